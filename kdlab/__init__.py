@@ -1,0 +1,1 @@
+"""kdlab: see knowledge distillation with your own hands."""

@@ -1,0 +1,11 @@
+"""Data sets by name: whole sets of small images as one tensor a split, in memory.
+
+To add one, decorate a generator function that takes the argument behind the colon, yields `Progress` while it works and
+returns a `Dataset`. Torch is imported inside the functions: the pages only list the names.
+"""
+
+from kdlab.core.data import digits, downloads, folders  # noqa: F401  (they fill the registry, in this order)
+from kdlab.core.data.loading import load, load_events
+from kdlab.core.data.splits import Dataset, Split
+
+__all__ = ["Dataset", "Split", "load", "load_events"]

@@ -1,0 +1,100 @@
+"""Downloading archives, checked and whole or not at all.
+
+The download is a generator, not torchvision's: it can be stopped at any moment, has a time limit, prints nothing, and
+says how far it has come. Torchvision only tells where the archives are and unpacks them.
+"""
+
+import hashlib
+import http.client
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kdlab.core.progress import Progress
+from kdlab.registry import InputError
+
+__all__ = ["Archive", "BrokenDownloadError", "data_root", "download"]
+
+CHUNK = 1 << 16
+SILENCE = 30.0  # seconds without a byte after which a server counts as gone
+INTERVAL = 0.1  # seconds between two progress events
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A file to fetch from the first of `urls` that has it, with its MD5 checksum."""
+
+    name: str
+    md5: str
+    urls: tuple[str, ...]
+
+
+class BrokenDownloadError(InputError):
+    """No server gave the whole, undamaged file; the message holds the reason of each."""
+
+
+def data_root() -> Path:
+    """Return the folder that holds downloaded data sets: `KDLAB_DATA`, or one in the user's cache folder."""
+    if chosen := os.environ.get("KDLAB_DATA"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("kdlab") / "data"
+
+
+def download(archives: Sequence[Archive], folder: Path, label: str, total: int) -> Generator[Progress, None, None]:
+    """Download the archives into `folder`, yielding the bytes that have come (of `total`) several times a second.
+
+    Raises BrokenDownloadError when no server has a file, and OSError when it cannot be written.
+    """
+    finished, shown = 0, time.monotonic()
+    yield Progress(label, finished, total, "B")
+    for archive in archives:
+        reasons = []
+        for url in archive.urls:
+            received = 0
+            checksum = hashlib.md5(usedforsecurity=False)
+            try:
+                with (folder / archive.name).open("wb") as file:
+                    for chunk in _read(url):
+                        file.write(chunk)
+                        checksum.update(chunk)
+                        received += len(chunk)
+                        if time.monotonic() - shown >= INTERVAL:
+                            shown = time.monotonic()
+                            yield Progress(label, finished + received, total, "B")
+                if checksum.hexdigest() != archive.md5:
+                    raise BrokenDownloadError(f"{archive.name} came with a wrong checksum")
+            except BrokenDownloadError as error:
+                reasons.append(f"{urlsplit(url).netloc}: {error}")
+                continue
+            finished += received
+            break
+        else:
+            raise BrokenDownloadError(", ".join(reasons))
+    yield Progress(label, finished, total, "B")
+
+
+def _read(url: str) -> Iterator[bytes]:
+    """Yield the file at `url` in chunks; every way in which a network fails raises BrokenDownloadError."""
+    request = urllib.request.Request(url, headers={"User-Agent": "kdlab"})
+    try:
+        with urllib.request.urlopen(request, timeout=SILENCE) as response:
+            expected, received = response.length, 0
+            while chunk := response.read(CHUNK):
+                received += len(chunk)
+                yield chunk
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise BrokenDownloadError(str(error)) from error
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)  # URLError wraps what the system said
+        raise BrokenDownloadError(getattr(reason, "strerror", None) or str(reason)) from error
+    # http.client takes a connection that ends early for the end of the file.
+    if expected is not None and received < expected:
+        raise BrokenDownloadError(f"the connection broke after {received:,} of {expected:,} bytes")

@@ -1,0 +1,229 @@
+"""Distillation from data to result: as events for a page, and as `fit` and `distill` for a script.
+
+from kdlab.core.distillation import distill, fit
+
+teacher = fit("digits", "mlp:256x2:dropout=0.5", epochs=20)
+run = distill("digits", teacher, "mlp:16x1", epochs=20, temperature=4)
+print(run.result["student"], run.result["baseline"])
+"""
+
+import platform
+import time
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdlab.core.data import Dataset, Split, load, load_events
+from kdlab.core.evaluation import predict, score
+from kdlab.core.events import Done, Event, KnobsTurned, Opened, Probe, Step
+from kdlab.core.history import History
+from kdlab.core.objectives import Part
+from kdlab.core.spec import Spec
+from kdlab.core.training import Events, Learner, LiveKnobs, hard_loss, make_network, train
+from kdlab.registry import OBJECTIVES, InputError
+
+__all__ = ["Run", "distill", "distill_events", "fit"]
+
+Network = str | nn.Module
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run: its trained networks, everything that happened, and the result as `--json` prints it."""
+
+    spec: Spec
+    teacher: nn.Module
+    student: nn.Module
+    baseline: nn.Module
+    history: History
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Errors and accuracy by network, McNemar's test, seconds, device and spec."""
+        assert self.history.result is not None
+        return self.history.result
+
+
+def distill(dataset: str, teacher: Network, student: Network, **options: Any) -> Run:
+    """Distil a student next to a hard-label baseline with the same start and the same batches.
+
+    `teacher`: the name of a model to train first, or a trained module. `student`: a name, or a module, which is
+    trained in place. `options`: fields of `Spec` (epochs, seed, …) and knobs of the objective (temperature, …).
+    Raises InputError, Diverged.
+    """
+    fields = {key: options.pop(key) for key in list(options) if key in Spec.__dataclass_fields__}
+    spec = Spec(dataset=dataset, teacher=_name(teacher), student=_name(student), knobs=options, **fields)
+    events = distill_events(
+        spec,
+        teacher=teacher if isinstance(teacher, nn.Module) else None,
+        student=student if isinstance(student, nn.Module) else None,
+    )
+    run: Run = _drain(events)
+    return run
+
+
+def fit(dataset: str, network: Network, *, epochs: int = 20, **options: Any) -> nn.Module:
+    """Train one network on labels and return it; a module is trained in place. `options`: fields of `Spec`."""
+    spec = Spec(dataset=dataset, teacher=_name(network), teacher_epochs=epochs, **options)
+    data = load(dataset).to(_device())
+    if isinstance(network, str):
+        network = make_network(network, data, spec.seed, "teacher")
+    _drain(_teach(network.to(_device()), data, spec, LiveKnobs(spec)))
+    return network
+
+
+def distill_events(
+    spec: Spec, *, teacher: nn.Module | None = None, student: nn.Module | None = None
+) -> Generator[Event, Mapping[str, float] | None, Run]:
+    """Yield the events of a run and return the `Run`; knobs sent in take effect at the next step.
+
+    A trained `teacher` is only evaluated; without one, the spec's is trained first. Raises InputError, Diverged.
+    """
+    history = History()
+    turned = None
+    with closing(_events(spec, teacher, student)) as events:
+        while True:
+            try:
+                event = events.send(turned)
+            except StopIteration as end:
+                teacher, student, baseline = end.value
+                return Run(spec, teacher, student, baseline, history)
+            history.append(event)
+            turned = yield event
+
+
+def _events(
+    spec: Spec, teacher: nn.Module | None, student: nn.Module | None
+) -> Generator[Event, Mapping[str, float] | None, tuple[nn.Module, nn.Module, nn.Module]]:
+    live = LiveKnobs(spec)
+    loading = load_events(spec.dataset)
+    while True:
+        try:
+            yield from live.emit(next(loading))
+        except StopIteration as end:
+            loaded: Dataset = end.value
+            break
+    data = loaded.to(_device())
+    transfer = _transfer_set(data, spec)
+    device = data.test.images.device.type
+    yield from live.emit(
+        Opened(spec, data.classes, data.test.images.cpu().numpy(), data.test.labels.cpu().numpy(), device)
+    )
+
+    began = time.perf_counter()
+    if teacher is None:
+        teacher = yield from _taught(loaded, data, spec, live)
+    else:
+        teacher = teacher.to(data.train.images.device)
+        yield from live.emit(Probe("teacher", 0, {"teacher": predict(teacher, data.test).cpu().numpy()}))
+    taught = time.perf_counter()
+
+    # The transfer images never change, so the teacher answers once; rows stay in the order of `transfer`.
+    teacher_logits = predict(teacher, transfer)
+    objective = OBJECTIVES[spec.objective].build
+
+    def distillation_loss(logits: Tensor, labels: Tensor, guide: Tensor | None) -> dict[str, Part]:
+        parts: dict[str, Part] = objective(logits, guide, labels, **live.values)
+        return parts
+
+    if student is None:
+        student = make_network(spec.student, data, spec.seed, "student")
+    student = student.to(data.train.images.device)
+    baseline = deepcopy(student)
+    learners = [Learner("student", student, distillation_loss), Learner("baseline", baseline, hard_loss)]
+    yield from train(
+        "student", "Distilling the student beside its baseline", learners, data, transfer, spec,
+        epochs=spec.epochs, live=live, teacher_logits=teacher_logits,
+    )  # fmt: skip
+    seconds = {"teacher": taught - began, "student": time.perf_counter() - taught}
+
+    networks = {"teacher": teacher, "baseline": baseline, "student": student}
+    result = score({name: predict(module, data.test) for name, module in networks.items()}, data.test.labels)
+    result["validation"] = score(
+        {name: predict(module, data.validation) for name, module in networks.items()}, data.validation.labels
+    )
+    result |= {
+        "parameters": {name: sum(p.numel() for p in module.parameters()) for name, module in networks.items()},
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "device": device if device == "cpu" else torch.cuda.get_device_name(),
+        "versions": {"kdlab": version("kdlab"), "torch": torch.__version__, "python": platform.python_version()},
+        "shape": data.shape,
+        "classes": data.classes,
+        "knobs_at_end": dict(live.values),
+        "spec": asdict(spec),
+    }
+    yield from live.emit(Done(result))
+    return teacher, student, baseline
+
+
+def _teach(module: nn.Module, data: Dataset, spec: Spec, live: LiveKnobs) -> Events:
+    learner = Learner("teacher", module, hard_loss)
+    yield from train(
+        "teacher", "Training the teacher", [learner], data, data.train, spec, epochs=spec.teacher_epochs, live=live
+    )
+
+
+# The last teacher that was trained here, with its events: whoever only turns the student's knobs gets it at once.
+_last_teacher: tuple[tuple[object, ...], nn.Module, list[Event]] | None = None
+
+
+def _taught(
+    loaded: Dataset, data: Dataset, spec: Spec, live: LiveKnobs
+) -> Generator[Event, Mapping[str, float] | None, nn.Module]:
+    """Train the spec's teacher, or replay the events of the same teacher trained before."""
+    global _last_teacher
+    key = (loaded, spec.teacher, spec.teacher_epochs, spec.batch_size, spec.learning_rate, spec.seed)
+    if _last_teacher and _last_teacher[0] == key:
+        for event in _last_teacher[2]:
+            yield from live.emit(event, "teacher", event.step if isinstance(event, Step) else 0)
+        return deepcopy(_last_teacher[1])
+    module = make_network(spec.teacher, data, spec.seed, "teacher")
+    events: list[Event] = []
+    turned = None
+    with closing(_teach(module, data, spec, live)) as teaching:
+        while True:
+            try:
+                event = teaching.send(turned)
+            except StopIteration:
+                break
+            if not isinstance(event, KnobsTurned):
+                events.append(event)
+            turned = yield event
+    _last_teacher = (key, deepcopy(module), events)
+    return module
+
+
+def _transfer_set(data: Dataset, spec: Spec) -> Split:
+    """Choose `transfer_size` training images by the seed; a smaller set is part of a larger one."""
+    size = spec.transfer_size or len(data.train)
+    if size > len(data.train):
+        raise InputError(
+            f"The transfer set cannot have {size:,} images, because {spec.dataset} has {len(data.train):,} to train "
+            f"on: choose fewer, or 0 for all."
+        )
+    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(spec.seed))
+    return data.train.take(order[:size].to(data.train.images.device))
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _name(network: Network) -> str:
+    """Say in a spec which network it was."""
+    return network if isinstance(network, str) else f"module:{type(network).__name__}"
+
+
+def _drain(events: Generator[Event, Any, Any]) -> Any:
+    """Run a generator to its end and return what it returns."""
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            return end.value

@@ -1,0 +1,78 @@
+"""What happens in a run, as small frozen records: floats, strings and NumPy arrays, never a tensor.
+
+A run is a generator of these, in this order: `Progress` while the data comes, `Opened`, then for the phases "teacher"
+and "student" `Phase`, and `Step`, `Probe` and `KnobsTurned` as they fall, and `Done` at the end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.core.progress import Progress
+from kdlab.core.spec import Spec
+
+__all__ = ["Done", "Event", "KnobsTurned", "Opened", "Phase", "Probe", "Progress", "Step"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """The data are there. `test_images` uint8 (examples, channels, height, width), `test_labels` int64 (examples,)."""
+
+    spec: Spec
+    classes: tuple[str, ...]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Training of the teacher, or of student and baseline together, begins."""
+
+    name: str
+    label: str
+    steps: int
+    steps_per_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One optimisation step was made; `losses` holds each network's loss parts on this batch, unweighted.
+
+    `step` counts from 1 within its phase; parts are in nats, mean over the batch.
+    """
+
+    phase: str
+    step: int
+    losses: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """Networks were evaluated after `step` steps; `logits`: test logits, float32 (examples, classes), by network."""
+
+    phase: str
+    step: int
+    logits: Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class KnobsTurned:
+    """The objective's knobs changed before the step after `step`; `values` holds those that changed."""
+
+    phase: str
+    step: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The run is complete; `result` is what `kdlab distill --json` prints."""
+
+    result: Mapping[str, Any]
+
+
+Event = Progress | Opened | Phase | Step | Probe | KnobsTurned | Done

@@ -1,0 +1,51 @@
+"""What predictions are worth: errors, confusion and a paired test, in NumPy, from logits (examples, classes)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PairedTest", "confusion_matrix", "count_errors", "paired_test"]
+
+Logits = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+def count_errors(logits: Logits, labels: Labels) -> int:
+    """Return how many examples are misclassified."""
+    return int((logits.argmax(1) != labels).sum())
+
+
+def confusion_matrix(logits: Logits, labels: Labels) -> NDArray[np.int64]:
+    """Return counts (classes, classes): row = true class, column = predicted class."""
+    classes = logits.shape[1]
+    return np.bincount(labels * classes + logits.argmax(1), minlength=classes**2).reshape(classes, classes)
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """McNemar's exact test of two networks on the same examples.
+
+    `only_first`, `only_second`: examples that only the one network has right; `p`: two-sided probability of a split at
+    least this uneven if both were equally good (McNemar 1947; exact binomial).
+    """
+
+    only_first: int
+    only_second: int
+    p: float
+
+    @property
+    def differs(self) -> bool:
+        """Whether the difference is larger than noise at the 5 % level."""
+        return self.p < 0.05
+
+
+def paired_test(first: Logits, second: Logits, labels: Labels) -> PairedTest:
+    """Return McNemar's exact test of `first` against `second`."""
+    from scipy.special import bdtr  # here, because a page is drawn before SciPy is needed
+
+    first_right, second_right = first.argmax(1) == labels, second.argmax(1) == labels
+    only_first = int((first_right & ~second_right).sum())
+    only_second = int((second_right & ~first_right).sum())
+    p = 2 * float(bdtr(min(only_first, only_second), only_first + only_second, 0.5))
+    return PairedTest(only_first, only_second, min(1.0, p))

@@ -1,0 +1,139 @@
+"""Networks by name, fitted to the input size and the number of classes.
+
+To add one, decorate a function that takes the argument behind the colon, the input shape (channels, height, width) and
+the number of classes, and returns a module. Torch is imported inside the functions: the pages only list the names.
+"""
+
+import re
+from typing import TYPE_CHECKING
+
+from kdlab.registry import MODELS, InputError, Knob
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["build", "cnn", "mlp", "mobilenet_v3_small", "resnet18"]
+
+Shape = tuple[int, int, int]
+
+WIDTH = Knob("width", "Width", 32, 1, 16_384, "units or channels of a layer", kind=int)
+DEPTH = Knob("depth", "Depth", 2, 1, 64, "hidden layers", kind=int)
+DROPOUT = Knob("dropout", "Dropout", 0.0, 0.0, 0.99, "share of hidden units dropped in training")
+INPUT_DROPOUT = Knob("input_dropout", "Input dropout", 0.0, 0.0, 0.99, "share of inputs dropped in training")
+
+# Below this side length the image networks keep their first layers' resolution, as is usual for CIFAR's 32 × 32.
+SMALL_IMAGE = 64
+
+
+def build(name: str, shape: Shape, classes: int) -> "nn.Module":
+    """Return a freshly initialised network called `name` for inputs (batch, *shape) and `classes` logits.
+
+    Raises InputError for a name that is unknown or malformed.
+    """
+    entry, argument = MODELS.find(name)
+    module: nn.Module = entry.build(argument, shape, classes)
+    return module
+
+
+def _options(model: str, argument: str, knobs: tuple[Knob, ...]) -> dict[str, float]:
+    """Read "a=1:b=2" by the knobs' rules."""
+    known = {knob.key: knob for knob in knobs}
+    values = {knob.key: knob.default for knob in knobs}
+    for option in filter(None, argument.split(":")):
+        key, equals, value = option.partition("=")
+        if key not in known or not equals:
+            names = ", ".join(f"{key}=…" for key in known) or "none"
+            raise InputError(f"The model {model!r} does not understand {option!r}; options it knows: {names}.")
+        try:
+            values[key] = known[key].check(known[key].kind(value))
+        except ValueError as error:
+            raise InputError(f"The model {model!r} cannot take {option!r}: {known[key].help}.") from error
+    return values
+
+
+@MODELS.add(
+    "mlp",
+    label="Multi-layer perceptron",
+    help="mlp:WIDTHxDEPTH[:dropout=P][:input_dropout=P]",
+    knobs=(DROPOUT, INPUT_DROPOUT),
+    examples=(
+        "mlp:16x1",
+        "mlp:32x1",
+        "mlp:64x2",
+        "mlp:256x2:dropout=0.5:input_dropout=0.2",
+        "mlp:800x2",
+        "mlp:1200x2:dropout=0.5:input_dropout=0.2",
+    ),
+)
+def mlp(argument: str, shape: Shape, classes: int) -> "nn.Module":
+    """Return `DEPTH` hidden layers of `WIDTH` rectified linear units, with dropout where it is asked for."""
+    from torch import nn
+
+    size, _, rest = argument.partition(":")
+    if not (match := re.fullmatch(r"(\d+)x(\d+)", size)):
+        raise InputError(f"The model 'mlp:{argument}' needs its size as WIDTHxDEPTH, for example mlp:800x2.")
+    width, depth = int(WIDTH.check(int(match[1]))), int(DEPTH.check(int(match[2])))
+    options = _options(f"mlp:{argument}", rest, MODELS["mlp"].knobs)
+    layers: list[nn.Module] = [nn.Flatten()]
+    if options["input_dropout"]:
+        layers.append(nn.Dropout(options["input_dropout"]))
+    features = shape[0] * shape[1] * shape[2]
+    for _ in range(depth):
+        layers += [nn.Linear(features, width), nn.ReLU()]
+        if options["dropout"]:
+            layers.append(nn.Dropout(options["dropout"]))
+        features = width
+    return nn.Sequential(*layers, nn.Linear(features, classes))
+
+
+@MODELS.add("cnn", label="Small convolutional network", help="cnn[:width=CHANNELS]", knobs=(WIDTH,))
+def cnn(argument: str, shape: Shape, classes: int) -> "nn.Module":
+    """Return two 3×3 convolution stages of `width` and twice as many channels, pooled, and one linear layer."""
+    from torch import nn
+
+    width = int(_options(f"cnn:{argument}", argument, MODELS["cnn"].knobs)["width"])
+
+    def stage(inputs: int, outputs: int) -> list["nn.Module"]:
+        convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
+
+    # Two halvings, rounded up: the size of what is left is known before the first image comes.
+    rows, columns = (-(-side // 4) for side in shape[1:])
+    head = nn.Linear(2 * width * rows * columns, classes)
+    return nn.Sequential(*stage(shape[0], width), *stage(width, 2 * width), nn.Flatten(), head)
+
+
+def _needs_no_argument(model: str, argument: str) -> None:
+    _options(model, argument, ())
+
+
+@MODELS.add("resnet18", label="ResNet-18", help="torchvision's, with CIFAR's first layer for images under 64 pixels")
+def resnet18(argument: str, shape: Shape, classes: int) -> "nn.Module":
+    """Return torchvision's ResNet-18; small images meet a 3×3 stem of stride 1 and no pooling (He et al. 2016, 4.2)."""
+    from torch import nn
+    from torchvision.models import resnet18 as make
+
+    _needs_no_argument("resnet18", argument)
+    network: nn.Module = make(num_classes=classes)
+    small = min(shape[1:]) < SMALL_IMAGE
+    kernel, stride, padding = (3, 1, 1) if small else (7, 2, 3)
+    network.conv1 = nn.Conv2d(shape[0], 64, kernel, stride, padding, bias=False)
+    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+    if small:
+        network.maxpool = nn.Identity()
+    return network
+
+
+@MODELS.add("mobilenet_v3_small", label="MobileNetV3 small", help="torchvision's, with stride 1 first under 64 pixels")
+def mobilenet_v3_small(argument: str, shape: Shape, classes: int) -> "nn.Module":
+    """Return torchvision's MobileNetV3-Small; small images meet a first convolution of stride 1."""
+    from torch import nn
+    from torchvision.models import mobilenet_v3_small as make
+
+    _needs_no_argument("mobilenet_v3_small", argument)
+    network: nn.Module = make(num_classes=classes)
+    stride = 1 if min(shape[1:]) < SMALL_IMAGE else 2
+    first = nn.Conv2d(shape[0], 16, 3, stride, 1, bias=False)
+    nn.init.kaiming_normal_(first.weight, mode="fan_out")
+    network.get_submodule("features.0")[0] = first  # type: ignore[operator]
+    return network

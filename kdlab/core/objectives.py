@@ -1,0 +1,75 @@
+"""What the student minimises: an objective returns its parts, and the sum of their weighted values is optimised.
+
+To add one, decorate a function like `hinton` below: it takes a batch's logits and labels and its knobs, and returns
+its `Part`s. The command line, the sliders, the curves and the contract tests find it by themselves. Only tensor
+methods are used here, so that this module does not import torch.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdlab.registry import OBJECTIVES, Knob
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Part", "cross_entropy", "hinton", "soft_divergence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a loss: `value` (scalar, nats, mean over the batch) is plotted, `weight * value` is optimised."""
+
+    value: "Tensor"
+    weight: float
+
+
+def cross_entropy(logits: "Tensor", labels: "Tensor") -> "Tensor":
+    """Return the hard cross-entropy, averaged over the batch (scalar, nats).
+
+    `logits` (batch, classes), `labels` int64 (batch,).
+    """
+    return -logits.log_softmax(-1).gather(1, labels[:, None]).mean()
+
+
+def soft_divergence(student_logits: "Tensor", teacher_logits: "Tensor", temperature: float) -> "Tensor":
+    """Return KL(teacher ‖ student) of the softened distributions, summed over classes, averaged over the batch (nats).
+
+    Both logits (batch, classes). Its gradient in a student logit is (q − p)/T per example (Hinton et al. 2015, eq. 2).
+    No gradient reaches the teacher.
+    """
+    log_p = (teacher_logits.detach() / temperature).log_softmax(-1)
+    log_q = (student_logits / temperature).log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+@OBJECTIVES.add(
+    "hinton",
+    label="Soft and hard targets (Hinton 2015)",
+    help="softened KL to the teacher plus cross-entropy with the labels",
+    knobs=(
+        Knob("temperature", "Temperature T", 4.0, 0.5, 50.0, "softens both networks' predictions", scale="log"),
+        Knob("soft_weight", "Soft weight", 0.9, 0.0, 1.0, "pull towards the teacher's soft targets"),
+        Knob("hard_weight", "Hard weight", 0.1, 0.0, 1.0, "pull towards the labels"),
+        Knob("t_squared", "× T²", 1, 0, 1, "keeps the soft gradient's size when T changes", kind=bool),
+    ),
+)
+def hinton(
+    student_logits: "Tensor",
+    teacher_logits: "Tensor",
+    labels: "Tensor",
+    *,
+    temperature: float,
+    soft_weight: float,
+    hard_weight: float,
+    t_squared: float,
+) -> dict[str, Part]:
+    """Return the parts `soft` and `hard` of the distillation loss (Hinton, Vinyals, Dean 2015, section 2).
+
+    The soft gradients shrink as 1/T², hence the factor T² on the soft part unless `t_squared` is 0.
+    """
+    scale = temperature**2 if t_squared else 1.0
+    return {
+        "soft": Part(soft_divergence(student_logits, teacher_logits, temperature), soft_weight * scale),
+        "hard": Part(cross_entropy(student_logits, labels), hard_weight),
+    }

@@ -1,0 +1,88 @@
+"""What to run: a frozen, serialisable `Spec`, made when Start is pressed."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kdlab.core import data, models, objectives  # noqa: F401  (they fill the registries)
+from kdlab.registry import DATASETS, MODELS, OBJECTIVES, InputError, Knob
+
+__all__ = ["Spec", "check_knobs", "knob_defaults"]
+
+
+def _knob(key: str, label: str, default: float, minimum: float, maximum: float, help: str, **rest: Any) -> Any:
+    knob = Knob(key, label, default, minimum, maximum, help, **({"kind": int} | rest))
+    return field(default=default, metadata={"knob": knob})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One distillation run: the data, the two networks, how long, and the objective's knobs.
+
+    `teacher` and `student` are names of models; for a module made in Python they only say what it was.
+    `transfer_size` counts the training images that student and baseline see (0: all of them).
+    """
+
+    dataset: str = "digits"
+    teacher: str = "mlp:256x2:dropout=0.5:input_dropout=0.2"
+    student: str = "mlp:32x1"
+    objective: str = "hinton"
+    knobs: Mapping[str, float] = field(default_factory=dict)
+    transfer_size: int = _knob(
+        "transfer_size", "Transfer set", 0, 0, 10_000_000, "images that student and baseline learn from; 0 means all"
+    )
+    epochs: int = _knob("epochs", "Epochs", 20, 1, 100_000, "passes over the transfer set")
+    teacher_epochs: int = _knob("teacher_epochs", "Teacher epochs", 20, 1, 100_000, "passes over the training set")
+    batch_size: int = _knob("batch_size", "Batch size", 64, 1, 1_000_000, "images in one step", scale="log")
+    learning_rate: float = _knob(
+        "learning_rate", "Learning rate", 1e-3, 1e-6, 10.0, "Adam's, falling to 0 by a cosine", kind=float, scale="log"
+    )
+    seed: int = _knob("seed", "Seed", 0, 0, 2**31 - 1, "fixes weights, batches and dropout")
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            if knob := item.metadata.get("knob"):
+                object.__setattr__(self, item.name, knob.check(getattr(self, item.name)))
+        for registry, name in ((DATASETS, self.dataset), (OBJECTIVES, self.objective)):
+            registry.find(name)
+        for name in (self.teacher, self.student):
+            if not name.startswith("module:"):
+                MODELS.find(name)
+        object.__setattr__(self, "knobs", knob_defaults(self.objective) | check_knobs(self.objective, self.knobs))
+
+    @classmethod
+    def run_knobs(cls) -> dict[str, Knob]:
+        """Return the knobs of the run itself (epochs, batch size, …) by key."""
+        return {item.name: item.metadata["knob"] for item in dataclasses.fields(cls) if item.metadata}
+
+    def replace(self, **changes: Any) -> "Spec":
+        """Return a copy with these fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self) -> str:
+        """Return the spec as JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Spec":
+        """Return the spec that `to_json` wrote; raises InputError when the text is no spec."""
+        try:
+            return cls(**json.loads(text))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise InputError(f"This is no kdlab spec: {error}.") from error
+
+
+def knob_defaults(objective: str) -> dict[str, float]:
+    """Return an objective's knobs at their default values."""
+    return {knob.key: knob.default for knob in OBJECTIVES[objective].knobs}
+
+
+def check_knobs(objective: str, values: Mapping[str, float]) -> dict[str, float]:
+    """Return an objective's knob values, checked; an unknown knob or a bad value raises InputError."""
+    knobs = {knob.key: knob for knob in OBJECTIVES[objective].knobs}
+    for key in values:
+        if key not in knobs:
+            raise InputError(f"The objective {objective!r} has no knob {key!r}; it has {', '.join(knobs)}.")
+    return {key: knobs[key].check(value) for key, value in values.items()}

@@ -1,0 +1,124 @@
+"""Curves over training: loss parts and test errors, with a mark where a knob was turned."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kdlab.figures.theme import GRID, MUTED, ROLES, Figure, base_layout
+
+__all__ = ["Line", "Mark", "error_curves", "loss_curves", "merge_marks"]
+
+Line = tuple[Sequence[float], Sequence[float]]
+Mark = tuple[float, Mapping[str, float]]
+
+# More points than pixels only cost time on the way to the browser.
+MOST_POINTS = 300
+
+
+def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], epochs: float) -> Figure:
+    """Return each network's loss parts over epochs, log scale, smoothed by averaging neighbouring steps.
+
+    `losses` by (network, part), in nats; `marks`: where the student's knobs were turned; `epochs`: the axis' length.
+    """
+    data = []
+    for (network, part), (x, y) in losses.items():
+        role = ROLES[network]
+        x, y = _thin(x, y)
+        line = {"color": role.colour, "dash": role.dash, "width": 1.4 if part == "soft" else 2}
+        name = f"{role.label}, {part}"
+        symbols = {"symbol": f"{role.symbol}-open" if part == "soft" else role.symbol, "size": 6, "maxdisplayed": 8}
+        data.append(_trace(name, x, y, line) | {"mode": "lines+markers", "marker": symbols})
+    axis = {"type": "log", "exponentformat": "power", "title": {"text": "nats"}, **_AXIS}
+    return {"data": data, "layout": _layout("Loss on the training batches, by part", axis, marks, epochs)}
+
+
+def error_curves(
+    errors: Mapping[str, Line], examples: int, marks: Sequence[Mark], epochs: float, finished: set[str]
+) -> Figure:
+    """Return test errors in per cent over the epochs of each network's own training.
+
+    `errors`: counts by network out of `examples`. A network in `finished` is continued as a thin level line.
+    """
+    data = []
+    for network, (x, y) in errors.items():
+        role = ROLES[network]
+        x, y = _thin(x, y)
+        line = {"color": role.colour, "dash": role.dash, "width": 2.2}
+        data.append(_trace(role.label, x, [100 * value / examples for value in y], line))
+        if network in finished and x and x[-1] < epochs:
+            level = 100 * y[-1] / examples
+            trace = _trace(f"{role.label}, final", [x[-1], epochs], [level, level], line | {"width": 1.2})
+            data.append(trace | {"showlegend": False})
+    ceiling = max(
+        (max(100 * value / examples for value in y[-max(2, len(y) * 4 // 5) :]) for _, y in errors.values() if y),
+        default=1,
+    )
+    axis = {"title": {"text": "% wrong"}, "range": [0, max(1.0, 1.15 * min(ceiling, 100))], **_AXIS}
+    return {"data": data, "layout": _layout("Error on the test set", axis, marks, epochs)}
+
+
+_AXIS = {"gridcolor": GRID, "zeroline": False, "fixedrange": True}
+
+
+def _trace(name: str, x: Sequence[float], y: Sequence[float], line: Mapping[str, Any]) -> Figure:
+    return {
+        "type": "scatter", "mode": "lines", "name": name, "x": [round(value, 3) for value in x],
+        "y": [float(f"{value:.4g}") for value in y], "line": dict(line),
+        "hovertemplate": f"{name}: %{{y:.3g}}<extra></extra>",
+    }  # fmt: skip
+
+
+def _layout(title: str, y_axis: Figure, marks: Sequence[Mark], epochs: float) -> Figure:
+    merged = merge_marks(marks, epochs / 25)
+    return base_layout(
+        title,
+        xaxis={"title": {"text": "epoch of its own training"}, "range": [0, epochs], **_AXIS},
+        yaxis=y_axis,
+        hovermode="x unified",
+        showlegend=True,
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "font": {"size": 10}},
+        shapes=[
+            {
+                "type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1,
+                "line": {"color": MUTED, "width": 1, "dash": "dot"},
+            }
+            for x, _ in merged
+        ],
+        annotations=[
+            {
+                "x": x, "yref": "paper", "y": 0.99, "text": _describe(values), "showarrow": False, "textangle": -90,
+                "xanchor": "right", "yanchor": "top", "font": {"size": 10, "color": MUTED},
+            }
+            for x, values in merged
+        ],
+    )  # fmt: skip
+
+
+def _describe(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{SHORT.get(key, key)} {value:.3g}" for key, value in values.items())
+
+
+SHORT = {"temperature": "T", "soft_weight": "soft", "hard_weight": "hard", "t_squared": "×T²"}
+
+
+def merge_marks(marks: Sequence[Mark], gap: float) -> list[tuple[float, dict[str, float]]]:
+    """Join turns closer than `gap` epochs, as one drag of a slider makes many; each keeps its last values."""
+    merged: list[tuple[float, dict[str, float]]] = []
+    for x, values in marks:
+        if merged and x - merged[-1][0] < gap:
+            merged[-1] = (merged[-1][0], merged[-1][1] | dict(values))
+        else:
+            merged.append((x, dict(values)))
+    return merged
+
+
+def _thin(x: Sequence[float], y: Sequence[float]) -> Line:
+    """Average neighbours until no more than `MOST_POINTS` are left."""
+    if len(x) <= MOST_POINTS:
+        return x, y
+    width = -(-len(x) // MOST_POINTS)
+    edges = np.arange(0, len(x), width)
+    counts = np.diff(np.append(edges, len(x)))
+    mean = np.add.reduceat(np.asarray(y), edges) / counts
+    return np.asarray(x)[np.append(edges[1:], len(x)) - 1].tolist(), mean.tolist()

@@ -1,0 +1,42 @@
+"""One look for every figure: a colour, a dash and a marker for each role, so that nothing is told by colour alone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["FONT", "GRID", "INK", "MUTED", "ROLES", "Figure", "Role", "base_layout"]
+
+Figure = dict[str, Any]
+
+FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+INK, MUTED, GRID = "#1d2733", "#5b6775", "#e6eaef"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """How a network is drawn; colours are Okabe and Ito's."""
+
+    label: str
+    colour: str
+    dash: str
+    symbol: str
+
+
+ROLES = {
+    "teacher": Role("Teacher", "#0072b2", "dot", "square"),
+    "baseline": Role("Baseline", "#009e73", "dash", "diamond"),
+    "student": Role("Student", "#d55e00", "solid", "circle"),
+}
+
+
+def base_layout(title: str, **layout: Any) -> Figure:
+    """Return the layout that all figures share; it keeps zoom and hover when a figure is redrawn."""
+    return {
+        "title": {"text": title, "font": {"size": 13, "color": INK}, "x": 0.01, "xanchor": "left", "y": 0.98},
+        "font": {"family": FONT, "size": 11, "color": MUTED},
+        "margin": {"l": 46, "r": 12, "t": 34, "b": 36},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "uirevision": "keep",
+        "showlegend": False,
+        "hoverlabel": {"font": {"family": FONT}},
+    } | layout

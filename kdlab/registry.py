@@ -1,0 +1,124 @@
+"""Named entries with their knobs: one list feeds the pages, the command line, the checks and the tests.
+
+A data set, a model or an objective is one entry, made by decorating the function that builds it:
+
+    @OBJECTIVES.add("hinton", label="Hinton 2015", help="...", knobs=(...))
+    def hinton(...): ...
+
+The modules that hold the entries (`kdlab.core.data`, `.models`, `.objectives`) import torch only inside their
+functions, so that a page can list them without paying for torch.
+"""
+
+import difflib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+__all__ = ["DATASETS", "MODELS", "OBJECTIVES", "Entry", "InputError", "Knob", "Registry", "UnknownNameError"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class InputError(ValueError):
+    """Something a person gave cannot be used; the message is one sentence that says what to do."""
+
+
+class UnknownNameError(InputError):
+    """A name that no entry bears; the message lists the known ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """A number that people may turn.
+
+    `kind` is the type of its value; `scale` says how a slider should move through the range.
+    """
+
+    key: str
+    label: str
+    default: float
+    minimum: float
+    maximum: float
+    help: str
+    kind: type = float
+    scale: Literal["linear", "log"] = "linear"
+
+    def check(self, value: object) -> float:
+        """Return `value` as this knob's type.
+
+        Raises InputError when it is no number or lies outside the range.
+        """
+        try:
+            number = self.kind(value)
+            exact = float(number) == float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError, OverflowError):
+            exact = False
+        if not exact or not math.isfinite(number) or not self.minimum <= number <= self.maximum:
+            what = {int: "a whole number", float: "a number", bool: "yes or no (1 or 0)"}[self.kind]
+            limits = "" if self.kind is bool else f" from {self.minimum:g} to {self.maximum:g}"
+            raise InputError(f"{self.label} ({self.key}) must be {what}{limits}, not {value!r}.")
+        return number  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One named thing: `build` makes it, `examples` are full names to offer in a list."""
+
+    key: str
+    label: str
+    help: str
+    build: Callable[..., Any]
+    knobs: tuple[Knob, ...] = ()
+    examples: tuple[str, ...] = ()
+
+
+class Registry(Mapping[str, Entry]):
+    """Entries of one kind by key, in the order in which they were added."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, Entry] = {}
+
+    def add(
+        self, key: str, *, label: str, help: str, knobs: tuple[Knob, ...] = (), examples: tuple[str, ...] = ()
+    ) -> Callable[[F], F]:
+        """Register the decorated function as the entry `key`; a key that is taken raises ValueError."""
+
+        def register(build: F) -> F:
+            if key in self._entries:
+                raise ValueError(f"{self.kind} {key!r} is registered twice")
+            self._entries[key] = Entry(key, label, help, build, knobs, examples or (key,))
+            return build
+
+        return register
+
+    def find(self, name: str) -> tuple[Entry, str]:
+        """Split `key:argument` and return the entry and the argument ("" when there is none).
+
+        Raises UnknownNameError, which lists the known names.
+        """
+        key, _, argument = name.partition(":")
+        if key not in self._entries:
+            near = difflib.get_close_matches(key, self._entries, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise UnknownNameError(f"There is no {self.kind} {name!r}.{hint} Known: {', '.join(self.examples())}.")
+        return self._entries[key], argument
+
+    def examples(self) -> list[str]:
+        """Return full names that can be offered in a list."""
+        return [name for entry in self._entries.values() for name in entry.examples]
+
+    def __getitem__(self, key: str) -> Entry:
+        return self._entries[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+DATASETS = Registry("data set")
+MODELS = Registry("model")
+OBJECTIVES = Registry("objective")

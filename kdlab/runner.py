@@ -1,0 +1,180 @@
+"""Starts, pauses, resumes, steps and stops a generator of events that runs in a process of its own.
+
+The runner knows nothing of what the events mean. Pausing is not asking for the next event; stopping closes the
+generator; whatever is turned meanwhile is sent into it. The process stays for the next run, so what it imported stays loaded.
+"""
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, Literal
+
+__all__ = ["Happened", "Message", "Runner", "State", "Status"]
+
+State = Literal["idle", "starting", "running", "paused", "stopped", "done", "failed"]
+Target = Callable[..., Generator[Any, Any, Any]]
+log = logging.getLogger("kdlab")
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """The generator yielded `event`."""
+
+    event: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The run is in another state; of a failure, `kind` is the exception's class and `message` its text."""
+
+    state: State
+    kind: str = ""
+    message: str = ""
+
+
+Message = Happened | Status
+
+
+class Runner:
+    """One worker process and the run in it.
+
+    `target`: a generator function that can be imported by name. `receive` gets each `Message`, on the runner's thread.
+    `unit`: the type of event that counts as one step.
+    """
+
+    def __init__(self, target: Target, receive: Callable[[Message], None], unit: type = object) -> None:
+        self._target, self._receive, self._unit = target, receive, unit
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+        self._run = 0
+        self._lock = threading.Lock()
+
+    def start(self, *arguments: Any, paused: bool = False) -> None:
+        """Stop what runs and begin a new run of `target(*arguments)`; `paused`: wait before the first event."""
+        with self._lock:
+            self._run += 1
+            if self._process is None or not self._process.is_alive():
+                self._launch()
+        self._receive(Status("starting"))
+        self._send("start", (self._run, self._target, arguments, self._unit, paused))
+
+    def pause(self) -> None:
+        """Ask for no further event until `resume` or `step`."""
+        self._send("pause")
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._send("resume")
+
+    def step(self) -> None:
+        """Go on until one more `unit` has happened, then pause."""
+        self._send("step")
+
+    def stop(self) -> None:
+        """Close the generator; what has happened stays."""
+        self._send("stop")
+
+    def send(self, values: Mapping[str, float]) -> None:
+        """Send values into the generator with the next event that is asked for."""
+        self._send("turn", dict(values))
+
+    def close(self) -> None:
+        """End the worker process."""
+        with self._lock:
+            self._run += 1
+            process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            process.join()
+
+    def _launch(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs,), name="kdlab-worker", daemon=True)
+        process.start()
+        theirs.close()
+        self._process = process
+        threading.Thread(target=self._listen, args=(self._pipe, process), name="kdlab-listener", daemon=True).start()
+
+    def _send(self, command: str, value: Any = None) -> None:
+        if self._pipe is not None:
+            with contextlib.suppress(OSError):  # the worker died: the listener says so
+                self._pipe.send((command, value))
+
+    def _listen(self, pipe: Connection, process: BaseProcess) -> None:
+        while True:
+            try:
+                run, message = pipe.recv()
+            except (EOFError, OSError):
+                break
+            if run == self._run:  # what an earlier run still had to say no longer matters
+                self._receive(message)
+        process.join()
+        if process is self._process:
+            code = process.exitcode or 0
+            cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            log.error("the worker process ended unexpectedly: %s", cause)
+            self._receive(Status("failed", "WorkerDied", f"The worker process ended unexpectedly ({cause})."))
+
+
+def _serve(pipe: Connection) -> None:
+    """Be the worker: wait for runs until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the server, which ends the worker
+    with contextlib.suppress(AttributeError):
+        os.nice(5)  # what people touch comes before what trains
+    while True:
+        try:
+            command, value = pipe.recv()
+        except EOFError:
+            return
+        while command == "start":
+            command, value = _run(pipe, *value)
+
+
+def _run(
+    pipe: Connection, run: int, target: Target, arguments: tuple[Any, ...], unit: type, paused: bool
+) -> tuple[str, Any]:
+    """Run one generator; return the command that ended it ("start" with its value for the next run)."""
+
+    def tell(message: Message) -> None:
+        pipe.send((run, message))
+
+    units_left = 0.0 if paused else float("inf")
+    turned: dict[str, float] = {}
+    begun = False
+    try:
+        tell(Status("paused" if paused else "running"))
+        with contextlib.closing(target(*arguments)) as events:
+            while True:
+                while not units_left or pipe.poll():
+                    command, value = pipe.recv()
+                    if command in ("start", "stop"):
+                        tell(Status("stopped"))
+                        return command, value
+                    if command == "turn":
+                        turned |= value
+                    else:
+                        units_left = {"pause": 0.0, "step": 1.0, "resume": float("inf")}[command]
+                        tell(Status("running" if units_left > 1 else "paused"))
+                event = events.send(turned if begun and turned else None)
+                if begun:
+                    turned = {}
+                begun = True
+                tell(Happened(event))
+                units_left -= isinstance(event, unit)
+    except StopIteration:
+        tell(Status("done"))
+    except (BrokenPipeError, EOFError):
+        return "stop", None  # nobody listens any more
+    except Exception as error:
+        log.error("the run failed:\n%s", traceback.format_exc())
+        tell(Status("failed", type(error).__name__, str(error)))
+    return "stop", None

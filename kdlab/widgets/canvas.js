@@ -1,0 +1,85 @@
+// A plotly figure in the page. plotly.js is loaded once for all canvases, from the kernel's own plotly package.
+
+let plotly; // a promise shared by every canvas on the page
+
+function loadPlotly(model) {
+  plotly ??= new Promise((resolve, reject) => {
+    const receive = async (content, buffers) => {
+      if (content.type !== "plotly") return;
+      model.off("msg:custom", receive);
+      try {
+        const packed = new Blob([buffers[0]]).stream().pipeThrough(new DecompressionStream("gzip"));
+        const source = await new Response(packed).text();
+        // As a module of its own, with `module` in scope and `define` out of it, so that no loader on the page grabs it.
+        const wrapped = `const module = {exports: {}}, define = undefined; let exports = module.exports;
+          ${source}
+          ;export default module.exports;`;
+        const address = URL.createObjectURL(new Blob([wrapped], { type: "text/javascript" }));
+        resolve((await import(/* webpackIgnore: true */ address)).default);
+        URL.revokeObjectURL(address);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    model.on("msg:custom", receive);
+    model.send({ type: "plotly?" });
+  });
+  return plotly;
+}
+
+function render({ model, el }) {
+  el.classList.add("kd-canvas");
+  const plot = document.createElement("div");
+  plot.className = "kd-plot";
+  plot.setAttribute("role", "img");
+  el.append(plot);
+  const waiting = document.createElement("div");
+  waiting.className = "kd-waiting";
+  waiting.textContent = "Drawing …";
+  el.append(waiting);
+
+  let library;
+  let frame = 0;
+  let closed = false;
+
+  function draw() {
+    frame = 0;
+    const { data, layout } = model.get("figure");
+    if (closed || !library || !data || !plot.clientWidth) return;
+    const size = { width: plot.clientWidth, height: plot.clientHeight };
+    library.react(plot, data, { ...layout, ...size }, { displayModeBar: false });
+    plot.setAttribute("aria-label", model.get("description"));
+    if (!waiting.isConnected) return;
+    waiting.remove();
+    plot.on("plotly_click", ({ points: [point] }) => {
+      model.set("clicked", { x: point.x, y: point.y, count: model.get("clicked").count + 1 });
+      model.save_changes();
+    });
+  }
+
+  // However many figures arrive, only the latest is drawn, once a frame.
+  function request() {
+    frame ||= requestAnimationFrame(draw);
+  }
+
+  model.on("change:figure", request);
+  const resized = new ResizeObserver(request);
+  resized.observe(plot);
+  loadPlotly(model).then(
+    (loaded) => {
+      library = loaded;
+      request();
+    },
+    (error) => (waiting.textContent = `This figure could not be drawn: ${error.message}`),
+  );
+
+  return () => {
+    closed = true;
+    cancelAnimationFrame(frame);
+    resized.disconnect();
+    model.off("change:figure", request);
+    library?.purge(plot);
+  };
+}
+
+export default { render };

@@ -1,0 +1,31 @@
+"""Pictures from the test set, to look at and to choose from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anywidget
+import numpy as np
+from numpy.typing import NDArray
+from traitlets import Bytes, Dict, Int
+
+__all__ = ["Gallery"]
+
+
+class Gallery(anywidget.AnyWidget):
+    """Shows pictures under a title; `chosen` is the index of the example that was clicked."""
+
+    _esm = Path(__file__).parent / "gallery.js"
+    pixels = Bytes(b"").tag(sync=True)
+    shown = Dict({"title": "", "shape": [1, 1, 1], "indices": [], "labels": []}).tag(sync=True)
+    chosen = Int(0).tag(sync=True)
+
+    def show(self, title: str, images: NDArray[np.uint8], indices: Sequence[int], labels: Sequence[str]) -> None:
+        """Show `images`, uint8 (pictures, channels, height, width), which are the examples `indices`."""
+        with self.hold_sync():
+            self.pixels = images.tobytes()
+            self.shown = {
+                "title": title,
+                "shape": list(images.shape[1:]),
+                "indices": [int(index) for index in indices],
+                "labels": list(labels),
+            }

@@ -1,0 +1,19 @@
+"""Soft targets of teacher, baseline and student for one example, side by side."""
+
+from pathlib import Path
+
+import anywidget
+from traitlets import Dict, Float
+
+__all__ = ["SoftTargets"]
+
+
+class SoftTargets(anywidget.AnyWidget):
+    """Bars of softmax(logits / T), computed in the browser; link `temperature` to a slider there.
+
+    `example`: `classes` (names), `truth` (index) and `logits` (lists by network).
+    """
+
+    _esm = Path(__file__).parent / "soft_targets.js"
+    example = Dict({"classes": [], "truth": -1, "logits": {}}).tag(sync=True)
+    temperature = Float(1.0).tag(sync=True)
