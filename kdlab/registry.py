@@ -12,7 +12,7 @@ functions, so that a page can list them without paying for torch.
 import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 __all__ = ["DATASETS", "MODELS", "OBJECTIVES", "Entry", "InputError", "Knob", "Registry", "UnknownNameError"]
@@ -63,7 +63,10 @@ class Knob:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One named thing: `build` makes it, `examples` are full names to offer in a list."""
+    """One named thing: `build` makes it, `examples` are full names to offer in a list.
+
+    `suggested`: of a data set, the fields of a spec that suit it.
+    """
 
     key: str
     label: str
@@ -71,6 +74,7 @@ class Entry:
     build: Callable[..., Any]
     knobs: tuple[Knob, ...] = ()
     examples: tuple[str, ...] = ()
+    suggested: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Registry(Mapping[str, Entry]):
@@ -81,14 +85,21 @@ class Registry(Mapping[str, Entry]):
         self._entries: dict[str, Entry] = {}
 
     def add(
-        self, key: str, *, label: str, help: str, knobs: tuple[Knob, ...] = (), examples: tuple[str, ...] = ()
+        self,
+        key: str,
+        *,
+        label: str,
+        help: str,
+        knobs: tuple[Knob, ...] = (),
+        examples: tuple[str, ...] = (),
+        suggested: Mapping[str, Any] | None = None,
     ) -> Callable[[F], F]:
         """Register the decorated function as the entry `key`; a key that is taken raises ValueError."""
 
         def register(build: F) -> F:
             if key in self._entries:
                 raise ValueError(f"{self.kind} {key!r} is registered twice")
-            self._entries[key] = Entry(key, label, help, build, knobs, examples or (key,))
+            self._entries[key] = Entry(key, label, help, build, knobs, examples or (key,), suggested or {})
             return build
 
         return register

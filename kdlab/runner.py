@@ -1,17 +1,18 @@
 """Starts, pauses, resumes, steps and stops a generator of events that runs in a process of its own.
 
 The runner knows nothing of what the events mean. Pausing is not asking for the next event; stopping closes the
-generator; whatever is turned meanwhile is sent into it. The process stays for the next run, so what it imported stays loaded.
+generator; whatever is turned meanwhile is sent into it. The process stays for the next run, with what it imported.
 """
 
 import contextlib
 import logging
 import multiprocessing
 import os
+import pkgutil
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -20,7 +21,9 @@ from typing import Any, Literal
 __all__ = ["Happened", "Message", "Runner", "State", "Status"]
 
 State = Literal["idle", "starting", "running", "paused", "stopped", "done", "failed"]
-Target = Callable[..., Generator[Any, Any, Any]]
+ENDS = ("stopped", "done", "failed")
+# Seconds without a run after which a worker gives its memory back; the next start makes a new one.
+IDLE = 600.0
 log = logging.getLogger("kdlab")
 
 
@@ -46,21 +49,24 @@ Message = Happened | Status
 class Runner:
     """One worker process and the run in it.
 
-    `target`: a generator function that can be imported by name. `receive` gets each `Message`, on the runner's thread.
+    `target`: a generator function as "module:name", imported by the worker alone. `receive` gets each `Message`, on the
+    runner's own thread or, of `start`, on the caller's.
     `unit`: the type of event that counts as one step.
     """
 
-    def __init__(self, target: Target, receive: Callable[[Message], None], unit: type = object) -> None:
+    def __init__(self, target: str, receive: Callable[[Message], None], unit: type = object) -> None:
         self._target, self._receive, self._unit = target, receive, unit
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._run = 0
+        self._busy = False
         self._lock = threading.Lock()
 
     def start(self, *arguments: Any, paused: bool = False) -> None:
         """Stop what runs and begin a new run of `target(*arguments)`; `paused`: wait before the first event."""
         with self._lock:
             self._run += 1
+            self._busy = True
             if self._process is None or not self._process.is_alive():
                 self._launch()
         self._receive(Status("starting"))
@@ -82,6 +88,12 @@ class Runner:
         """Close the generator; what has happened stays."""
         self._send("stop")
 
+    def abandon(self) -> None:
+        """Stop the run and hear no more of it."""
+        self._run += 1
+        self._busy = False
+        self.stop()
+
     def send(self, values: Mapping[str, float]) -> None:
         """Send values into the generator with the next event that is asked for."""
         self._send("turn", dict(values))
@@ -90,6 +102,7 @@ class Runner:
         """End the worker process."""
         with self._lock:
             self._run += 1
+            self._busy = False
             process, self._process = self._process, None
         if process is not None:
             process.terminate()
@@ -106,7 +119,7 @@ class Runner:
 
     def _send(self, command: str, value: Any = None) -> None:
         if self._pipe is not None:
-            with contextlib.suppress(OSError):  # the worker died: the listener says so
+            with self._lock, contextlib.suppress(OSError):  # the worker died: the listener says so
                 self._pipe.send((command, value))
 
     def _listen(self, pipe: Connection, process: BaseProcess) -> None:
@@ -116,9 +129,12 @@ class Runner:
             except (EOFError, OSError):
                 break
             if run == self._run:  # what an earlier run still had to say no longer matters
+                if isinstance(message, Status) and message.state in ENDS:
+                    self._busy = False
                 self._receive(message)
         process.join()
-        if process is self._process:
+        if process is self._process and self._busy:
+            self._busy = False
             code = process.exitcode or 0
             cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             log.error("the worker process ended unexpectedly: %s", cause)
@@ -126,11 +142,11 @@ class Runner:
 
 
 def _serve(pipe: Connection) -> None:
-    """Be the worker: wait for runs until the other end is closed."""
+    """Be the worker: wait for runs until the other end is closed, or until none has come for long."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the server, which ends the worker
     with contextlib.suppress(AttributeError):
         os.nice(5)  # what people touch comes before what trains
-    while True:
+    while pipe.poll(IDLE):
         try:
             command, value = pipe.recv()
         except EOFError:
@@ -140,7 +156,7 @@ def _serve(pipe: Connection) -> None:
 
 
 def _run(
-    pipe: Connection, run: int, target: Target, arguments: tuple[Any, ...], unit: type, paused: bool
+    pipe: Connection, run: int, target: str, arguments: tuple[Any, ...], unit: type, paused: bool
 ) -> tuple[str, Any]:
     """Run one generator; return the command that ended it ("start" with its value for the next run)."""
 
@@ -151,8 +167,8 @@ def _run(
     turned: dict[str, float] = {}
     begun = False
     try:
-        tell(Status("paused" if paused else "running"))
-        with contextlib.closing(target(*arguments)) as events:
+        with contextlib.closing(pkgutil.resolve_name(target)(*arguments)) as events:
+            tell(Status("paused" if paused else "running"))
             while True:
                 while not units_left or pipe.poll():
                     command, value = pipe.recv()

@@ -53,6 +53,12 @@ class Spec:
         object.__setattr__(self, "knobs", knob_defaults(self.objective) | check_knobs(self.objective, self.knobs))
 
     @classmethod
+    def suggested(cls, dataset: str, **fields: Any) -> "Spec":
+        """Return a spec with what suits the data set wherever `fields` says nothing."""
+        entry, _ = DATASETS.find(dataset)
+        return cls(**{"dataset": dataset, **entry.suggested, **fields})
+
+    @classmethod
     def run_knobs(cls) -> dict[str, Knob]:
         """Return the knobs of the run itself (epochs, batch size, …) by key."""
         return {item.name: item.metadata["knob"] for item in dataclasses.fields(cls) if item.metadata}

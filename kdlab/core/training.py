@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from kdlab.core import models
 from kdlab.core.data import Dataset, Split
-from kdlab.core.evaluation import predict
+from kdlab.core.evaluation import evaluating, predict
 from kdlab.core.events import Event, KnobsTurned, Phase, Probe, Step
 from kdlab.core.objectives import Part, cross_entropy
 from kdlab.core.spec import Spec, check_knobs
@@ -86,10 +87,9 @@ def train(
     `transfer` is learnt from; the test set of `data` is only looked at. `teacher_logits` (examples, classes) belong to
     the images of `transfer` in their order. Raises Diverged.
     """
-    # Adam's second moments of dead pixels fade into denormal numbers, ten times slower; the flag is per thread.
-    torch.set_flush_denormal(True)
     device = transfer.images.device
     batch_size = min(spec.batch_size, len(transfer))
+    _set_threads(max(_operations(learner.module, transfer.inputs(slice(batch_size))) for learner in learners))
     steps_per_epoch = len(transfer) // batch_size  # a partial batch waits for another epoch's shuffle
     total = epochs * steps_per_epoch
     optimizers = [torch.optim.Adam(learner.module.parameters(), spec.learning_rate, fused=True) for learner in learners]
@@ -122,6 +122,23 @@ def train(
             _check(losses, step, spec)
             yield from live.emit(Step(phase, step, losses), phase, step)
         yield from live.emit(probe(), phase, step)
+
+
+# Forward operations of a batch below which two threads gain nothing, and lose much when the cores are busy with other
+# work: `python tests/benchmarks/threads.py`.
+FEW_OPERATIONS = 5e7
+ALL_THREADS = torch.get_num_threads()
+
+
+def _set_threads(operations: float) -> None:
+    """Train small networks on one core, which also keeps the page lively, and large ones on all."""
+    torch.set_num_threads(1 if operations < FEW_OPERATIONS else ALL_THREADS)
+
+
+def _operations(module: nn.Module, inputs: Tensor) -> int:
+    with FlopCounterMode(display=False) as counter, evaluating(module):
+        module(inputs)
+    return int(counter.get_total_flops())
 
 
 def _check(losses: dict[str, dict[str, float]], step: int, spec: Spec) -> None:

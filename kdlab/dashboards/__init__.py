@@ -1,0 +1,5 @@
+"""The pages, one file each: a State, a pure view of it, and a layout. None of them imports torch."""
+
+from kdlab.dashboards.distil import Distil
+
+__all__ = ["Distil"]

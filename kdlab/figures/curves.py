@@ -1,13 +1,14 @@
 """Curves over training: loss parts and test errors, with a mark where a knob was turned."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kdlab.figures.theme import GRID, MUTED, ROLES, Figure, base_layout
+from kdlab.figures.theme import GRID, INK, MUTED, ROLES, Figure, base_layout
 
-__all__ = ["Line", "Mark", "error_curves", "loss_curves", "merge_marks"]
+__all__ = ["Drag", "Line", "Mark", "error_curves", "loss_curves", "merge_marks"]
 
 Line = tuple[Sequence[float], Sequence[float]]
 Mark = tuple[float, Mapping[str, float]]
@@ -29,8 +30,8 @@ def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], e
         name = f"{role.label}, {part}"
         symbols = {"symbol": f"{role.symbol}-open" if part == "soft" else role.symbol, "size": 6, "maxdisplayed": 8}
         data.append(_trace(name, x, y, line) | {"mode": "lines+markers", "marker": symbols})
-    axis = {"type": "log", "exponentformat": "power", "title": {"text": "nats"}, **_AXIS}
-    return {"data": data, "layout": _layout("Loss on the training batches, by part", axis, marks, epochs)}
+    axis = {"type": "log", "exponentformat": "power", "dtick": 1, **_AXIS}
+    return {"data": data, "layout": _layout("Loss parts on the training batches (nats)", axis, marks, epochs)}
 
 
 def error_curves(
@@ -54,11 +55,14 @@ def error_curves(
         (max(100 * value / examples for value in y[-max(2, len(y) * 4 // 5) :]) for _, y in errors.values() if y),
         default=1,
     )
-    axis = {"title": {"text": "% wrong"}, "range": [0, max(1.0, 1.15 * min(ceiling, 100))], **_AXIS}
-    return {"data": data, "layout": _layout("Error on the test set", axis, marks, epochs)}
+    axis = {"ticksuffix": " %", "range": [0, max(1.0, 1.15 * min(ceiling, 100))], **_AXIS}
+    return {"data": data, "layout": _layout("Test images that are wrong", axis, marks, epochs)}
 
 
-_AXIS = {"gridcolor": GRID, "zeroline": False, "fixedrange": True}
+_AXIS = {
+    "gridcolor": GRID, "zeroline": False, "fixedrange": True,
+    "ticks": "outside", "ticklen": 4, "tickcolor": "rgba(0,0,0,0)",
+}  # fmt: skip
 
 
 def _trace(name: str, x: Sequence[float], y: Sequence[float], line: Mapping[str, Any]) -> Figure:
@@ -70,27 +74,28 @@ def _trace(name: str, x: Sequence[float], y: Sequence[float], line: Mapping[str,
 
 
 def _layout(title: str, y_axis: Figure, marks: Sequence[Mark], epochs: float) -> Figure:
-    merged = merge_marks(marks, epochs / 25)
+    drags = merge_marks(marks, epochs / 25)
     return base_layout(
         title,
-        xaxis={"title": {"text": "epoch of its own training"}, "range": [0, epochs], **_AXIS},
+        xaxis={"title": {"text": "epoch of its own training", "standoff": 6}, "range": [0, epochs], **_AXIS},
         yaxis=y_axis,
         hovermode="x unified",
         showlegend=True,
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "font": {"size": 10}},
         shapes=[
             {
-                "type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1,
-                "line": {"color": MUTED, "width": 1, "dash": "dot"},
+                "type": "rect", "x0": drag.began, "x1": drag.ended, "yref": "paper", "y0": 0, "y1": 1, "layer": "below",
+                "line": {"color": MUTED, "width": 1, "dash": "dot"}, "fillcolor": GRID, "opacity": 0.7,
             }
-            for x, _ in merged
+            for drag in drags
         ],
         annotations=[
             {
-                "x": x, "yref": "paper", "y": 0.99, "text": _describe(values), "showarrow": False, "textangle": -90,
-                "xanchor": "right", "yanchor": "top", "font": {"size": 10, "color": MUTED},
+                "x": drag.ended, "yref": "paper", "y": 0.99, "text": _describe(drag.values), "showarrow": False,
+                "textangle": -90, "xanchor": "left", "yanchor": "top", "font": {"size": 10, "color": INK},
+                "bgcolor": "rgba(255,255,255,0.75)",
             }
-            for x, values in merged
+            for drag in drags
         ],
     )  # fmt: skip
 
@@ -102,15 +107,24 @@ def _describe(values: Mapping[str, float]) -> str:
 SHORT = {"temperature": "T", "soft_weight": "soft", "hard_weight": "hard", "t_squared": "×T²"}
 
 
-def merge_marks(marks: Sequence[Mark], gap: float) -> list[tuple[float, dict[str, float]]]:
-    """Join turns closer than `gap` epochs, as one drag of a slider makes many; each keeps its last values."""
-    merged: list[tuple[float, dict[str, float]]] = []
+@dataclass(frozen=True, slots=True)
+class Drag:
+    """Turns that belong together: from epoch `began` to epoch `ended`, with the values that the knobs ended on."""
+
+    began: float
+    ended: float
+    values: Mapping[str, float]
+
+
+def merge_marks(marks: Sequence[Mark], gap: float) -> list[Drag]:
+    """Join turns that follow one another within `gap` epochs, as one drag of a slider makes many."""
+    drags: list[Drag] = []
     for x, values in marks:
-        if merged and x - merged[-1][0] < gap:
-            merged[-1] = (merged[-1][0], merged[-1][1] | dict(values))
+        if drags and x - drags[-1].ended < gap:
+            drags[-1] = Drag(drags[-1].began, x, {**drags[-1].values, **values})
         else:
-            merged.append((x, dict(values)))
-    return merged
+            drags.append(Drag(x, x, values))
+    return drags
 
 
 def _thin(x: Sequence[float], y: Sequence[float]) -> Line:

@@ -31,9 +31,18 @@ ROLES = {
 def base_layout(title: str, **layout: Any) -> Figure:
     """Return the layout that all figures share; it keeps zoom and hover when a figure is redrawn."""
     return {
-        "title": {"text": title, "font": {"size": 13, "color": INK}, "x": 0.01, "xanchor": "left", "y": 0.98},
+        "title": {
+            "text": title,
+            "font": {"size": 13, "color": INK},
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 0.99,
+            "yanchor": "top",
+            "pad": {"l": 10, "t": 8},
+        },
         "font": {"family": FONT, "size": 11, "color": MUTED},
-        "margin": {"l": 46, "r": 12, "t": 34, "b": 36},
+        "margin": {"l": 44, "r": 14, "t": 34, "b": 40},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "uirevision": "keep",

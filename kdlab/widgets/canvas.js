@@ -45,16 +45,19 @@ function render({ model, el }) {
   function draw() {
     frame = 0;
     const { data, layout } = model.get("figure");
-    if (closed || !library || !data || !plot.clientWidth) return;
+    if (closed || !library || !plot.clientWidth) return;
+    waiting.textContent = data ? "" : "Not trained yet";
+    plot.style.visibility = data ? "visible" : "hidden";
+    if (!data) return;
     const size = { width: plot.clientWidth, height: plot.clientHeight };
+    const first = !plot.on;
     library.react(plot, data, { ...layout, ...size }, { displayModeBar: false });
-    plot.setAttribute("aria-label", model.get("description"));
-    if (!waiting.isConnected) return;
-    waiting.remove();
-    plot.on("plotly_click", ({ points: [point] }) => {
-      model.set("clicked", { x: point.x, y: point.y, count: model.get("clicked").count + 1 });
-      model.save_changes();
-    });
+    plot.setAttribute("aria-label", layout.title.text.replace(/<[^>]*>/g, ""));
+    if (first)
+      plot.on("plotly_click", ({ points: [point] }) => {
+        model.set("clicked", { x: point.x, y: point.y, count: model.get("clicked").count + 1 });
+        model.save_changes();
+      });
   }
 
   // However many figures arrive, only the latest is drawn, once a frame.

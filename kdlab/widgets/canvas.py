@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-from traitlets import Dict, Unicode
+from traitlets import Dict
 
 __all__ = ["Canvas"]
 
@@ -21,12 +21,11 @@ def _plotly_script() -> bytes:
 class Canvas(anywidget.AnyWidget):
     """Draws `figure`, a plotly figure as a dict, and redraws it whenever it is replaced.
 
-    `description` is read out by screen readers. `clicked` holds where the last click fell and counts them.
+    An empty figure stands for one that cannot be drawn yet. `clicked` holds where the last click fell and counts them.
     """
 
     _esm = Path(__file__).parent / "canvas.js"
     figure = Dict().tag(sync=True)
-    description = Unicode("").tag(sync=True)
     clicked = Dict({"x": None, "y": None, "count": 0}).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:

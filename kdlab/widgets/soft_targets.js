@@ -28,7 +28,8 @@ function render({ model, el }) {
         const row = panel.insertRow();
         const head = element("th", index === truth ? "kd-truth" : "", name);
         head.scope = "row";
-        if (index === truth) head.append(element("span", "kd-true", " true"));
+        if (index === truth) head.title = "the true class";
+        if (index === truth) head.append(" ●");
         const track = element("td", "kd-track");
         const bar = element("div", "kd-bar");
         track.append(bar);

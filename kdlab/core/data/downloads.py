@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.core.data.fetching import Archive, BrokenDownloadError, data_root, download
-from kdlab.core.data.splits import Dataset, Split, assemble
+from kdlab.core.data.splits import DRAWINGS, PHOTOGRAPHS, Dataset, Split, assemble
 from kdlab.core.progress import Progress
 from kdlab.registry import DATASETS, InputError
 
@@ -57,6 +57,7 @@ for _published in PUBLISHED:
         _published.key,
         label=_published.label,
         help=f"{_published.help}; {_published.size / 1e6:.0f} MB to download",
+        suggested=PHOTOGRAPHS if _published.kind.startswith("CIFAR") else DRAWINGS,
     )(partial(load_published, _published))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.data.images import choose_format, read_images
-from kdlab.core.data.splits import Dataset, Split, assemble, hold_out
+from kdlab.core.data.splits import PHOTOGRAPHS, Dataset, Split, assemble, hold_out
 from kdlab.core.progress import Progress
 from kdlab.registry import DATASETS, InputError
 
@@ -24,6 +24,7 @@ JUNK = {"thumbs.db", "desktop.ini"}
     label="Image folder",
     help="folder:PATH, with train/CLASS/… and test/CLASS/…, or only CLASS/… of which a fifth becomes the test set",
     examples=("folder:PATH",),
+    suggested=PHOTOGRAPHS,
 )
 def folder(argument: str) -> Generator[Progress, None, Dataset]:
     """Return the images below the path `argument`, all in one size: the usual one, at most 64 pixels a side.

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Dataset", "Split", "assemble", "hold_out"]
+__all__ = ["DRAWINGS", "PHOTOGRAPHS", "Dataset", "Split", "assemble", "hold_out"]
+
+# What suits a data set, as fields of a spec: the paper's perceptrons for drawings, convolutions for photographs.
+DRAWINGS = {
+    "teacher": "mlp:1200x2:dropout=0.5:input_dropout=0.2", "student": "mlp:800x2",
+    "batch_size": 128, "learning_rate": 1e-3,
+}  # fmt: skip
+PHOTOGRAPHS = {"teacher": "cnn:width=64", "student": "cnn:width=8", "batch_size": 128, "learning_rate": 2e-3}
 
 VALIDATION_SHARE = 0.1
 VALIDATION_LIMIT = 5_000

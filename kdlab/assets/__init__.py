@@ -1,0 +1,1 @@
+"""Files that the pages show before anything is computed."""

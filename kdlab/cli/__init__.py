@@ -1,0 +1,41 @@
+"""The command line: `kdlab distill`, `kdlab app` and `kdlab lab`.
+
+What a command needs is imported when it runs, so that `kdlab --help` answers at once.
+"""
+
+from typing import Any
+
+import click
+
+from kdlab.cli.distill import distill
+from kdlab.cli.serve import app, lab
+from kdlab.registry import InputError
+
+__all__ = ["main"]
+
+
+class _Refusal(click.ClickException):
+    """Prints one sentence, without the usage lines that click puts before its own."""
+
+    exit_code = 2
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise _Refusal(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("\nStopped; nothing was written.", err=True)
+            raise SystemExit(130) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="kdlab")
+def main() -> None:
+    """See knowledge distillation with your own hands."""
+
+
+for _command in (app, lab, distill):
+    main.add_command(_command)

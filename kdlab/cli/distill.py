@@ -1,0 +1,86 @@
+"""`kdlab distill`: one run on the terminal; its options are the registry's entries and knobs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kdlab.core.spec import Spec
+from kdlab.registry import DATASETS, MODELS, OBJECTIVES, Knob, Registry
+
+__all__ = ["distill"]
+
+Command = Callable[..., Any]
+KINDS = {int: "INTEGER", float: "NUMBER"}
+
+
+def _name_option(key: str, registry: Registry, use: str) -> Callable[[Command], Command]:
+    return click.option(f"--{key}", metavar="NAME", help=f"{use}: {', '.join(registry.examples())}.")
+
+
+def _knob_option(knob: Knob, default: str) -> Callable[[Command], Command]:
+    """An option whose value goes to the spec as it was typed: the spec checks it and says in one sentence what is wrong."""
+    flag = f"--{knob.key.replace('_', '-')}"
+    if knob.kind is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", knob.key, default=None, help=f"{knob.help}  [{default}]")
+    limits = f"{knob.minimum:g} to {knob.maximum:,g}" if knob.maximum < 1e6 else f"{knob.minimum:g} or more"
+    return click.option(flag, knob.key, metavar=KINDS[knob.kind], help=f"{knob.help}  [{limits}; {default}]")
+
+
+def _spec_options(command: Command) -> Command:
+    """Add one option for each field of a spec and for each knob of any objective."""
+    options = [
+        _name_option("dataset", DATASETS, "images to learn from"),
+        _name_option("teacher", MODELS, "network to train first"),
+        _name_option("student", MODELS, "network to distil into"),
+        _name_option("objective", OBJECTIVES, "what the student minimises"),
+    ]
+    knobs: dict[str, tuple[Knob, list[str]]] = {}
+    for entry in OBJECTIVES.values():
+        for knob in entry.knobs:
+            default = ("on" if knob.default else "off") if knob.kind is bool else f"{knob.default:g}"
+            knobs.setdefault(knob.key, (knob, []))[1].append(f"{entry.key}: {default}")
+    options += [_knob_option(knob, ", ".join(defaults)) for knob, defaults in knobs.values()]
+    for knob in Spec.run_knobs().values():
+        varies = any(knob.key in entry.suggested for entry in DATASETS.values())
+        options.append(
+            _knob_option(knob, f"{knob.default:g}{' unless the data set asks for another' if varies else ''}")
+        )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command(short_help="Train a teacher, then a student beside its baseline.")
+@_spec_options
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="save the run in this new folder")
+@click.option("--json", "as_json", is_flag=True, help="print the result as one line of JSON, and nothing else")
+def distill(out: Path | None, as_json: bool, **values: Any) -> None:
+    """Train a teacher on labels, then distil it into a student beside a baseline that learns from labels alone.
+
+    What you leave out is what suits the data set.
+    """
+    given = {key: value for key, value in values.items() if value is not None}
+    fields = {key: given.pop(key) for key in list(given) if key in Spec.__dataclass_fields__}
+    spec = Spec.suggested(fields.pop("dataset", Spec().dataset), **fields, knobs=given)
+
+    from kdlab.cli.progress import follow
+    from kdlab.cli.report import print_report
+    from kdlab.core import checkpoints
+    from kdlab.core.distillation import distill_events
+    from kdlab.core.training import Diverged
+
+    if out:
+        checkpoints.check_free(out)
+    try:
+        run = follow(distill_events(spec))
+    except Diverged as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(run.result))
+    else:
+        print_report(run.result)
+    if out:
+        checkpoints.save(run, out)

@@ -1,0 +1,98 @@
+"""How far a run has come, as bars on a terminal."""
+
+import sys
+from collections.abc import Generator
+from contextlib import closing
+from typing import Any
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Display
+
+from kdlab.core.distillation import Run
+from kdlab.core.events import Event, Opened, Phase, Probe, Progress, Step
+from kdlab.core.metrics import count_errors
+
+__all__ = ["follow"]
+
+WIDE = 130  # columns of a terminal that also has room for the losses
+
+
+def follow(events: Generator[Event, Any, Run]) -> Run:
+    """Drive a run to its end and return it, with bars on standard error where that is a terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[detail]}", style="dim"),
+        TimeRemainingColumn(compact=True),
+    )
+    # Rich itself would also draw when told to by FORCE_COLOR, and so into a log file.
+    with Display(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as display, closing(events):
+        bars = _Bars(display)
+        while True:
+            try:
+                bars.show(next(events))
+            except StopIteration as end:
+                run: Run = end.value
+                return run
+
+
+class _Bars:
+    """One bar after the other; what is finished stays on the screen."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._label = ""
+        self._bar: TaskID | None = None
+        self._opened: Opened | None = None
+        self._errors = ""
+
+    def show(self, event: Event) -> None:
+        match event:
+            case Progress():
+                if event.label != self._label:
+                    self._begin(event.label, event.total)
+                self._update(event.done, _amount(event))
+            case Opened():
+                self._end()
+                self._opened = event
+            case Phase():
+                self._begin(event.name.capitalize(), event.steps)
+            case Probe():
+                assert self._opened is not None
+                labels = self._opened.test_labels
+                errors = [f"{name} {count_errors(logits, labels):,}" for name, logits in event.logits.items()]
+                self._errors = f"test errors: {', '.join(errors)}"
+                self._update(event.step, self._errors)
+            case Step():
+                losses = [
+                    f"{network} {' + '.join(f'{value:.2f} {part}' for part, value in parts.items())}"
+                    for network, parts in event.losses.items()
+                ]
+                wide = self._display.console.width >= WIDE
+                self._update(event.step, f"{self._errors} · loss: {', '.join(losses)}" if wide else self._errors)
+
+    def _begin(self, label: str, total: int) -> None:
+        self._end()
+        self._label, self._errors = label, ""
+        self._bar = self._display.add_task(label, total=total or None, detail="")
+
+    def _end(self) -> None:
+        """Bars of unknown length, and downloads, count as complete when something else begins."""
+        if self._bar is not None:
+            task = next(task for task in self._display.tasks if task.id == self._bar)
+            self._display.update(self._bar, total=task.total or 1, completed=task.total or 1)
+
+    def _update(self, done: int, detail: str) -> None:
+        if self._bar is not None:
+            self._display.update(self._bar, completed=done, detail=detail)
+
+
+def _amount(event: Progress) -> str:
+    if not event.total:
+        return ""
+    if event.unit == "B":
+        return f"{decimal(event.done)} of {decimal(event.total)}"
+    return f"{event.done:,} of {event.total:,} {event.unit}"

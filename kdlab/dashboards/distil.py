@@ -1,0 +1,251 @@
+"""The page "Distil": choose data and networks, press Start, and turn the knobs while the student learns."""
+
+from functools import partial
+from importlib.resources import as_file, files
+from typing import Any
+
+import ipywidgets
+from traitlets import Float, HasTraits, Instance, Int, Unicode, link
+
+from kdlab.core.events import Event, Opened, Phase, Step
+from kdlab.core.history import History
+from kdlab.core.spec import Spec
+from kdlab.dashboards import distil_view as view
+from kdlab.dashboards.pace import Pace
+from kdlab.figures.theme import ROLES
+from kdlab.registry import DATASETS, MODELS, OBJECTIVES, InputError
+from kdlab.runner import Happened, Message, Runner, Status
+from kdlab.widgets.canvas import Canvas
+from kdlab.widgets.gallery import Gallery
+from kdlab.widgets.loop import Loop
+from kdlab.widgets.pickers import NamePicker, number_field
+from kdlab.widgets.run_panel import RunPanel
+from kdlab.widgets.slider import Slider
+from kdlab.widgets.soft_targets import SoftTargets
+from kdlab.widgets.summary import Summary
+
+__all__ = ["Distil", "DistilState"]
+
+OPENING_NOTE = "A run that comes with kdlab. Press Start to train it here, and turn the knobs while it runs."
+TROUBLE = {
+    "InputError",
+    "UnknownNameError",
+    "Diverged",
+    "WorkerDied",
+}  # failures whose message says all there is to say
+
+
+class DistilState(HasTraits):
+    """The choices on the page; the numbers of a run and the objective's knobs are traits of their own, by key."""
+
+    dataset = Unicode()
+    teacher = Unicode()
+    student = Unicode()
+    objective = Unicode()
+    chosen = Int(0, help="the test example whose soft targets are shown")
+    cell = Instance(view.Cell, allow_none=True)
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.add_traits(**{key: Float() for key in [*Spec.run_knobs(), *spec.knobs]})
+        self.take(spec)
+
+    def take(self, spec: Spec) -> None:
+        """Set every choice to what `spec` says."""
+        for name in ("dataset", "teacher", "student", "objective", *Spec.run_knobs()):
+            setattr(self, name, getattr(spec, name))
+        for key, value in spec.knobs.items():
+            setattr(self, key, float(value))
+
+    def knobs(self) -> dict[str, float]:
+        """Return the objective's knobs as they stand."""
+        return {knob.key: getattr(self, knob.key) for knob in OBJECTIVES[self.objective].knobs}
+
+    def spec(self) -> Spec:
+        """Return what to run; raises InputError when a choice cannot be used."""
+        names = ("dataset", "teacher", "student", "objective", *Spec.run_knobs())
+        return Spec(knobs=self.knobs(), **{name: getattr(self, name) for name in names})
+
+
+class Distil(ipywidgets.VBox):
+    """The dashboard; `state` holds its choices, `history` what is shown."""
+
+    def __init__(self) -> None:
+        with as_file(files("kdlab.assets") / "opening" / "history.npz") as path:
+            self._opening = History.load(path)
+        assert self._opening.opened is not None
+        self.history = self._opening
+        self.state = DistilState(self._opening.opened.spec)
+        self._note = OPENING_NOTE
+        self._pace = Pace()
+        self._loop = Loop(self._draw)
+        self._incoming = History()  # what the worker says, shown once its data are open
+        hear = partial(self._loop.post, self._take)
+        self._runner = Runner("kdlab.core.distillation:distill_events", hear, unit=Step)
+        super().__init__(self._build())
+        self.add_class("kd-page")
+        self._connect()
+        self._show_opening()
+        self._show_chosen()
+        self._draw()
+
+    # --- layout -------------------------------------------------------------------------------------------------------
+
+    def _build(self) -> list[ipywidgets.Widget]:
+        state = self.state
+        self._panel = RunPanel(lambda action: self._loop.post(self._act, action))
+        self._summary = Summary()
+        self._sliders = {knob.key: Slider(knob, getattr(state, knob.key)) for knob in OBJECTIVES[state.objective].knobs}
+        self._pickers = {
+            "dataset": NamePicker(DATASETS, "Data set", state.dataset),
+            "teacher": NamePicker(MODELS, "Teacher", state.teacher),
+            "student": NamePicker(MODELS, "Student", state.student),
+        }
+        self._numbers = {key: number_field(knob, getattr(state, key)) for key, knob in Spec.run_knobs().items()}
+        self._canvases = {name: Canvas() for name in ("errors", "losses", *ROLES, "difference")}
+        self._bars, self._gallery = SoftTargets(), Gallery()
+        self._picture = Gallery()
+
+        controls = _box(
+            "kd-controls",
+            self._panel,
+            _box("kd-knobs", *self._sliders.values()),
+            _box("kd-setup", *self._pickers.values(), _box("kd-numbers", *self._numbers.values())),
+        )
+        matrices = [self._canvases[name] for name in (*ROLES, "difference")]
+        results = _box(
+            "kd-results",
+            self._summary,
+            _box("kd-curves", self._canvases["errors"], self._canvases["losses"]),
+            _box("kd-matrices", *matrices),
+            _box("kd-examples", _box("kd-card", self._picture, self._bars), _box("kd-card", self._gallery)),
+        )
+        return [_box("kd-columns", controls, results)]
+
+    def _connect(self) -> None:
+        state = self.state
+        for key, control in {**self._sliders, **self._numbers, **self._pickers}.items():
+            link((state, key), (control, "value"))
+        link((state, "chosen"), (self._gallery, "chosen"))
+        # In the browser as well, so that the bars follow the slider without waiting for the kernel.
+        self._temperature = ipywidgets.jslink((self._sliders["temperature"], "value"), (self._bars, "temperature"))
+        for name in (*ROLES, "difference"):
+            self._canvases[name].observe(
+                lambda change, name=name: self._loop.post(self._click, name, change.new), "clicked"
+            )
+        state.observe(lambda change: self._runner.send({change.name: change.new}), list(self._sliders))
+        state.observe(lambda _: self._loop.post(self._show_chosen), "chosen")
+        self._pickers["dataset"].observe(lambda _: self._loop.post(self._suggest), "value")
+
+    # --- what people do -----------------------------------------------------------------------------------------------
+
+    def _act(self, action: str) -> None:
+        if action == "reset":
+            self._runner.abandon()
+            self._show_opening()
+        elif action == "start" or (action == "step" and self._panel.state not in ("running", "paused")):
+            self._start(paused=action == "step")
+        else:
+            getattr(self._runner, action)()
+
+    def _show_opening(self) -> None:
+        """Show the run that comes with kdlab, and set its choices."""
+        assert self._opening.opened is not None
+        self._panel.state, self._panel.error, self._note = "idle", "", OPENING_NOTE
+        self._incoming = History()
+        self.state.take(self._opening.opened.spec)
+        self._show(self._opening)
+        self._show_pictures()
+
+    def _show(self, history: History) -> None:
+        """Make `history` the one that is seen."""
+        self.history = history
+        self.state.cell = None
+        self.state.chosen = view.telling_example(history)
+        self._loop.request()
+
+    def _start(self, paused: bool) -> None:
+        try:
+            spec = self.state.spec()
+        except InputError as error:
+            self._panel.error = str(error)
+            return
+        self._panel.error, self._note = "", ""
+        self._incoming = History()
+        self._runner.start(spec, paused=paused)
+        if paused:
+            self._runner.step()
+
+    def _suggest(self) -> None:
+        """Fill in what suits a data set that was just chosen."""
+        try:
+            suggested = Spec.suggested(self.state.dataset, knobs=self.state.knobs())
+        except InputError as error:
+            self._panel.error = str(error)
+        else:
+            self._panel.error = ""
+            self.state.take(suggested)
+
+    def _click(self, matrix: str, clicked: dict[str, Any]) -> None:
+        self.state.cell = view.Cell(matrix, clicked["y"], clicked["x"])
+        self._show_pictures()
+
+    # --- what the worker says -----------------------------------------------------------------------------------------
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Happened(event):
+                self._record(event)
+            case Status("failed", kind, text):
+                self._panel.state = "failed"
+                self._panel.error = text if kind in TROUBLE else f"The worker failed ({kind}: {text}); see its log."
+            case Status(state):
+                self._panel.state = state
+                self._pace.reset()
+                if state in ("paused", "stopped", "done") and self.history is self._incoming:
+                    self._show_pictures()
+        self._loop.request()
+
+    def _record(self, event: Event) -> None:
+        self._incoming.append(event)
+        match event:
+            case Opened():
+                chosen, before = self.state.chosen, self.history.opened
+                self._show(self._incoming)
+                if before and before.spec.dataset == event.spec.dataset:
+                    self.state.chosen = chosen
+                self._show_pictures()
+            case Phase():
+                self._pace.reset()
+            case Step():
+                self._pace.tick(event.step)
+
+    # --- drawing, on the kernel's loop only ---------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        history, phase = self.history, self._incoming.phase
+        figures = view.figures(history)
+        for name, canvas in self._canvases.items():
+            canvas.figure = figures.get(name, {})
+        self._summary.content = view.summary(history, self._note)
+        self._bars.example = view.example(history, self.state.chosen)
+        left = self._pace.seconds_left(phase.steps) if phase else None
+        self._panel.progress, self._panel.status = view.progress(self._incoming, self._panel.state, left)
+
+    def _show_pictures(self) -> None:
+        opened = self.history.opened
+        assert opened is not None
+        found = view.pictures(self.history, self.state.cell)
+        self._gallery.show(found.title, opened.test_images[found.indices], found.indices, found.captions)
+
+    def _show_chosen(self) -> None:
+        opened, chosen = self.history.opened, self.state.chosen
+        assert opened is not None
+        name = opened.classes[opened.test_labels[chosen]]
+        self._picture.show(f"Test image {chosen}, true class {name}", opened.test_images[[chosen]], [chosen], [name])
+
+
+def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:
+    box = ipywidgets.Box(children)
+    box.add_class(name)
+    return box

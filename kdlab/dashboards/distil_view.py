@@ -1,0 +1,186 @@
+"""What the page "Distil" shows, as a pure function of its state and of a run's history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.core.history import History
+from kdlab.core.metrics import confusion_matrix, paired_test
+from kdlab.figures.confusion import confusion_difference, confusion_heatmap
+from kdlab.figures.curves import error_curves, loss_curves
+from kdlab.figures.theme import ROLES, Figure
+
+__all__ = ["Cell", "Pictures", "example", "figures", "pictures", "progress", "summary", "telling_example"]
+
+NETWORKS = tuple(ROLES)
+MOST_PICTURES = 24
+NOTES = {
+    "teacher": "First the teacher learns from the labels of the whole training set; student and baseline come next.",
+    "student": "Student: soft targets of the teacher and labels. Baseline: labels alone. Same start, same batches.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a matrix that was clicked; `matrix` is a network's name or "difference"."""
+
+    matrix: str
+    true: int
+    predicted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Test images to look at: a title, their indices, and a caption for each."""
+
+    title: str
+    indices: Sequence[int]
+    captions: Sequence[str]
+
+
+def figures(history: History) -> dict[str, Figure]:
+    """Return the page's plotly figures by name; those whose networks have not been evaluated yet are left out."""
+    opened = history.opened
+    assert opened is not None
+    spec, labels = opened.spec, opened.test_labels
+    teaching = history.phase is not None and history.phase.name == "teacher"
+    epochs = float(spec.teacher_epochs if teaching else max(spec.epochs, spec.teacher_epochs))
+    turns = [(turn.epoch, turn.values) for turn in history.turns if turn.phase == "student"]
+    finished = set() if teaching else {"teacher"}
+    errors = {
+        name: (history.errors[name].epochs, history.errors[name].values) for name in NETWORKS if name in history.errors
+    }
+    losses = {key: (curve.epochs, curve.values) for key, curve in history.losses.items()}
+    shown = {
+        "errors": error_curves(errors, len(labels), turns, epochs, finished),
+        "losses": loss_curves(losses, turns, epochs),
+    }
+    counts = {name: confusion_matrix(logits, labels) for name, logits in history.logits.items()}
+    mistakes = {name: matrix - np.diag(np.diag(matrix)) for name, matrix in counts.items()}
+    most = max((int(matrix.max()) for name, matrix in mistakes.items() if name != "teacher"), default=1)
+    for name, matrix in counts.items():
+        title = f"<b>{ROLES[name].label}</b>: {mistakes[name].sum()} mistakes"
+        shown[name] = confusion_heatmap(matrix, opened.classes, title, most)
+    if {"student", "baseline"} <= counts.keys():
+        title = "<b>Student − baseline</b>"
+        shown["difference"] = confusion_difference(counts["student"], counts["baseline"], opened.classes, title)
+    return shown
+
+
+def summary(history: History, note: str) -> dict[str, Any]:
+    """Return the three numbers, the sentence that tells a difference from noise, and what is going on or `note`."""
+    assert history.opened is not None
+    if not note and history.phase:
+        note = NOTES[history.phase.name]
+    labels = history.opened.test_labels
+    tiles = []
+    for name in NETWORKS:
+        curve = history.errors.get(name)
+        errors = int(curve.values[-1]) if curve else None
+        share = "not trained yet" if errors is None else f"{100 * errors / len(labels):.1f} % wrong"
+        tiles.append(
+            {"role": name, "label": ROLES[name].label, "errors": "–" if errors is None else str(errors), "share": share}
+        )
+    content = {"tiles": tiles, "verdict": "", "differs": False, "note": note}
+    if {"student", "baseline"} <= history.logits.keys():
+        test = paired_test(history.logits["student"], history.logits["baseline"], labels)
+        content["differs"] = test.differs
+        counts = f"{test.only_first} images only the student has right, {test.only_second} only the baseline"
+        p = f"McNemar's exact p = {test.p:.2g}" if test.p >= 0.001 else "McNemar's exact p < 0.001"
+        if not test.differs:
+            content["verdict"] = f"No difference beyond noise between student and baseline ({p}): {counts}."
+        else:
+            better, worse = ("student", "baseline") if test.only_first > test.only_second else ("baseline", "student")
+            content["verdict"] = f"The {better} beats the {worse}, beyond noise ({p}): {counts}."
+    return content
+
+
+def progress(history: History, state: str, seconds_left: float | None) -> tuple[float, str]:
+    """Return the share of the phase that is done (-1: unknown) and a line that says so.
+
+    `state`: a runner's state; `seconds_left`: until the end of the phase.
+    """
+    share, doing = 0.0, ""
+    if waiting := history.progress:
+        share = waiting.done / waiting.total if waiting.total else -1.0
+        scale, unit = (1e6, "MB") if waiting.unit == "B" else (1, waiting.unit)
+        total = f" of {waiting.total / scale:,.0f} {unit}" if waiting.total else f" {unit}"
+        doing = f"{waiting.label}: {waiting.done / scale:,.0f}{total}"
+    elif phase := history.phase:
+        share = history.step / phase.steps
+        doing = f"{phase.label}: step {history.step:,} of {phase.steps:,}"
+    match state:
+        case "idle":
+            return 0.0, "Ready: press Start."
+        case "starting":
+            return -1.0, "Starting the worker and loading PyTorch …"
+        case "running" if seconds_left is not None:
+            return share, f"{doing}, {_duration(seconds_left)} left"
+        case "running":
+            return share, doing or "Reading the data …"
+        case "done":
+            return 1.0, "Done."
+        case _:
+            return share, f"{state.capitalize()}. {doing}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def example(history: History, chosen: int) -> dict[str, Any]:
+    """Return classes, true class and each network's logits of one test example."""
+    assert history.opened is not None
+    return {
+        "classes": list(history.opened.classes),
+        "truth": int(history.opened.test_labels[chosen]),
+        "logits": {name: logits[chosen].tolist() for name, logits in history.logits.items()},
+    }
+
+
+def telling_example(history: History) -> int:
+    """Return a test example that the student has right, the baseline wrong, and the teacher is least sure of."""
+    assert history.opened is not None
+    logits, labels = history.logits, history.opened.test_labels
+    if not {"teacher", "student", "baseline"} <= logits.keys():
+        return 0
+    teacher = logits["teacher"] - logits["teacher"].max(1, keepdims=True)
+    doubt = np.log(np.exp(teacher).sum(1))  # − log of the largest probability
+    wanted = (logits["student"].argmax(1) == labels) & (logits["baseline"].argmax(1) != labels)
+    wanted &= logits["teacher"].argmax(1) == labels
+    return int(np.where(wanted, doubt, -1.0).argmax())
+
+
+def pictures(history: History, cell: Cell | None) -> Pictures:
+    """Return the test images behind a cell, or those that the student has wrong when no cell was clicked."""
+    assert history.opened is not None
+    classes, labels = history.opened.classes, history.opened.test_labels
+    answers: dict[str, NDArray[np.intp]] = {name: logits.argmax(1) for name, logits in history.logits.items()}
+    if cell is None:
+        if "student" not in answers:
+            return Pictures("Click a cell of a matrix to see its images.", [], [])
+        found = np.flatnonzero(answers["student"] != labels)
+        title = "Click a cell of a matrix to see its images. These are the ones that the student has wrong"
+    else:
+        where = f"true {classes[cell.true]}, predicted {classes[cell.predicted]}"
+        if cell.matrix == "difference":
+            inside = [answers[name] == cell.predicted for name in ("student", "baseline")]
+            found = np.flatnonzero((labels == cell.true) & (inside[0] != inside[1]))
+            title = f"{where} by only one of student and baseline"
+        else:
+            found = np.flatnonzero((labels == cell.true) & (answers[cell.matrix] == cell.predicted))
+            title = f"{ROLES[cell.matrix].label}: {where}"
+    shown = found[:MOST_PICTURES]
+    captions = [
+        f"true {classes[labels[index]]}; "
+        + ", ".join(f"{name} says {classes[answer[index]]}" for name, answer in answers.items())
+        for index in shown
+    ]
+    count = f"{len(found):,} image{'s' if len(found) != 1 else ''}"
+    more = f", the first {len(shown)} shown" if len(found) > len(shown) else ""
+    return Pictures(f"{title} ({count}{more}).", shown.tolist(), captions)

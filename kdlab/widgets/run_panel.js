@@ -1,0 +1,71 @@
+// Start, pause, step, stop and reset, with progress and a status line that is read out.
+
+const BUTTONS = {
+  start: ["▶ Start", "Train the teacher, then distil the student beside its baseline"],
+  pause: ["❚❚ Pause", "Hold the run; the sliders can still be moved"],
+  resume: ["▶ Resume", "Go on with the run"],
+  step: ["+1 Step", "Make one optimisation step and hold"],
+  stop: ["■ Stop", "End the run and keep what it has shown"],
+  reset: ["↺ Reset", "Back to the run and the settings this page opened with"],
+};
+// Which buttons can be pressed in which state of the run; the first is the one to press.
+const OFFERED = {
+  idle: ["start", "step"],
+  starting: ["stop"],
+  running: ["pause", "step", "stop"],
+  paused: ["resume", "step", "stop"],
+  stopped: ["start", "step"],
+  done: ["start", "step"],
+  failed: ["start", "step"],
+};
+const SLOTS = [["start", "pause", "resume"], ["step"], ["stop"], ["reset"]];
+
+function render({ model, el }) {
+  el.classList.add("kd-run");
+  const row = Object.assign(document.createElement("div"), { className: "kd-buttons" });
+  const buttons = SLOTS.map((names, slot) => {
+    const button = Object.assign(document.createElement("button"), { type: "button" });
+    if (slot === 0) button.className = "kd-primary";
+    button.addEventListener("click", () => model.send({ type: button.dataset.action }));
+    row.append(button);
+    return { button, names };
+  });
+  const progress = Object.assign(document.createElement("progress"), { max: 1 });
+  progress.setAttribute("aria-label", "Progress of the run");
+  const status = Object.assign(document.createElement("p"), { className: "kd-status" });
+  status.setAttribute("role", "status");
+  const error = Object.assign(document.createElement("p"), { className: "kd-error" });
+  error.setAttribute("role", "alert");
+  el.append(row, progress, status, error);
+
+  function showState() {
+    const offered = [...OFFERED[model.get("state")], "reset"];
+    for (const { button, names } of buttons) {
+      const action = names.find((name) => offered.includes(name)) ?? names[0];
+      [button.textContent, button.title] = BUTTONS[action];
+      button.dataset.action = action;
+      button.disabled = !offered.includes(action);
+    }
+    el.dataset.state = model.get("state");
+  }
+
+  function showProgress() {
+    const share = model.get("progress");
+    if (share < 0) progress.removeAttribute("value");
+    else progress.value = share;
+    status.textContent = model.get("status");
+    error.textContent = model.get("error");
+    error.hidden = !error.textContent;
+  }
+
+  model.on("change:state", showState);
+  model.on("change:progress change:status change:error", showProgress);
+  showState();
+  showProgress();
+  return () => {
+    model.off("change:state", showState);
+    model.off("change:progress change:status change:error", showProgress);
+  };
+}
+
+export default { render };

@@ -1,0 +1,31 @@
+"""The buttons that drive a run, and what it is doing."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+from traitlets import Float, Unicode
+
+__all__ = ["RunPanel"]
+
+
+class RunPanel(anywidget.AnyWidget):
+    """Offers the buttons that `state` (a `kdlab.runner.State`) allows and calls `act` with the name of the one pressed.
+
+    `progress`: share of the current phase, or -1 when it cannot be told. `error`: a sentence, or empty.
+    """
+
+    _esm = Path(__file__).parent / "run_panel.js"
+    state = Unicode("idle").tag(sync=True)
+    progress = Float(0.0).tag(sync=True)
+    status = Unicode("").tag(sync=True)
+    error = Unicode("").tag(sync=True)
+
+    def __init__(self, act: Callable[[str], None], **traits: Any) -> None:
+        super().__init__(**traits)
+        self._act = act
+        self.on_msg(self._pressed)
+
+    def _pressed(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
+        self._act(content["type"])

@@ -1,0 +1,28 @@
+// How many errors each network makes, and whether the difference is more than noise.
+
+function element(tag, className, text = "") {
+  return Object.assign(document.createElement(tag), { className, textContent: text });
+}
+
+function render({ model, el }) {
+  el.classList.add("kd-summary");
+
+  function show() {
+    const { tiles, verdict, differs, note } = model.get("content");
+    const cards = tiles.map(({ role, label, errors, share }) => {
+      const card = element("div", `kd-tile kd-${role}`);
+      card.append(element("span", "kd-tile-label", label), element("strong", "", errors), element("span", "", share));
+      return card;
+    });
+    const words = element("div", "kd-words");
+    const sentence = element("p", `kd-verdict kd-${differs ? "differs" : "noise"}`, verdict);
+    words.append(sentence, element("p", "kd-note", note));
+    el.replaceChildren(...cards, words);
+  }
+
+  model.on("change:content", show);
+  show();
+  return () => model.off("change:content", show);
+}
+
+export default { render };

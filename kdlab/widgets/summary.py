@@ -1,0 +1,16 @@
+"""The result in three numbers and a sentence; it also brings the page's style sheet."""
+
+from pathlib import Path
+
+import anywidget
+from traitlets import Dict
+
+__all__ = ["Summary"]
+
+
+class Summary(anywidget.AnyWidget):
+    """Shows `content`: `tiles` (role, label, errors, share), the `verdict`, whether it `differs`, and a `note`."""
+
+    _esm = Path(__file__).parent / "summary.js"
+    _css = Path(__file__).parent / "page.css"
+    content = Dict({"tiles": [], "verdict": "", "differs": False, "note": ""}).tag(sync=True)
