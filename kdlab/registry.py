@@ -32,7 +32,8 @@ class UnknownNameError(InputError):
 class Knob:
     """A number that people may turn.
 
-    `kind` is the type of its value; `scale` says how a slider should move through the range.
+    `kind` is the type of its value; `scale` says how a slider should move through the range; `symbol` stands for it in
+    figures.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Knob:
     help: str
     kind: type = float
     scale: Literal["linear", "log"] = "linear"
+    symbol: str = ""
 
     def check(self, value: object) -> float:
         """Return `value` as this knob's type.

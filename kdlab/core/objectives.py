@@ -48,10 +48,19 @@ def soft_divergence(student_logits: "Tensor", teacher_logits: "Tensor", temperat
     label="Soft and hard targets (Hinton 2015)",
     help="softened KL to the teacher plus cross-entropy with the labels",
     knobs=(
-        Knob("temperature", "Temperature T", 4.0, 0.5, 50.0, "softens both networks' predictions", scale="log"),
-        Knob("soft_weight", "Soft weight", 0.9, 0.0, 1.0, "pull towards the teacher's soft targets"),
-        Knob("hard_weight", "Hard weight", 0.1, 0.0, 1.0, "pull towards the labels"),
-        Knob("t_squared", "× T²", 1, 0, 1, "keeps the soft gradient's size when T changes", kind=bool),
+        Knob(
+            "temperature",
+            "Temperature T",
+            4.0,
+            0.5,
+            50.0,
+            "softens both networks' predictions",
+            scale="log",
+            symbol="T",
+        ),
+        Knob("soft_weight", "Soft weight", 0.9, 0.0, 1.0, "pull towards the teacher's soft targets", symbol="soft"),
+        Knob("hard_weight", "Hard weight", 0.1, 0.0, 1.0, "pull towards the labels", symbol="hard"),
+        Knob("t_squared", "× T²", 1, 0, 1, "keeps the soft gradient's size when T changes", kind=bool, symbol="×T²"),
     ),
 )
 def hinton(

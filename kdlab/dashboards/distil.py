@@ -47,7 +47,8 @@ class DistilState(HasTraits):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
-        self.add_traits(**{key: Float() for key in [*Spec.run_knobs(), *spec.knobs]})
+        knobs = {knob.key: Float(knob.default) for entry in OBJECTIVES.values() for knob in entry.knobs}
+        self.add_traits(**knobs, **{key: Float() for key in Spec.run_knobs()})
         self.take(spec)
 
     def take(self, spec: Spec) -> None:
@@ -95,7 +96,12 @@ class Distil(ipywidgets.VBox):
         state = self.state
         self._panel = RunPanel(lambda action: self._loop.post(self._act, action))
         self._summary = Summary()
-        self._sliders = {knob.key: Slider(knob, getattr(state, knob.key)) for knob in OBJECTIVES[state.objective].knobs}
+        knobs = [knob for entry in OBJECTIVES.values() for knob in entry.knobs]
+        self._sliders = {knob.key: Slider(knob, getattr(state, knob.key)) for knob in knobs}
+        objectives = [(entry.label, key) for key, entry in OBJECTIVES.items()]
+        self._objective = ipywidgets.Dropdown(options=objectives, description="Objective")
+        self._objective.add_class("kd-field")
+        self._objective.layout.display = None if len(objectives) > 1 else "none"
         self._pickers = {
             "dataset": NamePicker(DATASETS, "Data set", state.dataset),
             "teacher": NamePicker(MODELS, "Teacher", state.teacher),
@@ -109,7 +115,7 @@ class Distil(ipywidgets.VBox):
         controls = _box(
             "kd-controls",
             self._panel,
-            _box("kd-knobs", *self._sliders.values()),
+            _box("kd-knobs", self._objective, *self._sliders.values()),
             _box("kd-setup", *self._pickers.values(), _box("kd-numbers", *self._numbers.values())),
         )
         matrices = [self._canvases[name] for name in (*ROLES, "difference")]
@@ -124,7 +130,8 @@ class Distil(ipywidgets.VBox):
 
     def _connect(self) -> None:
         state = self.state
-        for key, control in {**self._sliders, **self._numbers, **self._pickers}.items():
+        controls = {"objective": self._objective, **self._sliders, **self._numbers, **self._pickers}
+        for key, control in controls.items():
             link((state, key), (control, "value"))
         link((state, "chosen"), (self._gallery, "chosen"))
         # In the browser as well, so that the bars follow the slider without waiting for the kernel.
@@ -135,7 +142,13 @@ class Distil(ipywidgets.VBox):
             )
         state.observe(lambda change: self._runner.send({change.name: change.new}), list(self._sliders))
         state.observe(lambda _: self._loop.post(self._show_chosen), "chosen")
+        state.observe(lambda _: self._loop.post(self._offer_knobs), "objective")
         self._pickers["dataset"].observe(lambda _: self._loop.post(self._suggest), "value")
+
+    def _offer_knobs(self) -> None:
+        offered = self.state.knobs()
+        for key, slider in self._sliders.items():
+            slider.layout.display = None if key in offered else "none"
 
     # --- what people do -----------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from kdlab.core.metrics import confusion_matrix, paired_test
 from kdlab.figures.confusion import confusion_difference, confusion_heatmap
 from kdlab.figures.curves import error_curves, loss_curves
 from kdlab.figures.theme import ROLES, Figure
+from kdlab.registry import OBJECTIVES
 
 __all__ = ["Cell", "Pictures", "example", "figures", "pictures", "progress", "summary", "telling_example"]
 
@@ -20,6 +21,7 @@ MOST_PICTURES = 24
 NOTES = {
     "teacher": "First the teacher learns from the labels of the whole training set; student and baseline come next.",
     "student": "Student: soft targets of the teacher and labels. Baseline: labels alone. Same start, same batches.",
+    "done": "This compares these two networks. Repeat it with other seeds before you quote a difference.",
 }
 
 
@@ -48,7 +50,12 @@ def figures(history: History) -> dict[str, Figure]:
     spec, labels = opened.spec, opened.test_labels
     teaching = history.phase is not None and history.phase.name == "teacher"
     epochs = float(spec.teacher_epochs if teaching else max(spec.epochs, spec.teacher_epochs))
-    turns = [(turn.epoch, turn.values) for turn in history.turns if turn.phase == "student"]
+    symbols = {knob.key: knob.symbol or knob.label for knob in OBJECTIVES[spec.objective].knobs}
+    turns = [
+        (turn.epoch, {symbols[key]: value for key, value in turn.values.items()})
+        for turn in history.turns
+        if turn.phase == "student"
+    ]
     finished = set() if teaching else {"teacher"}
     errors = {
         name: (history.errors[name].epochs, history.errors[name].values) for name in NETWORKS if name in history.errors
@@ -74,7 +81,7 @@ def summary(history: History, note: str) -> dict[str, Any]:
     """Return the three numbers, the sentence that tells a difference from noise, and what is going on or `note`."""
     assert history.opened is not None
     if not note and history.phase:
-        note = NOTES[history.phase.name]
+        note = NOTES["done" if history.result else history.phase.name]
     labels = history.opened.test_labels
     tiles = []
     for name in NETWORKS:

@@ -74,5 +74,5 @@ def _layout(title: str, classes: Sequence[str]) -> Figure:
         xaxis=ticks | {"title": {"text": "predicted", "standoff": 4}, "tickangle": 0 if upright else -90},
         yaxis=ticks | {"title": {"text": "true", "standoff": 4}, "autorange": "reversed"},
         hovermode="closest",
-        margin={"l": 28 + 6 * longest, "r": 4, "t": 34, "b": 28 + (6 * longest if not upright else 6)},
+        margin={"l": 28 + 6 * longest, "r": 6, "t": 34, "b": 28 + (6 * longest if not upright else 6)},
     )

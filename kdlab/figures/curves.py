@@ -1,5 +1,6 @@
 """Curves over training: loss parts and test errors, with a mark where a knob was turned."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,18 +21,22 @@ MOST_POINTS = 300
 def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], epochs: float) -> Figure:
     """Return each network's loss parts over epochs, log scale, smoothed by averaging neighbouring steps.
 
-    `losses` by (network, part), in nats; `marks`: where the student's knobs were turned; `epochs`: the axis' length.
+    `losses` by (network, part), in nats; `marks`: (epoch, new values by symbol) where knobs were turned; `epochs`: the
+    length of the axis.
     """
-    data = []
+    data: list[Figure] = []
+    counts = Counter(network for network, _ in losses)
     for (network, part), (x, y) in losses.items():
         role = ROLES[network]
         x, y = _thin(x, y)
-        line = {"color": role.colour, "dash": role.dash, "width": 1.4 if part == "soft" else 2}
+        # The first of several parts is drawn light, so that a network's parts can be told apart.
+        light = counts[network] > 1 and not any(trace["legendgroup"] == network for trace in data)
+        line = {"color": role.colour, "dash": role.dash, "width": 1.4 if light else 2}
         name = f"{role.label}, {part}"
-        symbols = {"symbol": f"{role.symbol}-open" if part == "soft" else role.symbol, "size": 6, "maxdisplayed": 8}
-        data.append(_trace(name, x, y, line) | {"mode": "lines+markers", "marker": symbols})
+        symbols = {"symbol": f"{role.symbol}-open" if light else role.symbol, "size": 6, "maxdisplayed": 8}
+        data.append(_trace(name, x, y, line) | {"mode": "lines+markers", "marker": symbols, "legendgroup": network})
     axis = {"type": "log", "exponentformat": "power", "dtick": 1, **_AXIS}
-    return {"data": data, "layout": _layout("Loss parts on the training batches (nats)", axis, marks, epochs)}
+    return {"data": data, "layout": _layout("Loss by part, in nats", axis, marks, epochs)}
 
 
 def error_curves(
@@ -81,7 +86,7 @@ def _layout(title: str, y_axis: Figure, marks: Sequence[Mark], epochs: float) ->
         yaxis=y_axis,
         hovermode="x unified",
         showlegend=True,
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "font": {"size": 10}},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.01, "yanchor": "bottom", "font": {"size": 10}},
         shapes=[
             {
                 "type": "rect", "x0": drag.began, "x1": drag.ended, "yref": "paper", "y0": 0, "y1": 1, "layer": "below",
@@ -101,10 +106,7 @@ def _layout(title: str, y_axis: Figure, marks: Sequence[Mark], epochs: float) ->
 
 
 def _describe(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{SHORT.get(key, key)} {value:.3g}" for key, value in values.items())
-
-
-SHORT = {"temperature": "T", "soft_weight": "soft", "hard_weight": "hard", "t_squared": "×T²"}
+    return ", ".join(f"{symbol} {value:.3g}" for symbol, value in values.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def base_layout(title: str, **layout: Any) -> Figure:
             "pad": {"l": 10, "t": 8},
         },
         "font": {"family": FONT, "size": 11, "color": MUTED},
-        "margin": {"l": 44, "r": 14, "t": 34, "b": 40},
+        "margin": {"l": 44, "r": 22, "t": 50, "b": 40},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "uirevision": "keep",
