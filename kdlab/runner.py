@@ -46,6 +46,10 @@ class Status:
 Message = Happened | Status
 
 
+class Deserted(Exception):
+    """Nobody is at the other end of the pipe any more."""
+
+
 class Runner:
     """One worker process and the run in it.
 
@@ -61,12 +65,13 @@ class Runner:
         self._run = 0
         self._busy = False
         self._lock = threading.Lock()
+        # Held while a message is received, so that none of an earlier run comes after a later one has begun.
+        self._hearing = threading.RLock()
 
     def start(self, *arguments: Any, paused: bool = False) -> None:
         """Stop what runs and begin a new run of `target(*arguments)`; `paused`: wait before the first event."""
         with self._lock:
-            self._run += 1
-            self._busy = True
+            self._begin_run(busy=True)
             if self._process is None or not self._process.is_alive():
                 self._launch()
         self._receive(Status("starting"))
@@ -90,8 +95,7 @@ class Runner:
 
     def abandon(self) -> None:
         """Stop the run and hear no more of it."""
-        self._run += 1
-        self._busy = False
+        self._begin_run(busy=False)
         self.stop()
 
     def send(self, values: Mapping[str, float]) -> None:
@@ -101,12 +105,16 @@ class Runner:
     def close(self) -> None:
         """End the worker process."""
         with self._lock:
-            self._run += 1
-            self._busy = False
+            self._begin_run(busy=False)
             process, self._process = self._process, None
         if process is not None:
             process.terminate()
             process.join()
+
+    def _begin_run(self, busy: bool) -> None:
+        with self._hearing:
+            self._run += 1
+            self._busy = busy
 
     def _launch(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -128,10 +136,11 @@ class Runner:
                 run, message = pipe.recv()
             except (EOFError, OSError):
                 break
-            if run == self._run:  # what an earlier run still had to say no longer matters
-                if isinstance(message, Status) and message.state in ENDS:
-                    self._busy = False
-                self._receive(message)
+            with self._hearing:
+                if run == self._run:  # what an earlier run still had to say no longer matters
+                    if isinstance(message, Status) and message.state in ENDS:
+                        self._busy = False
+                    self._receive(message)
         process.join()
         if process is self._process and self._busy:
             self._busy = False
@@ -146,13 +155,19 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the server, which ends the worker
     with contextlib.suppress(AttributeError):
         os.nice(5)  # what people touch comes before what trains
-    while pipe.poll(IDLE):
-        try:
-            command, value = pipe.recv()
-        except EOFError:
-            return
-        while command == "start":
-            command, value = _run(pipe, *value)
+    with contextlib.suppress(Deserted):
+        while pipe.poll(IDLE):
+            command, value = _hear(pipe)
+            while command == "start":
+                command, value = _run(pipe, *value)
+
+
+def _hear(pipe: Connection) -> tuple[str, Any]:
+    try:
+        command, value = pipe.recv()
+    except (EOFError, OSError) as error:
+        raise Deserted from error
+    return command, value
 
 
 def _run(
@@ -161,20 +176,26 @@ def _run(
     """Run one generator; return the command that ended it ("start" with its value for the next run)."""
 
     def tell(message: Message) -> None:
-        pipe.send((run, message))
+        try:
+            pipe.send((run, message))
+        except OSError as error:
+            raise Deserted from error
 
     units_left = 0.0 if paused else float("inf")
     turned: dict[str, float] = {}
     begun = False
+    ended_by: tuple[str, Any] = ("stop", None)
     try:
         with contextlib.closing(pkgutil.resolve_name(target)(*arguments)) as events:
             tell(Status("paused" if paused else "running"))
             while True:
                 while not units_left or pipe.poll():
-                    command, value = pipe.recv()
+                    command, value = _hear(pipe)
                     if command in ("start", "stop"):
+                        ended_by = command, value
+                        events.close()  # what it has to clean up is done before it is called stopped
                         tell(Status("stopped"))
-                        return command, value
+                        return ended_by
                     if command == "turn":
                         turned |= value
                     else:
@@ -188,9 +209,9 @@ def _run(
                 units_left -= isinstance(event, unit)
     except StopIteration:
         tell(Status("done"))
-    except (BrokenPipeError, EOFError):
-        return "stop", None  # nobody listens any more
+    except Deserted:
+        raise
     except Exception as error:
         log.error("the run failed:\n%s", traceback.format_exc())
         tell(Status("failed", type(error).__name__, str(error)))
-    return "stop", None
+    return ended_by

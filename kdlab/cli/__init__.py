@@ -27,7 +27,7 @@ class _Commands(click.Group):
         except InputError as error:
             raise _Refusal(str(error)) from error
         except KeyboardInterrupt:
-            click.echo("\nStopped; nothing was written.", err=True)
+            click.echo("\nStopped.", err=True)
             raise SystemExit(130) from None
 
 

@@ -21,7 +21,7 @@ def _name_option(key: str, registry: Registry, use: str) -> Callable[[Command], 
 
 
 def _knob_option(knob: Knob, default: str) -> Callable[[Command], Command]:
-    """An option whose value goes to the spec as it was typed: the spec checks it and says in one sentence what is wrong."""
+    """Return an option whose value goes to the spec as it was typed: the spec checks it, in one sentence."""
     flag = f"--{knob.key.replace('_', '-')}"
     if knob.kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", knob.key, default=None, help=f"{knob.help}  [{default}]")

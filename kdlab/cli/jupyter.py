@@ -1,8 +1,15 @@
-"""Which Python runs the notebooks."""
+"""What both servers share: the Python that runs the notebooks, and where Jupyter finds our template and settings."""
+
+import os
+from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
-__all__ = ["ThisPython"]
+import kdlab
+
+__all__ = ["ASSETS", "ThisPython", "use_assets"]
+
+ASSETS = Path(kdlab.__file__).parent / "assets" / "jupyter"
 
 
 class ThisPython(KernelSpecManager):
@@ -16,3 +23,9 @@ class ThisPython(KernelSpecManager):
         spec = super().get_kernel_spec(kernel_name)
         spec.argv.append("--log-level=ERROR")
         return spec
+
+
+def use_assets() -> None:
+    """Let Jupyter in this process look first at what comes with kdlab (Binder does the same in `binder/start`)."""
+    for variable in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
+        os.environ[variable] = os.pathsep.join(filter(None, [str(ASSETS), os.environ.get(variable)]))

@@ -1,14 +1,21 @@
 """JupyterLab in this process, on a folder of notebooks."""
 
+import warnings
 from pathlib import Path
 
 from jupyterlab.labapp import LabApp
+
+from kdlab.cli.jupyter import use_assets
 
 __all__ = ["serve"]
 
 
 def serve(folder: Path, host: str, port: int, browser: bool) -> None:
     """Serve the folder until Ctrl-C or SIGTERM; the address it prints holds the key."""
+    use_assets()  # its labconfig keeps Lab from asking whether it may fetch news
+    import voila  # noqa: F401  (it turns on warnings of what Jupyter does on every start)
+
+    warnings.filterwarnings("ignore", "ServerApp.token config is deprecated")
     LabApp.launch_instance(
         [
             f"--ServerApp.root_dir={folder.absolute()}",
@@ -18,11 +25,11 @@ def serve(folder: Path, host: str, port: int, browser: bool) -> None:
             f"--ServerApp.open_browser={browser}",
             "--ServerApp.answer_yes=True",  # Ctrl-C means it
             "--ServerApp.allow_root=True",  # as everybody is in a container
-            "--ServerApp.log_level=ERROR",  # the address is printed all the same
-            "--ServerApp.kernel_spec_manager_class=kdlab.cli.kernels.ThisPython",
+            "--ServerApp.kernel_spec_manager_class=kdlab.cli.jupyter.ThisPython",
             "--LabApp.default_url=/lab/tree/distil.ipynb",
-            # Nothing is fetched, and nobody is asked whether it may be.
             "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--ServerApp.log_level=ERROR",  # the address is printed all the same
+            "--LabApp.log_level=ERROR",
         ]
     )

@@ -29,17 +29,5 @@ def print_report(result: Mapping[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(table)
     seconds = result["seconds"]
-    console.print(_verdict(result))
+    console.print(result["mcnemar"]["verdict"])
     console.print(f"{seconds['teacher']:.1f} s teacher, {seconds['student']:.1f} s student, on {result['device']}")
-
-
-def _verdict(result: Mapping[str, Any]) -> str:
-    student, baseline = result["student"]["errors"], result["baseline"]["errors"]
-    fewer = baseline - student
-    if not fewer:
-        return "Student and baseline make equally many test errors."
-    count = f"{abs(fewer):,} test error{'s' if abs(fewer) > 1 else ''} {'fewer' if fewer > 0 else 'more'}"
-    p = result["mcnemar"]["p"]
-    chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-    verdict = "a real difference between these two networks on these images" if p < 0.05 else "inside the noise"
-    return f"The student makes {count} than the baseline: {verdict} (McNemar's exact test, {chance})."

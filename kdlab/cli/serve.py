@@ -28,7 +28,7 @@ def app(port: int | None, browser: bool) -> None:
     serve(notebooks() / "distil.ipynb", HOST, port, browser)
 
 
-@click.command()
+@click.command(short_help="Open the notebooks in JupyterLab.")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("kdlab-notebooks"))
 @_port
 @_browser

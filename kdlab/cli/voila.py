@@ -1,7 +1,7 @@
 """Voilà in this process, for one notebook."""
 
+import json
 import logging
-import os
 import threading
 import webbrowser
 from pathlib import Path
@@ -10,13 +10,9 @@ import click
 from traitlets.config import Config
 from voila.app import Voila
 
-import kdlab
-from kdlab.cli.kernels import ThisPython
+from kdlab.cli.jupyter import ASSETS, ThisPython, use_assets
 
 __all__ = ["serve"]
-
-JUPYTER = Path(kdlab.__file__).parent / "assets" / "jupyter"  # holds the page's template
-WIDGETS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "anywidget"]
 
 
 class _Server(Voila):
@@ -34,14 +30,13 @@ class _Server(Voila):
 
 def serve(notebook: Path, host: str, port: int, browser: bool) -> None:
     """Serve the notebook until Ctrl-C or SIGTERM; every visitor gets a kernel of their own."""
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(JUPYTER), os.environ.get("JUPYTER_PATH")]))
-    config = Config()
-    config.VoilaConfiguration.template = "kdlab"
+    use_assets()
+    # It takes Jupyter's milliseconds for seconds, and warns.
+    logging.getLogger("tornado.general").setLevel(logging.ERROR)
+    # Our template, fixed, and only the extensions that draw widgets: a page is not to wait for whatever else this
+    # person's JupyterLab has. Binder reads the same file.
+    config = Config(json.loads((ASSETS / "jupyter_server_config.json").read_text(encoding="utf-8")))
     config.VoilaConfiguration.kernel_spec_manager_class = ThisPython
-    config.VoilaConfiguration.allow_template_override = "NO"
-    config.VoilaConfiguration.allow_theme_override = "NO"
-    # Only what draws widgets: a page is not to wait for whatever else this person's JupyterLab has.
-    config.VoilaConfiguration.extension_allowlist = WIDGETS
     config.VoilaExecutor.cell_error_instruction = "The terminal that runs kdlab app says why."
     server = _Server(
         browser,
@@ -54,8 +49,5 @@ def serve(notebook: Path, host: str, port: int, browser: bool) -> None:
         port_retries=0,
         tornado_settings={"allow_remote_access": False},  # no page elsewhere reaches a kernel by a forged host name
     )
-    logging.getLogger("tornado.general").setLevel(
-        logging.ERROR
-    )  # it takes Jupyter's milliseconds for seconds, and warns
     server.initialize([])
     server.start()

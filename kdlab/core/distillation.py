@@ -102,7 +102,10 @@ def distill_events(
 def _events(
     spec: Spec, teacher: nn.Module | None, student: nn.Module | None
 ) -> Generator[Event, Mapping[str, float] | None, tuple[nn.Module, nn.Module, nn.Module]]:
-    live, place = LiveKnobs(spec), _prepare()
+    live, place, objective = LiveKnobs(spec), _prepare(), OBJECTIVES[spec.objective].build
+    nothing = torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
+    if not any(part.weight for part in objective(*nothing, **live.values).values()):
+        raise InputError("All weights of the objective are 0, so the student would learn nothing: raise one of them.")
     loading = load_events(spec.dataset)
     while True:
         try:
@@ -112,30 +115,30 @@ def _events(
             break
     data = loaded.to(place)
     transfer = _transfer_set(data, spec)
-    device = data.test.images.device.type
     yield from live.emit(
-        Opened(spec, data.classes, data.test.images.cpu().numpy(), data.test.labels.cpu().numpy(), device)
+        Opened(spec, data.classes, data.test.images.cpu().numpy(), data.test.labels.cpu().numpy(), place.type)
     )
+
+    # Before the teacher is trained, so that a name that cannot be built is refused at once.
+    if student is None:
+        student = make_network(spec.student, data, spec.seed, "student")
+    student = student.to(place)
 
     began = time.perf_counter()
     if teacher is None:
         teacher = yield from _taught(loaded, data, spec, live)
     else:
-        teacher = teacher.to(data.train.images.device)
+        teacher = teacher.to(place)
         yield from live.emit(Probe("teacher", 0, {"teacher": predict(teacher, data.test).cpu().numpy()}))
     taught = time.perf_counter()
 
     # The transfer images never change, so the teacher answers once; rows stay in the order of `transfer`.
     teacher_logits = predict(teacher, transfer)
-    objective = OBJECTIVES[spec.objective].build
 
     def distillation_loss(logits: Tensor, labels: Tensor, guide: Tensor | None) -> dict[str, Part]:
         parts: dict[str, Part] = objective(logits, guide, labels, **live.values)
         return parts
 
-    if student is None:
-        student = make_network(spec.student, data, spec.seed, "student")
-    student = student.to(data.train.images.device)
     baseline = deepcopy(student)
     learners = [Learner("student", student, distillation_loss), Learner("baseline", baseline, hard_loss)]
     yield from train(
@@ -152,7 +155,7 @@ def _events(
     result |= {
         "parameters": {name: sum(p.numel() for p in module.parameters()) for name, module in networks.items()},
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
-        "device": device if device == "cpu" else torch.cuda.get_device_name(),
+        "device": "cpu" if place.type == "cpu" else torch.cuda.get_device_name(place),
         "versions": {"kdlab": version("kdlab"), "torch": torch.__version__, "python": platform.python_version()},
         "shape": data.shape,
         "classes": data.classes,
@@ -209,7 +212,7 @@ def _transfer_set(data: Dataset, spec: Spec) -> Split:
             f"on: choose fewer, or 0 for all."
         )
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(spec.seed))
-    return data.train.take(order[:size].to(data.train.images.device))
+    return data.train.take(order[:size].to(data.train.labels.device))
 
 
 def _prepare() -> torch.device:

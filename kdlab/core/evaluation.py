@@ -49,5 +49,6 @@ def score(logits: Mapping[str, Tensor], labels: Tensor) -> dict[str, Any]:
             "only_student_right": test.only_first,
             "only_baseline_right": test.only_second,
             "p": test.p,
+            "verdict": test.verdict("student", "baseline"),
         }
     return scores

@@ -39,6 +39,15 @@ class PairedTest:
         """Whether the difference is larger than noise at the 5 % level."""
         return self.p < 0.05
 
+    def verdict(self, first: str, second: str) -> str:
+        """Return the outcome as a sentence about the networks called `first` and `second`."""
+        p = "McNemar's exact p < 0.001" if self.p < 0.001 else f"McNemar's exact p = {self.p:.2g}"
+        counts = f"{self.only_first} images only the {first} has right, {self.only_second} only the {second}"
+        if not self.differs:
+            return f"No difference beyond noise between {first} and {second} ({p}): {counts}."
+        better, worse = (first, second) if self.only_first > self.only_second else (second, first)
+        return f"The {better} beats the {worse}, beyond noise ({p}): {counts}."
+
 
 def paired_test(first: Logits, second: Logits, labels: Labels) -> PairedTest:
     """Return McNemar's exact test of `first` against `second`."""

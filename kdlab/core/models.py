@@ -47,7 +47,9 @@ def _options(model: str, argument: str, knobs: tuple[Knob, ...]) -> dict[str, fl
         try:
             values[key] = known[key].check(known[key].kind(value))
         except ValueError as error:
-            raise InputError(f"The model {model!r} cannot take {option!r}: {known[key].help}.") from error
+            knob = known[key]
+            limits = f"{knob.help}, from {knob.minimum:g} to {knob.maximum:g}"
+            raise InputError(f"The model {model!r} cannot take {option!r}: {limits}.") from error
     return values
 
 

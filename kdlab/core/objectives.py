@@ -60,7 +60,16 @@ def soft_divergence(student_logits: "Tensor", teacher_logits: "Tensor", temperat
         ),
         Knob("soft_weight", "Soft weight", 0.9, 0.0, 1.0, "pull towards the teacher's soft targets", symbol="soft"),
         Knob("hard_weight", "Hard weight", 0.1, 0.0, 1.0, "pull towards the labels", symbol="hard"),
-        Knob("t_squared", "× T²", 1, 0, 1, "keeps the soft gradient's size when T changes", kind=bool, symbol="×T²"),
+        Knob(
+            "t_squared",
+            "× T²",
+            True,
+            False,
+            True,
+            "keeps the soft gradient's size when T changes",
+            kind=bool,
+            symbol="×T²",
+        ),
     ),
 )
 def hinton(

@@ -76,7 +76,7 @@ class Spec:
         """Return the spec that `to_json` wrote; raises InputError when the text is no spec."""
         try:
             return cls(**json.loads(text))
-        except (json.JSONDecodeError, TypeError) as error:
+        except (json.JSONDecodeError, TypeError, AttributeError) as error:
             raise InputError(f"This is no kdlab spec: {error}.") from error
 
 

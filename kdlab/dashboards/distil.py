@@ -81,6 +81,7 @@ class Distil(ipywidgets.VBox):
         self._pace = Pace()
         self._loop = Loop(self._draw)
         self._incoming = History()  # what the worker says, shown once its data are open
+        self._settled = self.state.dataset  # the data set whose settings are filled in
         hear = partial(self._loop.post, self._take)
         self._runner = Runner("kdlab.core.distillation:distill_events", hear, unit=Step)
         super().__init__(self._build())
@@ -166,6 +167,7 @@ class Distil(ipywidgets.VBox):
         assert self._opening.opened is not None
         self._panel.state, self._panel.error, self._note = "idle", "", OPENING_NOTE
         self._incoming = History()
+        self._settled = self._opening.opened.spec.dataset
         self.state.take(self._opening.opened.spec)
         self._show(self._opening)
         self._show_pictures()
@@ -190,7 +192,10 @@ class Distil(ipywidgets.VBox):
             self._runner.step()
 
     def _suggest(self) -> None:
-        """Fill in what suits a data set that was just chosen."""
+        """Fill in what suits a data set that was just chosen, unless its settings came with it."""
+        if self.state.dataset == self._settled:
+            return
+        self._settled = self.state.dataset
         try:
             suggested = Spec.suggested(self.state.dataset, knobs=self.state.knobs())
         except InputError as error:
@@ -227,6 +232,7 @@ class Distil(ipywidgets.VBox):
                 self._show(self._incoming)
                 if before and before.spec.dataset == event.spec.dataset:
                     self.state.chosen = chosen
+                self._show_chosen()  # the same number may be another data set's image
                 self._show_pictures()
             case Phase():
                 self._pace.reset()
@@ -256,6 +262,7 @@ class Distil(ipywidgets.VBox):
         assert opened is not None
         name = opened.classes[opened.test_labels[chosen]]
         self._picture.show(f"Test image {chosen}, true class {name}", opened.test_images[[chosen]], [chosen], [name])
+        self._bars.example = view.example(self.history, chosen)
 
 
 def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:

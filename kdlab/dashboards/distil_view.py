@@ -94,14 +94,7 @@ def summary(history: History, note: str) -> dict[str, Any]:
     content = {"tiles": tiles, "verdict": "", "differs": False, "note": note}
     if {"student", "baseline"} <= history.logits.keys():
         test = paired_test(history.logits["student"], history.logits["baseline"], labels)
-        content["differs"] = test.differs
-        counts = f"{test.only_first} images only the student has right, {test.only_second} only the baseline"
-        p = f"McNemar's exact p = {test.p:.2g}" if test.p >= 0.001 else "McNemar's exact p < 0.001"
-        if not test.differs:
-            content["verdict"] = f"No difference beyond noise between student and baseline ({p}): {counts}."
-        else:
-            better, worse = ("student", "baseline") if test.only_first > test.only_second else ("baseline", "student")
-            content["verdict"] = f"The {better} beats the {worse}, beyond noise ({p}): {counts}."
+        content |= {"differs": test.differs, "verdict": test.verdict("student", "baseline")}
     return content
 
 

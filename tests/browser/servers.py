@@ -1,0 +1,66 @@
+"""`kdlab app` and `kdlab lab` as a person starts them, and the processes that belong to them."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+
+__all__ = ["Server"]
+
+KERNEL, WORKER = "ipykernel_launcher", "multiprocessing.spawn"
+
+
+class Server:
+    """One server, ready when the constructor returns; `kind` is "voila" or "jupyterlab"."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        command = ["app"] if kind == "voila" else ["lab", str(folder / "notebooks")]
+        # A person's own Jupyter settings, workspaces and command history stay out of it, and are not written to.
+        own = {
+            name: str(folder / name.lower())
+            for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+        }
+        self._server = subprocess.Popen(
+            [Path(sys.executable).with_name("kdlab"), *command, "--no-browser"],
+            env=os.environ | own, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert self._server.stdout is not None
+        self.lines: list[str] = []
+        self.address = self._read_address()
+        self._reader = threading.Thread(target=self.lines.extend, args=(self._server.stdout,), daemon=True)
+        self._reader.start()
+
+    def _read_address(self) -> str:
+        for line in self._server.stdout or ():
+            self.lines.append(line)
+            if found := re.search(r"http://127\.0\.0\.1:\d+/\S*", line):
+                return found[0]
+        raise AssertionError(f"{self.kind} ended without an address:\n{''.join(self.lines)}")
+
+    def processes(self, what: str) -> list[psutil.Process]:
+        """Return the kernels or the workers under this server; `what` is a part of their command line."""
+        return [child for child in self._children() if what in " ".join(child.cmdline())]
+
+    def _children(self) -> list[psutil.Process]:
+        return psutil.Process(self._server.pid).children(recursive=True)
+
+    def close(self) -> None:
+        """End the server as a service manager does; its kernels and workers must go with it."""
+        children = self._children()
+        self._server.terminate()
+        try:
+            self._server.wait(30)
+            _, left = psutil.wait_procs(children, timeout=15)
+        finally:
+            for process in [self._server, *children]:
+                if process.poll() is None if isinstance(process, subprocess.Popen) else process.is_running():
+                    process.kill()
+            self._server.wait()
+            self._reader.join()
+            self._server.stdout.close()
+        assert not left, f"{self.kind} left processes behind: {left}"

@@ -1,0 +1,138 @@
+"""The record of a short real run, and its file."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdlab.core.distillation import distill_events
+from kdlab.core.events import Event, KnobsTurned, Opened, Phase, Probe, Progress, Step
+from kdlab.core.history import Curve, History
+from kdlab.core.metrics import count_errors
+from kdlab.core.spec import Spec
+
+SPEC = Spec(teacher="mlp:8x1", student="mlp:4x1", epochs=2, teacher_epochs=1, batch_size=400, transfer_size=1200)
+
+
+def run() -> list[Event]:
+    """A run of three steps an epoch in which the temperature is turned after the student's fourth step."""
+    events, turned = [], None
+    generator = distill_events(SPEC)
+    while True:
+        try:
+            event = generator.send(turned)
+        except StopIteration:
+            return events
+        events.append(event)
+        turned = (
+            {"temperature": 2.0} if isinstance(event, Step) and event.phase == "student" and event.step == 4 else None
+        )
+
+
+@pytest.fixture(scope="module")
+def events() -> list[Event]:
+    return run()
+
+
+@pytest.fixture
+def history(events: list[Event]) -> History:
+    history = History()
+    for event in events:
+        history.append(event)
+    return history
+
+
+def test_curves_hold_every_step_over_the_epochs_of_its_own_phase(events: list[Event], history: History) -> None:
+    assert set(history.losses) == {("teacher", "hard"), ("student", "soft"), ("student", "hard"), ("baseline", "hard")}
+    steps = [event for event in events if isinstance(event, Step) and event.phase == "student"]
+    for network, part in set(history.losses) - {("teacher", "hard")}:
+        curve = history.losses[network, part]
+        assert curve.values == [step.losses[network][part] for step in steps]
+        assert curve.epochs == pytest.approx([1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2])
+    assert history.losses["teacher", "hard"].epochs == pytest.approx([1 / 3, 2 / 3, 1])
+
+
+def test_errors_and_logits_come_from_the_probes(events: list[Event], history: History) -> None:
+    opened = next(event for event in events if isinstance(event, Opened))
+    probes = [event for event in events if isinstance(event, Probe) and event.phase == "student"]
+    for network in ("student", "baseline"):
+        errors = [count_errors(probe.logits[network], opened.test_labels) for probe in probes]
+        assert history.errors[network] == Curve([0, 1, 2], errors)
+        assert history.logits[network] is probes[-1].logits[network]
+        assert history.result is not None
+        assert history.result[network]["errors"] == errors[-1]
+    assert history.errors["teacher"].epochs == [0, 1]
+
+
+def test_a_turned_knob_is_kept_where_it_was_turned(history: History) -> None:
+    (turn,) = history.turns
+    assert (turn.phase, turn.values) == ("student", {"temperature": 2.0})
+    assert turn.epoch == pytest.approx(4 / 3)
+
+
+def test_knobs_that_are_turned_before_the_first_phase_stand_at_0() -> None:
+    history = History()
+    history.append(KnobsTurned("", 0, {"temperature": 2.0}))
+    assert history.turns[0].epoch == 0
+
+
+def test_progress_is_over_when_the_data_are_open(events: list[Event]) -> None:
+    history = History()
+    progress = Progress("Reading", 1, 2, "images")
+    history.append(progress)
+    assert history.progress == progress
+    history.append(next(event for event in events if isinstance(event, Opened)))
+    assert history.progress is None
+
+
+def test_a_new_phase_begins_at_step_0(history: History) -> None:
+    assert (history.step, history.phase and history.phase.steps) == (6, 6)
+    history.append(Phase("student", "Again", 9, 3))
+    assert (history.step, history.phase and history.phase.steps) == (0, 9)
+
+
+def test_a_saved_history_comes_back(history: History, tmp_path: Path) -> None:
+    history.save(tmp_path / "history.npz")
+    loaded = History.load(tmp_path / "history.npz")
+    assert history.opened is not None
+    assert loaded.opened is not None
+    assert loaded.opened.spec == history.opened.spec == SPEC
+    assert (loaded.opened.classes, loaded.opened.device) == (history.opened.classes, history.opened.device)
+    for name in ("test_images", "test_labels"):
+        before, after = getattr(history.opened, name), getattr(loaded.opened, name)
+        assert after.dtype == before.dtype
+        assert np.array_equal(after, before)
+    assert (loaded.phase, loaded.step, loaded.turns) == (history.phase, history.step, history.turns)
+    assert loaded.logits.keys() == history.logits.keys()
+    assert all(np.array_equal(loaded.logits[name], history.logits[name]) for name in history.logits)
+    assert loaded.errors.keys() == history.errors.keys()
+    assert loaded.losses.keys() == history.losses.keys()
+    pairs = [(loaded.errors[name], history.errors[name]) for name in history.errors]
+    pairs += [(loaded.losses[name], history.losses[name]) for name in history.losses]
+    for after, before in pairs:
+        assert after.values == before.values
+        assert after.epochs == pytest.approx(before.epochs, rel=1e-6)
+    assert loaded.result is not None
+    assert history.result is not None
+    assert loaded.result["student"] == history.result["student"]
+    assert loaded.result.keys() == history.result.keys()
+
+
+def test_a_history_that_has_only_begun_comes_back(events: list[Event], tmp_path: Path) -> None:
+    history = History()
+    for event in events[: 1 + next(i for i, event in enumerate(events) if isinstance(event, Opened))]:
+        history.append(event)
+    history.save(tmp_path / "history.npz")
+    loaded = History.load(tmp_path / "history.npz")
+    assert (loaded.phase, loaded.step, loaded.turns, loaded.result) == (None, 0, [], None)
+    assert not loaded.logits
+
+
+def test_the_file_holds_no_pickled_object(history: History, tmp_path: Path) -> None:
+    history.save(tmp_path / "history.npz")
+    with zipfile.ZipFile(tmp_path / "history.npz") as archive:
+        assert len(archive.namelist()) > 8
+        for name in archive.namelist():
+            np.load(io.BytesIO(archive.read(name)), allow_pickle=False)

@@ -1,0 +1,158 @@
+"""`kdlab distill` as people run it: real processes, real runs on the digits."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from kdlab.cli import main
+from kdlab.core.checkpoints import load
+from kdlab.core.spec import Spec
+from kdlab.registry import DATASETS, MODELS, OBJECTIVES
+
+KDLAB = Path(sys.executable).with_name("kdlab")
+NETWORKS = ["--teacher", "mlp:32x1", "--student", "mlp:8x1"]
+SMALL = ["distill", "--dataset", "digits", *NETWORKS, "--epochs", "2", "--teacher-epochs", "2"]
+
+
+def kdlab(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command."""
+    return subprocess.run([KDLAB, *arguments], capture_output=True, text=True)
+
+
+def refusal(result: Result, status: int = 2) -> str:
+    """The one sentence on standard error, with nothing on standard output."""
+    assert result.exit_code == status, result.output
+    assert result.stdout == ""
+    message = result.stderr
+    assert message.startswith("Error: ")
+    assert message.endswith(".\n")
+    assert message.count("\n") == 1
+    return message
+
+
+def test_help_is_quick_and_complete() -> None:
+    began = time.perf_counter()
+    assert "distill" in kdlab("--help").stdout
+    assert time.perf_counter() - began < 3  # 0.3 s on an idle machine; torch alone would take 2 to 5
+    code = "import sys, kdlab.cli; print(*{'torch', 'voila', 'jupyterlab', 'rich'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "\n"
+    text = " ".join(CliRunner().invoke(main, ["distill", "--help"], terminal_width=100_000).output.split())
+    knobs = [*Spec.run_knobs().values(), *(knob for entry in OBJECTIVES.values() for knob in entry.knobs)]
+    for knob in knobs:
+        assert f"--{knob.key.replace('_', '-')} " in text
+        assert knob.help in text
+    for registry in (DATASETS, MODELS, OBJECTIVES):
+        assert ", ".join(registry.examples()) in text
+
+
+def test_json_and_saved_run(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "run"
+    runs = [kdlab(*SMALL, "--temperature", "3", "--no-t-squared", "--json", "--out", str(folder))]
+    runs.append(kdlab(*SMALL, "--temperature", "3", "--no-t-squared", "--json"))
+    results = []
+    for run in runs:
+        assert (run.returncode, run.stderr) == (0, "")
+        assert run.stdout.count("\n") == 1
+        results.append(json.loads(run.stdout))
+    result = results[0]
+    for network in ("teacher", "baseline", "student"):
+        assert result[network]["errors"] == round((1 - result[network]["accuracy"]) * result["examples"])
+    assert result["seconds"].keys() == {"teacher", "student"}
+    assert result["device"]
+    assert (result["spec"]["epochs"], result["spec"]["student"], result["spec"]["knobs"]["temperature"]) == (
+        2,
+        "mlp:8x1",
+        3,
+    )
+    assert not result["spec"]["knobs"]["t_squared"]
+    assert result == json.loads((folder / "result.json").read_text())
+    assert sum(p.numel() for p in load(folder, "student").parameters()) == result["parameters"]["student"]
+    for one in results:
+        del one["seconds"]
+    assert results[0] == results[1]
+
+
+def test_table() -> None:
+    result = CliRunner().invoke(main, SMALL)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for network in ("teacher", "baseline", "student"):
+        row = next(line for line in lines if line.split()[:1] == [network])
+        assert row.count("%") == 2
+    assert "McNemar" in result.stdout or "equally many" in result.stdout
+    assert lines[-1].endswith("on cpu") or "s student, on" in lines[-1]
+
+
+def test_unknown_names_list_the_known() -> None:
+    for option, name, known in (
+        ("--dataset", "mnits", "mnist"),
+        ("--teacher", "mlpp:8x1", "mlp:16x1"),
+        ("--student", "", "mlp:16x1"),
+        ("--objective", "hint", "hinton"),
+    ):
+        assert known in refusal(CliRunner().invoke(main, ["distill", option, name]))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "--epochs 0",
+        "--epochs many",
+        "--epochs 1.5",
+        "--seed -1",
+        "--learning-rate nan",
+        "--temperature 0",
+        "--soft-weight 1e9",
+        "--student mlp:banana",
+        "--dataset digits:x",
+        "--dataset folder:/nowhere/at/all",
+        "--transfer-size 100000",
+    ],
+)
+def test_bad_values(given: str) -> None:
+    refusal(CliRunner().invoke(main, [*SMALL, *given.split()]))
+
+
+def test_divergence() -> None:
+    assert "learning rate" in refusal(CliRunner().invoke(main, [*SMALL, "--learning-rate", "10"]), status=1)
+
+
+def test_a_taken_folder_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    result = CliRunner().invoke(main, ["distill", "--epochs", "100000", "--out", str(tmp_path)])
+    assert str(tmp_path) in refusal(result)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_bars_on_a_terminal_and_ctrl_c(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [KDLAB, *SMALL, "--json", "--epochs", "100000", "--out", str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
+        os.close(theirs)
+        seen = ""
+        while "Student" not in seen:
+            seen += os.read(ours, 4096).decode(errors="replace")
+        process.send_signal(signal.SIGINT)
+        try:
+            while chunk := os.read(ours, 4096):
+                seen += chunk.decode(errors="replace")
+        except OSError:  # how Linux says that nobody writes any more
+            pass
+        assert process.stdout is not None
+        assert process.stdout.read() == ""
+        assert process.wait() == 130
+    os.close(ours)
+    assert "test errors: teacher" in seen
+    assert "Traceback" not in seen
+    assert seen.rstrip().endswith("Stopped.")
+    assert list(tmp_path.iterdir()) == []

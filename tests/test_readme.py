@@ -1,0 +1,51 @@
+"""The README's two lines, to run kdlab and to test it, are marked, and CI runs the second."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def marked(readme: str, marker: str) -> str:
+    blocks = re.findall(rf"^<!-- {marker} -->\n+```\w*\n(.*?)\n```$", readme, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 1, f"README.md needs one fenced block after <!-- {marker} -->"
+    return blocks[0]
+
+
+@pytest.mark.parametrize("marker", ["run line", "test line"])
+def test_marked_lines(marker: str) -> None:
+    line = marked((ROOT / "README.md").read_text(), marker)
+    assert line.strip()
+    assert "\n" not in line
+
+
+def checkout(folder: Path, readme: str) -> Path:
+    """Lay out what .ci/run needs."""
+    (folder / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci/run", folder / ".ci/run")
+    (folder / "README.md").write_text(readme)
+    return folder / ".ci/run"
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="it would install Chromium")
+@pytest.mark.parametrize(
+    ("readme", "status"),
+    [
+        ("# x\n\n<!-- test line -->\n```sh\necho it ran | tr a-z A-Z && pwd\n```\n\n```sh\nexit 3\n```\n", 0),
+        ("# x\n\n<!-- test line -->\n\n```sh\nfalse\n```\n", 1),
+        ("# x\n\n```sh\necho it ran\n```\n", 1),
+        ("# x\n\n<!-- test line -->\n```sh\necho one\necho two\n```\n", 1),
+    ],
+)
+def test_ci_runs_the_test_line(tmp_path: Path, readme: str, status: int) -> None:
+    script = checkout(tmp_path, readme)
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    done = subprocess.run([script], capture_output=True, text=True, cwd="/")
+    assert done.returncode == status
+    if status == 0:
+        assert done.stdout.splitlines()[1:] == ["IT RAN", str(tmp_path)]

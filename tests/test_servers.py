@@ -1,0 +1,155 @@
+"""`kdlab app` and `kdlab lab` as people run them: real servers, kernels and a real browser."""
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request
+
+import psutil
+import pytest
+from playwright.sync_api import sync_playwright
+
+from kdlab.cli.serve import notebooks
+
+KDLAB = Path(sys.executable).with_name("kdlab")
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with a "python3" of its own that cannot run anything, and settings for another page."""
+    data, home = tmp_path / "data", tmp_path / "home"
+    (data / "kernels" / "python3").mkdir(parents=True)
+    kernel = {"argv": ["/bin/false", "{connection_file}"], "display_name": "Wrong", "language": "python"}
+    (data / "kernels" / "python3" / "kernel.json").write_text(json.dumps(kernel))
+    (home / ".jupyter").mkdir(parents=True)
+    (home / ".jupyter" / "voila.json").write_text('{"VoilaConfiguration": {"template": "classic"}}')
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(data))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+    return home
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[str, psutil.Process]]:
+    """Run a command, give the address that it prints, and end it by SIGTERM: nothing of it may be left."""
+    command = [KDLAB, *arguments, "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            seen = ""
+            while not (found := re.search(r"http://127\.0\.0\.1:\d+/\S*", seen)):
+                line = process.stdout.readline()
+                assert line, f"it ended: {seen}"
+                seen += line
+            server = psutil.Process(process.pid)
+            yield found[0], server
+            family = server.children(recursive=True)
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+            assert psutil.wait_procs(family, 10)[1] == []
+        finally:
+            process.kill()
+
+
+def get(url: str, **headers: str) -> str:
+    with urllib.request.urlopen(Request(url, headers=headers), timeout=60) as response:
+        assert response.status == 200
+        return response.read().decode()
+
+
+def refusal(*arguments: str) -> str:
+    done = subprocess.run([KDLAB, *arguments, "--no-browser"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.endswith(".\n")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+@pytest.mark.browser
+def test_app(environment: Path) -> None:
+    with serving("app") as (url, server):
+        assert "Starting kdlab" in get(url)
+        with pytest.raises(HTTPError, match="403") as refused:
+            get(url, Host="elsewhere.example")
+        refused.value.close()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            page = browser.new_page()
+            asked, troubles = [], []
+            page.on("request", lambda request: asked.append(request.url))
+            page.on("response", lambda response: response.status >= 400 and troubles.append(response.url))
+            page.on("console", lambda message: message.type == "error" and troubles.append(message.text))
+            page.on("pageerror", lambda error: troubles.append(str(error)))
+            page.goto(url)
+            page.wait_for_selector(".kd-page")
+            page.wait_for_load_state("networkidle")
+            assert page.title() == "kdlab – Distil"
+            assert page.evaluate("document.documentElement.lang") == "en"
+            assert "width=device-width" in page.locator("meta[name=viewport]").get_attribute("content")
+            assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(247, 248, 250)"
+            assert page.get_by_text("from kdlab.dashboards").count() == 0
+            browser.close()
+        here = ("http://127.0.0.1", "blob:http://127.0.0.1", "data:")
+        assert [address for address in asked if not address.startswith(here)] == []
+        assert troubles == []
+        kernels = [child.cmdline() for child in server.children() if "ipykernel_launcher" in child.cmdline()]
+        assert kernels
+        assert {Path(command[0]).parent for command in kernels} == {Path(sys.executable).parent}
+
+
+def test_lab(environment: Path) -> None:
+    with serving("lab", "work") as (url, _):
+        address, token = url.split("lab/tree/distil.ipynb?token=")
+        specs = json.loads(get(f"{address}api/kernelspecs?token={token}"))["kernelspecs"]
+        assert list(specs) == ["python3"]
+        assert Path(specs["python3"]["spec"]["argv"][0]).parent == Path(sys.executable).parent
+        with pytest.raises(HTTPError, match="403") as refused:
+            get(f"{address}api/contents")
+        refused.value.close()
+        contents = json.loads(get(f"{address}api/contents?token={token}"))["content"]
+        assert [one["name"] for one in contents] == [path.name for path in sorted(notebooks().glob("*.ipynb"))]
+        page = get(url)
+        assert '"@jupyterlab/apputils-extension:announcements"' in page.split('"disabledExtensions"')[1].split("]")[0]
+
+
+def test_lab_keeps_what_people_changed(environment: Path) -> None:
+    folder = environment / "kdlab-notebooks"
+    folder.mkdir()
+    (folder / "distil.ipynb").write_text("mine")
+    with serving("lab"):
+        pass
+    assert (folder / "distil.ipynb").read_text() == "mine"
+
+
+def test_refusals(environment: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        for command in ("app", "lab"):
+            assert port in refusal(command, "--port", port)
+    assert not (environment / "kdlab-notebooks").exists()
+    (environment / "file").write_text("mine")
+    assert str(environment / "file") in refusal("lab", "file")
+    assert "below" in refusal("lab", "file/below")
+
+
+def test_notebooks_are_short_and_empty() -> None:
+    for path in notebooks().glob("*.ipynb"):
+        notebook = json.loads(path.read_text())
+        kinds = [cell["cell_type"] for cell in notebook["cells"]]
+        assert kinds[0] == "markdown"
+        assert 1 <= kinds.count("code") <= 3
+        assert not any(cell.get("outputs") for cell in notebook["cells"])
+        assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+        assert notebook["metadata"]["title"].startswith("kdlab – ")
