@@ -70,8 +70,8 @@ class Runner:
 
     def start(self, *arguments: Any, paused: bool = False) -> None:
         """Stop what runs and begin a new run of `target(*arguments)`; `paused`: wait before the first event."""
+        self._begin_run(busy=True)
         with self._lock:
-            self._begin_run(busy=True)
             if self._process is None or not self._process.is_alive():
                 self._launch()
         self._receive(Status("starting"))
@@ -104,8 +104,8 @@ class Runner:
 
     def close(self) -> None:
         """End the worker process."""
+        self._begin_run(busy=False)
         with self._lock:
-            self._begin_run(busy=False)
             process, self._process = self._process, None
         if process is not None:
             process.terminate()

@@ -5,7 +5,7 @@ from importlib.resources import as_file, files
 from typing import Any
 
 import ipywidgets
-from traitlets import Float, HasTraits, Instance, Int, Unicode, link
+from traitlets import Bunch, Float, HasTraits, Instance, Int, Unicode, link
 
 from kdlab.core.events import Event, Opened, Phase, Step
 from kdlab.core.history import History
@@ -141,7 +141,7 @@ class Distil(ipywidgets.VBox):
             self._canvases[name].observe(
                 lambda change, name=name: self._loop.post(self._click, name, change.new), "clicked"
             )
-        state.observe(lambda change: self._runner.send({change.name: change.new}), list(self._sliders))
+        state.observe(self._turn, list(self._sliders))
         state.observe(lambda _: self._loop.post(self._show_chosen), "chosen")
         state.observe(lambda _: self._loop.post(self._offer_knobs), "objective")
         self._pickers["dataset"].observe(lambda _: self._loop.post(self._suggest), "value")
@@ -190,6 +190,12 @@ class Distil(ipywidgets.VBox):
         self._runner.start(spec, paused=paused)
         if paused:
             self._runner.step()
+
+    def _turn(self, change: Bunch) -> None:
+        """Send a knob to the run, if its objective has it: another one may have been chosen for the next run."""
+        opened = self._incoming.opened
+        if opened is None or change.name in opened.spec.knobs:
+            self._runner.send({change.name: change.new})
 
     def _suggest(self) -> None:
         """Fill in what suits a data set that was just chosen, unless its settings came with it."""
