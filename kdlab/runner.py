@@ -54,8 +54,7 @@ class Runner:
     """One worker process and the run in it.
 
     `target`: a generator function as "module:name", imported by the worker alone. `receive` gets each `Message`, on the
-    runner's own thread or, of `start`, on the caller's.
-    `unit`: the type of event that counts as one step.
+    runner's own thread or, of `start` and `abandon`, on the caller's. `unit`: the type of event that is one step.
     """
 
     def __init__(self, target: str, receive: Callable[[Message], None], unit: type = object) -> None:
@@ -94,8 +93,9 @@ class Runner:
         self._send("stop")
 
     def abandon(self) -> None:
-        """Stop the run and hear no more of it."""
+        """Stop the run, hear no more of it, and be idle."""
         self._begin_run(busy=False)
+        self._receive(Status("idle"))
         self.stop()
 
     def send(self, values: Mapping[str, float]) -> None:
@@ -199,8 +199,9 @@ def _run(
                     if command == "turn":
                         turned |= value
                     else:
-                        units_left = {"pause": 0.0, "step": 1.0, "resume": float("inf")}[command]
-                        tell(Status("running" if units_left > 1 else "paused"))
+                        steps_left = 0.0 if units_left == float("inf") else units_left
+                        units_left = {"pause": 0.0, "step": steps_left + 1, "resume": float("inf")}[command]
+                        tell(Status("running" if command == "resume" else "paused"))
                 event = events.send(turned if begun and turned else None)
                 if begun:
                     turned = {}

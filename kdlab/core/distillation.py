@@ -156,7 +156,7 @@ def _events(
         "parameters": {name: sum(p.numel() for p in module.parameters()) for name, module in networks.items()},
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "device": "cpu" if place.type == "cpu" else torch.cuda.get_device_name(place),
-        "versions": {"kdlab": version("kdlab"), "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {"kdlab": version("kdlab"), "torch": str(torch.__version__), "python": platform.python_version()},
         "shape": data.shape,
         "classes": data.classes,
         "knobs_at_end": dict(live.values),

@@ -79,6 +79,7 @@ class Distil(ipywidgets.VBox):
         self.state = DistilState(self._opening.opened.spec)
         self._note = OPENING_NOTE
         self._pace = Pace()
+        self._turned: dict[str, float] = {}  # knobs moved since the worker was last told
         self._loop = Loop(self._draw)
         self._incoming = History()  # what the worker says, shown once its data are open
         self._settled = self.state.dataset  # the data set whose settings are filled in
@@ -141,7 +142,7 @@ class Distil(ipywidgets.VBox):
             self._canvases[name].observe(
                 lambda change, name=name: self._loop.post(self._click, name, change.new), "clicked"
             )
-        state.observe(self._turn, list(self._sliders))
+        state.observe(lambda change: self._loop.post(self._turn, change), list(self._sliders))
         state.observe(lambda _: self._loop.post(self._show_chosen), "chosen")
         state.observe(lambda _: self._loop.post(self._offer_knobs), "objective")
         self._pickers["dataset"].observe(lambda _: self._loop.post(self._suggest), "value")
@@ -156,7 +157,6 @@ class Distil(ipywidgets.VBox):
     def _act(self, action: str) -> None:
         if action == "reset":
             self._runner.abandon()
-            self._show_opening()
         elif action == "start" or (action == "step" and self._panel.state not in ("running", "paused")):
             self._start(paused=action == "step")
         else:
@@ -185,8 +185,6 @@ class Distil(ipywidgets.VBox):
         except InputError as error:
             self._panel.error = str(error)
             return
-        self._panel.error, self._note = "", ""
-        self._incoming = History()
         self._runner.start(spec, paused=paused)
         if paused:
             self._runner.step()
@@ -195,7 +193,8 @@ class Distil(ipywidgets.VBox):
         """Send a knob to the run, if its objective has it: another one may have been chosen for the next run."""
         opened = self._incoming.opened
         if opened is None or change.name in opened.spec.knobs:
-            self._runner.send({change.name: change.new})
+            self._turned[change.name] = change.new
+            self._loop.request()
 
     def _suggest(self) -> None:
         """Fill in what suits a data set that was just chosen, unless its settings came with it."""
@@ -220,6 +219,12 @@ class Distil(ipywidgets.VBox):
         match message:
             case Happened(event):
                 self._record(event)
+            # In the order in which the runner said them, so that nothing of an earlier run reaches the new history.
+            case Status("idle"):
+                self._show_opening()
+            case Status("starting"):
+                self._incoming = History()
+                self._panel.state, self._panel.error, self._note = "starting", "", ""
             case Status("failed", kind, text):
                 self._panel.state = "failed"
                 self._panel.error = text if kind in TROUBLE else f"The worker failed ({kind}: {text}); see its log."
@@ -248,6 +253,9 @@ class Distil(ipywidgets.VBox):
     # --- drawing, on the kernel's loop only ---------------------------------------------------------------------------
 
     def _draw(self) -> None:
+        if self._turned:  # here, because a slider moves far more often than a worker need hear of it
+            self._runner.send(self._turned)
+            self._turned = {}
         history, phase = self.history, self._incoming.phase
         figures = view.figures(history)
         for name, canvas in self._canvases.items():

@@ -122,7 +122,8 @@ def progress(history: History, state: str, seconds_left: float | None) -> tuple[
         case "running":
             return share, doing or "Reading the data …"
         case "done":
-            return 1.0, "Done."
+            seconds = history.result["seconds"] if history.result else {}
+            return 1.0, "Done: " + ", ".join(f"{name} {_duration(value)}" for name, value in seconds.items()) + "."
         case _:
             return share, f"{state.capitalize()}. {doing}"
 

@@ -1,6 +1,7 @@
 """Confusion matrices as heatmaps: mistakes in colour, right answers as plain numbers, and the difference of two."""
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +63,8 @@ def _heatmap(values: NDArray[np.float64], classes: Sequence[str], text: list[lis
 
 def _layout(title: str, classes: Sequence[str]) -> Figure:
     labelled = len(classes) <= MOST_LABELLED
-    names = [label[:9] for label in classes]
-    longest = max(len(name) for name in names) if labelled else 0
+    names = [escape(label[:9], quote=False) for label in classes]  # plotly reads labels as HTML
+    longest = max(len(label[:9]) for label in classes) if labelled else 0
     ticks = {
         "tickmode": "array", "tickvals": list(range(len(classes))), "ticktext": names, "showticklabels": labelled,
         "showgrid": False, "zeroline": False, "fixedrange": True, "ticks": "", "tickfont": {"size": 10, "color": INK},

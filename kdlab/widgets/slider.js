@@ -16,6 +16,7 @@ function render({ model, el }) {
   el.classList.add("kd-knob", `kd-knob-${key}`);
   const id = `kd-${key}-${Math.random().toString(36).slice(2)}`;
   const input = Object.assign(document.createElement("input"), { id, title: help });
+  input.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys for its notebook
   const caption = Object.assign(document.createElement("label"), { htmlFor: id, textContent: label, title: help });
   const output = Object.assign(document.createElement("output"), { htmlFor: id });
   const checkbox = kind === "bool";

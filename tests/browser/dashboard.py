@@ -1,6 +1,7 @@
 """The page "Distil" as a person sees and handles it."""
 
 import re
+import time
 
 from playwright.sync_api import Locator, Page, expect
 from servers import Server
@@ -9,7 +10,9 @@ __all__ = ["MATRICES", "Dashboard"]
 
 MATRICES = ("teacher", "baseline", "student", "difference")
 # From inside the page: how far the run is, by its status line (0: it does not say).
-STEP = "() => Number(document.querySelector('.kd-status').textContent.match(/step ([\\d,]+)/)?.[1].replace(/,/g, '') ?? 0)"
+STEP = (
+    "() => Number(document.querySelector('.kd-status').textContent.match(/step ([\\d,]+)/)?.[1].replace(/,/g, '') ?? 0)"
+)
 
 
 class Dashboard:
@@ -28,14 +31,18 @@ class Dashboard:
 
     def open(self) -> None:
         """Load the page, in JupyterLab run all cells, and wait until all is drawn."""
+        began = time.perf_counter()
         self.page.goto(self.server.address, wait_until="commit")
         if self.server.kind == "jupyterlab":
-            self.page.locator(".jp-Notebook .jp-CodeCell").wait_for()
+            # What is run before the kernel has answered for the first time is dropped.
+            self.page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
             self.menu("Run", "Run All Cells")
         self.page.locator(".kd-tile").first.wait_for()
+        self.seconds = time.perf_counter() - began
         self.opening = self.tiles()
         for name in MATRICES:
             self.matrix(name).locator(".heatmaplayer image").first.wait_for(state="attached")
+        self.seconds_drawn = time.perf_counter() - began
 
     def menu(self, name: str, entry: str) -> None:
         """Choose an entry of one of JupyterLab's menus."""
@@ -95,6 +102,16 @@ class Dashboard:
         bars = self.page.locator(f".kd-bars.kd-{network} .kd-bar")
         drawn = bars.evaluate_all("bars => bars.map(bar => bar.style.transform)")
         return [float(re.fullmatch(r"scaleX\((.*)\)", transform)[1]) for transform in drawn]
+
+    def wait_for_shares(self, network: str, wanted: list[float]) -> None:
+        self.page.wait_for_function(
+            """([network, wanted]) => {
+              const bars = [...document.querySelectorAll(`.kd-bars.kd-${network} .kd-bar`)];
+              const shares = bars.map((bar) => Number(bar.style.transform.slice(7, -1)));
+              return wanted.every((share, index) => Math.abs(share - shares[index]) < 1e-4);
+            }""",
+            arg=[network, wanted],
+        )
 
     def percentages(self, network: str) -> list[str]:
         return self.page.locator(f".kd-bars.kd-{network} .kd-value").all_text_contents()

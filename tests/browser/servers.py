@@ -1,5 +1,6 @@
 """`kdlab app` and `kdlab lab` as a person starts them, and the processes that belong to them."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -51,16 +52,17 @@ class Server:
 
     def close(self) -> None:
         """End the server as a service manager does; its kernels and workers must go with it."""
-        children = self._children()
+        family = self._children()
         self._server.terminate()
         try:
             self._server.wait(30)
-            _, left = psutil.wait_procs(children, timeout=15)
+            _, left = psutil.wait_procs(family, timeout=15)
         finally:
-            for process in [self._server, *children]:
-                if process.poll() is None if isinstance(process, subprocess.Popen) else process.is_running():
-                    process.kill()
+            self._server.kill()  # does nothing to what has ended
             self._server.wait()
+            for process in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             self._reader.join()
             self._server.stdout.close()
         assert not left, f"{self.kind} left processes behind: {left}"

@@ -76,18 +76,28 @@ def test_width_of_the_convolutional_network() -> None:
     assert models.build("cnn", (3, 32, 32), 10).get_submodule("0").weight.shape == (32, 3, 3, 3)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
-def test_small_images_keep_their_resolution_in_the_first_layers(name: str) -> None:
-    def side(pixels: int) -> int:
-        sides = []
+@pytest.mark.parametrize("name", ["cnn", "resnet18", "mobilenet_v3_small"])
+@pytest.mark.parametrize("shape", [(1, 13, 6), (3, 5, 31), (3, 1, 1)], ids=str)
+def test_image_networks_take_images_of_any_size(name: str, shape: tuple[int, int, int]) -> None:
+    with torch.no_grad():
+        assert models.build(name, shape, 10).eval()(torch.rand(2, *shape)).shape == (2, 10)
+
+
+@pytest.mark.parametrize(("name", "last"), [("resnet18", 4), ("mobilenet_v3_small", 2)])
+def test_small_images_keep_their_resolution_in_the_first_layers(name: str, last: int) -> None:
+    def sides(pixels: int) -> tuple[int, int]:
+        """The side of what the first and the last convolution return."""
+        seen: list[int] = []
         module = models.build(name, (3, pixels, pixels), 10).eval()
-        first = next(layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d))
-        first.register_forward_hook(lambda _, __, output: sides.append(output.shape[-1]))
+        norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+        for layer in (norms[0], norms[-1]):
+            layer.register_forward_hook(lambda _, __, output: seen.append(output.shape[-1]))
         with torch.no_grad():
             module(torch.rand(1, 3, pixels, pixels))
-        return int(sides[0])
+        return seen[0], seen[1]
 
-    assert (side(32), side(64)) == (32, 32)
+    assert sides(32) == (32, last)
+    assert sides(64) == (32, 2)
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,8 @@ def test_teacher_logits_belong_to_the_images_of_the_shuffled_batch(monkeypatch: 
 
     def spy(logits: Tensor, guide: Tensor, labels: Tensor, **knobs: float) -> dict[str, Part]:
         nonlocal checked
+        if not student.seen:  # whether all weights are 0 is asked before the first batch
+            return hinton(logits, guide, labels, **knobs)
         inputs = student.seen[-1]
         with evaluating(teacher):
             torch.testing.assert_close(guide, teacher(inputs), rtol=1e-4, atol=1e-5)
@@ -296,6 +298,12 @@ def test_another_teacher_is_trained(changed: dict[str, Any]) -> None:
     events_of()
     other = SPEC.replace(**changed)
     assert all_same(only(events_as_kept(other), Step, "teacher"), only(events_of(other), Step, "teacher"))
+
+
+def test_a_replayed_teacher_does_not_turn_the_knobs_that_were_turned_while_it_learnt() -> None:
+    turned = run_turning(lambda event: isinstance(event, Step) and event.phase == "teacher", {"temperature": 2.0})
+    assert any(isinstance(event, KnobsTurned) for event in turned)
+    assert all_same(events_as_kept(), events_of())
 
 
 def test_nobody_can_spoil_the_kept_teacher() -> None:
@@ -463,6 +471,18 @@ def test_a_run_that_leaves_the_road_says_who_and_what_to_change(fields: dict[str
         Diverged, match=rf"at step \d+: the {network}'s \w+ loss .*; lower the learning rate \(it was 10\)\."
     ):
         list(distill_events(spec, teacher=trained))
+
+
+def test_a_run_whose_weights_are_all_0_is_refused() -> None:
+    with pytest.raises(InputError, match="All weights of the objective are 0"):
+        next(distill_events(SPEC.replace(knobs={"soft_weight": 0.0, "hard_weight": 0.0})))
+
+
+def test_a_name_that_cannot_be_built_is_refused_before_the_teacher_is_trained() -> None:
+    seen: list[object] = []
+    with pytest.raises(InputError, match="does not understand 'foo=1'"):
+        seen.extend(distill_events(SPEC.replace(student="cnn:foo=1")))
+    assert not any(isinstance(event, Phase) for event in seen)
 
 
 @pytest.mark.parametrize("phase", ["teacher", "student"])

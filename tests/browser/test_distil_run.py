@@ -1,0 +1,103 @@
+"""What a person does with a run on the page "Distil", in Voilà and in JupyterLab."""
+
+import re
+import signal
+
+import pytest
+from dashboard import Dashboard
+from playwright.sync_api import expect
+from servers import WORKER
+
+from kdlab.core.spec import Spec
+from kdlab.figures.theme import ROLES
+
+pytestmark = pytest.mark.browser
+# The colour as the browser writes it.
+STUDENT = "rgb({}, {}, {})".format(*bytes.fromhex(ROLES["student"].colour[1:]))
+LINE = f".kd-curves .kd-canvas:first-child path.js-line[style*='{STUDENT}']"
+
+
+def test_start_moves_the_curves_and_ends_with_a_verdict(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    # Phases may be short: the page itself notes every status line and every shape of the student's curve.
+    page.evaluate(
+        """line => {
+          window.kdSeen = {status: [], line: new Set()};
+          const look = () => {
+            kdSeen.status.push(document.querySelector(".kd-status").textContent);
+            kdSeen.line.add(document.querySelector(line)?.getAttribute("d"));
+          };
+          window.kdWatch = new MutationObserver(look);
+          for (const element of document.querySelectorAll(".kd-run, .kd-curves"))
+            kdWatch.observe(element, {subtree: true, childList: true, attributes: true, characterData: true});
+        }""",
+        LINE,
+    )
+    dashboard.begin(teacher_epochs=5, epochs=300)
+    dashboard.expect_state("done")
+    expect(dashboard.status).to_contain_text("Done")
+    seen = page.evaluate("kdWatch.disconnect(); ({status: kdSeen.status, line: [...kdSeen.line]})")
+
+    told = [line.partition(":")[0] for line in seen["status"]]
+    assert told.index("Training the teacher") < told.index("Distilling the student beside its baseline")
+    assert len(seen["line"]) > 4
+    verdict, errors = dashboard.verdict.inner_text(), dashboard.errors()
+    better, worse = re.search(r"(\d+) images? only the student has right, (\d+) only the baseline", verdict).groups()
+    assert int(better) - int(worse) == errors["baseline"] - errors["student"]
+
+
+def test_a_knob_turned_during_the_run_is_marked_on_the_curves(dashboard: Dashboard) -> None:
+    dashboard.begin(teacher_epochs=1)
+    dashboard.wait_for_step(500)
+    temperature = dashboard.turn("temperature", "ArrowRight", 3)
+    for curve in dashboard.page.locator(".kd-curves .kd-canvas").all():
+        expect(curve.locator(".annotation-text").last).to_have_text(f"T {temperature:.3g}")
+        expect(curve.locator(".shapelayer path").last).to_be_attached()
+
+
+def test_pause_holds_step_makes_one_and_resume_goes_on(dashboard: Dashboard) -> None:
+    dashboard.fill("Teacher epochs", 1)
+    dashboard.press("step")
+    expect(dashboard.status).to_contain_text("Paused. Training the teacher: step 1 of")
+    dashboard.press("resume")
+    expect(dashboard.status).to_contain_text("Distilling the student")
+    dashboard.wait_for_step(100)
+    dashboard.press("pause")
+    dashboard.expect_state("paused")
+    expect(dashboard.status).to_contain_text("Paused.")
+    held = dashboard.step()
+    for made in (1, 2):
+        dashboard.press("step")
+        expect(dashboard.status).to_contain_text(re.compile(rf"Paused\. Distilling .*: step {held + made:,} of"))
+    dashboard.press("resume")
+    dashboard.expect_state("running")
+    dashboard.wait_for_step(held + 50)
+
+    dashboard.press("stop")
+    dashboard.expect_state("stopped")
+    expect(dashboard.status).to_contain_text("Stopped.")
+    assert dashboard.tiles() != dashboard.opening
+    dashboard.reset()
+    expect(dashboard.status).to_have_text("Ready: press Start.")
+
+
+def test_what_goes_wrong_in_the_worker_is_shown_and_a_good_run_works_again(dashboard: Dashboard) -> None:
+    datasets = dashboard.page.get_by_label("Data set", exact=True)
+    datasets.select_option("Other …")
+    dashboard.fill("Data set name", "folder:/nonexistent/pictures")
+    dashboard.press("start")
+    dashboard.expect_state("failed")
+    expect(dashboard.error).to_contain_text("/nonexistent/pictures")
+
+    datasets.select_option("digits")
+    expect(dashboard.page.get_by_label("Epochs", exact=True)).to_have_value(str(Spec.suggested("digits").epochs))
+    dashboard.begin(teacher_epochs=1)
+    expect(dashboard.error).to_be_hidden()
+
+    (worker,) = dashboard.server.processes(WORKER)
+    worker.send_signal(signal.SIGKILL)
+    dashboard.expect_state("failed")
+    expect(dashboard.error).to_contain_text("The worker process ended unexpectedly (SIGKILL).")
+    dashboard.press("start")
+    dashboard.expect_state("running")
+    expect(dashboard.error).to_be_hidden()

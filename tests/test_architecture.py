@@ -1,0 +1,43 @@
+"""The layers, the style and the types, by the tools that check them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"torch", "torchvision", "sklearn", "scipy"}
+
+
+def run(*arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert done.returncode == 0, f"\n{done.stdout}"
+
+
+@pytest.mark.parametrize("module", ["kdlab.dashboards", "kdlab.core.spec", "kdlab.core.history", "kdlab.runner"])
+def test_the_interface_does_not_import_torch(module: str) -> None:
+    run("-c", f"import sys, {module}; loaded = {HEAVY} & set(sys.modules); assert not loaded, loaded")
+
+
+def test_figures_import_neither_torch_nor_widgets() -> None:
+    modules = "kdlab.figures.curves, kdlab.figures.confusion"
+    run("-c", f"import sys, {modules}; assert not {HEAVY | {'ipywidgets', 'plotly'}} & set(sys.modules)")
+
+
+def test_imports_go_down_only() -> None:
+    run("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")
+
+
+def test_style() -> None:
+    run("-m", "ruff", "check", "--no-cache")
+
+
+def test_format() -> None:
+    run("-m", "ruff", "format", "--check", "--no-cache")
+
+
+def test_types() -> None:
+    run("-m", "mypy")
