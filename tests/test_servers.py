@@ -16,6 +16,7 @@ from urllib.request import Request
 
 import psutil
 import pytest
+from listening import wait_until_listening
 from playwright.sync_api import sync_playwright
 
 from kdlab.cli.serve import notebooks
@@ -50,6 +51,7 @@ def serving(*arguments: str) -> Iterator[tuple[str, psutil.Process]]:
                 line = process.stdout.readline()
                 assert line, f"it ended: {seen}"
                 seen += line
+            wait_until_listening(found[0], process)
             server = psutil.Process(process.pid)
             yield found[0], server
             family = server.children(recursive=True)

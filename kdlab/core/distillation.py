@@ -21,11 +21,12 @@ from torch import Tensor, nn
 
 from kdlab.core.data import Dataset, Split, load, load_events
 from kdlab.core.evaluation import predict, score
-from kdlab.core.events import Done, Event, KnobsTurned, Opened, Probe, Step
+from kdlab.core.events import Done, Event, Opened, Probe
 from kdlab.core.history import History
 from kdlab.core.objectives import Part
 from kdlab.core.spec import Spec
-from kdlab.core.training import Events, Learner, LiveKnobs, hard_loss, make_network, train
+from kdlab.core.teaching import forget_teacher, teach, teach_or_replay
+from kdlab.core.training import Learner, LiveKnobs, hard_loss, make_network, train
 from kdlab.registry import OBJECTIVES, InputError
 
 __all__ = ["Run", "distill", "distill_events", "fit"]
@@ -69,14 +70,17 @@ def distill(dataset: str, teacher: Network, student: Network, **options: Any) ->
 
 
 def fit(dataset: str, network: Network, *, epochs: int = 20, **options: Any) -> nn.Module:
-    """Train one network on labels and return it; a module is trained in place. `options`: fields of `Spec`."""
+    """Train one network on labels and return it, ready to predict; a module is trained in place.
+
+    `options`: fields of `Spec`. Raises InputError, Diverged.
+    """
     spec = Spec.suggested(dataset, teacher=_name(network), **{**options, "teacher_epochs": epochs})
     device = _prepare()
     data = load(dataset).to(device)
     if isinstance(network, str):
         network = make_network(network, data, spec.seed, "teacher")
-    _drain(_teach(network.to(device), data, spec, LiveKnobs(spec)))
-    return network
+    _drain(teach(network.to(device), data, spec, LiveKnobs(spec)))
+    return network.eval()
 
 
 def distill_events(
@@ -94,7 +98,7 @@ def distill_events(
                 event = events.send(turned)
             except StopIteration as end:
                 teacher, student, baseline = end.value
-                return Run(spec, teacher, student, baseline, history)
+                return Run(spec, teacher, student.eval(), baseline.eval(), history)
             history.append(event)
             turned = yield event
 
@@ -106,6 +110,7 @@ def _events(
     nothing = torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
     if not any(part.weight for part in objective(*nothing, **live.values).values()):
         raise InputError("All weights of the objective are 0, so the student would learn nothing: raise one of them.")
+    forget_teacher(spec.dataset)
     loading = load_events(spec.dataset)
     while True:
         try:
@@ -124,13 +129,13 @@ def _events(
         student = make_network(spec.student, data, spec.seed, "student")
     student = student.to(place)
 
-    began = time.perf_counter()
+    teaching = 0.0
     if teacher is None:
-        teacher = yield from _taught(loaded, data, spec, live)
+        teacher, teaching = yield from teach_or_replay(loaded, data, spec, live)
     else:
         teacher = teacher.to(place)
         yield from live.emit(Probe("teacher", 0, {"teacher": predict(teacher, data.test).cpu().numpy()}))
-    taught = time.perf_counter()
+    began = time.perf_counter() - live.waited
 
     # The transfer images never change, so the teacher answers once; rows stay in the order of `transfer`.
     teacher_logits = predict(teacher, transfer)
@@ -145,7 +150,7 @@ def _events(
         "student", "Distilling the student beside its baseline", learners, data, transfer, spec,
         epochs=spec.epochs, live=live, teacher_logits=teacher_logits,
     )  # fmt: skip
-    seconds = {"teacher": taught - began, "student": time.perf_counter() - taught}
+    seconds = {"teacher": teaching, "student": time.perf_counter() - live.waited - began}
 
     networks = {"teacher": teacher, "baseline": baseline, "student": student}
     result = score({name: predict(module, data.test) for name, module in networks.items()}, data.test.labels)
@@ -164,43 +169,6 @@ def _events(
     }
     yield from live.emit(Done(result))
     return teacher, student, baseline
-
-
-def _teach(module: nn.Module, data: Dataset, spec: Spec, live: LiveKnobs) -> Events:
-    learner = Learner("teacher", module, hard_loss)
-    yield from train(
-        "teacher", "Training the teacher", [learner], data, data.train, spec, epochs=spec.teacher_epochs, live=live
-    )
-
-
-# The last teacher that was trained here, with its events: whoever only turns the student's knobs gets it at once.
-_last_teacher: tuple[tuple[object, ...], nn.Module, list[Event]] | None = None
-
-
-def _taught(
-    loaded: Dataset, data: Dataset, spec: Spec, live: LiveKnobs
-) -> Generator[Event, Mapping[str, float] | None, nn.Module]:
-    """Train the spec's teacher, or replay the events of the same teacher trained before."""
-    global _last_teacher
-    key = (loaded, spec.teacher, spec.teacher_epochs, spec.batch_size, spec.learning_rate, spec.seed)
-    if _last_teacher and _last_teacher[0] == key:
-        for event in _last_teacher[2]:
-            yield from live.emit(event, "teacher", event.step if isinstance(event, Step) else 0)
-        return deepcopy(_last_teacher[1])
-    module = make_network(spec.teacher, data, spec.seed, "teacher")
-    events: list[Event] = []
-    turned = None
-    with closing(_teach(module, data, spec, live)) as teaching:
-        while True:
-            try:
-                event = teaching.send(turned)
-            except StopIteration:
-                break
-            if not isinstance(event, KnobsTurned):
-                events.append(event)
-            turned = yield event
-    _last_teacher = (key, deepcopy(module), events)
-    return module
 
 
 def _transfer_set(data: Dataset, spec: Spec) -> Split:

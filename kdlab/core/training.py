@@ -1,6 +1,7 @@
 """The training loop, a generator of events: pausing is not asking for the next one, stopping is closing it."""
 
 import math
+import time
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from kdlab.core.spec import Spec, check_knobs
 
 __all__ = ["Diverged", "Events", "Learner", "LiveKnobs", "hard_loss", "make_network", "seeded", "train"]
 
+Losses = dict[str, dict[str, float]]
 # What a driver may send in while it asks for the next event: objective knobs that were turned.
 Events = Generator[Event, Mapping[str, float] | None, None]
 
@@ -43,19 +45,27 @@ def seeded(device: torch.device, seed: int, *purpose: object) -> Iterator[None]:
 
 
 class LiveKnobs:
-    """The objective's knobs as they are now, and the one way in which events go out and turned knobs come in."""
+    """The objective's knobs as they are now, and the one way in which events go out and turned knobs come in.
+
+    `waited`: seconds that whoever takes the events took before asking for the next one, as in a pause.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.objective = spec.objective
         self.values = dict(spec.knobs)
+        self.waited = 0.0
 
     def emit(self, event: Event, phase: str = "", step: int = 0) -> Events:
         """Yield the event; report each set of turned knobs that comes back as an event too."""
-        turned = yield event
-        while turned:
+        while True:
+            asked = time.perf_counter()
+            turned = yield event
+            self.waited += time.perf_counter() - asked
+            if not turned:
+                return
             changed = check_knobs(self.objective, turned)
             self.values.update(changed)
-            turned = yield KnobsTurned(phase, step, changed)
+            event = KnobsTurned(phase, step, changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,7 @@ def train(
         return Probe(phase, step, {one.name: predict(one.module, data.test).cpu().numpy() for one in learners})
 
     step = 0
+    first_losses: Losses = {}
     yield from live.emit(Phase(phase, label, total, steps_per_epoch), phase)
     yield from live.emit(probe(), phase)
     for learner in learners:
@@ -110,7 +121,7 @@ def train(
             inputs, labels = transfer.inputs(batch), transfer.labels[batch]
             guide = None if teacher_logits is None else teacher_logits[batch]
             step += 1
-            losses: dict[str, dict[str, float]] = {}
+            losses: Losses = {}
             for learner, optimizer, schedule in zip(learners, optimizers, schedules, strict=True):
                 with seeded(device, spec.seed, phase, step):  # student and baseline drop the same units
                     parts = learner.loss(learner.module(inputs), labels, guide)
@@ -119,7 +130,8 @@ def train(
                 optimizer.step()
                 schedule.step()
                 losses[learner.name] = {name: part.value.item() for name, part in parts.items()}
-            _check(losses, step, spec)
+            first_losses = first_losses or losses
+            _check(losses, first_losses, step, spec)
             yield from live.emit(Step(phase, step, losses), phase, step)
         yield from live.emit(probe(), phase, step)
 
@@ -141,11 +153,11 @@ def _operations(module: nn.Module, inputs: Tensor) -> int:
     return int(counter.get_total_flops())
 
 
-def _check(losses: dict[str, dict[str, float]], step: int, spec: Spec) -> None:
+def _check(losses: Losses, first: Losses, step: int, spec: Spec) -> None:
     for network, parts in losses.items():
         for part, value in parts.items():
-            # No sensible network is a thousand nats from its targets: it has left the road even before it is NaN.
-            if not math.isfinite(value) or value > 1e3:
+            # A loss a thousand times what it began with has left the road, even before it is NaN.
+            if not math.isfinite(value) or value > 1e3 * max(1.0, first[network][part]):
                 raise Diverged(
                     f"Training stopped at step {step}: the {network}'s {part} loss became {value:.3g}; "
                     f"lower the learning rate (it was {spec.learning_rate:g})."

@@ -1,9 +1,10 @@
 // A plotly figure in the page. plotly.js is loaded once for all canvases, from the kernel's own plotly package.
 
-let plotly; // a promise shared by every canvas on the page
+// The promise of it hangs on the page, because each widget gets a copy of this module.
+const SHARED = Symbol.for("kdlab.plotly");
 
 function loadPlotly(model) {
-  plotly ??= new Promise((resolve, reject) => {
+  globalThis[SHARED] ??= new Promise((resolve, reject) => {
     const receive = async (content, buffers) => {
       if (content.type !== "plotly") return;
       model.off("msg:custom", receive);
@@ -18,13 +19,14 @@ function loadPlotly(model) {
         resolve((await import(/* webpackIgnore: true */ address)).default);
         URL.revokeObjectURL(address);
       } catch (error) {
+        delete globalThis[SHARED]; // the next canvas may try again
         reject(error);
       }
     };
     model.on("msg:custom", receive);
     model.send({ type: "plotly?" });
   });
-  return plotly;
+  return globalThis[SHARED];
 }
 
 function render({ model, el }) {

@@ -27,6 +27,7 @@ def main(folder: Path) -> None:
                 dashboard.turn("temperature", "ArrowRight", 40)
                 dashboard.wait_for_step(5_000)
                 dashboard.page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+                dashboard.page.mouse.move(0, 0)
                 dashboard.page.screenshot(path=folder / f"{name}.png")
                 assert not dashboard.problems, dashboard.problems
                 dashboard.page.context.close()

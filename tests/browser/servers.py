@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import psutil
+from listening import wait_until_listening
 
 __all__ = ["Server"]
 
@@ -33,6 +34,7 @@ class Server:
         assert self._server.stdout is not None
         self.lines: list[str] = []
         self.address = self._read_address()
+        wait_until_listening(self.address, self._server)
         self._reader = threading.Thread(target=self.lines.extend, args=(self._server.stdout,), daemon=True)
         self._reader.start()
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kdlab.core import distillation
+from kdlab.core import teaching
 from kdlab.core.data import load
 from kdlab.core.distillation import distill, distill_events, fit
 from kdlab.core.evaluation import evaluating, predict
@@ -32,12 +32,12 @@ HARD_ONLY = {"soft_weight": 0.0, "hard_weight": 1.0}
 
 @pytest.fixture(autouse=True)
 def no_kept_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distillation, "_last_teacher", None)
+    monkeypatch.setattr(teaching, "_last_teacher", None)
 
 
 def events_of(spec: Spec = SPEC, **networks: nn.Module) -> list[Any]:
     """A whole run with a teacher that is trained anew, from `Opened` on."""
-    distillation._last_teacher = None
+    teaching._last_teacher = None
     return events_as_kept(spec, **networks)
 
 
@@ -283,7 +283,7 @@ def test_distilling_only_looks_at_a_trained_teacher() -> None:
 
 def test_the_same_teacher_is_replayed_and_not_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = events_of()
-    monkeypatch.setattr(distillation, "_teach", None)  # training would fail now
+    monkeypatch.setattr(teaching, "teach", None)  # training would fail now
     assert all_same(first, events_as_kept())
     other = SPEC.replace(student="mlp:4x1", epochs=1, transfer_size=200, knobs={"temperature": 2.0})
     replayed = [event for event in events_as_kept(other) if getattr(event, "phase", "") == "teacher"]
@@ -371,7 +371,7 @@ def test_probes_are_made_without_dropout() -> None:
 
 def run_turning(at: Any, values: Mapping[str, float], spec: Spec = SPEC) -> list[Any]:
     """All events of a run in which `values` are sent in after the first event that `at` accepts."""
-    distillation._last_teacher = None
+    teaching._last_teacher = None
     run = distill_events(spec)
     events, sent = [next(run)], False
     for _ in range(1_000):
