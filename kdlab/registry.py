@@ -96,11 +96,17 @@ class Registry(Mapping[str, Entry]):
         examples: tuple[str, ...] = (),
         suggested: Mapping[str, Any] | None = None,
     ) -> Callable[[F], F]:
-        """Register the decorated function as the entry `key`; a key that is taken raises ValueError."""
+        """Register the decorated function as the entry `key`; a key that is taken raises ValueError.
+
+        Entries that share a knob's key share one `Knob`, because there is one slider and one option for it.
+        """
 
         def register(build: F) -> F:
             if key in self._entries:
                 raise ValueError(f"{self.kind} {key!r} is registered twice")
+            known = {knob.key: knob for entry in self._entries.values() for knob in entry.knobs}
+            if clash := [knob.key for knob in knobs if known.get(knob.key, knob) != knob]:
+                raise ValueError(f"{self.kind} {key!r} must share the knob {clash[0]!r} as it is registered already")
             self._entries[key] = Entry(key, label, help, build, knobs, examples or (key,), suggested or {})
             return build
 

@@ -89,15 +89,15 @@ def test_a_figures_own_layout_wins() -> None:
 def test_loss_curves_draw_each_part_in_its_networks_look() -> None:
     figure = FIGURES["losses"]
     assert [one["name"] for one in figure["data"]] == [
-        "Teacher, hard",
+        "Teacher",  # a network with one part needs no more of a name
         "Student, soft",
         "Student, hard",
-        "Baseline, hard",
+        "Baseline",
     ]
     soft, hard = trace(figure, "Student, soft"), trace(figure, "Student, hard")
     assert (soft["x"], soft["y"]) == ([0.5, 1.0], [0.2, 0.1])
     assert soft["line"]["color"] == hard["line"]["color"] == ROLES["student"].colour
-    assert soft["line"]["dash"] == ROLES["student"].dash != trace(figure, "Baseline, hard")["line"]["dash"]
+    assert soft["line"]["dash"] == ROLES["student"].dash != trace(figure, "Baseline")["line"]["dash"]
     assert soft["marker"]["symbol"] != hard["marker"]["symbol"]
     assert figure["layout"]["yaxis"]["type"] == "log"
     assert figure["layout"]["xaxis"]["range"] == [0, 5]
@@ -107,7 +107,7 @@ def test_loss_curves_draw_each_part_in_its_networks_look() -> None:
 def test_thinning_keeps_the_mean_the_ends_and_at_most_300_points(points: int) -> None:
     x = [step / 10 for step in range(1, points + 1)]
     y = (2 + np.sin(np.arange(points))).tolist()
-    thin = trace(loss_curves({("student", "soft"): (x, y)}, [], x[-1]), "Student, soft")
+    thin = trace(loss_curves({("student", "soft"): (x, y)}, [], x[-1]), "Student")
     assert len(thin["x"]) == len(thin["y"]) <= 300
     assert len(thin["x"]) == points if points <= 300 else len(thin["x"]) > 150
     assert thin["x"] == sorted(thin["x"])
@@ -118,8 +118,18 @@ def test_thinning_keeps_the_mean_the_ends_and_at_most_300_points(points: int) ->
 
 def test_thinning_averages_and_does_not_pick() -> None:
     y = [1.0, 3.0] * 300
-    thin = trace(loss_curves({("student", "soft"): (list(range(600)), y)}, [], 600), "Student, soft")
+    thin = trace(loss_curves({("student", "soft"): (list(range(600)), y)}, [], 600), "Student")
     assert set(thin["y"]) == {2.0}
+
+
+def test_errors_are_picked_and_not_averaged_and_the_last_one_stays() -> None:
+    errors = [9, 1] * 500 + [4]
+    figure = error_curves({"teacher": (list(range(1_001)), errors)}, 10, [], 1_000, {"teacher"})
+    shown = trace(figure, "Teacher")
+    assert len(shown["x"]) <= 300
+    assert all(rate == 10 * errors[int(epoch)] for epoch, rate in zip(shown["x"], shown["y"], strict=True))
+    assert (shown["x"][-1], shown["y"][-1]) == (1_000, 40)
+    assert trace(figure, "Teacher, final")["y"] == [40, 40]
 
 
 def test_error_curves_are_in_per_cent_of_the_examples() -> None:
@@ -134,10 +144,8 @@ def test_only_a_finished_network_is_continued_as_a_level_line() -> None:
     figure = FIGURES["errors"]
     assert [one["name"] for one in figure["data"]] == ["Teacher", "Teacher, final", "Baseline", "Student"]
     final = trace(figure, "Teacher, final")
-    assert final["x"] == [2, 5]
+    assert final["x"] == [0, 5]
     assert final["y"] == [pytest.approx(2.778)] * 2
-    full = error_curves({"teacher": ([0.0, 5.0], [9, 1])}, 10, [], 5, {"teacher"})
-    assert [one["name"] for one in full["data"]] == ["Teacher"]
 
 
 def test_a_turned_knob_is_marked_with_its_value() -> None:
@@ -189,9 +197,12 @@ def test_a_difference_is_first_minus_second_and_changes_sign_with_their_order() 
         assert [value is None for value in row] == [value is None for value in mirrored]
         assert [value and -value for value in row] == mirrored
         for value, text in zip(row, texts, strict=True):
-            assert text == ("" if value is None else f"+{value:g}" if value > 0 else f"−{-value:g}")
+            assert value is None or text == (f"+{value:g}" if value > 0 else f"−{-value:g}")
     assert any(value for row in there["z"] for value in row)
-    assert there["zmin"] == -there["zmax"] == -np.abs(first - second).max()
+    # On the diagonal more is better and elsewhere worse, so one colour cannot stand for both.
+    assert all(there["z"][index][index] is None for index in range(4))
+    mistakes = (first - second) * (1 - np.eye(4, dtype=int))
+    assert there["zmin"] == -there["zmax"] == -np.abs(mistakes).max()
 
 
 @pytest.mark.parametrize(("classes", "labelled"), [(12, True), (13, False), (100, False)])

@@ -24,7 +24,8 @@ if __name__ == "__main__":
             case Status("failed", kind, text):
                 raise SystemExit(f"{kind}: {text}")
     assert view.summary(history, "")["verdict"] == history.result["mcnemar"]["verdict"]
-    assert set(view.figures(history)) == {"errors", "losses", "teacher", "baseline", "student", "difference"}
+    assert set(view.curves(history)) == {"errors", "losses"}
+    assert set(view.matrices(history)) == {"teacher", "baseline", "student", "difference"}
     runner.close()
     print(sorted({"torch", "torchvision", "sklearn", "pandas"} & set(sys.modules)))
 """

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from array import array
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +18,16 @@ from kdlab.core.spec import Spec
 __all__ = ["Curve", "History", "Turn"]
 
 
+def _floats() -> "array[float]":
+    return array("d")
+
+
 @dataclass(slots=True)
 class Curve:
-    """Values over epochs of the network's own training."""
+    """Values over epochs of the network's own training, in arrays that NumPy reads without a copy."""
 
-    epochs: list[float] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
+    epochs: "array[float]" = field(default_factory=_floats)
+    values: "array[float]" = field(default_factory=_floats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ class Turn:
 class History:
     """Everything a page shows of a run; `append` takes its events in order.
 
-    `losses[network, part]` and `errors[network]` are curves, `logits[network]` the latest test logits.
+    `losses[network, part]` and `errors[network]` are curves, `logits[network]` the test logits of the latest of
+    `evaluations` probes.
     """
 
     def __init__(self) -> None:
@@ -48,6 +54,7 @@ class History:
         self.losses: dict[tuple[str, str], Curve] = defaultdict(Curve)
         self.errors: dict[str, Curve] = defaultdict(Curve)
         self.logits: dict[str, NDArray[np.float32]] = {}
+        self.evaluations = 0
         self.turns: list[Turn] = []
         self.result: dict[str, Any] | None = None
 
@@ -67,6 +74,7 @@ class History:
                         self._add(self.losses[network, part], event.step, value)
             case Probe():
                 assert self.opened is not None
+                self.evaluations += 1
                 for network, logits in event.logits.items():
                     self.logits[network] = logits
                     self._add(self.errors[network], event.step, count_errors(logits, self.opened.test_labels))
@@ -137,4 +145,4 @@ def _pack(curve: Curve) -> NDArray[np.float32]:
 
 def _unpack(pair: NDArray[np.float32]) -> Curve:
     epochs, values = pair.tolist()
-    return Curve(epochs, values)
+    return Curve(array("d", epochs), array("d", values))

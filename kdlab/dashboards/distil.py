@@ -79,8 +79,9 @@ class Distil(ipywidgets.VBox):
         self.state = DistilState(self._opening.opened.spec)
         self._note = OPENING_NOTE
         self._pace = Pace()
+        self._evaluated: object = None  # what the matrices show
         self._turned: dict[str, float] = {}  # knobs moved since the worker was last told
-        self._loop = Loop(self._draw)
+        self._loop = Loop(self._draw, self._fail)
         self._incoming = History()  # what the worker says, shown once its data are open
         self._settled = self.state.dataset  # the data set whose settings are filled in
         hear = partial(self._loop.post, self._take)
@@ -155,6 +156,7 @@ class Distil(ipywidgets.VBox):
     # --- what people do -----------------------------------------------------------------------------------------------
 
     def _act(self, action: str) -> None:
+        self._tell_turned()
         if action == "reset":
             self._runner.abandon()
         elif action == "start" or (action == "step" and self._panel.state not in ("running", "paused")):
@@ -196,13 +198,19 @@ class Distil(ipywidgets.VBox):
             self._turned[change.name] = change.new
             self._loop.request()
 
+    def _tell_turned(self) -> None:
+        """Tell the worker what was turned: at each drawing, as a slider moves far more often than it need hear of."""
+        if self._turned:
+            self._runner.send(self._turned)
+            self._turned = {}
+
     def _suggest(self) -> None:
         """Fill in what suits a data set that was just chosen, unless its settings came with it."""
-        if self.state.dataset == self._settled:
+        if self.state.dataset in (self._settled, ""):
             return
         self._settled = self.state.dataset
         try:
-            suggested = Spec.suggested(self.state.dataset, knobs=self.state.knobs())
+            suggested = Spec.suggested(self.state.dataset, knobs=self.state.knobs(), seed=self.state.seed)
         except InputError as error:
             self._panel.error = str(error)
         else:
@@ -241,7 +249,8 @@ class Distil(ipywidgets.VBox):
             case Opened():
                 chosen, before = self.state.chosen, self.history.opened
                 self._show(self._incoming)
-                if before and before.spec.dataset == event.spec.dataset:
+                same = before and before.spec.dataset == event.spec.dataset
+                if same and chosen < len(event.test_labels):
                     self.state.chosen = chosen
                 self._show_chosen()  # the same number may be another data set's image
                 self._show_pictures()
@@ -253,17 +262,28 @@ class Distil(ipywidgets.VBox):
     # --- drawing, on the kernel's loop only ---------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        if self._turned:  # here, because a slider moves far more often than a worker need hear of it
-            self._runner.send(self._turned)
-            self._turned = {}
+        self._tell_turned()
         history, phase = self.history, self._incoming.phase
-        figures = view.figures(history)
-        for name, canvas in self._canvases.items():
-            canvas.figure = figures.get(name, {})
-        self._summary.content = view.summary(history, self._note)
-        self._bars.example = view.example(history, self.state.chosen)
+        for name, figure in view.curves(history).items():
+            self._canvases[name].figure = figure
+        evaluated = history, history.evaluations, history.result is None, self._note
+        if evaluated != self._evaluated:  # between two evaluations nothing below moves
+            self._evaluated = evaluated
+            matrices = view.matrices(history)
+            for name in (*ROLES, "difference"):
+                self._canvases[name].figure = matrices.get(name, {})
+            self._summary.content = view.summary(history, self._note)
+            self._bars.example = view.example(history, self.state.chosen)
         left = self._pace.seconds_left(phase.steps) if phase else None
         self._panel.progress, self._panel.status = view.progress(self._incoming, self._panel.state, left)
+
+    def _fail(self, error: Exception) -> None:
+        self._panel.error = f"The page could not show this ({type(error).__name__}: {error})."
+
+    def close(self) -> None:
+        """End the worker, then close the widget."""
+        self._runner.close()
+        super().close()
 
     def _show_pictures(self) -> None:
         opened = self.history.opened

@@ -14,14 +14,13 @@ from kdlab.figures.curves import error_curves, loss_curves
 from kdlab.figures.theme import ROLES, Figure
 from kdlab.registry import OBJECTIVES
 
-__all__ = ["Cell", "Pictures", "example", "figures", "pictures", "progress", "summary", "telling_example"]
+__all__ = ["Cell", "Pictures", "curves", "example", "matrices", "pictures", "progress", "summary", "telling_example"]
 
 NETWORKS = tuple(ROLES)
 MOST_PICTURES = 24
 NOTES = {
     "teacher": "First the teacher learns from the labels of the whole training set; student and baseline come next.",
     "student": "Student: soft targets of the teacher and labels. Baseline: labels alone. Same start, same batches.",
-    "done": "This compares these two networks. Repeat it with other seeds before you quote a difference.",
 }
 
 
@@ -43,34 +42,43 @@ class Pictures:
     captions: Sequence[str]
 
 
-def figures(history: History) -> dict[str, Figure]:
-    """Return the page's plotly figures by name; those whose networks have not been evaluated yet are left out."""
+def curves(history: History) -> dict[str, Figure]:
+    """Return the figures that move with every step: test errors and loss parts."""
     opened = history.opened
     assert opened is not None
-    spec, labels = opened.spec, opened.test_labels
+    spec = opened.spec
     teaching = history.phase is not None and history.phase.name == "teacher"
-    epochs = float(spec.teacher_epochs if teaching else max(spec.epochs, spec.teacher_epochs))
+    epochs = float(spec.teacher_epochs if teaching else spec.epochs)
     symbols = {knob.key: knob.symbol or knob.label for knob in OBJECTIVES[spec.objective].knobs}
     turns = [
-        (turn.epoch, {symbols[key]: value for key, value in turn.values.items()})
-        for turn in history.turns
-        if turn.phase == "student"
+        # What was turned before the student began holds for the student from its beginning.
+        (turn.epoch if turn.phase == "student" else 0.0, {symbols[key]: value for key, value in turn.values.items()})
+        for turn in ([] if teaching else history.turns)
     ]
-    finished = set() if teaching else {"teacher"}
     errors = {
         name: (history.errors[name].epochs, history.errors[name].values) for name in NETWORKS if name in history.errors
     }
     losses = {key: (curve.epochs, curve.values) for key, curve in history.losses.items()}
-    shown = {
-        "errors": error_curves(errors, len(labels), turns, epochs, finished),
+    finished = set() if teaching else {"teacher"}
+    return {
+        "errors": error_curves(errors, len(opened.test_labels), turns, epochs, finished),
         "losses": loss_curves(losses, turns, epochs),
     }
-    counts = {name: confusion_matrix(logits, labels) for name, logits in history.logits.items()}
+
+
+def matrices(history: History) -> dict[str, Figure]:
+    """Return the confusion matrices of the networks that were evaluated, and the difference of student and baseline."""
+    opened = history.opened
+    assert opened is not None
+    counts = {name: confusion_matrix(logits, opened.test_labels) for name, logits in history.logits.items()}
     mistakes = {name: matrix - np.diag(np.diag(matrix)) for name, matrix in counts.items()}
     most = max((int(matrix.max()) for name, matrix in mistakes.items() if name != "teacher"), default=1)
-    for name, matrix in counts.items():
-        title = f"<b>{ROLES[name].label}</b>: {mistakes[name].sum()} mistakes"
-        shown[name] = confusion_heatmap(matrix, opened.classes, title, most)
+    shown = {
+        name: confusion_heatmap(
+            matrix, opened.classes, f"<b>{ROLES[name].label}</b>: {mistakes[name].sum()} mistakes", most
+        )
+        for name, matrix in counts.items()
+    }
     if {"student", "baseline"} <= counts.keys():
         title = "<b>Student − baseline</b>"
         shown["difference"] = confusion_difference(counts["student"], counts["baseline"], opened.classes, title)
@@ -80,8 +88,11 @@ def figures(history: History) -> dict[str, Figure]:
 def summary(history: History, note: str) -> dict[str, Any]:
     """Return the three numbers, the sentence that tells a difference from noise, and what is going on or `note`."""
     assert history.opened is not None
-    if not note and history.phase:
-        note = NOTES["done" if history.result else history.phase.name]
+    if not note and history.result:
+        errors = ", ".join(f"{name} {history.result['validation'][name]['errors']}" for name in NETWORKS)
+        note = f"Choose settings by the errors on validation images ({errors}), and try other seeds."
+    elif not note and history.phase:
+        note = NOTES[history.phase.name]
     labels = history.opened.test_labels
     tiles = []
     for name in NETWORKS:
@@ -94,7 +105,8 @@ def summary(history: History, note: str) -> dict[str, Any]:
     content = {"tiles": tiles, "verdict": "", "differs": False, "note": note}
     if {"student", "baseline"} <= history.logits.keys():
         test = paired_test(history.logits["student"], history.logits["baseline"], labels)
-        content |= {"differs": test.differs, "verdict": test.verdict("student", "baseline")}
+        verdict = test.verdict("student", "baseline")
+        content |= {"differs": test.differs, "verdict": verdict if history.result else f"So far: {verdict}"}
     return content
 
 
@@ -124,8 +136,10 @@ def progress(history: History, state: str, seconds_left: float | None) -> tuple[
         case "done":
             seconds = history.result["seconds"] if history.result else {}
             return 1.0, "Done: " + ", ".join(f"{name} {_duration(value)}" for name, value in seconds.items()) + "."
-        case _:
+        case _ if history.phase:
             return share, f"{state.capitalize()}. {doing}"
+        case _:
+            return share, doing
 
 
 def _duration(seconds: float) -> str:

@@ -12,18 +12,15 @@ __all__ = ["confusion_difference", "confusion_heatmap"]
 
 # Numbers are legible up to this many classes; beyond it the colour and the hover text have to do.
 MOST_LABELLED = 12
-# From blue (fewer) through white to vermillion (more), Okabe and Ito's.
-DIVERGING = [[0.0, "#0072b2"], [0.5, "#ffffff"], [1.0, "#d55e00"]]
+# From purple (fewer mistakes) through white to amber (more): distinct for the colour-blind, and no network's colour.
+DIVERGING = [[0.0, "#6a3d9a"], [0.5, "#ffffff"], [1.0, "#e69f00"]]
 
 
 def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str], title: str, most: int) -> Figure:
     """Return a confusion matrix; `counts`: (classes, classes), rows true. Colours end at `most` mistakes in a cell."""
-    mistakes = counts.astype(float)
-    np.fill_diagonal(mistakes, np.nan)  # hundreds of right answers would drown every mistake
-    mistakes[mistakes == 0] = np.nan
     text = [[str(count) if count else "" for count in row] for row in counts.tolist()]
     hover = "true %{y}, predicted %{x}: %{customdata} images<extra></extra>"
-    trace = _heatmap(mistakes, classes, text, hover) | {
+    trace = _heatmap(_mistakes(counts), classes, text, hover) | {
         "colorscale": "Cividis", "reversescale": True, "zmin": 0, "zmax": max(1, most), "customdata": counts.tolist(),
     }  # fmt: skip
     return {"data": [_backdrop(counts, classes, text, hover), trace], "layout": _layout(title, classes)}
@@ -32,16 +29,23 @@ def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str], title: 
 def confusion_difference(
     first: NDArray[np.int64], second: NDArray[np.int64], classes: Sequence[str], title: str
 ) -> Figure:
-    """Return `first` − `second` for two confusion matrices (classes, classes); rows true."""
+    """Return `first` − `second` for two confusion matrices (classes, classes), rows true; mistakes are coloured."""
     difference = first - second
-    most = max(1, int(np.abs(difference).max()))
+    mistakes = _mistakes(difference)
+    most = float(np.abs(mistakes).max(initial=1, where=~np.isnan(mistakes)))
     text = [[f"{value:+d}".replace("-", "−") if value else "" for value in row] for row in difference.tolist()]
-    shown = np.where(difference == 0, np.nan, difference.astype(float))
     hover = "true %{y}, predicted %{x}: %{customdata:+d}<extra></extra>"
-    trace = _heatmap(shown, classes, text, hover) | {
+    trace = _heatmap(mistakes, classes, text, hover) | {
         "colorscale": DIVERGING, "zmin": -most, "zmax": most, "customdata": difference.tolist(),
     }  # fmt: skip
     return {"data": [_backdrop(difference, classes, text, hover), trace], "layout": _layout(title, classes)}
+
+
+def _mistakes(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what has a colour: no zeros, and no right answers, which would drown all else or mean the opposite."""
+    mistakes = np.where(counts == 0, np.nan, counts.astype(float))
+    np.fill_diagonal(mistakes, np.nan)
+    return mistakes
 
 
 def _backdrop(counts: NDArray[np.int64], classes: Sequence[str], text: list[list[str]], hover: str) -> Figure:

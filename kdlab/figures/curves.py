@@ -34,7 +34,8 @@ def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], e
         line = {"color": role.colour, "dash": role.dash, "width": 1.4 if light else 2}
         name = f"{role.label}, {part}"
         symbols = {"symbol": f"{role.symbol}-open" if light else role.symbol, "size": 6, "maxdisplayed": 8}
-        data.append(_trace(name, x, y, line) | {"mode": "lines+markers", "marker": symbols, "legendgroup": network})
+        trace = _trace(name, x, y, line) | {"mode": "lines+markers", "marker": symbols, "legendgroup": network}
+        data.append(trace if counts[network] > 1 else trace | {"name": role.label})
     axis = {"type": "log", "exponentformat": "power", "dtick": 1, **_AXIS}
     return {"data": data, "layout": _layout("Loss by part, in nats", axis, marks, epochs)}
 
@@ -47,20 +48,19 @@ def error_curves(
     `errors`: counts by network out of `examples`. A network in `finished` is continued as a thin level line.
     """
     data = []
+    latest = [0.0]
     for network, (x, y) in errors.items():
         role = ROLES[network]
-        x, y = _thin(x, y)
+        rates = (100 * np.asarray(y) / examples).tolist()
         line = {"color": role.colour, "dash": role.dash, "width": 2.2}
-        data.append(_trace(role.label, x, [100 * value / examples for value in y], line))
-        if network in finished and x and x[-1] < epochs:
-            level = 100 * y[-1] / examples
-            trace = _trace(f"{role.label}, final", [x[-1], epochs], [level, level], line | {"width": 1.2})
+        data.append(_trace(role.label, *_pick(x, rates), line))
+        if network in finished:
+            level = rates[-1]
+            trace = _trace(f"{role.label}, final", [0, epochs], [level, level], line | {"width": 1.2})
             data.append(trace | {"showlegend": False})
-    ceiling = max(
-        (max(100 * value / examples for value in y[-max(2, len(y) * 4 // 5) :]) for _, y in errors.values() if y),
-        default=1,
-    )
-    axis = {"ticksuffix": " %", "range": [0, max(1.0, 1.15 * min(ceiling, 100))], **_AXIS}
+        # The steep beginning would flatten all that follows, so the axis is fitted to what comes after it.
+        latest.append(max(rates[len(rates) // 5 :]))
+    axis = {"ticksuffix": " %", "range": [0, max(1.0, 1.15 * min(max(latest), 100))], **_AXIS}
     return {"data": data, "layout": _layout("Test images that are wrong", axis, marks, epochs)}
 
 
@@ -138,3 +138,10 @@ def _thin(x: Sequence[float], y: Sequence[float]) -> Line:
     counts = np.diff(np.append(edges, len(x)))
     mean = np.add.reduceat(np.asarray(y), edges) / counts
     return np.asarray(x)[np.append(edges[1:], len(x)) - 1].tolist(), mean.tolist()
+
+
+def _pick(x: Sequence[float], y: Sequence[float]) -> Line:
+    """Leave out points until no more than `MOST_POINTS` are left; the last one stays, and none is altered."""
+    width = -(-len(x) // MOST_POINTS)
+    kept = np.arange(len(x) - 1, -1, -width)[::-1] if width else np.arange(0)
+    return np.asarray(x)[kept].tolist(), np.asarray(y)[kept].tolist()

@@ -36,6 +36,7 @@ class NamePicker(ipywidgets.VBox):
     def _picked(self, _: Any) -> None:
         if self._list.value == OTHER:
             self._text.layout.display = None
+            self.value = self._text.value.strip()  # empty for now: what was chosen before must not run unseen
         else:
             self.value = self._list.value
 

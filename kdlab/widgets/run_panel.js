@@ -26,7 +26,9 @@ function render({ model, el }) {
   const buttons = SLOTS.map((names, slot) => {
     const button = Object.assign(document.createElement("button"), { type: "button" });
     if (slot === 0) button.className = "kd-primary";
-    button.addEventListener("click", () => model.send({ type: button.dataset.action }));
+    button.addEventListener("click", () => {
+      if (button.getAttribute("aria-disabled") === "false") model.send({ type: button.dataset.action });
+    });
     row.append(button);
     return { button, names };
   });
@@ -44,7 +46,7 @@ function render({ model, el }) {
       const action = names.find((name) => offered.includes(name)) ?? names[0];
       [button.textContent, button.title] = BUTTONS[action];
       button.dataset.action = action;
-      button.disabled = !offered.includes(action);
+      button.setAttribute("aria-disabled", !offered.includes(action)); // unlike `disabled` it keeps the keyboard's focus
     }
     el.dataset.state = model.get("state");
   }

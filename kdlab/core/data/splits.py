@@ -82,8 +82,9 @@ def hold_out(labels: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], N
 
 
 def assemble(name: str, classes: tuple[str, ...], train: Split, test: Split) -> Dataset:
-    """Return the data set, with a validation split drawn from `train`: a tenth, at most 5,000, at least one a class.
+    """Return the data set, with a validation split drawn from `train`: a tenth, at most 5,000 images.
 
+    It has at least as many images as there are classes, though a rare class may have none in it.
     The draw depends on the labels alone, so every run of every seed has the same one. Each class needs two images.
     """
     import torch
