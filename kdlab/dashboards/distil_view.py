@@ -106,7 +106,10 @@ def summary(history: History, note: str) -> dict[str, Any]:
     if {"student", "baseline"} <= history.logits.keys():
         test = paired_test(history.logits["student"], history.logits["baseline"], labels)
         verdict = test.verdict("student", "baseline")
-        content |= {"differs": test.differs, "verdict": verdict if history.result else f"So far: {verdict}"}
+        content |= {
+            "differs": test.differs,
+            "verdict": verdict if history.result else f"So far: {verdict[0].lower()}{verdict[1:]}",
+        }
     return content
 
 

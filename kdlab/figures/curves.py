@@ -25,16 +25,18 @@ def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], e
     length of the axis.
     """
     data: list[Figure] = []
+    drawn: set[str] = set()
     counts = Counter(network for network, _ in losses)
     for (network, part), (x, y) in losses.items():
         role = ROLES[network]
         x, y = _thin(x, y)
         # The first of several parts is drawn light, so that a network's parts can be told apart.
-        light = counts[network] > 1 and not any(trace["legendgroup"] == network for trace in data)
+        light = counts[network] > 1 and network not in drawn
+        drawn.add(network)
         line = {"color": role.colour, "dash": role.dash, "width": 1.4 if light else 2}
         name = f"{role.label}, {part}"
         symbols = {"symbol": f"{role.symbol}-open" if light else role.symbol, "size": 6, "maxdisplayed": 8}
-        trace = _trace(name, x, y, line) | {"mode": "lines+markers", "marker": symbols, "legendgroup": network}
+        trace = _trace(name, x, y, line) | {"mode": "lines+markers", "marker": symbols}
         data.append(trace if counts[network] > 1 else trace | {"name": role.label})
     axis = {"type": "log", "exponentformat": "power", "dtick": 1, **_AXIS}
     return {"data": data, "layout": _layout("Loss by part, in nats", axis, marks, epochs)}

@@ -1,4 +1,4 @@
-"""Make the pictures of the README from a real run: python tests/browser/screenshots.py FOLDER."""
+"""Make the pictures of the README from a real run: PYTHONPATH=tests python tests/browser/screenshots.py FOLDER."""
 
 import sys
 import tempfile
