@@ -8,7 +8,7 @@ import queue, sys
 from kdlab.core.events import Done, Step
 from kdlab.core.history import History
 from kdlab.core.spec import Spec
-from kdlab.dashboards import distil_view as view
+from kdlab.dashboards.distil import view
 from kdlab.runner import Happened, Runner, Status
 
 if __name__ == "__main__":

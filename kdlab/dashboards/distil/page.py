@@ -5,12 +5,13 @@ from importlib.resources import as_file, files
 from typing import Any
 
 import ipywidgets
-from traitlets import Bunch, Float, HasTraits, Instance, Int, Unicode, link
+from traitlets import Bunch, link
 
 from kdlab.core.events import Event, Opened, Phase, Step
 from kdlab.core.history import History
 from kdlab.core.spec import Spec
-from kdlab.dashboards import distil_view as view
+from kdlab.dashboards.distil import view
+from kdlab.dashboards.distil.state import DistilState
 from kdlab.dashboards.pace import Pace
 from kdlab.figures.theme import ROLES
 from kdlab.registry import DATASETS, MODELS, OBJECTIVES, InputError
@@ -24,7 +25,7 @@ from kdlab.widgets.slider import Slider
 from kdlab.widgets.soft_targets import SoftTargets
 from kdlab.widgets.summary import Summary
 
-__all__ = ["Distil", "DistilState"]
+__all__ = ["Distil"]
 
 OPENING_NOTE = "A run that comes with kdlab. Press Start to train it here, and turn the knobs while it runs."
 TROUBLE = {
@@ -33,39 +34,6 @@ TROUBLE = {
     "Diverged",
     "WorkerDied",
 }  # failures whose message says all there is to say
-
-
-class DistilState(HasTraits):
-    """The choices on the page; the numbers of a run and the objective's knobs are traits of their own, by key."""
-
-    dataset = Unicode()
-    teacher = Unicode()
-    student = Unicode()
-    objective = Unicode()
-    chosen = Int(0, help="the test example whose soft targets are shown")
-    cell = Instance(view.Cell, allow_none=True)
-
-    def __init__(self, spec: Spec) -> None:
-        super().__init__()
-        knobs = {knob.key: Float(knob.default) for entry in OBJECTIVES.values() for knob in entry.knobs}
-        self.add_traits(**knobs, **{key: Float() for key in Spec.run_knobs()})
-        self.take(spec)
-
-    def take(self, spec: Spec) -> None:
-        """Set every choice to what `spec` says."""
-        for name in ("dataset", "teacher", "student", "objective", *Spec.run_knobs()):
-            setattr(self, name, getattr(spec, name))
-        for key, value in spec.knobs.items():
-            setattr(self, key, float(value))
-
-    def knobs(self) -> dict[str, float]:
-        """Return the objective's knobs as they stand."""
-        return {knob.key: getattr(self, knob.key) for knob in OBJECTIVES[self.objective].knobs}
-
-    def spec(self) -> Spec:
-        """Return what to run; raises InputError when a choice cannot be used."""
-        names = ("dataset", "teacher", "student", "objective", *Spec.run_knobs())
-        return Spec(knobs=self.knobs(), **{name: getattr(self, name) for name in names})
 
 
 class Distil(ipywidgets.VBox):
