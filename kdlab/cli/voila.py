@@ -5,14 +5,25 @@ import logging
 import threading
 import webbrowser
 from pathlib import Path
+from typing import Any
 
 import click
+from tornado.web import HTTPError
 from traitlets.config import Config
 from voila.app import Voila
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 
 from kdlab.cli.jupyter import ASSETS, ThisPython, use_assets
 
 __all__ = ["serve"]
+
+
+class _Shutdown(VoilaShutdownKernelHandler):
+    """Ends a kernel when its page closes: a closing page can send no XSRF token, but it knows the kernel's id."""
+
+    def check_xsrf_cookie(self) -> None:
+        if not self.check_origin():
+            raise HTTPError(403)
 
 
 class _Server(Voila):
@@ -21,6 +32,11 @@ class _Server(Voila):
     def __init__(self, browser: bool, **traits: object) -> None:
         super().__init__(open_browser=True, **traits)
         self._browser = browser
+
+    def init_handlers(self) -> list[tuple[Any, ...]]:
+        """Return Voilà's handlers, with one that a page that closes can reach."""
+        ours = {VoilaShutdownKernelHandler: _Shutdown}
+        return [(path, ours.get(handler, handler), *rest) for path, handler, *rest in super().init_handlers()]
 
     def launch_browser(self) -> None:
         click.echo(f"kdlab is at {self.connection_url} (Ctrl-C ends it)")

@@ -61,7 +61,7 @@ def error_curves(
             trace = _trace(f"{role.label}, final", [0, epochs], [level, level], line | {"width": 1.2})
             data.append(trace | {"showlegend": False})
         # The steep beginning would flatten all that follows, so the axis is fitted to what comes after it.
-        latest.append(max(rates[len(rates) // 5 :]))
+        latest.append(max(rates[max(1, len(rates) // 5) :] or rates))
     axis = {"ticksuffix": " %", "range": [0, max(1.0, 1.15 * min(max(latest), 100))], **_AXIS}
     return {"data": data, "layout": _layout("Test images that are wrong", axis, marks, epochs)}
 

@@ -13,14 +13,16 @@ OTHER = "Other …"
 
 
 class NamePicker(ipywidgets.VBox):
-    """A list of a registry's example names, and a text field for any other; `value` is the full name."""
+    """A list of a registry's example names, and a text field for any other; `value` is the full name.
+
+    `hint`: what a name of one's own looks like.
+    """
 
     value = Unicode()
 
-    def __init__(self, registry: Registry, label: str, value: str) -> None:
-        # An example with a placeholder in capitals cannot be chosen as it stands; it says how to fill in the field.
+    def __init__(self, registry: Registry, label: str, value: str, hint: str) -> None:
+        # folder:PATH cannot be chosen as it stands.
         known = [name for name in registry.examples() if not name.endswith("PATH")]
-        hint = "; ".join(entry.help for entry in registry.values() if any(char.isupper() for char in entry.help))
         self._list = ipywidgets.Dropdown(options=[*known, OTHER], description=label)
         self._text = ipywidgets.Text(
             placeholder=hint, tooltip=hint, continuous_update=False, description=f"{label} name"
@@ -28,27 +30,30 @@ class NamePicker(ipywidgets.VBox):
         super().__init__([self._list, self._text])
         self.add_class("kd-field")
         self._known = set(known)
+        self._showing = False
         self._list.observe(self._picked, "value")
         self._text.observe(self._typed, "value")
         self.observe(self._show, "value")
         self.value = value
 
     def _picked(self, _: Any) -> None:
-        if self._list.value == OTHER:
-            self._text.layout.display = None
-            self.value = self._text.value.strip()  # empty for now: what was chosen before must not run unseen
-        else:
-            self.value = self._list.value
+        if self._showing:
+            return
+        # The field is empty after a listed name: what was chosen before must not run unseen.
+        self.value = self._text.value.strip() if self._list.value == OTHER else self._list.value
+        self._text.layout.display = None if self._list.value == OTHER else "none"
 
     def _typed(self, _: Any) -> None:
-        if self._text.value.strip():
+        if not self._showing:
             self.value = self._text.value.strip()
 
     def _show(self, _: Any) -> None:
         known = self.value in self._known
+        self._showing = True  # what is set here was not chosen by a person
         self._list.value = self.value if known else OTHER
         self._text.value = "" if known else self.value
         self._text.layout.display = "none" if known else None
+        self._showing = False
 
 
 def number_field(knob: Knob, value: float) -> ipywidgets.ValueWidget:

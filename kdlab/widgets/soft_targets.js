@@ -15,11 +15,13 @@ function element(tag, className, text = "") {
 
 function render({ model, el }) {
   el.classList.add("kd-soft-targets");
+  let title;
   let rows = {}; // the bars by network and class, kept while only their lengths change
 
   function build() {
     const { classes, truth, logits } = model.get("example");
-    el.replaceChildren();
+    title = element("h3", "");
+    el.replaceChildren(title);
     rows = {};
     for (const [network, label] of Object.entries(NETWORKS)) {
       const panel = element("table", `kd-bars kd-${network}`);
@@ -45,6 +47,7 @@ function render({ model, el }) {
   function update() {
     const { logits } = model.get("example");
     const temperature = model.get("temperature");
+    title.textContent = `Softened predictions at T = ${temperature < 10 ? temperature.toFixed(2) : temperature.toFixed(1)}`;
     for (const [network, bars] of Object.entries(rows)) {
       if (!logits[network]) continue;
       softmax(logits[network], temperature).forEach((share, index) => {

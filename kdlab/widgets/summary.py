@@ -9,8 +9,8 @@ __all__ = ["Summary"]
 
 
 class Summary(anywidget.AnyWidget):
-    """Shows `content`: `tiles` (role, label, errors, share), the `verdict`, whether it `differs`, and a `note`."""
+    """Shows `content`: `tiles` (role, label, errors, share), `verdict`, whether it `differs`, `note` and `run`."""
 
     _esm = Path(__file__).parent / "summary.js"
     _css = Path(__file__).parent / "page.css"
-    content = Dict({"tiles": [], "verdict": "", "differs": False, "note": ""}).tag(sync=True)
+    content = Dict({"tiles": [], "verdict": "", "differs": False, "note": "", "run": ""}).tag(sync=True)

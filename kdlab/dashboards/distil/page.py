@@ -74,9 +74,9 @@ class Distil(ipywidgets.VBox):
         self._objective.add_class("kd-field")
         self._objective.layout.display = None if len(objectives) > 1 else "none"
         self._pickers = {
-            "dataset": NamePicker(DATASETS, "Data set", state.dataset),
-            "teacher": NamePicker(MODELS, "Teacher", state.teacher),
-            "student": NamePicker(MODELS, "Student", state.student),
+            "dataset": NamePicker(DATASETS, "Data set", state.dataset, "folder:/path/to/images"),
+            "teacher": NamePicker(MODELS, "Teacher", state.teacher, "mlp:400x3:dropout=0.5, cnn:width=64 …"),
+            "student": NamePicker(MODELS, "Student", state.student, "mlp:100x1, cnn:width=8 …"),
         }
         self._numbers = {key: number_field(knob, getattr(state, key)) for key, knob in Spec.run_knobs().items()}
         self._canvases = {name: Canvas() for name in ("errors", "losses", *ROLES, "difference")}
@@ -114,6 +114,9 @@ class Distil(ipywidgets.VBox):
         state.observe(lambda change: self._loop.post(self._turn, change), list(self._sliders))
         state.observe(lambda _: self._loop.post(self._show_chosen), "chosen")
         state.observe(lambda _: self._loop.post(self._offer_knobs), "objective")
+        self._offer_knobs()
+        # A sentence about a choice goes when a choice changes; a new one may follow from the data set.
+        state.observe(lambda _: self._loop.post(self._forgive))
         self._pickers["dataset"].observe(lambda _: self._loop.post(self._suggest), "value")
 
     def _offer_knobs(self) -> None:
@@ -165,6 +168,9 @@ class Distil(ipywidgets.VBox):
         if opened is None or change.name in opened.spec.knobs:
             self._turned[change.name] = change.new
             self._loop.request()
+
+    def _forgive(self) -> None:
+        self._panel.error = ""
 
     def _tell_turned(self) -> None:
         """Tell the worker what was turned: at each drawing, as a slider moves far more often than it need hear of."""

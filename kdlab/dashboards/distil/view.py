@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kdlab.core.history import History
 from kdlab.core.metrics import confusion_matrix, paired_test
+from kdlab.core.spec import Spec
 from kdlab.figures.confusion import confusion_difference, confusion_heatmap
 from kdlab.figures.curves import error_curves, loss_curves
 from kdlab.figures.theme import ROLES, Figure
@@ -102,7 +103,7 @@ def summary(history: History, note: str) -> dict[str, Any]:
         tiles.append(
             {"role": name, "label": ROLES[name].label, "errors": "–" if errors is None else str(errors), "share": share}
         )
-    content = {"tiles": tiles, "verdict": "", "differs": False, "note": note}
+    content = {"tiles": tiles, "verdict": "", "differs": False, "note": note, "run": _describe(history.opened.spec)}
     if {"student", "baseline"} <= history.logits.keys():
         test = paired_test(history.logits["student"], history.logits["baseline"], labels)
         verdict = test.verdict("student", "baseline")
@@ -111,6 +112,12 @@ def summary(history: History, note: str) -> dict[str, Any]:
             "verdict": verdict if history.result else f"So far: {verdict[0].lower()}{verdict[1:]}",
         }
     return content
+
+
+def _describe(spec: Spec) -> str:
+    """Say which run is shown, as the choices may have moved on to the next one."""
+    images = f"{spec.transfer_size:,} images" if spec.transfer_size else "all images"
+    return f"Shown: {spec.dataset}, {images} to learn from, {spec.student} taught by {spec.teacher}."
 
 
 def progress(history: History, state: str, seconds_left: float | None) -> tuple[float, str]:
@@ -139,6 +146,8 @@ def progress(history: History, state: str, seconds_left: float | None) -> tuple[
         case "done":
             seconds = history.result["seconds"] if history.result else {}
             return 1.0, "Done: " + ", ".join(f"{name} {_duration(value)}" for name, value in seconds.items()) + "."
+        case "failed":
+            return share, "Failed."
         case _ if history.phase:
             return share, f"{state.capitalize()}. {doing}"
         case _:
