@@ -9,8 +9,8 @@ print(run.result["student"], run.result["baseline"])
 
 import platform
 import time
-from collections.abc import Generator, Mapping
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -75,11 +75,11 @@ def fit(dataset: str, network: Network, *, epochs: int = 20, **options: Any) -> 
     `options`: fields of `Spec`. Raises InputError, Diverged.
     """
     spec = Spec.suggested(dataset, teacher=_name(network), **{**options, "teacher_epochs": epochs})
-    device = _prepare()
-    data = load(dataset).to(device)
-    if isinstance(network, str):
-        network = make_network(network, data, spec.seed, "teacher")
-    _drain(teach(network.to(device), data, spec, LiveKnobs(spec)))
+    with _prepared() as place:
+        data = load(dataset).to(place)
+        if isinstance(network, str):
+            network = make_network(network, data, spec.seed, "teacher")
+        _drain(teach(network.to(place), data, spec, LiveKnobs(spec)))
     return network.eval()
 
 
@@ -92,7 +92,7 @@ def distill_events(
     """
     history = History()
     turned = None
-    with closing(_events(spec, teacher, student)) as events:
+    with _prepared() as place, closing(_events(spec, place, teacher, student)) as events:
         while True:
             try:
                 event = events.send(turned)
@@ -104,20 +104,20 @@ def distill_events(
 
 
 def _events(
-    spec: Spec, teacher: nn.Module | None, student: nn.Module | None
+    spec: Spec, place: torch.device, teacher: nn.Module | None, student: nn.Module | None
 ) -> Generator[Event, Mapping[str, float] | None, tuple[nn.Module, nn.Module, nn.Module]]:
-    live, place, objective = LiveKnobs(spec), _prepare(), OBJECTIVES[spec.objective].build
+    live, objective = LiveKnobs(spec), OBJECTIVES[spec.objective].build
     nothing = torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
     if not any(part.weight for part in objective(*nothing, **live.values).values()):
         raise InputError("All weights of the objective are 0, so the student would learn nothing: raise one of them.")
     forget_teacher(spec.dataset)
-    loading = load_events(spec.dataset)
-    while True:
-        try:
-            yield from live.emit(next(loading))
-        except StopIteration as end:
-            loaded: Dataset = end.value
-            break
+    with closing(load_events(spec.dataset)) as loading:  # stopped half-way, it removes what was half downloaded
+        while True:
+            try:
+                yield from live.emit(next(loading))
+            except StopIteration as end:
+                loaded: Dataset = end.value
+                break
     data = loaded.to(place)
     transfer = _transfer_set(data, spec)
     yield from live.emit(
@@ -183,14 +183,19 @@ def _transfer_set(data: Dataset, spec: Spec) -> Split:
     return data.train.take(order[:size].to(data.train.labels.device))
 
 
-def _prepare() -> torch.device:
-    """Make this thread ready to train, and return the device to train on.
+@contextmanager
+def _prepared() -> Iterator[torch.device]:
+    """Make this thread ready to train and give the device to train on; the caller's number of threads comes back.
 
     Adam's second moments of dead pixels fade into denormal numbers, ten times slower. The flag is per thread and
     reaches the others only when it is set before their first work.
     """
+    threads = torch.get_num_threads()
     torch.set_flush_denormal(True)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        yield torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _name(network: Network) -> str:

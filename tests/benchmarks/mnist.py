@@ -3,7 +3,7 @@
 KDLAB_DATA=... python tests/benchmarks/mnist.py [RUN]
 
 RUN: a folder of `kdlab distill --out` to take the teacher from; without it the teacher is trained here, for 60 epochs.
-Temperature and weights were chosen on validation images.
+The temperature was chosen on validation images, of 8 and 20; the rest is what kdlab suggests.
 """
 
 import sys

@@ -142,6 +142,18 @@ def test_the_callers_random_state_is_left_alone() -> None:
     assert np.random.get_state()[1].tolist() == before[2]
 
 
+def test_the_callers_number_of_threads_is_left_alone() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        teacher = fit("digits", "mlp:8x1", epochs=1)
+        assert torch.get_num_threads() == 3
+        distill("digits", teacher, "mlp:8x1", epochs=1)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 # --- student and baseline ---------------------------------------------------------------------------------------------
 
 
