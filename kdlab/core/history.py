@@ -115,7 +115,7 @@ class History:
     def load(cls, path: Path) -> "History":
         """Return the history that `save` wrote."""
         history = cls()
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
             history.opened = Opened(
                 Spec(**about["spec"]),
