@@ -19,7 +19,8 @@ import pytest
 from listening import wait_until_listening
 from playwright.sync_api import sync_playwright
 
-from kdlab.cli.serve import notebooks
+import kdlab
+from kdlab.cli.serve import copy_notebooks, notebooks
 
 KDLAB = Path(sys.executable).with_name("kdlab")
 
@@ -68,6 +69,14 @@ def get(url: str, **headers: str) -> str:
         return response.read().decode()
 
 
+def status(url: str) -> int:
+    """The status of an address that is refused."""
+    with pytest.raises(HTTPError) as refused:
+        get(url)
+    refused.value.close()
+    return refused.value.code
+
+
 def refusal(*arguments: str) -> str:
     done = subprocess.run([KDLAB, *arguments, "--no-browser"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
@@ -92,14 +101,18 @@ def test_app(environment: Path) -> None:
             page.on("response", lambda response: response.status >= 400 and troubles.append(response.url))
             page.on("console", lambda message: message.type == "error" and troubles.append(message.text))
             page.on("pageerror", lambda error: troubles.append(str(error)))
-            page.goto(url)
+            page.goto(url.split("voila/")[0] + "#T=4")
             page.wait_for_selector(".kd-page")
+            assert page.url == f"{url}#T=4"
             page.wait_for_load_state("networkidle")
             assert page.title() == "kdlab – Distil"
             assert page.evaluate("document.documentElement.lang") == "en"
             assert "width=device-width" in page.locator("meta[name=viewport]").get_attribute("content")
             assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(247, 248, 250)"
             assert page.get_by_text("from kdlab.dashboards").count() == 0
+            page.get_by_role("link", name="Temperature lab", exact=True).click()
+            page.wait_for_url("**/voila/render/temperature.ipynb")
+            page.wait_for_load_state("networkidle")
             browser.close()
         here = ("http://127.0.0.1", "blob:http://127.0.0.1", "data:")
         assert [address for address in asked if not address.startswith(here)] == []
@@ -107,6 +120,31 @@ def test_app(environment: Path) -> None:
         kernels = [child.cmdline() for child in server.children() if "ipykernel_launcher" in child.cmdline()]
         assert kernels
         assert {Path(command[0]).parent for command in kernels} == {Path(sys.executable).parent}
+
+
+def test_app_serves_the_pages_and_nothing_else_of_their_folder(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {notebook.name for notebook in notebooks().glob("*.ipynb")}
+    monkeypatch.setenv("PYTHONPATH", str(environment))
+    (environment / "kdlab").symlink_to(Path(kdlab.__file__).parent)
+    others = ("notes.txt", "picture.png", "below/mine.ipynb", ".ipynb_checkpoints/distil.ipynb")
+    copy_notebooks(environment / "apps")
+    for other in others:
+        (environment / "apps" / other).parent.mkdir(exist_ok=True)
+        shutil.copyfile(notebooks() / "distil.ipynb", environment / "apps" / other)
+    with serving("app", "temperature") as (url, _):
+        root, opened = url.split("voila/render/")
+        assert opened == "temperature.ipynb"
+        with urllib.request.urlopen(root, timeout=60) as response:
+            assert response.url == url
+        for name in names:
+            links = re.findall(r'<a href="([^"]+)"', get(f"{root}voila/render/{name}"))
+            assert sorted(links) == sorted(names - {name})
+        listings = ("voila/tree", "voila/tree/below", "voila/api/contents", "voila/api/contents/distil.ipynb")
+        files = [f"voila/{kind}/{other}" for kind in ("render", "files") for other in ("", *others)]
+        for path in (*listings, *files, "voila/files/distil.ipynb", "distil.ipynb"):
+            assert status(root + path) == 404, path
 
 
 def test_lab(environment: Path) -> None:
@@ -140,6 +178,7 @@ def test_refusals(environment: Path) -> None:
         port = str(other.getsockname()[1])
         for command in ("app", "lab"):
             assert port in refusal(command, "--port", port)
+    assert "distil, temperature" in refusal("app", "temprature")
     assert not (environment / "kdlab-notebooks").exists()
     (environment / "file").write_text("mine")
     assert str(environment / "file") in refusal("lab", "file")

@@ -1,4 +1,4 @@
-"""The command line: `kdlab distill`, `kdlab app` and `kdlab lab`.
+"""The command line: `kdlab distill`, `kdlab app`, `kdlab lab` and `kdlab export`.
 
 What a command needs is imported when it runs, so that `kdlab --help` answers at once.
 """
@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kdlab.cli.distill import distill
+from kdlab.cli.export import export
 from kdlab.cli.serve import app, lab
 from kdlab.registry import InputError
 
@@ -37,5 +38,5 @@ def main() -> None:
     """See knowledge distillation with your own hands."""
 
 
-for _command in (app, lab, distill):
+for _command in (app, lab, distill, export):
     main.add_command(_command)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 import kdlab
-from kdlab.registry import InputError
+from kdlab.registry import InputError, UnknownNameError
 
 __all__ = ["app", "copy_notebooks", "free_port", "lab", "notebooks"]
 
@@ -17,15 +17,19 @@ _port = click.option("--port", type=click.IntRange(1, 65535), metavar="NUMBER", 
 _browser = click.option("--no-browser", "browser", flag_value=False, default=True, help="only print the address")
 
 
-@click.command()
+@click.command(short_help="Open the dashboards as web pages.")
+@click.argument("page", default="distil")
 @_port
 @_browser
-def app(port: int | None, browser: bool) -> None:
-    """Open the dashboard as a web page."""
+def app(page: str, port: int | None, browser: bool) -> None:
+    """Open the dashboards as web pages, first PAGE (distil, if you name none)."""
+    pages = {notebook.stem: notebook for notebook in sorted(notebooks().glob("*.ipynb"))}
+    if page not in pages:
+        raise UnknownNameError(f"There is no page {page!r}. Known: {', '.join(pages)}.")
     port = free_port(port)
     from kdlab.cli.voila import serve
 
-    serve(notebooks() / "distil.ipynb", HOST, port, browser)
+    serve(pages[page], HOST, port, browser)
 
 
 @click.command(short_help="Open the notebooks in JupyterLab.")

@@ -1,21 +1,28 @@
-"""Voilà in this process, for one notebook."""
+"""Voilà in this process, for a folder of notebooks."""
 
 import json
 import logging
+import re
 import threading
 import webbrowser
 from pathlib import Path
 from typing import Any
 
 import click
-from tornado.web import HTTPError
+from tornado.web import HTTPError, RedirectHandler
 from traitlets.config import Config
 from voila.app import Voila
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from voila.static_file_handler import AllowListFileHandler
+from voila.tornado.contentshandler import VoilaContentsHandler
+from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
 from kdlab.cli.jupyter import ASSETS, ThisPython, use_assets
 
 __all__ = ["serve"]
+
+# What lists a folder, or hands out any file of it.
+FILES = (AllowListFileHandler, TornadoVoilaTreeHandler, VoilaContentsHandler)
 
 
 class _Shutdown(VoilaShutdownKernelHandler):
@@ -27,25 +34,33 @@ class _Shutdown(VoilaShutdownKernelHandler):
 
 
 class _Server(Voila):
-    """Voilà that says where it is, and opens the browser there, once it listens."""
+    """Voilà for a folder's pages; it says where one of them is, and opens the browser there, once it listens."""
 
-    def __init__(self, browser: bool, **traits: object) -> None:
-        super().__init__(open_browser=True, **traits)
-        self._browser = browser
+    def __init__(self, page: Path, browser: bool, **traits: object) -> None:
+        super().__init__(root_dir=str(page.parent), open_browser=True, **traits)
+        self._folder, self._path, self._browser = page.parent, f"voila/render/{page.name}", browser
 
     def init_handlers(self) -> list[tuple[Any, ...]]:
-        """Return Voilà's handlers, with one that a page that closes can reach."""
+        """Return Voilà's handlers for the pages, none for other files, and one that a page that closes can reach."""
+        pages = "|".join(re.escape(page.name) for page in self._folder.glob("*.ipynb"))
         ours = {VoilaShutdownKernelHandler: _Shutdown}
-        return [(path, ours.get(handler, handler), *rest) for path, handler, *rest in super().init_handlers()]
+        start = ("/", RedirectHandler, {"url": self._path, "permanent": False})
+        voilas = [
+            (path.replace("/render/(.*)", f"/render/({pages})"), ours.get(handler, handler), *rest)
+            for path, handler, *rest in super().init_handlers()
+            if handler not in FILES
+        ]
+        return [start, *voilas]
 
     def launch_browser(self) -> None:
-        click.echo(f"kdlab is at {self.connection_url} (Ctrl-C ends it)")
+        address = self.connection_url + self._path
+        click.echo(f"kdlab is at {address} (Ctrl-C ends it)")
         if self._browser:
-            threading.Thread(target=webbrowser.open, args=[self.connection_url], daemon=True).start()
+            threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
 
-def serve(notebook: Path, host: str, port: int, browser: bool) -> None:
-    """Serve the notebook until Ctrl-C or SIGTERM; every visitor gets a kernel of their own."""
+def serve(page: Path, host: str, port: int, browser: bool) -> None:
+    """Serve a notebook, and those beside it, until Ctrl-C or SIGTERM; every visitor gets a kernel of their own."""
     use_assets()
     # It takes Jupyter's milliseconds for seconds, and warns.
     logging.getLogger("tornado.general").setLevel(logging.ERROR)
@@ -55,11 +70,11 @@ def serve(notebook: Path, host: str, port: int, browser: bool) -> None:
     config.VoilaConfiguration.kernel_spec_manager_class = ThisPython
     config.VoilaExecutor.cell_error_instruction = "The terminal that runs kdlab app says why."
     server = _Server(
+        page,
         browser,
         config=config,
         config_file_paths=[],  # settings for other Voilà pages are not for this one
         log_level=logging.ERROR,
-        notebook_path=str(notebook),
         ip=host,
         port=port,
         port_retries=0,

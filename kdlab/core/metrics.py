@@ -1,11 +1,12 @@
 """What predictions are worth: errors, confusion and a paired test, in NumPy, from logits (examples, classes)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PairedTest", "confusion_matrix", "count_errors", "paired_test"]
+__all__ = ["PairedTest", "confusion_matrix", "count_errors", "paired_test", "telling_example"]
 
 Logits = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -20,6 +21,19 @@ def confusion_matrix(logits: Logits, labels: Labels) -> NDArray[np.int64]:
     """Return counts (classes, classes): row = true class, column = predicted class."""
     classes = logits.shape[1]
     return np.bincount(labels * classes + logits.argmax(1), minlength=classes**2).reshape(classes, classes)
+
+
+def telling_example(logits: Mapping[str, Logits], labels: Labels) -> int:
+    """Return an example that teacher and student have right, the baseline wrong, and the teacher is least sure of.
+
+    `logits` by role; 0 when one of the three is missing.
+    """
+    if not {"teacher", "student", "baseline"} <= logits.keys():
+        return 0
+    teacher = logits["teacher"] - logits["teacher"].max(1, keepdims=True)
+    doubt = np.log(np.exp(teacher).sum(1))  # − log of the largest probability
+    right = {role: logits[role].argmax(1) == labels for role in ("teacher", "student", "baseline")}
+    return int(np.where(right["teacher"] & right["student"] & ~right["baseline"], doubt, -1.0).argmax())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
-"""The pages, one folder each: a State, a pure view of it, and a layout. None of them imports torch."""
+"""The pages. None of them imports torch."""
 
 from kdlab.dashboards.distil import Distil
+from kdlab.dashboards.temperature import Temperature
 
-__all__ = ["Distil"]
+__all__ = ["Distil", "Temperature"]

@@ -38,6 +38,10 @@ class Server:
         self._reader = threading.Thread(target=self.lines.extend, args=(self._server.stdout,), daemon=True)
         self._reader.start()
 
+    def page(self, name: str) -> str:
+        """Return the address of a page by its notebook's name; `address` is that of "distil"."""
+        return self.address.replace("distil.ipynb", f"{name}.ipynb")
+
     def _read_address(self) -> str:
         for line in self._server.stdout or ():
             self.lines.append(line)

@@ -9,6 +9,7 @@ from traitlets import Bunch, link
 
 from kdlab.core.events import Event, Opened, Phase, Step
 from kdlab.core.history import History
+from kdlab.core.metrics import telling_example
 from kdlab.core.spec import Spec
 from kdlab.dashboards.distil import view
 from kdlab.dashboards.distil.state import DistilState
@@ -149,7 +150,8 @@ class Distil(ipywidgets.VBox):
         """Make `history` the one that is seen."""
         self.history = history
         self.state.cell = None
-        self.state.chosen = view.telling_example(history)
+        assert history.opened is not None
+        self.state.chosen = telling_example(history.logits, history.opened.test_labels)
         self._loop.request()
 
     def _start(self, paused: bool) -> None:

@@ -15,7 +15,7 @@ from kdlab.figures.curves import error_curves, loss_curves
 from kdlab.figures.theme import ROLES, Figure
 from kdlab.registry import OBJECTIVES
 
-__all__ = ["Cell", "Pictures", "curves", "example", "matrices", "pictures", "progress", "summary", "telling_example"]
+__all__ = ["Cell", "Pictures", "curves", "example", "matrices", "pictures", "progress", "summary"]
 
 NETWORKS = tuple(ROLES)
 MOST_PICTURES = 24
@@ -168,19 +168,6 @@ def example(history: History, chosen: int) -> dict[str, Any]:
         "truth": int(history.opened.test_labels[chosen]),
         "logits": {name: logits[chosen].tolist() for name, logits in history.logits.items()},
     }
-
-
-def telling_example(history: History) -> int:
-    """Return a test example that the student has right, the baseline wrong, and the teacher is least sure of."""
-    assert history.opened is not None
-    logits, labels = history.logits, history.opened.test_labels
-    if not {"teacher", "student", "baseline"} <= logits.keys():
-        return 0
-    teacher = logits["teacher"] - logits["teacher"].max(1, keepdims=True)
-    doubt = np.log(np.exp(teacher).sum(1))  # − log of the largest probability
-    wanted = (logits["student"].argmax(1) == labels) & (logits["baseline"].argmax(1) != labels)
-    wanted &= logits["teacher"].argmax(1) == labels
-    return int(np.where(wanted, doubt, -1.0).argmax())
 
 
 def pictures(history: History, cell: Cell | None) -> Pictures:

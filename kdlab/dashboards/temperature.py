@@ -1,0 +1,36 @@
+"""The page "Temperature lab": what a temperature does to predictions, computed in the browser."""
+
+from dataclasses import replace
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from kdlab.core.data.pictures import mnist_test_images
+from kdlab.core.history import History
+from kdlab.core.metrics import telling_example
+from kdlab.core.portable import read
+from kdlab.core.predictions import Predictions
+from kdlab.widgets.lab import Lab, Supply
+
+__all__ = ["Temperature"]
+
+
+class Temperature(Lab):
+    """The temperature lab, on MNIST and the digits that come with kdlab, and on `others` before them.
+
+    `others`: predictions of one's own, or folders of runs that `kdlab distill --out` wrote. `choices`: traits of the
+    lab to begin with, such as `temperature=8`. Raises InputError, and TraitError for a choice that cannot be.
+    """
+
+    def __init__(self, *others: Predictions | str | Path, **choices: Any) -> None:
+        given = [one if isinstance(one, Predictions) else Predictions.read(Path(one)) for one in others]
+        assets = files("kdlab.assets")
+        with as_file(assets / "temperature") as folder:
+            mnist = replace(Predictions.load(folder / "mnist.npz"), images=mnist_test_images())
+            networks = read(folder / "networks.safetensors")
+        with as_file(assets / "opening" / "history.npz") as path:
+            digits = Predictions.of(History.load(path), "digits")
+        shown = [*given, mnist, digits]
+        begin = next((one for one in shown if one.key == choices.get("dataset")), shown[0])
+        opening = {"dataset": begin.key, "example": telling_example(begin.logits, begin.labels)}
+        super().__init__(Supply(shown, networks), **{**opening, **choices})

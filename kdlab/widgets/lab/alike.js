@@ -1,0 +1,97 @@
+// Which classes the teacher finds alike: a ranked list and a dendrogram, moving with the temperature.
+
+import { drawing, element, formatShare } from "./dom.js";
+import { linkage, similarPairs } from "./likeness.js";
+
+const LISTED = 8;
+const [LEAF, LEFT, RIGHT, AXIS] = [19, 66, 12, 30];
+
+export function makeAlike({ onChoose }) {
+  const list = element("ol", { class: "kd-pairs" });
+  const rows = Array.from({ length: LISTED }, () => {
+    const [names, share] = [element("span", {}), element("output", {})];
+    const bar = element("div", { class: "kd-bar" });
+    const press = element("button", { type: "button" }, names, element("span", { class: "kd-track" }, bar), share);
+    const item = element("li", {}, press);
+    const row = { item, names, bar, share, press, pair: null };
+    press.addEventListener("click", () => onChoose({ network: "teacher", true: row.pair[0], predicted: row.pair[1] }));
+    list.append(item);
+    return row;
+  });
+  const svg = drawing("svg", { class: "kd-tree", role: "img" });
+  const [branches, axis] = [drawing("path", { class: "kd-branches" }), drawing("g", {})];
+  const leaves = drawing("g", {});
+  svg.append(axis, branches, leaves);
+  const tree = element("div", { class: "kd-tree-box" }, svg);
+  const root = element(
+    "section",
+    { class: "kd-card kd-alike" },
+    element("h3", {}, "Classes the teacher finds alike"),
+    element("p", { class: "kd-note" }, "Mean share that one class gets when the other is true, both ways; and a tree that joins the most alike first (average linkage of −log₂ of that share)."),
+    list,
+    tree,
+  );
+  let width = 0;
+  let last;
+  new ResizeObserver(([{ contentRect }]) => {
+    width = Math.round(contentRect.width);
+    if (last) draw(...last);
+  }).observe(tree);
+
+  function drawTree(classes, confusion) {
+    const merges = linkage(confusion, classes.length);
+    const count = classes.length;
+    // Leaves from top to bottom; of two branches that with the earlier class comes first, so that they seldom change places.
+    const leafOrder = (cluster) => {
+      if (cluster < count) return [cluster];
+      const sides = merges[cluster - count].slice(0, 2).map(leafOrder);
+      return sides.sort((a, b) => Math.min(...a) - Math.min(...b)).flat();
+    };
+    const order = leafOrder(2 * count - 2);
+    const height = LEAF * count + AXIS;
+    svg.setAttribute("height", height);
+    svg.setAttribute("aria-label", `Tree of ${count} classes. First joined: ${merges.slice(0, 3).map(([a, b]) => [a, b].map((at) => classes[at] ?? "a group").join(" and ")).join("; ")}.`);
+    const farthest = Math.max(1, merges.at(-1)[2] * 1.05);
+    const x = (distance) => LEFT + ((width - LEFT - RIGHT) * distance) / farthest;
+    const places = new Float64Array(2 * count - 1);
+    const depths = new Float64Array(2 * count - 1);
+    order.forEach((cluster, row) => (places[cluster] = LEAF * (row + 0.5)));
+    const paths = merges.map(([a, b, distance], at) => {
+      places[count + at] = (places[a] + places[b]) / 2;
+      depths[count + at] = distance;
+      return `M${x(depths[a]).toFixed(1)} ${places[a].toFixed(1)}H${x(distance).toFixed(1)}V${places[b].toFixed(1)}H${x(depths[b]).toFixed(1)}`;
+    });
+    branches.setAttribute("d", paths.join(""));
+    if (leaves.childElementCount !== count) leaves.replaceChildren(...classes.map(() => drawing("text", { x: String(LEFT - 6) })));
+    classes.forEach((name, at) => {
+      const label = leaves.children[at];
+      const text = name.length > 9 ? `${name.slice(0, 8)}…` : name;
+      if (label.textContent !== text) label.textContent = text;
+      label.setAttribute("y", String(places[at] + 4));
+    });
+    const step = farthest > 12 ? 5 : farthest > 5 ? 2 : 1;
+    const ticks = Array.from({ length: Math.floor(farthest / step) + 1 }, (_, at) => at * step);
+    axis.replaceChildren(
+      ...ticks.flatMap((tick) => [
+        drawing("line", { class: "kd-grid", x1: String(x(tick)), x2: String(x(tick)), y1: "0", y2: String(height - AXIS) }),
+        drawing("text", { class: "kd-x", x: String(x(tick)), y: String(height - AXIS + 13) }, String(tick)),
+      ]),
+      drawing("text", { class: "kd-x", x: String((LEFT + width - RIGHT) / 2), y: String(height - 3) }, "distance, bits"),
+    );
+  }
+
+  function draw(classes, confusion) {
+    last = [classes, confusion];
+    const pairs = similarPairs(confusion, classes.length, LISTED);
+    rows.forEach(({ item, names, bar, share }, at) => {
+      item.hidden = at >= pairs.length;
+      if (item.hidden) return;
+      const [a, b, similarity] = (rows[at].pair = pairs[at]);
+      names.textContent = `${classes[a]} – ${classes[b]}`;
+      bar.style.transform = `scaleX(${similarity / pairs[0][2]})`;
+      share.textContent = formatShare(similarity);
+    });
+    if (width) drawTree(classes, confusion);
+  }
+  return { element: root, draw };
+}

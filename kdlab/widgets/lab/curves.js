@@ -1,0 +1,117 @@
+// What changes along the whole range of temperatures: entropy, divergence, agreement and gradients.
+
+import { makeChart } from "./chart.js";
+import { HIGHEST, LOWEST } from "./dial.js";
+import { ROLES, roleNames } from "./dom.js";
+import { angle, divergence, entropy, matchingGradient, openSurvey, relativeError, softGradient } from "./softening.js";
+
+const POINTS = 41;
+const SLICE = 4; // milliseconds of a frame that the sweep over a whole test set may take
+export const TEMPERATURES = Array.from({ length: POINTS }, (_, at) => LOWEST * (HIGHEST / LOWEST) ** (at / (POINTS - 1)));
+const EXAMPLE = { colour: "#5b6775", dash: "none", thin: true };
+const HARD = { colour: "#1d2733", dash: "7 3 2 3" };
+
+// Sweeps the temperatures over a test set without holding up a frame; `tell(surveys)` after each one.
+export function startSweep(set, tell) {
+  const rows = set.labels.length;
+  // From coarse to fine, so that the shape of the curves is there early.
+  const order = [...TEMPERATURES.keys()].sort((a, b) => (a % 8 && 1) + (a % 4 && 1) + (a % 2 && 1) - ((b % 8 && 1) + (b % 4 && 1) + (b % 2 && 1)));
+  const done = new Map();
+  let [open, row, timer] = [null, 0, 0];
+  function go() {
+    const until = performance.now() + SLICE;
+    while (performance.now() < until) {
+      open ??= openSurvey(set, TEMPERATURES[order[done.size]]);
+      const next = Math.min(rows, row + Math.ceil(2000 / set.classes.length));
+      open.add(row, next);
+      row = next;
+      if (row < rows) continue;
+      done.set(order[done.size], open.result());
+      [open, row] = [null, 0];
+      if (done.size === POINTS) return tell(ordered(), true);
+    }
+    timer = setTimeout(go, 12);
+  }
+  const ordered = () => [...done.keys()].sort((a, b) => a - b).map((at) => done.get(at));
+  timer = setTimeout(go);
+  return () => clearTimeout(timer);
+}
+
+const along = (surveys, read) => surveys.map((survey) => [survey.temperature, read(survey)]);
+const each = (read) => TEMPERATURES.map((temperature) => [temperature, read(temperature)]);
+
+// Each chart: its lines from what is swept (`surveys`), what never moves (`fixed`) and the shown example, and their values now.
+const CHARTS = {
+  entropy: {
+    title: "Entropy of the soft targets, bits",
+    note: "0 bits: one class takes all. log₂ of the number of classes: all classes alike. Thick lines: mean of all test examples.",
+    lines: (set) => roleNames(set.logits).map((role) => ({ ...ROLES[role], read: (survey) => survey.entropy[role] })),
+    example: { label: "Teacher, this example", read: ({ teacher }, t) => entropy(teacher, t) },
+    highest: (set) => Math.log2(set.classes.length),
+  },
+  divergence: {
+    title: "KL(teacher ‖ student), bits",
+    note: "What the soft loss punishes, before the factor T². It shrinks as both networks soften towards the same uniform answer.",
+    lines: (set) => learners(set).map((role) => ({ ...ROLES[role], read: (survey) => survey.divergence[role] })),
+    example: { label: "Student, this example", read: ({ teacher, student }, t) => divergence(teacher, student, t) },
+    scaled: true,
+  },
+  agreement: {
+    title: "Agreement with the teacher",
+    note: "Overlap: Σ min(p, q), which moves with T. Same answer: the share of examples with the same most probable class; no temperature changes it.",
+    lines: (set) =>
+      learners(set).flatMap((role) => [
+        { ...ROLES[role], label: `${ROLES[role].label}, overlap`, read: (survey) => survey.overlap[role] },
+        { ...ROLES[role], label: `${ROLES[role].label}, same answer`, thin: true, read: (_, fixed) => fixed.agreement[role] },
+      ]),
+    highest: () => 1,
+  },
+  angle: {
+    title: "Angle between gradient and limit, degrees",
+    note: "As T grows the soft gradient turns into (z − v)/(N T²): distillation becomes matching logits.",
+    lines: () => [{ ...ROLES.student, label: "Mean of all examples", read: (survey) => survey.angle }],
+    example: { label: "This example", read: ({ teacher, student }, t) => angle(softGradient(student, teacher, t), matchingGradient(student, teacher, t)) },
+  },
+  error: {
+    title: "Relative error of the limit",
+    note: "Length of the difference over length of the exact gradient; it falls as 1/T when T is high.",
+    lines: () => [{ ...ROLES.student, label: "All examples", read: (survey) => survey.error }],
+    example: { label: "This example", read: ({ teacher, student }, t) => relativeError(softGradient(student, teacher, t), matchingGradient(student, teacher, t)) },
+    log: true,
+  },
+  size: {
+    title: "Size of the gradients",
+    note: "Mean over all test examples. The soft gradient shrinks as 1/T²; the factor T² keeps it beside the hard one, so the weights keep their meaning when T changes.",
+    lines: () => [
+      { ...ROLES.student, label: "Soft", read: (survey) => survey.softGradient },
+      { ...ROLES.teacher, label: "Soft × T²", read: (survey) => survey.softGradient * survey.temperature ** 2 },
+      { ...HARD, label: "Hard", read: (_, fixed) => fixed.hardGradient },
+    ],
+    log: true,
+  },
+};
+
+function learners(set) {
+  return roleNames(set.logits).filter((role) => role !== "teacher");
+}
+
+export function makeCurves() {
+  const charts = Object.fromEntries(Object.entries(CHARTS).map(([key, { title, note }]) => [key, makeChart({ title, note })]));
+  return {
+    charts,
+    setLines({ set, surveys, fixed, shown, scale }) {
+      for (const [key, { lines, example, highest, scaled, log }] of Object.entries(CHARTS)) {
+        const drawn = lines(set).map(({ read, ...look }) => ({ ...look, points: along(surveys, (survey) => read(survey, fixed)) }));
+        if (example) drawn.push({ ...EXAMPLE, label: example.label, points: each((t) => example.read(shown.logits, t)) });
+        charts[key].setLines(drawn, log || (scaled && scale === "log") ? "log" : "linear", highest?.(set));
+      }
+    },
+    setMarker({ set, survey, fixed, shown, temperature }) {
+      for (const [key, { lines, example }] of Object.entries(CHARTS)) {
+        const values = lines(set).map(({ read }) => read(survey, fixed));
+        if (example) values.push(example.read(shown.logits, temperature));
+        charts[key].setMarker(temperature, values);
+      }
+    },
+  };
+}

@@ -1,0 +1,72 @@
+// Making elements, and how numbers and networks are written and drawn in all views.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(made, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name in made && typeof value !== "string") made[name] = value;
+    else if (name === "textContent") made.textContent = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+export function element(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+export function drawing(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+// A label with its control; ids only have to be unique on the page.
+let made = 0;
+export function labelled(text, control, attributes = {}) {
+  control.id ||= `kd-control-${(made += 1)}-${Math.random().toString(36).slice(2, 8)}`;
+  return element("span", { class: "kd-labelled", ...attributes }, element("label", { for: control.id }, text), control);
+}
+
+export function button(text, title, act, attributes = {}) {
+  const made = element("button", { type: "button", title, ...attributes }, text);
+  made.addEventListener("click", act);
+  return made;
+}
+
+// Colour, dash and name of each network, as in kdlab.figures.theme.
+export const ROLES = {
+  teacher: { label: "Teacher", colour: "#0072b2", dash: "2 3" },
+  baseline: { label: "Baseline", colour: "#009e73", dash: "7 4" },
+  student: { label: "Student", colour: "#d55e00", dash: "none" },
+};
+
+export function roleNames(logits) {
+  return Object.keys(ROLES).filter((role) => logits[role]);
+}
+
+export function formatTemperature(temperature) {
+  return temperature < 10 ? temperature.toFixed(2) : temperature.toFixed(1);
+}
+
+export function formatShare(share) {
+  if (Number.isNaN(share)) return "–";
+  if (share >= 0.0995) return `${(100 * share).toFixed(0)} %`;
+  if (share >= 0.00095) return `${(100 * share).toFixed(1)} %`;
+  if (share >= 0.000095) return `${(100 * share).toFixed(2)} %`;
+  return share ? power(share) : "0 %";
+}
+
+// Short scientific notation: 3×10⁻⁷.
+export function power(value) {
+  const [digits, exponent] = value.toExponential(0).split("e");
+  const raised = [...exponent.replace("+", "")].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit] ?? "⁻").join("");
+  return `${digits}×10${raised}`;
+}
+
+export function formatNumber(value) {
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  if (size >= 1000 || size < 0.001) return (value < 0 ? "−" : "") + power(size);
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3).replace("-", "−");
+}

@@ -1,0 +1,49 @@
+// The same logits at several temperatures side by side.
+
+import { element, formatShare, formatTemperature } from "./dom.js";
+import { foremost, length } from "./bars.js";
+import { soften } from "./softening.js";
+
+const STEPS = [0.5, 1, 2, 5, 10, 20, 100];
+const MOST = 12;
+
+export function makeLadder() {
+  const columns = [...STEPS, null].map((temperature) => {
+    const title = element("th", { scope: "col", class: temperature ? "" : "kd-now-column" }, temperature ? `T = ${temperature}` : "");
+    return { temperature, title };
+  });
+  const body = element("tbody");
+  const table = element("table", { class: "kd-ladder" }, element("thead", {}, element("tr", {}, element("td"), ...columns.map(({ title }) => title))), body);
+  const root = element("section", { class: "kd-card" }, element("h3", {}, "The teacher's logits at several temperatures"), table);
+  let [shown, rows, drawn] = [null, [], ""];
+
+  return {
+    element: root,
+    draw(example, temperature, scale) {
+      const logits = example.logits.teacher;
+      if (example !== shown || scale !== drawn) {
+        [shown, drawn] = [example, scale];
+        const kept = foremost(logits, MOST);
+        const softened = columns.map((column) => column.temperature && soften(logits, column.temperature));
+        body.replaceChildren();
+        rows = kept.map((at) => {
+          const cells = columns.map((_, column) => {
+            const [bar, value] = [element("div", { class: "kd-bar" }), element("span", {})];
+            if (softened[column]) fill({ bar, value }, softened[column][at], scale);
+            return { bar, value, cell: element("td", { class: softened[column] ? "" : "kd-now-column" }, bar, value) };
+          });
+          body.append(element("tr", {}, element("th", { scope: "row" }, example.classes[at]), ...cells.map(({ cell }) => cell)));
+          return { at, last: cells.at(-1) };
+        });
+      }
+      columns.at(-1).title.textContent = `now: ${formatTemperature(temperature)}`;
+      const now = soften(logits, temperature);
+      for (const { at, last } of rows) fill(last, now[at], scale);
+    },
+  };
+}
+
+function fill({ bar, value }, share, scale) {
+  bar.style.transform = `scaleX(${length(share, scale)})`;
+  value.textContent = formatShare(share);
+}

@@ -1,0 +1,111 @@
+// A small network that predicts in the browser, from the plain layers that kdlab.core.portable makes. Knows no screen.
+
+// weights: a Float32Array; shape: [channels, height, width] of an image. Returns predict(pixels in [0, 1]) -> logits.
+// All memory is taken here, once; a number that is stored is a float32, a sum while it grows a double.
+export function makeNetwork(layers, weights, shape) {
+  let read = 0;
+  let size = shape;
+  const take = (count) => weights.subarray(read, (read += count));
+  const steps = layers.map((layer) => {
+    const step = STEPS[layer.kind](layer, size, take);
+    size = step.size;
+    return step.run;
+  });
+  if (read !== weights.length) throw new Error(`The layers need ${read} weights; there are ${weights.length}.`);
+  return (pixels) => Array.from(steps.reduce((values, run) => run(values), pixels));
+}
+
+// By kind: (layer, size before it, taker of weights) -> { size after it, run(values) -> values }.
+const STEPS = { convolution, linear, relu, pool };
+
+function convolution({ inputs, outputs }, [, height, width], take) {
+  const kernels = take(outputs * inputs * 9);
+  const biases = take(outputs);
+  // With a border of zeros around each channel no loop needs to ask where the image ends.
+  const stride = width + 2;
+  const area = (height + 2) * stride;
+  const padded = new Float32Array(inputs * area);
+  const sums = new Float64Array(height * width);
+  const result = new Float32Array(outputs * height * width);
+
+  function run(values) {
+    for (let channel = 0, from = 0; channel < inputs; channel++)
+      for (let y = 1; y <= height; y++, from += width)
+        padded.set(values.subarray(from, from + width), channel * area + y * stride + 1);
+    for (let output = 0; output < outputs; output++) {
+      sums.fill(biases[output]);
+      for (let input = 0; input < inputs; input++) add(input * area, (output * inputs + input) * 9);
+      result.set(sums, output * sums.length);
+    }
+    return result;
+  }
+
+  // Add one channel seen through one kernel; the nine weights stay at hand while the image goes by.
+  function add(start, k) {
+    const [a, b, c, d, e, f, g, h, i] = kernels.subarray(k, k + 9);
+    for (let y = 0, at = 0; y < height; y++) {
+      let top = start + y * stride;
+      for (let x = 0; x < width; x++, at++, top++) {
+        const middle = top + stride;
+        const bottom = middle + stride;
+        sums[at] +=
+          a * padded[top] + b * padded[top + 1] + c * padded[top + 2] +
+          d * padded[middle] + e * padded[middle + 1] + f * padded[middle + 2] +
+          g * padded[bottom] + h * padded[bottom + 1] + i * padded[bottom + 2];
+      }
+    }
+  }
+
+  return { size: [outputs, height, width], run };
+}
+
+function linear({ inputs, outputs }, _, take) {
+  const rows = take(outputs * inputs);
+  const biases = take(outputs);
+  const result = new Float32Array(outputs);
+
+  function run(values) {
+    for (let output = 0, at = 0; output < outputs; output++) {
+      let sum = biases[output];
+      for (let input = 0; input < inputs; input++, at++) sum += rows[at] * values[input];
+      result[output] = sum;
+    }
+    return result;
+  }
+
+  return { size: [outputs, 1, 1], run };
+}
+
+function relu(_, size) {
+  const result = new Float32Array(size[0] * size[1] * size[2]);
+
+  function run(values) {
+    for (let i = 0; i < result.length; i++) result[i] = Math.max(0, values[i]);
+    return result;
+  }
+
+  return { size, run };
+}
+
+// The greatest of 2 × 2 values; of an odd side the last row or column stands alone.
+function pool(_, [channels, height, width]) {
+  const size = [channels, Math.ceil(height / 2), Math.ceil(width / 2)];
+  const result = new Float32Array(size[0] * size[1] * size[2]);
+
+  function run(values) {
+    let at = 0;
+    for (let channel = 0; channel < channels; channel++)
+      for (let y = 0; y < height; y += 2)
+        for (let x = 0; x < width; x += 2) {
+          const here = (channel * height + y) * width + x;
+          const right = x + 1 < width ? 1 : 0;
+          const below = y + 1 < height ? width : 0;
+          const upper = Math.max(values[here], values[here + right]);
+          const lower = Math.max(values[here + below], values[here + below + right]);
+          result[at++] = Math.max(upper, lower);
+        }
+    return result;
+  }
+
+  return { size, run };
+}

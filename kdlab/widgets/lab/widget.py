@@ -1,0 +1,90 @@
+"""The lab as a widget: what its page shows, as traits."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import anywidget
+from traitlets import Dict, Enum, Float, Int, List, Unicode
+
+from kdlab.registry import InputError
+from kdlab.widgets.lab.standalone import FOLDER, STYLE, standalone
+from kdlab.widgets.lab.supply import NO_PICTURES, Answer, Supply
+from kdlab.widgets.modules import bundle
+
+__all__ = ["Lab"]
+
+OWN = {"classes": ["dog", "cat", "tree"], "teacher": [9.0, 4.0, -3.0], "student": [5.0, 1.0, 0.0]}
+STATE = ("temperature", "dataset", "example", "scale", "exponent", "source", "own", "cell")
+
+
+class Lab(anywidget.AnyWidget):
+    """Shows what a temperature does; everything moves in the browser, and these traits follow when it rests.
+
+    `temperature`; `dataset`, a set's key; `example`, a test example's number; `scale`; `exponent` of the teachers'
+    power mean; `source` of what is shown: a test example, one's own logits (`own`: classes, teacher, student) or a
+    drawn digit; `cell` of a matrix (network, true, predicted) whose examples are listed.
+    """
+
+    _esm = bundle(FOLDER, "lab.js")
+    _css = STYLE
+    sets = List().tag(sync=True)
+    temperature = Float(4.0, min=0.5, max=100.0).tag(sync=True)
+    dataset = Unicode().tag(sync=True)
+    example = Int(0, min=0).tag(sync=True)
+    scale = Enum(["linear", "log"], "linear").tag(sync=True)
+    exponent = Float(1.0, min=0.0, max=1.0).tag(sync=True)
+    source = Enum(["example", "own", "drawn"], "example").tag(sync=True)
+    own = Dict(OWN).tag(sync=True)
+    cell = Dict(None, allow_none=True).tag(sync=True)
+
+    def __init__(self, supply: Supply, **traits: Any) -> None:
+        super().__init__(sets=supply.menu(), **traits)
+        self._supply = supply
+        self.on_msg(self._answer)
+
+    def page(self) -> str:
+        """Return the lab as it stands as one HTML file that needs no kernel."""
+        return standalone(self._supply, {name: getattr(self, name) for name in STATE})
+
+    def export(self, path: str | Path) -> None:
+        """Write the lab as it stands to one HTML file that needs no kernel; a file of that name is replaced.
+
+        Raises InputError when it cannot be written, and for a name that does not end in .html.
+        """
+        path = Path(path).absolute()
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise InputError(f"{path.name} is to be a web page: give it a name that ends in .html.")
+        page = self.page()
+        try:
+            with tempfile.TemporaryDirectory(prefix=".kdlab-export-", dir=path.parent) as scratch:
+                whole = Path(scratch, path.name)
+                whole.write_text(page, encoding="utf-8")
+                whole.replace(path)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written ({error.strerror or error}): name another file.") from error
+
+    def missing(self) -> list[str]:
+        """Return a sentence for each set of which there are no pictures."""
+        return [f"{one.label}: {NO_PICTURES}" for one in self._supply.sets.values() if one.images is None]
+
+    def _answer(self, _: Any, question: dict[str, Any], buffers: list[Any]) -> None:
+        try:
+            answer = self._reply(question)
+        except InputError as error:
+            answer = Answer({"error": str(error)})
+        self.send({"type": "answer", "id": question["id"], "answer": answer.about}, list(answer.buffers))
+
+    def _reply(self, question: dict[str, Any]) -> Answer:
+        match question:
+            case {"type": "pictures", "dataset": key, "indices": examples}:
+                return self._supply.pictures(key, examples)
+            case {"type": "export", **state}:
+                page = standalone(self._supply, state)
+                return Answer({"name": "kdlab-temperature.html"}, (page.encode(),))
+            case {"type": "networks"}:
+                return self._supply.networks()
+            case {"type": "set" | "teachers" as what, "dataset": key}:
+                answer: Answer = getattr(self._supply, what)(key)
+                return answer
+        raise InputError(f"The lab does not know the question {question.get('type')!r}.")

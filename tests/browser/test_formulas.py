@@ -1,0 +1,347 @@
+"""What the browser computes is what kdlab.core.temperature computes.
+
+Both sides use float64 and are far closer than the float32 of the logits; each tolerance is what rounding explains.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping
+from importlib.resources import as_file, files
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike, NDArray
+from playwright.sync_api import Browser, Page
+
+from kdlab.core import temperature as lab
+from kdlab.core.history import History
+from kdlab.widgets.lab.standalone import FOLDER
+from kdlab.widgets.modules import bundle
+
+pytestmark = pytest.mark.browser
+TEMPERATURES = [0.5, 1.0, 2.7, 20.0, 100.0]
+EXPONENTS = [0.0, 1e-6, 0.3, 1.0]
+TINY = 1e-300  # below, float64 has fewer digits
+Array = NDArray[np.float64]
+Set = tuple[dict[str, Array], NDArray[np.int64]]  # logits by role, labels
+
+at_every_temperature = pytest.mark.parametrize("temperature", TEMPERATURES)
+for_all_kinds = pytest.mark.parametrize(("classes", "scale"), [(n, s) for n in (2, 10, 100) for s in (1.0, 30.0, 1e4)])
+for_all_counts = pytest.mark.parametrize("classes", [2, 10, 100])
+
+# Numbers travel as float64 in base64; `rows` are plain arrays, as the page holds one example.
+LOAD = """async ([name, source]) => {
+  const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  globalThis[name] = (await import(address)).default;
+  globalThis.doubles = (text) => new Float64Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  globalThis.rows = (text, width) => {
+    const all = [...doubles(text)];
+    return Array.from({ length: all.length / width }, (_, i) => all.slice(i * width, (i + 1) * width));
+  };
+  globalThis.packed = (numbers) => {
+    const bytes = new Uint8Array(Float64Array.from(numbers).buffer);
+    return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  };
+  globalThis.makeSet = (classes, labels, logits) => ({
+    classes: Array.from({ length: classes }, (_, j) => `class ${j}`),
+    labels: Int32Array.from(labels),
+    logits: Object.fromEntries(Object.entries(logits).map(([role, text]) => [role, Float32Array.from(doubles(text))])),
+  });
+}"""
+PREDICTIONS = """([teachers, students, width, t]) => {
+  const [v, z] = [rows(teachers, width), rows(students, width)];
+  return {
+    soften: v.flatMap((row) => [...softening.soften(row, t)]),
+    logSoften: v.flatMap((row) => [...softening.logSoften(row, t)]),
+    entropy: v.map((row) => softening.entropy(row, t)),
+    divergence: v.map((row, i) => softening.divergence(row, z[i], t)),
+  };
+}"""
+GRADIENTS = """([teachers, students, labels, width, t]) => {
+  const [v, z] = [rows(teachers, width), rows(students, width)];
+  const soft = z.map((row, i) => softening.softGradient(row, v[i], t));
+  const matching = z.map((row, i) => softening.matchingGradient(row, v[i], t));
+  return {
+    softGradient: soft.flatMap((row) => [...row]),
+    matchingGradient: matching.flatMap((row) => [...row]),
+    hardGradient: z.flatMap((row, i) => [...softening.hardGradient(row, labels[i])]),
+    size: soft.map(softening.size),
+    angle: soft.map((row, i) => softening.angle(row, matching[i])),
+    relativeError: soft.map((row, i) => softening.relativeError(row, matching[i])),
+  };
+}"""
+VECTORS = """([exact, limit, width]) => {
+  const [a, b] = [exact, limit].map((text) => rows(text, width).map((row) => Float64Array.from(row)));
+  return {
+    size: b.map(softening.size),
+    angle: a.map((row, i) => softening.angle(row, b[i])),
+    relativeError: a.map((row, i) => softening.relativeError(row, b[i])),
+  };
+}"""
+ENSEMBLE = """([teachers, width, exponent]) => {
+  const logs = teachers.map((text) => rows(text, width));
+  return { mean: logs[0].flatMap((_, i) => [...softening.powerMean(logs.map((teacher) => teacher[i]), exponent)]) };
+}"""
+SURVEY = """([classes, labels, logits, t]) => {
+  const set = makeSet(classes, labels, logits);
+  const whole = softening.survey(set, t);
+  const parts = softening.openSurvey(set, t);
+  parts.add(0, 5);
+  parts.add(5, 6);
+  parts.add(6, labels.length);
+  if (JSON.stringify(parts.result()) !== JSON.stringify(whole)) throw new Error("in parts is not as a whole");
+  const { temperature, softGradient, angle, error, ...byRole } = whole;
+  const list = (value) => (typeof value === "number" ? [value] : value);
+  const named = ([what, values]) => Object.entries(values).map(([role, value]) => [`${what} ${role}`, list(value)]);
+  return {
+    ...Object.fromEntries(Object.entries(byRole).flatMap(named)),
+    temperature: [temperature], softGradient: [softGradient], angle: [angle], error: [error],
+  };
+}"""
+UNMOVED = """([classes, labels, logits]) => {
+  const { mistakes, agreement, hardGradient } = softening.unmoved(makeSet(classes, labels, logits));
+  const list = (shares) => Object.keys(logits).map((role) => shares[role]);
+  return { mistakes: list(mistakes), agreement: list(agreement), hardGradient: [hardGradient] };
+}"""
+LIKENESS = """([text, classes, count]) => {
+  const confusion = doubles(text);
+  const pairs = likeness.similarPairs(confusion, classes);
+  if (JSON.stringify(likeness.similarPairs(confusion, classes, count)) !== JSON.stringify(pairs.slice(0, count)))
+    throw new Error("the first pairs are others");
+  const linkage = likeness.linkage(confusion, classes).flat();
+  return { similarity: likeness.similarity(confusion, classes), pairs: pairs.flat(), linkage };
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser) -> Iterator[Page]:
+    page = chromium.new_page()
+    for name in ("softening", "likeness"):
+        page.evaluate(LOAD, [name, bundle(FOLDER, f"{name}.js")])
+    yield page
+    page.close()
+
+
+def compute(page: Page, script: str, *given: Any) -> dict[str, Array]:
+    """Return the lists of numbers that the script makes of what is given, by name."""
+    pack = "Object.fromEntries(Object.entries(answer).map(([name, numbers]) => [name, packed(numbers)]))"
+    answer = page.evaluate(f"(given) => {{ const answer = ({script})(given); return {pack}; }}", list(given))
+    return {name: np.frombuffer(base64.b64decode(text)) for name, text in answer.items()}
+
+
+def packed(array: ArrayLike) -> str:
+    return base64.b64encode(np.ascontiguousarray(array, np.float64).tobytes()).decode()
+
+
+def draw(classes: int, scale: float) -> Set:
+    """Logits as float32 has them, between ±scale but for the corners, and labels without the last class."""
+    generator = np.random.default_rng([classes, int(scale)])
+    teacher, student, baseline = generator.uniform(-scale, scale, (3, 30, classes))
+    teacher[0] = student[0] = 0
+    teacher[1] = scale * np.round(teacher[1] / scale)  # ties, of the largest as well
+    student[2] = scale * np.round(student[2] / scale)
+    teacher[3, 0] += 2 * scale + 40  # both are certain of one class
+    student[3, 0] += 2 * scale + 60
+    teacher[4, 0] += 2 * scale + 40  # each of another
+    student[4, 1] += 2 * scale + 40
+    student[5] = teacher[5]
+    student[6] = teacher[6]
+    student[6, teacher[6].argmax()] += 0.01 * scale  # almost equal
+    logits = {"teacher": teacher, "student": student, "baseline": baseline}
+    labels = generator.integers(0, classes - 1, 30)
+    return {role: np.float32(values).astype(np.float64) for role, values in logits.items()}, labels
+
+
+def assert_vectors(ours: Array, expected: Array, doubt: ArrayLike = 0.0) -> None:
+    """Assert that vectors (examples, classes) agree within their own digits, or within `doubt`, (examples,)."""
+    allowed = 1e-12 * np.abs(expected).max(-1) + doubt + TINY
+    assert (np.abs(ours.reshape(expected.shape) - expected).max(-1) <= allowed).all()
+
+
+def rounding(a: Array, b: Array) -> Array:
+    """Return what is left of the difference of two predictions (examples, classes) that are equal, (examples,).
+
+    That of the class which both give most follows from the others, so it is little where both are certain.
+    """
+    larger = np.maximum(a, b)
+    np.put_along_axis(larger, b.argmax(-1)[:, None], 0, -1)
+    return 1e-14 * larger.sum(-1)
+
+
+def floor(temperature: float, *logits: Array) -> float:
+    """Return what rounding leaves of a difference of two logarithms of probabilities."""
+    return float(1e-15 * (1 + max(np.ptp(values, -1).max() for values in logits) / temperature))
+
+
+@at_every_temperature
+@for_all_kinds
+def test_predictions_and_their_measures(page: Page, classes: int, scale: float, temperature: float) -> None:
+    logits, _ = draw(classes, scale)
+    teacher, student = logits["teacher"], logits["student"]
+    ours = compute(page, PREDICTIONS, packed(teacher), packed(student), classes, temperature)
+    np.testing.assert_allclose(ours["soften"], lab.soften(teacher, temperature).ravel(), rtol=1e-12, atol=TINY)
+    np.testing.assert_allclose(ours["logSoften"], lab.log_soften(teacher, temperature).ravel(), rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(ours["entropy"], lab.entropy(teacher, temperature), rtol=1e-12, atol=1e-14)
+    expected = lab.divergence(teacher, student, temperature)
+    np.testing.assert_allclose(ours["divergence"], expected, rtol=1e-12, atol=floor(temperature, teacher, student))
+
+
+@at_every_temperature
+@for_all_kinds
+def test_gradients(page: Page, classes: int, scale: float, temperature: float) -> None:
+    logits, labels = draw(classes, scale)
+    teacher, student = logits["teacher"], logits["student"]
+    ours = compute(page, GRADIENTS, packed(teacher), packed(student), labels.tolist(), classes, temperature)
+    soft = lab.soft_gradient(student, teacher, temperature)
+    matching = lab.matching_gradient(student, teacher, temperature)
+    doubt = rounding(lab.soften(student, temperature), lab.soften(teacher, temperature)) / temperature
+    assert_vectors(ours["softGradient"], soft, doubt)
+    assert_vectors(ours["matchingGradient"], matching)
+    assert_vectors(ours["hardGradient"], lab.hard_gradient(student, labels))
+    np.testing.assert_allclose(ours["size"], lengths(soft), rtol=1e-12, atol=TINY)
+    # Both subtract gradients that T makes ever more alike.
+    np.testing.assert_allclose(ours["angle"], lab.angle(soft, matching), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(ours["relativeError"], lab.relative_error(soft, matching), rtol=1e-9, atol=1e-11)
+
+
+def test_lengths_angles_and_errors_at_any_size(page: Page) -> None:
+    degrees = np.radians([0, 1e-10, 1e-6, 0.1, 45, 90, 135, 180 - 1e-6, 180])
+    turned = np.concatenate([size * np.stack([np.cos(degrees), np.sin(degrees)], 1) for size in (1e-290, 1.0, 1e9)])
+    exact, limit = np.concatenate([np.broadcast_to([3e-5, 0.0], turned.shape), turned[::-1]]), np.tile(turned, (2, 1))
+    exact, limit = (np.concatenate([vectors, np.zeros((2, 2))]) for vectors in (exact, limit))
+    limit[-1] = 1, -1  # no angle and no error: nothing against something, and against nothing
+    ours = compute(page, VECTORS, packed(exact), packed(limit), 2)
+    np.testing.assert_allclose(ours["size"], lengths(limit), rtol=1e-14)
+    np.testing.assert_allclose(ours["angle"], lab.angle(exact, limit), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(ours["relativeError"], lab.relative_error(exact, limit), rtol=1e-12)
+
+
+@pytest.mark.parametrize("exponent", EXPONENTS)
+@for_all_kinds
+def test_ensembles(page: Page, classes: int, scale: float, exponent: float) -> None:
+    teachers = np.stack(list(draw(classes, scale)[0].values()))
+    for temperature in (0.5, 2.7, 100.0):
+        logs = lab.log_soften(teachers, temperature)
+        ours = compute(page, ENSEMBLE, [packed(one) for one in logs], classes, exponent)["mean"]
+        # Of logarithms of thousands the last digit is worth 1e-12 of a probability.
+        np.testing.assert_allclose(ours, lab.power_mean(logs, exponent).ravel(), rtol=1e-10, atol=TINY)
+
+
+@at_every_temperature
+@for_all_kinds
+def test_whole_sets(page: Page, classes: int, scale: float, temperature: float) -> None:
+    logits, labels = draw(classes, scale)
+    expected = assert_survey(page, logits, labels, classes, temperature)
+    assert np.isnan(expected["confusion teacher"][-classes:]).all()  # no example of the last class
+
+
+@for_all_kinds
+def test_what_no_temperature_moves(page: Page, classes: int, scale: float) -> None:
+    assert_unmoved(page, *draw(classes, scale), classes)
+
+
+def test_a_student_without_a_gradient_has_no_angle_and_no_error(page: Page) -> None:
+    logits, labels = draw(10, 30.0)
+    expected = assert_survey(page, logits | {"student": logits["teacher"]}, labels, 10, 2.7)
+    assert np.isnan([expected["angle"], expected["error"]]).all()
+
+
+def test_the_opening_run(page: Page) -> None:
+    with as_file(files("kdlab.assets") / "opening" / "history.npz") as path:
+        history = History.load(path)
+    assert history.opened is not None
+    logits = {role: values.astype(np.float64) for role, values in history.logits.items()}
+    assert set(logits) == {"teacher", "student", "baseline"}
+    for temperature in TEMPERATURES:
+        expected = assert_survey(page, logits, history.opened.test_labels, 10, temperature)
+        assert_likeness(page, expected["confusion teacher"].reshape(10, 10))
+    assert_unmoved(page, logits, history.opened.test_labels, 10)
+
+
+@for_all_counts
+def test_classes_that_are_alike(page: Page, classes: int) -> None:
+    generator = np.random.default_rng(classes)
+    labels = generator.integers(0, classes, 5 * classes)
+    for missing in (False, True):
+        kept = np.append(labels[labels > 0], range(missing, classes))
+        logits = generator.normal(0, 3, (len(kept), classes))
+        logits[np.arange(len(kept)), kept] += 4
+        confusion = lab.soft_confusion(logits, kept, 2.0)
+        assert np.isnan(confusion).any() == missing
+        assert_likeness(page, confusion)
+
+
+def test_classes_that_are_all_alike_or_not_at_all(page: Page) -> None:
+    """Several trees are right here: SciPy and the page need only join at the same distances."""
+    nothing = np.full((4, 4), np.nan)
+    for confusion in (np.eye(5), np.full((5, 5), 0.2), nothing, np.array([[0.0, 1.0], [1.0, 0.0]])):
+        ours = compute(page, LIKENESS, packed(confusion), len(confusion), 3)
+        pairs = [number for pair in lab.similar_pairs(confusion) for number in pair]
+        assert ours["pairs"].tolist() == pairs
+        tree = ours["linkage"].reshape(-1, 4)
+        np.testing.assert_allclose(tree[:, 2], lab.dendrogram(confusion)[:, 2], rtol=1e-12)
+        assert tree[-1, 3] == len(confusion)
+
+
+def assert_survey(
+    page: Page, logits: Mapping[str, Array], labels: NDArray[np.int64], classes: int, temperature: float
+) -> dict[str, Array]:
+    """Assert that a survey of the set, whole and in parts, finds what the core does; return that."""
+    given = {role: packed(values) for role, values in logits.items()}
+    ours = compute(page, SURVEY, classes, labels.tolist(), given, temperature)
+    teacher, student = logits["teacher"], logits["student"]
+    soft = lab.soft_gradient(student, teacher, temperature)
+    matching = lab.matching_gradient(student, teacher, temperature)
+    angles = lab.angle(soft, matching)
+    expected = {
+        "temperature": np.array([temperature]),
+        "softGradient": lengths(soft).mean(keepdims=True),
+        "angle": angles[~np.isnan(angles)].mean(keepdims=True) if np.isfinite(angles).any() else np.array([np.nan]),
+        "error": mean_ratio(lengths(soft - matching), lengths(soft)),
+    }
+    for role, values in logits.items():
+        expected[f"confusion {role}"] = lab.soft_confusion(values, labels, temperature).ravel()
+        expected[f"entropy {role}"] = lab.entropy(values, temperature).mean(keepdims=True)
+        if role != "teacher":
+            expected[f"divergence {role}"] = lab.divergence(teacher, values, temperature).mean(keepdims=True)
+            expected[f"overlap {role}"] = lab.overlap(teacher, values, temperature).mean(keepdims=True)
+    assert set(ours) == set(expected)
+    floors = {
+        "confusion": TINY,
+        "divergence": floor(temperature, *logits.values()),
+        "entropy": 1e-14,
+        "angle": 2e-6,  # an arc cosine: near 0 it has half its digits, which no one sees in degrees
+        "error": 1e-11,  # as in test_gradients
+    }
+    for name, values in ours.items():
+        atol = floors.get(name.split()[0], 0)
+        np.testing.assert_allclose(values, expected[name], rtol=1e-9, atol=atol, err_msg=name)
+    return expected
+
+
+def assert_unmoved(page: Page, logits: Mapping[str, Array], labels: NDArray[np.int64], classes: int) -> None:
+    given = {role: packed(values) for role, values in logits.items()}
+    ours = compute(page, UNMOVED, classes, labels.tolist(), given)
+    assert ours["mistakes"].tolist() == [(values.argmax(-1) != labels).sum() for values in logits.values()]
+    agreement = [lab.agreement(logits["teacher"], values).mean() for values in logits.values()]
+    np.testing.assert_allclose(ours["agreement"], agreement, rtol=1e-12)
+    hard = lengths(lab.hard_gradient(logits["student"], labels)).mean()
+    np.testing.assert_allclose(ours["hardGradient"], [hard], rtol=1e-12)
+
+
+def assert_likeness(page: Page, confusion: Array) -> None:
+    ours = compute(page, LIKENESS, packed(confusion), len(confusion), 3)
+    # Classes that cannot be compared have no similarity in the core and 0 in the page, which draws it.
+    np.testing.assert_array_equal(ours["similarity"], np.nan_to_num(lab.class_similarity(confusion)).ravel())
+    assert [tuple(pair) for pair in ours["pairs"].reshape(-1, 3)] == lab.similar_pairs(confusion)
+    np.testing.assert_allclose(ours["linkage"].reshape(-1, 4), lab.dendrogram(confusion), rtol=1e-12)
+
+
+def lengths(vectors: Array) -> Array:
+    """Return the Euclidean lengths, (examples,); squares of the tiniest would vanish."""
+    largest = np.abs(vectors).max(-1)
+    return largest * np.linalg.norm(vectors / np.where(largest > 0, largest, 1)[:, None], axis=-1)
+
+
+def mean_ratio(above: Array, below: Array) -> Array:
+    return np.array([above.mean() / below.mean() if below.any() else np.nan])
