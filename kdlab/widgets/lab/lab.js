@@ -40,7 +40,7 @@ export function render({ model, el }) {
 
   // --- what is worked out from the choices, in this order -------------------------------------------------------------
 
-  store.watch(["dataset"], async ({ dataset, set }) => {
+  store.derive(["dataset"], async ({ dataset, set }) => {
     try {
       const loaded = await sets.get(dataset);
       if (store.state.dataset !== dataset) return; // another one was chosen meanwhile
@@ -52,7 +52,7 @@ export function render({ model, el }) {
   });
   let stopSweep = () => {};
   closing.push(() => stopSweep());
-  store.watch(["set"], ({ set, example, cell }) => {
+  store.derive(["set"], ({ set, example, cell }) => {
     if (!set) return;
     stopSweep();
     const [examples, classes] = [set.labels.length, set.classes.length];
@@ -75,8 +75,8 @@ export function render({ model, el }) {
     const answers = Object.entries(await sets.networks()).map(([name, predict]) => [name, Array.from(predict(image))]);
     store.set({ drawn: { ...Object.fromEntries(answers), empty: !pixels } });
   }
-  store.watch(["source"], ({ source, drawn }) => source === "drawn" && !drawn && draw(null));
-  store.watch(["set", "teachers", "example", "source", "own", "drawn"], ({ set, example, source, own, drawn }) => {
+  store.derive(["source"], ({ source, drawn }) => source === "drawn" && !drawn && draw(null));
+  store.derive(["set", "teachers", "example", "source", "own", "drawn"], ({ set, example, source, own, drawn }) => {
     if (!set) return;
     if (source === "own") {
       const logits = { teacher: own.teacher, student: own.student };
@@ -87,7 +87,7 @@ export function render({ model, el }) {
       store.set({ shown: { classes: DIGITS, truth: -1, logits: { teacher, student }, teachers, name: drawn.empty ? "the empty pad" : "this drawing" } });
     } else if (source === "example") store.set({ shown: sets.example(set, example) });
   });
-  store.watch(["set", "temperature"], ({ set, temperature }) => set && store.set({ survey: survey(set, temperature) }));
+  store.derive(["set", "temperature"], ({ set, temperature }) => set && store.set({ survey: survey(set, temperature) }));
 
   // --- the views --------------------------------------------------------------------------------------------------------
 

@@ -1,37 +1,41 @@
 // A soft confusion matrix as a canvas: each true class's mean softened prediction. Cells can be pointed at, clicked, and
 // walked through with the arrow keys.
 
-import { amount, difference, ink } from "./colours.js";
+import { PALE, amount, difference } from "./colours.js";
 import { element, formatShare } from "./dom.js";
 
 const LEGIBLE = 12; // classes up to which a cell has room for its number
 const FAINTEST = 6; // decades of the log scale
-const PALE = [232, 236, 241]; // right answers: a plain number, as their colour would drown all else
 
-const percent = (share) => {
-  const value = 100 * share;
-  return value >= 99.5 ? "100" : value >= 9.95 ? value.toFixed(0) : value >= 0.95 ? value.toFixed(1) : value >= 0.05 ? value.toFixed(1).slice(1) : "";
-};
-const exponent = (share) => (share >= 0.0005 ? percent(share) : share > 0 ? String(Math.floor(Math.log10(share))).replace("-", "⁻").replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]) : "");
+// Texts of 0 to 100 % in tenths of a percent, made once: thousands are wanted a second.
+const PERCENT = Array.from({ length: 1001 }, (_, tenths) =>
+  tenths === 0 ? "" : tenths < 10 ? `.${tenths}` : tenths < 100 ? (tenths / 10).toFixed(1) : (tenths / 10).toFixed(0),
+);
+const percent = (share) => PERCENT[Math.round(1000 * Math.min(1, share))];
+const RAISED = Array.from({ length: 400 }, (_, power) => "⁻" + [...String(power)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join(""));
 
 // How one cell is coloured and what it says; `share` and `other` are means of softened predictions.
 const WAYS = {
   share: {
-    linear: (share, classes) => [amount((share * classes) / 2), percent(share)],
-    log: (share) => [amount(1 + Math.log10(share) / FAINTEST), exponent(share)],
+    linear: [(share, classes) => amount((share * classes) / 2), percent],
+    log: [(share) => amount(1 + Math.log10(share) / FAINTEST), (share) => (share >= 0.0005 ? percent(share) : share > 0 ? RAISED[Math.ceil(-Math.log10(share))] : "")],
   },
   difference: {
-    linear: (share, classes, other) => {
-      const points = 100 * (share - other);
-      const text = Math.abs(points) < 0.05 ? "" : (points > 0 ? "+" : "−") + (Math.abs(points) >= 9.95 ? Math.abs(points).toFixed(0) : Math.abs(points).toFixed(1).replace(/^0/, ""));
-      return [difference((points / 100) * classes), text];
-    },
-    log: (share, _, other) => {
-      const ratio = share / other;
-      const times = Math.max(ratio, 1 / ratio);
-      const text = !Number.isFinite(times) || times < 1.05 ? "" : (ratio > 1 ? "×" : "÷") + (times >= 99.5 ? "99⁺" : times >= 9.95 ? times.toFixed(0) : times.toFixed(1));
-      return [difference(Number.isFinite(times) ? Math.log10(ratio) / 2 : 0), text];
-    },
+    linear: [
+      (share, classes, other) => difference((share - other) * classes),
+      (share, other) => {
+        const text = percent(Math.abs(share - other));
+        return text && (share > other ? "+" : "−") + text;
+      },
+    ],
+    log: [
+      (share, _, other) => difference(Math.log10(share / other) / 2 || 0),
+      (share, other) => {
+        const times = Math.max(share / other, other / share);
+        if (!(times >= 1.05)) return "";
+        return (share > other ? "×" : "÷") + (times >= 99.5 ? "99⁺" : times >= 9.95 ? times.toFixed(0) : times.toFixed(1));
+      },
+    ],
   },
 };
 
@@ -41,11 +45,13 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   const hint = element("p", { class: "kd-cell-hint", "aria-live": "polite" });
   const columns = element("div", { class: "kd-axis kd-axis-predicted", "aria-hidden": "true" });
   const lines = element("div", { class: "kd-axis kd-axis-true", "aria-hidden": "true" });
-  const frame = element("div", { class: "kd-matrix-frame" }, lines, canvas, columns);
+  const [picked, pointed] = ["kd-picked", "kd-pointed"].map((name) => element("div", { class: name, hidden: true }));
+  const frame = element("div", { class: "kd-matrix-frame" }, lines, element("div", { class: "kd-cells-box" }, canvas, picked, pointed), columns);
   const root = element("figure", { class: "kd-card kd-matrix" }, heading, frame, hint);
   const pen = canvas.getContext("2d");
   const small = document.createElement("canvas"); // one pixel a cell, for many classes
   let [classes, values, others, scale, chosen, cursor] = [[], null, null, "linear", null, null];
+  let painted = []; // colour and text of each cell as they are on the canvas
   let side = 0;
 
   function name(at) {
@@ -55,48 +61,51 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   function paint() {
     const width = classes.length;
     if (!values || !side) return;
-    const way = WAYS[kind][scale];
+    const [colourOf, textOf] = WAYS[kind][scale];
     const look = (at) => {
-      const [colour, text] = way(values[at], width, others?.[at]);
-      if (Number.isNaN(values[at])) return [PALE, ""];
-      return at % (width + 1) === 0 ? [PALE, text] : [colour, text];
+      const plain = at % (width + 1) === 0 || Number.isNaN(values[at]);
+      return plain ? PALE : colourOf(values[at], width, others?.[at]);
     };
     if (width > LEGIBLE) {
       const image = new ImageData(width, width);
-      for (let at = 0; at < width * width; at++) image.data.set([...look(at)[0], 255], 4 * at);
+      for (let at = 0; at < width * width; at++) image.data.set(look(at).parts, 4 * at);
       small.width = small.height = width;
       small.getContext("2d").putImageData(image, 0, 0);
       pen.imageSmoothingEnabled = false;
       pen.drawImage(small, 0, 0, canvas.width, canvas.height);
-    } else {
-      const cell = canvas.width / width;
-      const gap = Math.max(1, devicePixelRatio);
-      pen.clearRect(0, 0, canvas.width, canvas.height);
-      pen.font = `${Math.min(12 * devicePixelRatio, cell * 0.38)}px system-ui, sans-serif`;
-      pen.textAlign = "center";
-      pen.textBaseline = "middle";
-      for (let at = 0; at < width * width; at++) {
-        const [colour, text] = look(at);
-        const [left, top] = [(at % width) * cell, Math.floor(at / width) * cell];
-        pen.fillStyle = `rgb(${colour.join()})`;
-        pen.fillRect(left, top, cell - gap, cell - gap);
-        if (!text) continue;
-        pen.fillStyle = ink(colour);
-        pen.fillText(text, left + (cell - gap) / 2, top + (cell - gap) / 2 + gap / 2);
-      }
+      return;
     }
-    for (const [place, line, colour] of [[chosen, 3, "#0b5cad"], [cursor, 2, "#1d2733"]]) {
-      if (!place) continue;
-      const cell = canvas.width / width;
-      pen.strokeStyle = colour;
-      pen.lineWidth = line * devicePixelRatio;
-      pen.strokeRect(place.predicted * cell, place.true * cell, cell, cell);
+    const cell = canvas.width / width;
+    const gap = Math.max(1, devicePixelRatio);
+    pen.font = `${Math.min(12 * devicePixelRatio, cell * 0.38)}px system-ui, sans-serif`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    for (let at = 0; at < width * width; at++) {
+      const colour = look(at);
+      const text = Number.isNaN(values[at]) ? "" : textOf(values[at], others?.[at]);
+      const before = painted[at];
+      if (before && before.colour === colour && before.text === text) continue; // most cells, from one T to the next
+      painted[at] = { colour, text };
+      const left = (at % width) * cell;
+      const top = Math.floor(at / width) * cell;
+      pen.fillStyle = colour.css;
+      pen.fillRect(left, top, cell - gap, cell - gap);
+      pen.fillStyle = colour.ink;
+      pen.fillText(text, left + (cell - gap) / 2, top + (cell - gap) / 2 + gap / 2);
     }
+  }
+
+  function outline(mark, place) {
+    mark.hidden = !place;
+    if (!place) return;
+    const share = 100 / classes.length;
+    Object.assign(mark.style, { left: `${place.predicted * share}%`, top: `${place.true * share}%`, width: `${share}%`, height: `${share}%` });
   }
 
   function resize() {
     side = Math.round(canvas.clientWidth * devicePixelRatio);
     if (side && canvas.width !== side) canvas.width = canvas.height = side;
+    painted = [];
     paint();
   }
   new ResizeObserver(resize).observe(canvas);
@@ -111,7 +120,7 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   function move(place) {
     cursor = place;
     tell();
-    paint();
+    outline(pointed, cursor);
   }
 
   canvas.addEventListener("pointermove", (event) => {
@@ -145,12 +154,14 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
       columns.replaceChildren(...(named ? classes.map((_, at) => label(at)) : [element("span", {}, `predicted: ${classes.length} classes`)]));
       lines.replaceChildren(...(named ? classes.map((_, at) => label(at)) : [element("span", { class: "kd-sideways" }, "true")]));
       canvas.setAttribute("aria-label", `${title}: ${classes.length} true classes by ${classes.length} predicted ones. Walk through it with the arrow keys, and press Enter to see a cell's examples.`);
-      [values, cursor] = [null, null];
-      tell();
+      [values, painted] = [null, []];
+      pen.clearRect(0, 0, canvas.width, canvas.height);
+      move(null);
     },
     draw(shares, baseline, drawnScale, place) {
       [values, others, scale, chosen] = [shares, baseline, drawnScale, place];
       paint();
+      outline(picked, chosen);
       if (cursor) tell();
     },
     setTitle(text) {

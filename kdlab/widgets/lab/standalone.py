@@ -10,7 +10,7 @@ from typing import Any
 from kdlab.widgets.lab.supply import Supply
 from kdlab.widgets.modules import bundle
 
-__all__ = ["FOLDER", "STYLE", "standalone"]
+__all__ = ["FOLDER", "STYLE", "to_html"]
 
 FOLDER = Path(__file__).parent
 STYLE = "".join(path.read_text(encoding="utf-8") for path in (FOLDER.parent / "page.css", FOLDER / "lab.css"))
@@ -44,7 +44,7 @@ standalone.open(document.getElementById("lab"), HELD);
 """)
 
 
-def standalone(supply: Supply, state: Mapping[str, Any]) -> str:
+def to_html(supply: Supply, state: Mapping[str, Any]) -> str:
     """Return the whole file; `state`: the traits with which it opens."""
     answers = supply.everything(PICTURES)
     buffers = [

@@ -1,17 +1,34 @@
-// The state of one lab. Changes are gathered and told to the watchers once a frame, so that however many of them come,
-// each view is drawn once.
+// The state of one lab. What follows from a change is worked out at once, and drawn in the next frame: a key press
+// need not wait for the frame to begin with the sums.
 
 export function makeStore(state) {
-  const watchers = [];
-  const changed = new Set();
+  const [derivers, watchers] = [[], []];
+  const [fresh, changed] = [new Set(), new Set()]; // keys that the derivers, and the watchers, have not heard of
   let frame = 0;
+  let ahead = false; // already derived for the coming frame; what still comes waits for it
 
-  // In the order in which they began to watch: what is worked out from other values is set by an earlier watcher and
-  // read, in the same frame, by later ones.
+  // In the order in which they were added: each may set what later ones read.
+  function derive() {
+    for (const { keys, act } of derivers) if (keys.some((key) => fresh.has(key))) act(state);
+    fresh.clear();
+  }
+
   function flush() {
-    for (const { keys, act } of watchers) if (keys.some((key) => changed.has(key))) act(state);
-    changed.clear();
     frame = 0;
+    derive();
+    ahead = false;
+    const told = new Set(changed);
+    changed.clear();
+    for (const { keys, act } of watchers) if (keys.some((key) => told.has(key))) act(state);
+  }
+
+  function note(key) {
+    fresh.add(key);
+    changed.add(key);
+    frame ||= requestAnimationFrame(flush);
+    if (ahead) return;
+    ahead = true;
+    queueMicrotask(derive);
   }
 
   return {
@@ -20,21 +37,18 @@ export function makeStore(state) {
       for (const [key, value] of Object.entries(changes)) {
         if (Object.is(state[key], value)) continue;
         state[key] = value;
-        changed.add(key);
-        frame ||= requestAnimationFrame(flush);
+        note(key);
       }
     },
-    watch(keys, act) {
-      watchers.push({ keys, act });
-    },
-    // Tells every watcher in the next frame, as when all is new.
-    refresh() {
-      for (const key of Object.keys(state)) changed.add(key);
-      frame ||= requestAnimationFrame(flush);
-    },
+    // For what is worked out from other values: `act` sets it.
+    derive: (keys, act) => derivers.push({ keys, act }),
+    // For what is drawn: `act` is called once a frame, however many changes there were.
+    watch: (keys, act) => watchers.push({ keys, act }),
+    // Tells all of them, as when everything is new.
+    refresh: () => Object.keys(state).forEach(note),
     close() {
       cancelAnimationFrame(frame);
-      watchers.length = 0;
+      derivers.length = watchers.length = 0;
     },
   };
 }

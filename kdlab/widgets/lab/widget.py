@@ -8,7 +8,7 @@ import anywidget
 from traitlets import Dict, Enum, Float, Int, List, Unicode
 
 from kdlab.registry import InputError
-from kdlab.widgets.lab.standalone import FOLDER, STYLE, standalone
+from kdlab.widgets.lab.standalone import FOLDER, STYLE, to_html
 from kdlab.widgets.lab.supply import NO_PICTURES, Answer, Supply
 from kdlab.widgets.modules import bundle
 
@@ -45,7 +45,7 @@ class Lab(anywidget.AnyWidget):
 
     def page(self) -> str:
         """Return the lab as it stands as one HTML file that needs no kernel."""
-        return standalone(self._supply, {name: getattr(self, name) for name in STATE})
+        return to_html(self._supply, {name: getattr(self, name) for name in STATE})
 
     def export(self, path: str | Path) -> None:
         """Write the lab as it stands to one HTML file that needs no kernel; a file of that name is replaced.
@@ -80,7 +80,7 @@ class Lab(anywidget.AnyWidget):
             case {"type": "pictures", "dataset": key, "indices": examples}:
                 return self._supply.pictures(key, examples)
             case {"type": "export", **state}:
-                page = standalone(self._supply, state)
+                page = to_html(self._supply, state)
                 return Answer({"name": "kdlab-temperature.html"}, (page.encode(),))
             case {"type": "networks"}:
                 return self._supply.networks()
