@@ -78,8 +78,8 @@ export function fromAddress(hash) {
 // Follows the address, and keeps it in step. Only the first lab of a page takes the address it was opened with, so that
 // a cell of a notebook that is run again shows what its code says.
 export function followAddress(store, complain) {
-  function read() {
-    const { changes, complaints } = fromAddress(location.hash);
+  function read(hash) {
+    const { changes, complaints } = fromAddress(hash);
     store.set(changes);
     if (complaints.length) complain(complaints.join(" "));
   }
@@ -89,11 +89,13 @@ export function followAddress(store, complain) {
     clearTimeout(timer);
     timer = setTimeout(write, PAUSE);
   });
-  if (!globalThis[TAKEN]) read();
+  // As the browser was asked for it: JupyterLab may have rewritten the address since.
+  if (!globalThis[TAKEN]) read(new URL(performance.getEntriesByType("navigation")[0].name).hash);
   globalThis[TAKEN] = true;
-  globalThis.addEventListener("hashchange", read);
+  const follow = () => read(location.hash);
+  globalThis.addEventListener("hashchange", follow);
   return () => {
     clearTimeout(timer);
-    globalThis.removeEventListener("hashchange", read);
+    globalThis.removeEventListener("hashchange", follow);
   };
 }

@@ -193,7 +193,8 @@ export function render({ model, el }) {
     section("Several temperatures, several teachers", "One temperature beside another, and one teacher beside another.", ladder.element, ensemble.element),
   );
   const page = element("div", { class: "kd-page kd-lab" }, top, element("div", { class: "kd-body" }, side, main));
-  page.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys for its notebook
+  // Or JupyterLab takes the arrow keys for its notebook; it looks at the element that has the focus only.
+  page.addEventListener("focusin", ({ target }) => (target.dataset.lmSuppressShortcuts = "true"));
   // The temperature that every view shows, for those who time or test it.
   store.watch(["temperature", "survey", "shown"], ({ temperature, survey: now }) => now && (page.dataset.drawn = temperature));
   // A sentence about what could not be done goes with the next thing one does.
