@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from kdlab.widgets.modules import bundle
 
 SOURCES = re.compile(r"^const SOURCES = (.*);\nconst ENTRY = (.*);$", re.MULTILINE)
 ENTRIES = ("lab.js", "standalone.js")
+Write = Callable[..., Path]
 
 
 @pytest.fixture
-def write(tmp_path: Path):
+def write(tmp_path: Path) -> Write:
     """Return a function that writes modules, given as name="source", and returns their folder."""
 
     def fill(**sources: str) -> Path:
@@ -32,7 +34,7 @@ def held(bundled: str) -> tuple[dict[str, str], str]:
     return json.loads(found[1]), json.loads(found[2])
 
 
-def test_a_module_stands_after_all_that_it_imports(write) -> None:
+def test_a_module_stands_after_all_that_it_imports(write: Write) -> None:
     folder = write(
         a='import { b } from "./b.js";\nimport {\n  c,\n} from "./c.js";',
         b='export { d as b } from "./d-1.js";',
@@ -47,7 +49,7 @@ def test_a_module_stands_after_all_that_it_imports(write) -> None:
     assert list(held(bundle(folder, "other.js"))[0]) == ["other.js"]
 
 
-def test_modules_do_not_import_each_other_in_a_circle(write) -> None:
+def test_modules_do_not_import_each_other_in_a_circle(write: Write) -> None:
     folder = write(a='import "x"; import { b } from "./b.js";', b='import { c } from "./c.js";', c='from "./b.js"')
     with pytest.raises(
         ValueError, match=r"^The modules (b\.js → c\.js → b|c\.js → b\.js → c)\.js import each other in"
@@ -55,7 +57,7 @@ def test_modules_do_not_import_each_other_in_a_circle(write) -> None:
         bundle(folder, "a.js")
 
 
-def test_a_missing_module_is_named(write) -> None:
+def test_a_missing_module_is_named(write: Write) -> None:
     folder = write(a='import { b } from "./b.js";')
     with pytest.raises(FileNotFoundError, match=r"b\.js"):
         bundle(folder, "a.js")
@@ -63,7 +65,7 @@ def test_a_missing_module_is_named(write) -> None:
         bundle(folder, "c.js")
 
 
-def test_no_module_ends_the_script_that_holds_it(write) -> None:
+def test_no_module_ends_the_script_that_holds_it(write: Write) -> None:
     source = 'export const html = "<!-- <script></script> ü \\n";\n'
     bundled = bundle(write(a=source), "a.js")
     assert not re.search(r"</|<!--|<script", bundled)

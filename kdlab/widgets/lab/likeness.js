@@ -25,7 +25,7 @@ export function similarPairs(confusion, classes, count = Infinity) {
 // where clusters from `classes` on are the earlier rows.
 export function linkage(confusion, classes) {
   const similar = similarity(confusion, classes);
-  const distance = similar.map((value) => -Math.log2(Math.max(value, LEAST)));
+  const distance = similar.map((value) => -Math.log2(Math.min(1, Math.max(value, LEAST))));
   const alive = Array.from({ length: classes }, (_, at) => ({ at, cluster: at, leaves: 1 }));
   const rows = [];
   while (alive.length > 1) {

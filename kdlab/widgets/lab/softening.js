@@ -97,7 +97,8 @@ export function angle(a, b) {
 }
 
 export function relativeError(exact, limit) {
-  return size(exact.map((value, j) => value - limit[j])) / size(exact) || (size(exact) ? 0 : NaN);
+  const length = size(exact);
+  return length > 0 ? size(exact.map((value, j) => value - limit[j])) / length : NaN;
 }
 
 // One distribution from those of several teachers: their arithmetic mean at exponent 1, geometric at 0, power mean between.
@@ -176,10 +177,14 @@ export function openSurvey(set, temperature) {
     }
     sums.size += Math.sqrt(exact);
     sums.apart += Math.sqrt(apart);
-    if (exact > 0 && limit > 0) {
-      sums.angle += (180 / Math.PI) * Math.acos(Math.min(1, Math.max(-1, product / Math.sqrt(exact * limit))));
-      sums.compared += 1;
-    }
+    if (limit === 0) return;
+    const between =
+      exact > 1e-200
+        ? (180 / Math.PI) * Math.acos(Math.min(1, Math.max(-1, product / Math.sqrt(exact * limit))))
+        : angle(soft, soft.map((_, j) => z[start + j] - v[start + j] - gap)); // squares of tiny gradients vanish
+    if (Number.isNaN(between)) return;
+    sums.angle += between;
+    sums.compared += 1;
   }
 
   function add(from, to) {
