@@ -14,6 +14,8 @@ from kdlab.widgets.lab import Lab, Supply
 
 __all__ = ["Temperature"]
 
+NO_MNIST = "MNIST's pictures are not on this machine: choose mnist on the page Distil once, and they are fetched."
+
 
 class Temperature(Lab):
     """The temperature lab, on MNIST and the digits that come with kdlab, and on `others` before them.
@@ -26,8 +28,10 @@ class Temperature(Lab):
         given = [one if isinstance(one, Predictions) else Predictions.read(Path(one)) for one in others]
         assets = files("kdlab.assets")
         with as_file(assets / "temperature") as folder:
-            mnist = replace(Predictions.load(folder / "mnist.npz"), images=mnist_test_images())
-            networks = read(folder / "networks.safetensors")
+            mnist, networks = Predictions.load(folder / "mnist.npz"), read(folder / "networks.safetensors")
+        mnist = replace(mnist, images=mnist_test_images())
+        if mnist.images is None:
+            mnist = replace(mnist, note=f"{mnist.note} {NO_MNIST}")
         with as_file(assets / "opening" / "history.npz") as path:
             digits = Predictions.of(History.load(path), "digits")
         shown = [*given, mnist, digits]

@@ -14,7 +14,7 @@ SHAPE = (10_000, 1, 28, 28)
 def mnist_test_images() -> NDArray[np.uint8] | None:
     """Return them as uint8 (10,000, 1, 28, 28), or None where MNIST was not fetched yet, or not whole."""
     try:
-        pixels = np.fromfile(data_root() / "MNIST" / "raw" / "t10k-images-idx3-ubyte", dtype=np.uint8, offset=HEADER)
+        content = np.fromfile(data_root() / "MNIST" / "raw" / "t10k-images-idx3-ubyte", dtype=np.uint8)
     except OSError:
         return None
-    return pixels.reshape(SHAPE) if len(pixels) == np.prod(SHAPE) else None
+    return content[HEADER:].reshape(SHAPE) if len(content) == HEADER + np.prod(SHAPE) else None

@@ -6,16 +6,19 @@ import { ROLES, roleNames } from "./dom.js";
 import { angle, divergence, entropy, matchingGradient, openSurvey, relativeError, softGradient } from "./softening.js";
 
 const POINTS = 41;
+const GRIDS = [8, 4, 2, 1]; // every how many-th temperature
 const SLICE = 4; // milliseconds of a frame that the sweep over a whole test set may take
 export const TEMPERATURES = Array.from({ length: POINTS }, (_, at) => LOWEST * (HIGHEST / LOWEST) ** (at / (POINTS - 1)));
 const EXAMPLE = { colour: "#5b6775", dash: "none", thin: true };
 const HARD = { colour: "#1d2733", dash: "7 3 2 3" };
 
-// Sweeps the temperatures over a test set without holding up a frame; `tell(surveys)` after each one.
+// Sweeps the temperatures over a test set without holding up a frame, from a coarse grid of them to finer ones;
+// `tell(surveys)` after each grid.
 export function startSweep(set, tell) {
   const rows = set.labels.length;
-  // From coarse to fine, so that the shape of the curves is there early.
-  const order = [...TEMPERATURES.keys()].sort((a, b) => (a % 8 && 1) + (a % 4 && 1) + (a % 2 && 1) - ((b % 8 && 1) + (b % 4 && 1) + (b % 2 && 1)));
+  const coarseness = (at) => GRIDS.findIndex((step) => at % step === 0);
+  const order = [...TEMPERATURES.keys()].sort((a, b) => coarseness(a) - coarseness(b));
+  const ends = GRIDS.map((step) => Math.ceil(POINTS / step)); // how many temperatures each grid has
   const done = new Map();
   let [open, row, timer] = [null, 0, 0];
   function go() {
@@ -28,7 +31,8 @@ export function startSweep(set, tell) {
       if (row < rows) continue;
       done.set(order[done.size], open.result());
       [open, row] = [null, 0];
-      if (done.size === POINTS) return tell(ordered(), true);
+      if (ends.includes(done.size)) tell(ordered());
+      if (done.size === POINTS) return;
     }
     timer = setTimeout(go, 12);
   }

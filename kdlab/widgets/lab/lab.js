@@ -123,6 +123,7 @@ export function render({ model, el }) {
   });
   store.watch(["shown", "temperature", "scale"], ({ shown, temperature, scale, exponent }) => {
     if (!shown) return;
+    page.style.setProperty("--kd-names", `${Math.min(15, 2 + Math.max(3, ...shown.classes.map((name) => name.length)))}ch`);
     bars.draw(shown, temperature, scale);
     gradient.draw(shown, temperature);
     ladder.draw(shown, temperature, scale);

@@ -150,7 +150,7 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
       const named = classes.length <= LEGIBLE;
       const label = (at) => element("span", { title: classes[at] }, name(at));
       const long = classes.some((_, at) => name(at).length > 2);
-      columns.classList.toggle("kd-upright", long);
+      columns.classList.toggle("kd-upright", named && long);
       columns.replaceChildren(...(named ? classes.map((_, at) => label(at)) : [element("span", {}, `predicted: ${classes.length} classes`)]));
       lines.replaceChildren(...(named ? classes.map((_, at) => label(at)) : [element("span", { class: "kd-sideways" }, "true")]));
       canvas.setAttribute("aria-label", `${title}: ${classes.length} true classes by ${classes.length} predicted ones. Walk through it with the arrow keys, and press Enter to see a cell's examples.`);

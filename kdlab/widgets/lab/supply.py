@@ -13,11 +13,11 @@ from kdlab.core.portable import Layers
 from kdlab.core.predictions import Predictions
 from kdlab.registry import InputError
 
-__all__ = ["NO_PICTURES", "Answer", "Supply"]
+__all__ = ["Answer", "Supply"]
 
 Networks = Mapping[str, tuple[Layers, NDArray[np.float32]]]
 
-NO_PICTURES = "The pictures are not on this machine; they come with the data set, when a run first uses it."
+NO_PICTURES = "There are no pictures of these examples here; their numbers stand for them."
 SHAPE = (1, 28, 28)  # of the pad's drawing
 DOUBT = 4.0  # at this temperature the teacher's doubts show
 

@@ -9,7 +9,7 @@ from traitlets import Dict, Enum, Float, Int, List, Unicode
 
 from kdlab.registry import InputError
 from kdlab.widgets.lab.standalone import FOLDER, STYLE, to_html
-from kdlab.widgets.lab.supply import NO_PICTURES, Answer, Supply
+from kdlab.widgets.lab.supply import Answer, Supply
 from kdlab.widgets.modules import bundle
 
 __all__ = ["Lab"]
@@ -63,10 +63,6 @@ class Lab(anywidget.AnyWidget):
                 whole.replace(path)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror or error}): name another file.") from error
-
-    def missing(self) -> list[str]:
-        """Return a sentence for each set of which there are no pictures."""
-        return [f"{one.label}: {NO_PICTURES}" for one in self._supply.sets.values() if one.images is None]
 
     def _answer(self, _: Any, question: dict[str, Any], buffers: list[Any]) -> None:
         try:
