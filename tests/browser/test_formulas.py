@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from kdlab.core import temperature as lab
 from kdlab.core.history import History
+from kdlab.core.predictions import Predictions
 from kdlab.widgets.lab.standalone import FOLDER
 from kdlab.widgets.modules import bundle
 
@@ -367,3 +368,15 @@ def lengths(vectors: Array) -> Array:
 
 def mean_ratio(above: Array, below: Array) -> Array:
     return np.array([above.mean() / below.mean() if below.any() else np.nan])
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.3, 1.0])
+def test_the_mistakes_of_an_ensemble(page: Page, exponent: float) -> None:
+    with as_file(files("kdlab.assets") / "temperature" / "mnist.npz") as path:
+        shipped = Predictions.load(path)
+    teachers = [shipped.logits["teacher"], *shipped.more_teachers]
+    mean = lab.power_mean(np.stack([lab.log_soften(logits, 4.0) for logits in teachers]), exponent)
+    script = """([teachers, labels, exponent]) =>
+      softening.meanMistakes(teachers.map((text) => Float32Array.from(doubles(text))), labels, 10, 4, exponent)"""
+    ours = page.evaluate(script, [[packed(one) for one in teachers], shipped.labels.tolist(), exponent])
+    assert ours == (mean.argmax(-1) != shipped.labels).sum()

@@ -1,6 +1,6 @@
 // Lines against the temperature, with the current temperature marked and read off in the legend.
 
-import { drawing, element, formatNumber } from "./dom.js";
+import { drawing, element, formatNumber, power } from "./dom.js";
 import { HIGHEST, LOWEST } from "./dial.js";
 
 const TICKS = [0.5, 1, 2, 5, 10, 20, 50, 100];
@@ -44,7 +44,7 @@ export function makeChart({ title, note, unit = "" }) {
     back.replaceChildren(
       ...ticks.flatMap((tick) => [
         drawing("line", { class: "kd-grid", x1: String(LEFT), x2: String(right), y1: String(y(tick)), y2: String(y(tick)) }),
-        drawing("text", { class: "kd-y", x: String(LEFT - 6), y: String(y(tick) + 4) }, scale === "log" ? formatNumber(tick) : String(Number(tick.toPrecision(3)))),
+        drawing("text", { class: "kd-y", x: String(LEFT - 6), y: String(y(tick) + 4) }, scale === "log" && tick < 0.001 ? power(tick) : String(Number(tick.toPrecision(3)))),
       ]),
       ...TICKS.map((tick) => drawing("text", { class: "kd-x", x: String(x(tick)), y: String(bottom + 15) }, String(tick))),
       drawing("text", { class: "kd-x", x: String((LEFT + right) / 2), y: String(HEIGHT - 4) }, "temperature T"),

@@ -56,11 +56,11 @@ export function formatShare(share) {
   return share ? power(share) : "0 %";
 }
 
-// Short scientific notation: 3×10⁻⁷.
+// Short scientific notation: 3×10⁻⁷, and 10⁻⁷.
 export function power(value) {
   const [digits, exponent] = value.toExponential(0).split("e");
   const raised = [...exponent.replace("+", "")].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit] ?? "⁻").join("");
-  return `${digits}×10${raised}`;
+  return `${digits === "1" ? "" : `${digits}×`}10${raised}`;
 }
 
 export function formatNumber(value) {

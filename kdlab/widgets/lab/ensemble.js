@@ -2,7 +2,7 @@
 
 import { element, formatShare, labelled } from "./dom.js";
 import { foremost, length } from "./bars.js";
-import { entropy, logSoften, powerMean, soften } from "./softening.js";
+import { entropy, logSoften, meanMistakes, powerMean, soften } from "./softening.js";
 
 const MOST = 12;
 
@@ -13,15 +13,31 @@ export function makeEnsemble(store) {
   const head = element("thead");
   const table = element("table", { class: "kd-ensemble" }, head, body);
   const words = element("p", { class: "kd-note" });
+  const score = element("p", {});
   const ends = element("p", { class: "kd-ends" }, element("span", {}, "0 geometric"), element("span", {}, "arithmetic 1"));
   const root = element(
     "section", { class: "kd-card" },
     element("h3", {}, "An ensemble of teachers, this example"),
     element("div", { class: "kd-mean" }, labelled("Exponent of the power mean", input), output, ends),
-    table, words,
+    table, words, score,
   );
   input.addEventListener("input", () => store.set({ exponent: Number(input.value) }));
-  let [shown, rows] = [null, []];
+  let [shown, rows, timer] = [null, [], 0];
+
+  // Of the whole test set, once the sliders rest: it takes longer than a frame.
+  function count() {
+    clearTimeout(timer);
+    score.textContent = "";
+    const { set, temperature, exponent } = store.state;
+    if (!set?.teachers) return;
+    timer = setTimeout(() => {
+      const teachers = [set.logits.teacher, ...set.teachers];
+      const mistakes = (some) => meanMistakes(some, set.labels, set.classes.length, temperature, exponent).toLocaleString("en");
+      const alone = teachers.map((one) => mistakes([one])).join(", ");
+      score.textContent = `Of ${set.labels.length.toLocaleString("en")} test examples the teachers have ${alone} wrong, this mean of them ${mistakes(teachers)}.`;
+    }, 250);
+  }
+  store.watch(["set", "teachers", "temperature", "exponent"], count);
 
   function build(teachers) {
     const { classes, truth } = shown;
@@ -66,8 +82,8 @@ export function makeEnsemble(store) {
       const bits = mean.reduce((sum, p) => sum - (p > 0 ? p * Math.log2(p) : 0), 0);
       const single = teachers.reduce((sum, logits) => sum + entropy(logits, temperature), 0) / teachers.length;
       words.textContent =
-        `The mean has ${bits.toFixed(2)} bits, its teachers ${single.toFixed(2)} on average. The arithmetic mean keeps what any one teacher ` +
-        `thinks possible; the geometric one only what none of them rules out.`;
+        `The mean has ${bits.toFixed(2)} bits, its teachers ${single.toFixed(2)} on average. The arithmetic mean keeps what any one ` +
+        `teacher thinks possible; the geometric one only what none of them rules out.`;
     },
   };
 }

@@ -5,7 +5,7 @@ import { element, formatNumber } from "./dom.js";
 import { angle, hardGradient, matchingGradient, relativeError, size, softGradient } from "./softening.js";
 
 const MOST = 16;
-const SIGNS = { exact: "(q − p)/T, exact", limit: "(z − v)/(N T²), the limit" };
+const SIGNS = { exact: "(q − p)/T, exact", limit: "(z − v)/(N T²), the limit, with zero-mean logits" };
 
 export function makeGradient() {
   const body = element("tbody");

@@ -116,6 +116,27 @@ export function powerMean(logProbabilities, exponent) {
   return soften(logs, 1);
 }
 
+// How many test examples that mean of several teachers has wrong; `teachers`: the logits of all examples, each.
+export function meanMistakes(teachers, labels, width, temperature, exponent) {
+  const row = new Float64Array(width);
+  const score = new Float64Array(width); // grows with the mean, so that its largest is the mean's
+  let mistakes = 0;
+  for (let i = 0; i < labels.length; i++) {
+    const start = i * width;
+    score.fill(0);
+    for (const logits of teachers) {
+      const best = largest(logits, start, width);
+      const logSum = softenInto(row, logits, start, best, temperature);
+      for (let j = 0; j < width; j++) {
+        const log = (logits[start + j] - logits[start + best]) / temperature - logSum;
+        score[j] += exponent > 0 ? Math.expm1(exponent * log) / exponent : log;
+      }
+    }
+    mistakes += largest(score, 0, width) !== labels[i];
+  }
+  return mistakes;
+}
+
 // What a whole test set says at one temperature. Rows may be added in parts, so that a long sweep can pause between them.
 export function openSurvey(set, temperature) {
   const { classes, labels, logits } = set;
