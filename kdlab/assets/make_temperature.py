@@ -53,7 +53,9 @@ def make(folder: Path) -> None:
         more_teachers=tuple(logits(network) for network in teachers[1:]),
         note=note,
     ).save(folder / "mnist.npz")
-    print(note, {name: run.result["validation"][name]["errors"] for name in errors})
+    validation = {name: run.result["validation"][name]["errors"] for name in errors}
+    p = run.result["mcnemar"]["p"]
+    print(f"{note} Validation errors of 5,000: {validation}; McNemar's p on the test images: {p:.2g}.")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ export function render({ model, el }) {
   const source = makeSource({ store, pictures, draw });
   closing.push(source.close);
   const bars = makeBars();
-  const sentence = element("p", { class: "kd-sentence" });
+  const sentence = element("p", { class: "kd-sentence" }, "Loading the logits …");
   const spoken = element("p", { class: "kd-spoken", role: "status", "aria-live": "polite" });
   const alarm = element("p", { class: "kd-error", role: "alert", hidden: true });
   const choose = (network) => (place) => store.set({ cell: { network, ...place } });

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-from traitlets import Dict, Enum, Float, Int, List, Unicode
+import numpy as np
+from traitlets import Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
+from kdlab.core.metrics import telling_example
 from kdlab.registry import InputError
 from kdlab.widgets.lab.standalone import FOLDER, STYLE, to_html
 from kdlab.widgets.lab.supply import Answer, Supply
@@ -14,6 +16,7 @@ from kdlab.widgets.modules import bundle
 
 __all__ = ["Lab"]
 
+MOST_CLASSES = 12  # of one's own, as in own.js
 OWN = {"classes": ["dog", "cat", "tree"], "teacher": [9.0, 4.0, -3.0], "student": [5.0, 1.0, 0.0]}
 STATE = ("temperature", "dataset", "example", "scale", "exponent", "source", "own", "cell")
 
@@ -39,9 +42,42 @@ class Lab(anywidget.AnyWidget):
     cell = Dict(None, allow_none=True).tag(sync=True)
 
     def __init__(self, supply: Supply, **traits: Any) -> None:
-        super().__init__(sets=supply.menu(), **traits)
         self._supply = supply
+        super().__init__(sets=supply.menu(), **traits)
         self.on_msg(self._answer)
+
+    @validate("dataset")
+    def _check_dataset(self, proposal: Bunch) -> str:
+        if proposal.value not in self._supply.sets:
+            raise TraitError(f"There is no data set {proposal.value!r} here; there are {', '.join(self._supply.sets)}.")
+        return proposal.value
+
+    @validate("example")
+    def _check_example(self, proposal: Bunch) -> int:
+        examples = len(self._supply.sets[self.dataset].labels)
+        if proposal.value >= examples:
+            raise TraitError(f"There is no test example {proposal.value}: {self.dataset} has 0 to {examples - 1}.")
+        return proposal.value
+
+    @validate("own")
+    def _check_own(self, proposal: Bunch) -> dict[str, list[Any]]:
+        lists = [list(proposal.value.get(key, [])) for key in OWN]
+        classes = len(lists[0])
+        try:
+            numbers = np.array(lists[1:], dtype=float)
+        except (TypeError, ValueError):
+            numbers = np.array(np.nan)
+        if numbers.shape != (2, classes) or not 2 <= classes <= MOST_CLASSES or not np.isfinite(numbers).all():
+            raise TraitError(
+                f"Own logits need {', '.join(OWN)}: lists of one length, from 2 to {MOST_CLASSES} classes."
+            )
+        return dict(zip(OWN, lists, strict=True))
+
+    @observe("dataset")
+    def _begin(self, change: Bunch) -> None:
+        one = self._supply.sets[change.new]
+        if self.example >= len(one.labels):
+            self.example = telling_example(one.logits, one.labels)
 
     def page(self) -> str:
         """Return the lab as it stands as one HTML file that needs no kernel."""
