@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kdlab.widgets.lab.standalone import FOLDER
-from kdlab.widgets.modules import bundle
+from kdlab.widgets.modules import FOLDER, bundle
 
 SOURCES = re.compile(r"^const SOURCES = (.*);\nconst ENTRY = (.*);$", re.MULTILINE)
-ENTRIES = ("lab.js", "standalone.js")
+ENTRIES = ("lab.js", "standalone.js", "soft_targets.js", "gallery.js")
 Write = Callable[..., Path]
 
 

@@ -1,12 +1,13 @@
 """Pictures from the test set, to look at and to choose from."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import anywidget
 import numpy as np
 from numpy.typing import NDArray
 from traitlets import Bytes, Dict, Int
+
+from kdlab.widgets.modules import FOLDER, bundle
 
 __all__ = ["Gallery"]
 
@@ -14,7 +15,7 @@ __all__ = ["Gallery"]
 class Gallery(anywidget.AnyWidget):
     """Shows pictures under a title; `chosen` is the index of the example that was clicked."""
 
-    _esm = Path(__file__).parent / "gallery.js"
+    _esm = bundle(FOLDER, "gallery.js")
     pixels = Bytes(b"").tag(sync=True)
     shown = Dict({"title": "", "shape": [1, 1, 1], "indices": [], "labels": []}).tag(sync=True)
     chosen = Int(0).tag(sync=True)

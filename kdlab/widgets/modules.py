@@ -5,7 +5,9 @@ import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-__all__ = ["bundle"]
+__all__ = ["FOLDER", "bundle"]
+
+FOLDER = Path(__file__).parent / "lab"
 
 IMPORT = re.compile(r'\bfrom "\./([\w-]+\.js)"')
 

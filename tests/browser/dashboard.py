@@ -99,14 +99,14 @@ class Dashboard:
 
     def shares(self, network: str) -> list[float]:
         """Return the lengths of a network's bars."""
-        bars = self.page.locator(f".kd-bars.kd-{network} .kd-bar")
+        bars = self.page.locator(f".kd-bars .kd-line.kd-{network} .kd-bar")
         drawn = bars.evaluate_all("bars => bars.map(bar => bar.style.transform)")
         return [float(re.fullmatch(r"scaleX\((.*)\)", transform)[1]) for transform in drawn]
 
     def wait_for_shares(self, network: str, wanted: list[float]) -> None:
         self.page.wait_for_function(
             """([network, wanted]) => {
-              const bars = [...document.querySelectorAll(`.kd-bars.kd-${network} .kd-bar`)];
+              const bars = [...document.querySelectorAll(`.kd-bars .kd-line.kd-${network} .kd-bar`)];
               const shares = bars.map((bar) => Number(bar.style.transform.slice(7, -1)));
               return wanted.every((share, index) => Math.abs(share - shares[index]) < 1e-4);
             }""",
@@ -114,7 +114,7 @@ class Dashboard:
         )
 
     def percentages(self, network: str) -> list[str]:
-        return self.page.locator(f".kd-bars.kd-{network} .kd-value").all_text_contents()
+        return self.page.locator(f".kd-bars tbody .kd-value.kd-{network}").all_text_contents()
 
     def turn(self, key: str, moves: str, times: int) -> float:
         """Move a knob with an arrow key; return the value beside it."""

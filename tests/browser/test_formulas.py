@@ -16,8 +16,7 @@ from playwright.sync_api import Browser, Page
 from kdlab.core import temperature as lab
 from kdlab.core.history import History
 from kdlab.core.predictions import Predictions
-from kdlab.widgets.lab.standalone import FOLDER
-from kdlab.widgets.modules import bundle
+from kdlab.widgets.modules import FOLDER, bundle
 
 pytestmark = pytest.mark.browser
 TEMPERATURES = [0.5, 1.0, 2.7, 20.0, 100.0]

@@ -1,7 +1,7 @@
 // The softened predictions of all networks for one example, class by class: bars at T with a tick where they are at
 // T = 1, in a table of their numbers.
 
-import { ROLES, element, formatShare, roleNames } from "./dom.js";
+import { ROLES, element, formatShare, nameWidth, roleNames } from "./dom.js";
 import { soften } from "./softening.js";
 
 const DECADES = 10; // the log scale begins at 10⁻¹⁰
@@ -20,7 +20,7 @@ export function foremost(logits, most) {
 export function makeBars() {
   const head = element("tr");
   const body = element("tbody");
-  const rest = element("caption", { class: "kd-rest" });
+  const rest = element("caption");
   const root = element("table", { class: "kd-bars" }, rest, element("thead", {}, head), body);
   let shown;
   let rows = []; // kept while only lengths and numbers change
@@ -30,6 +30,7 @@ export function makeBars() {
     const networks = roleNames(logits);
     const titles = networks.map((network) => element("th", { scope: "col", class: `kd-value kd-${network}` }, ROLES[network].label));
     head.replaceChildren(element("th", { scope: "col" }, "Class"), element("td", {}), ...titles);
+    root.style.setProperty("--kd-names", nameWidth(classes));
     const kept = foremost(logits.teacher, MOST);
     rest.textContent = kept.length < classes.length ? `The teacher's first ${kept.length} of ${classes.length} classes` : "";
     rows = kept.map((at) => {
@@ -38,7 +39,7 @@ export function makeBars() {
       const cells = networks.map((network) => {
         const [bar, tick] = [element("div", { class: "kd-bar" }), element("div", { class: "kd-tick" })];
         const line = element("div", { class: `kd-line kd-${network}` }, bar, tick);
-        return { network, line, bar, tick, value: element("td", { class: "kd-value" }) };
+        return { network, line, bar, tick, value: element("td", { class: `kd-value kd-${network}` }) };
       });
       const track = element("td", { class: "kd-track" }, ...cells.map(({ line }) => line));
       return { at, cells, row: element("tr", {}, name, track, ...cells.map(({ value }) => value)) };

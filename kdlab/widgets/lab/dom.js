@@ -44,6 +44,11 @@ export function roleNames(logits) {
   return Object.keys(ROLES).filter((role) => logits[role]);
 }
 
+// How wide a column of class names is to be.
+export function nameWidth(classes) {
+  return `${Math.min(15, 2 + Math.max(3, ...classes.map((name) => name.length)))}ch`;
+}
+
 export function formatTemperature(temperature) {
   return temperature < 10 ? temperature.toFixed(2) : temperature.toFixed(1);
 }

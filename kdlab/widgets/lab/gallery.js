@@ -1,80 +1,49 @@
-// Examples of the test set to choose from: those behind a cell, or those the teacher is least sure of.
+// Small pictures from one block of pixels; a click chooses one.
 
-import { button, element } from "./dom.js";
 import { paint } from "./picture.js";
-import { entropy, soften } from "./softening.js";
 
-const SHOWN = 20;
+export function render({ model, el }) {
+  el.classList.add("kd-gallery");
 
-const row = (values, at, width) => values.subarray(at * width, (at + 1) * width);
-
-// The examples of a cell's true class, those first whose softened prediction puts most (or differs most) there.
-function behind(set, cell, temperature) {
-  const width = set.classes.length;
-  const share = (role, at) => soften(row(set.logits[role], at, width), temperature)[cell.predicted];
-  const found = [];
-  for (let at = 0; at < set.labels.length; at++) {
-    if (set.labels[at] !== cell.true) continue;
-    found.push([at, cell.network === "difference" ? Math.abs(share("student", at) - share("teacher", at)) : share(cell.network, at)]);
+  function build() {
+    const { title, shape, indices, labels } = model.get("shown");
+    const view = model.get("pixels");
+    el.replaceChildren(Object.assign(document.createElement("p"), { textContent: title }));
+    if (!indices.length) return;
+    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    const size = shape[0] * shape[1] * shape[2];
+    const list = document.createElement("div");
+    list.className = "kd-pictures";
+    indices.forEach((example, position) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.example = example;
+      button.title = `Test image ${example}: ${labels[position]}. Choose it to see its soft targets.`;
+      button.setAttribute("aria-label", button.title);
+      const canvas = document.createElement("canvas");
+      paint(canvas, bytes.subarray(position * size, (position + 1) * size), shape);
+      button.append(canvas);
+      button.addEventListener("click", () => {
+        model.set("chosen", example);
+        model.save_changes();
+      });
+      list.append(button);
+    });
+    el.append(list);
+    mark();
   }
-  return found.sort((a, b) => b[1] - a[1]).map(([at]) => at);
-}
-
-function leastSure(set) {
-  const width = set.classes.length;
-  const bits = Float64Array.from(set.labels, (_, at) => entropy(row(set.logits.teacher, at, width), 1));
-  return [...bits.keys()].sort((a, b) => bits[b] - bits[a]);
-}
-
-export function makeGallery({ store, pictures }) {
-  const heading = element("h3", {});
-  const list = element("div", { class: "kd-pictures" });
-  const clear = button("Show the teacher's doubts instead", "", () => store.set({ cell: null }), { class: "kd-link" });
-  const note = element("p", { class: "kd-note" });
-  const root = element("section", { class: "kd-card kd-behind" }, element("div", { class: "kd-behind-top" }, heading, clear), list, note);
-  let timer = 0;
 
   function mark() {
-    const { source, example } = store.state;
-    for (const item of list.children) item.setAttribute("aria-pressed", source === "example" && Number(item.dataset.example) === example);
+    for (const button of el.querySelectorAll("button"))
+      button.setAttribute("aria-pressed", Number(button.dataset.example) === model.get("chosen"));
   }
 
-  async function build() {
-    const { set, cell, temperature } = store.state;
-    const found = cell ? behind(set, cell, temperature) : leastSure(set);
-    const names = cell && [cell.true, cell.predicted].map((at) => set.classes[at]);
-    const whose = { teacher: "the teacher's", student: "the student's", difference: "the difference in" };
-    heading.textContent = cell
-      ? `True ${names[0]} → ${names[1]}: examples with most of ${whose[cell.network]} share there first`
-      : "Examples the teacher is least sure of";
-    clear.hidden = !cell;
-    const chosen = found.slice(0, SHOWN);
-    list.replaceChildren(
-      ...chosen.map((example) => {
-        const title = `Test example ${example}, true class ${set.classes[set.labels[example]]}: show its soft targets`;
-        const item = button(String(example), title, () => store.set({ source: "example", example }), { "data-example": String(example) });
-        item.setAttribute("aria-label", title);
-        return item;
-      }),
-    );
-    note.textContent = set.pictures;
-    mark();
-    const images = await pictures(set, chosen);
-    for (const item of list.children) {
-      const pixels = images.get(Number(item.dataset.example));
-      if (!pixels) continue;
-      const canvas = element("canvas");
-      paint(canvas, pixels, set.shape);
-      item.replaceChildren(canvas);
-    }
-  }
-
-  store.watch(["set", "cell"], ({ set }) => set && build());
-  // The order depends on T a little; it is made anew when the slider rests.
-  store.watch(["temperature"], ({ set, cell }) => {
-    clearTimeout(timer);
-    if (set && cell) timer = setTimeout(build, 300);
-  });
-  store.watch(["example", "source"], mark);
-  return { element: root };
+  // `shown` arrives after `pixels` in the same message, so both are there when it changes.
+  model.on("change:shown", build);
+  model.on("change:chosen", mark);
+  build();
+  return () => {
+    model.off("change:shown", build);
+    model.off("change:chosen", mark);
+  };
 }

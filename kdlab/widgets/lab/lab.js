@@ -6,10 +6,10 @@ import { makeBars } from "./bars.js";
 import { makeChannel } from "./channel.js";
 import { makeCurves, startSweep } from "./curves.js";
 import { makeDial } from "./dial.js";
-import { button, element, formatNumber, formatShare, formatTemperature, labelled } from "./dom.js";
+import { button, element, formatNumber, formatShare, formatTemperature, labelled, nameWidth } from "./dom.js";
 import { makeEnsemble } from "./ensemble.js";
 import { makeExport } from "./export.js";
-import { makeGallery } from "./gallery.js";
+import { makeBehind } from "./behind.js";
 import { makeGradient } from "./gradient.js";
 import { makeLadder } from "./ladder.js";
 import { makeMatrix } from "./matrix.js";
@@ -110,7 +110,7 @@ export function render({ model, el }) {
   };
   const still = element("p", { class: "kd-note kd-still" });
   const alike = makeAlike({ onChoose: (cell) => store.set({ cell }) });
-  const gallery = makeGallery({ store, pictures });
+  const behind = makeBehind({ store, pictures });
   const gradient = makeGradient();
   const curves = makeCurves();
   const ensemble = makeEnsemble(store);
@@ -123,7 +123,7 @@ export function render({ model, el }) {
   });
   store.watch(["shown", "temperature", "scale"], ({ shown, temperature, scale, exponent }) => {
     if (!shown) return;
-    page.style.setProperty("--kd-names", `${Math.min(15, 2 + Math.max(3, ...shown.classes.map((name) => name.length)))}ch`);
+    page.style.setProperty("--kd-names", nameWidth(shown.classes));
     bars.draw(shown, temperature, scale);
     gradient.draw(shown, temperature);
     ladder.draw(shown, temperature, scale);
@@ -187,7 +187,7 @@ export function render({ model, el }) {
   const main = element(
     "div", { class: "kd-main" },
     section("The whole test set, softened", "Each row: the mean prediction for one true class, in percent. As T rises the right answers fade and the wrong ones come up: that is the dark knowledge. Click a cell for its examples.",
-      grid("matrices3", ...NETWORKS.map((network) => matrices[network].element)), still, gallery.element, alike.element, about),
+      grid("matrices3", ...NETWORKS.map((network) => matrices[network].element)), still, behind.element, alike.element, about),
     section("Entropy, divergence, agreement", "The line marks the temperature; the numbers are what holds there.", grid("charts", charts.entropy.element, charts.divergence.element, charts.agreement.element)),
     section("The gradient", "What pulls at the student's logits z, with the teacher's v: exactly, and as it becomes when T is high. There distillation turns into matching logits.",
       gradient.element, grid("charts", charts.angle.element, charts.error.element, charts.size.element)),

@@ -3,17 +3,15 @@
 import base64
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from string import Template
 from typing import Any
 
 from kdlab.widgets.lab.supply import Supply
-from kdlab.widgets.modules import bundle
+from kdlab.widgets.modules import FOLDER, bundle
 
-__all__ = ["FOLDER", "STYLE", "to_html"]
+__all__ = ["STYLE", "to_html"]
 
-FOLDER = Path(__file__).parent
-STYLE = "".join(path.read_text(encoding="utf-8") for path in (FOLDER.parent / "page.css", FOLDER / "lab.css"))
+STYLE = "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("../page.css", "lab.css"))
 PICTURES = 3_000_000  # bytes of pictures, packed; the whole file is to stay under 8 MB
 
 PAGE = Template("""\

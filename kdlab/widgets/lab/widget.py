@@ -10,9 +10,9 @@ from traitlets import Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, 
 
 from kdlab.core.metrics import telling_example
 from kdlab.registry import InputError
-from kdlab.widgets.lab.standalone import FOLDER, STYLE, to_html
+from kdlab.widgets.lab.standalone import STYLE, to_html
 from kdlab.widgets.lab.supply import Answer, Supply
-from kdlab.widgets.modules import bundle
+from kdlab.widgets.modules import FOLDER, bundle
 
 __all__ = ["Lab"]
 
