@@ -80,13 +80,13 @@ VECTORS = """([exact, limit, width]) => {
 }"""
 SHIFTED = """([teachers, students, width, t]) => {
   const [v, z] = [rows(teachers, width), rows(students, width)];
-  const survey = (teacher, student) => {
+  const whole = (teacher, student) => {
     const set = { classes: teacher, labels: Int32Array.of(0), logits: { teacher, student } };
-    return softening.survey(set, t).divergence.student;
+    return survey.survey(set, t).divergence.student;
   };
   return {
     one: v.map((row, i) => softening.divergence(row, z[i], t)),
-    survey: v.map((row, i) => survey(Float64Array.from(row), Float64Array.from(z[i]))),
+    survey: v.map((row, i) => whole(Float64Array.from(row), Float64Array.from(z[i]))),
   };
 }"""
 ENSEMBLE = """([teachers, width, exponent]) => {
@@ -95,8 +95,8 @@ ENSEMBLE = """([teachers, width, exponent]) => {
 }"""
 SURVEY = """([classes, labels, logits, t]) => {
   const set = makeSet(classes, labels, logits);
-  const whole = softening.survey(set, t);
-  const parts = softening.openSurvey(set, t);
+  const whole = survey.survey(set, t);
+  const parts = survey.openSurvey(set, t);
   parts.add(0, 5);
   parts.add(5, 6);
   parts.add(6, labels.length);
@@ -110,7 +110,7 @@ SURVEY = """([classes, labels, logits, t]) => {
   };
 }"""
 UNMOVED = """([classes, labels, logits]) => {
-  const { mistakes, agreement, hardGradient } = softening.unmoved(makeSet(classes, labels, logits));
+  const { mistakes, agreement, hardGradient } = survey.unmoved(makeSet(classes, labels, logits));
   const list = (shares) => Object.keys(logits).map((role) => shares[role]);
   return { mistakes: list(mistakes), agreement: list(agreement), hardGradient: [hardGradient] };
 }"""
@@ -127,7 +127,7 @@ LIKENESS = """([text, classes, count]) => {
 @pytest.fixture(scope="module")
 def page(chromium: Browser) -> Iterator[Page]:
     page = chromium.new_page()
-    for name in ("softening", "likeness"):
+    for name in ("softening", "survey", "likeness"):
         page.evaluate(LOAD, [name, bundle(FOLDER, f"{name}.js")])
     yield page
     page.close()
@@ -376,6 +376,6 @@ def test_the_mistakes_of_an_ensemble(page: Page, exponent: float) -> None:
     teachers = [shipped.logits["teacher"], *shipped.more_teachers]
     mean = lab.power_mean(np.stack([lab.log_soften(logits, 4.0) for logits in teachers]), exponent)
     script = """([teachers, labels, exponent]) =>
-      softening.meanMistakes(teachers.map((text) => Float32Array.from(doubles(text))), labels, 10, 4, exponent)"""
+      survey.meanMistakes(teachers.map((text) => Float32Array.from(doubles(text))), labels, 10, 4, exponent)"""
     ours = page.evaluate(script, [[packed(one) for one in teachers], shipped.labels.tolist(), exponent])
     assert ours == (mean.argmax(-1) != shipped.labels).sum()

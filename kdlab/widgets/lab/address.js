@@ -42,10 +42,15 @@ const PARTS = {
   ],
   own: [
     "own",
-    ({ classes, teacher, student }) => [classes.map(encodeURIComponent), teacher, student].map((list) => list.join()).join(";"),
+    ({ classes, teacher, student }) =>
+      [classes.map(encodeURIComponent), teacher, student].map((list) => list.join()).join(";"),
     (text) => {
       const [classes, teacher, student] = text.split(";");
-      const own = { classes: (classes ?? "").split(",").map(decodeURIComponent), teacher: numbers(teacher ?? ""), student: numbers(student ?? "") };
+      const own = {
+        classes: (classes ?? "").split(",").map(decodeURIComponent),
+        teacher: numbers(teacher ?? ""),
+        student: numbers(student ?? ""),
+      };
       if (flaw(own)) throw new Error(`names;logits;logits (${flaw(own)})`);
       return own;
     },
@@ -55,7 +60,10 @@ const PARTS = {
 export function toAddress(state) {
   return Object.entries(PARTS)
     .filter(([key, [name]]) => state[name] !== null && (key !== "own" || state.source === "own"))
-    .map(([key, [name, write]]) => `${key}=${encodeURIComponent(write(state[name])).replace(/%2C/g, ",").replace(/%3B/g, ";")}`)
+    .map(
+      ([key, [name, write]]) =>
+        `${key}=${encodeURIComponent(write(state[name])).replace(/%2C/g, ",").replace(/%3B/g, ";")}`,
+    )
     .join("&");
 }
 
@@ -85,10 +93,13 @@ export function followAddress(store, complain) {
   }
   let timer = 0;
   const write = () => history.replaceState(history.state, "", `#${toAddress(store.state)}`);
-  store.watch(Object.values(PARTS).map(([name]) => name), () => {
-    clearTimeout(timer);
-    timer = setTimeout(write, PAUSE);
-  });
+  store.watch(
+    Object.values(PARTS).map(([name]) => name),
+    () => {
+      clearTimeout(timer);
+      timer = setTimeout(write, PAUSE);
+    },
+  );
   // As the browser was asked for it: JupyterLab may have rewritten the address since.
   if (!globalThis[TAKEN]) read(new URL(performance.getEntriesByType("navigation")[0].name).hash);
   globalThis[TAKEN] = true;

@@ -27,7 +27,11 @@ export function makeAlike({ onChoose }) {
     "section",
     { class: "kd-card kd-alike" },
     element("h3", {}, "Classes the teacher finds alike"),
-    element("p", { class: "kd-note" }, "Mean share that one class gets when the other is true, both ways; and a tree that joins the most alike first (average linkage of −log₂ of that share)."),
+    element(
+      "p",
+      { class: "kd-note" },
+      "Mean share that one class gets when the other is true, both ways; and a tree that joins the most alike first (average linkage of −log₂ of that share).",
+    ),
     list,
     tree,
   );
@@ -50,7 +54,13 @@ export function makeAlike({ onChoose }) {
     const order = leafOrder(2 * count - 2);
     const height = LEAF * count + AXIS;
     svg.setAttribute("height", height);
-    svg.setAttribute("aria-label", `Tree of ${count} classes. First joined: ${merges.slice(0, 3).map(([a, b]) => [a, b].map((at) => classes[at] ?? "a group").join(" and ")).join("; ")}.`);
+    svg.setAttribute(
+      "aria-label",
+      `Tree of ${count} classes. First joined: ${merges
+        .slice(0, 3)
+        .map(([a, b]) => [a, b].map((at) => classes[at] ?? "a group").join(" and "))
+        .join("; ")}.`,
+    );
     const farthest = Math.max(1, merges.at(-1)[2] * 1.05);
     const x = (distance) => LEFT + ((width - LEFT - RIGHT) * distance) / farthest;
     const places = new Float64Array(2 * count - 1);
@@ -62,7 +72,8 @@ export function makeAlike({ onChoose }) {
       return `M${x(depths[a]).toFixed(1)} ${places[a].toFixed(1)}H${x(distance).toFixed(1)}V${places[b].toFixed(1)}H${x(depths[b]).toFixed(1)}`;
     });
     branches.setAttribute("d", paths.join(""));
-    if (leaves.childElementCount !== count) leaves.replaceChildren(...classes.map(() => drawing("text", { x: String(LEFT - 6) })));
+    if (leaves.childElementCount !== count)
+      leaves.replaceChildren(...classes.map(() => drawing("text", { x: String(LEFT - 6) })));
     classes.forEach((name, at) => {
       const label = leaves.children[at];
       const text = name.length > 9 ? `${name.slice(0, 8)}…` : name;
@@ -73,10 +84,20 @@ export function makeAlike({ onChoose }) {
     const ticks = Array.from({ length: Math.floor(farthest / step) + 1 }, (_, at) => at * step);
     axis.replaceChildren(
       ...ticks.flatMap((tick) => [
-        drawing("line", { class: "kd-grid", x1: String(x(tick)), x2: String(x(tick)), y1: "0", y2: String(height - AXIS) }),
+        drawing("line", {
+          class: "kd-grid",
+          x1: String(x(tick)),
+          x2: String(x(tick)),
+          y1: "0",
+          y2: String(height - AXIS),
+        }),
         drawing("text", { class: "kd-x", x: String(x(tick)), y: String(height - AXIS + 13) }, String(tick)),
       ]),
-      drawing("text", { class: "kd-x", x: String((LEFT + width - RIGHT) / 2), y: String(height - 3) }, "distance, bits"),
+      drawing(
+        "text",
+        { class: "kd-x", x: String((LEFT + width - RIGHT) / 2), y: String(height - 3) },
+        "distance, bits",
+      ),
     );
   }
 

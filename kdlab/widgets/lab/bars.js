@@ -28,13 +28,20 @@ export function makeBars() {
   function build() {
     const { classes, truth, logits } = shown;
     const networks = roleNames(logits);
-    const titles = networks.map((network) => element("th", { scope: "col", class: `kd-value kd-${network}` }, ROLES[network].label));
+    const titles = networks.map((network) =>
+      element("th", { scope: "col", class: `kd-value kd-${network}` }, ROLES[network].label),
+    );
     head.replaceChildren(element("th", { scope: "col" }, "Class"), element("td", {}), ...titles);
     root.style.setProperty("--kd-names", nameWidth(classes));
     const kept = foremost(logits.teacher, MOST);
-    rest.textContent = kept.length < classes.length ? `The teacher's first ${kept.length} of ${classes.length} classes` : "";
+    rest.textContent =
+      kept.length < classes.length ? `The teacher's first ${kept.length} of ${classes.length} classes` : "";
     rows = kept.map((at) => {
-      const name = element("th", { scope: "row", title: classes[at], class: at === truth ? "kd-truth" : "" }, classes[at]);
+      const name = element(
+        "th",
+        { scope: "row", title: classes[at], class: at === truth ? "kd-truth" : "" },
+        classes[at],
+      );
       if (at === truth) name.append(element("span", { title: "the true class" }, " ●"));
       const cells = networks.map((network) => {
         const [bar, tick] = [element("div", { class: "kd-bar" }), element("div", { class: "kd-tick" })];

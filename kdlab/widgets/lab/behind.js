@@ -15,7 +15,10 @@ function behind(set, cell, temperature) {
   const found = [];
   for (let at = 0; at < set.labels.length; at++) {
     if (set.labels[at] !== cell.true) continue;
-    found.push([at, cell.network === "difference" ? Math.abs(share("student", at) - share("teacher", at)) : share(cell.network, at)]);
+    found.push([
+      at,
+      cell.network === "difference" ? Math.abs(share("student", at) - share("teacher", at)) : share(cell.network, at),
+    ]);
   }
   return found.sort((a, b) => b[1] - a[1]).map(([at]) => at);
 }
@@ -31,12 +34,19 @@ export function makeBehind({ store, pictures }) {
   const list = element("div", { class: "kd-pictures" });
   const clear = button("Show the teacher's doubts instead", "", () => store.set({ cell: null }), { class: "kd-link" });
   const note = element("p", { class: "kd-note" });
-  const root = element("section", { class: "kd-card kd-behind" }, element("div", { class: "kd-behind-top" }, heading, clear), list, note);
+  const root = element(
+    "section",
+    { class: "kd-card kd-behind" },
+    element("div", { class: "kd-behind-top" }, heading, clear),
+    list,
+    note,
+  );
   let timer = 0;
 
   function mark() {
     const { source, example } = store.state;
-    for (const item of list.children) item.setAttribute("aria-pressed", source === "example" && Number(item.dataset.example) === example);
+    for (const item of list.children)
+      item.setAttribute("aria-pressed", source === "example" && Number(item.dataset.example) === example);
   }
 
   async function build() {
@@ -52,7 +62,9 @@ export function makeBehind({ store, pictures }) {
     list.replaceChildren(
       ...chosen.map((example) => {
         const title = `Test example ${example}, true class ${set.classes[set.labels[example]]}: show its soft targets`;
-        const item = button(String(example), title, () => store.set({ source: "example", example }), { "data-example": String(example) });
+        const item = button(String(example), title, () => store.set({ source: "example", example }), {
+          "data-example": String(example),
+        });
         item.setAttribute("aria-label", title);
         return item;
       }),

@@ -21,15 +21,29 @@ function decades(low, high) {
 
 export function makeChart({ title, note, unit = "" }) {
   const legend = element("ul", { class: "kd-legend" });
-  const svg = drawing("svg", { class: "kd-chart", height: String(HEIGHT), role: "img", "aria-label": `${title}, against temperature` });
+  const svg = drawing("svg", {
+    class: "kd-chart",
+    height: String(HEIGHT),
+    role: "img",
+    "aria-label": `${title}, against temperature`,
+  });
   const [back, front] = [drawing("g"), drawing("g")];
   svg.append(back, front);
-  const root = element("figure", { class: "kd-card kd-chart-card" }, element("h3", {}, title), legend, svg, element("figcaption", {}, note));
+  const root = element(
+    "figure",
+    { class: "kd-card kd-chart-card" },
+    element("h3", {}, title),
+    legend,
+    svg,
+    element("figcaption", {}, note),
+  );
   let [lines, scale, top, width] = [[], "linear", undefined, 0];
   let [marker, x, y] = [null, null, null];
 
   function layout() {
-    const values = lines.flatMap((line) => line.points.map((point) => point[1])).filter((value) => Number.isFinite(value) && (scale !== "log" || value > 0));
+    const values = lines
+      .flatMap((line) => line.points.map((point) => point[1]))
+      .filter((value) => Number.isFinite(value) && (scale !== "log" || value > 0));
     if (!width || !values.length) return;
     const highest = top ?? Math.max(...values, 1e-9);
     const lowest = scale === "log" ? Math.min(...values) : 0;
@@ -43,14 +57,33 @@ export function makeChart({ title, note, unit = "" }) {
     };
     back.replaceChildren(
       ...ticks.flatMap((tick) => [
-        drawing("line", { class: "kd-grid", x1: String(LEFT), x2: String(right), y1: String(y(tick)), y2: String(y(tick)) }),
-        drawing("text", { class: "kd-y", x: String(LEFT - 6), y: String(y(tick) + 4) }, scale === "log" && tick < 0.001 ? power(tick) : String(Number(tick.toPrecision(3)))),
+        drawing("line", {
+          class: "kd-grid",
+          x1: String(LEFT),
+          x2: String(right),
+          y1: String(y(tick)),
+          y2: String(y(tick)),
+        }),
+        drawing(
+          "text",
+          { class: "kd-y", x: String(LEFT - 6), y: String(y(tick) + 4) },
+          scale === "log" && tick < 0.001 ? power(tick) : String(Number(tick.toPrecision(3))),
+        ),
       ]),
-      ...TICKS.map((tick) => drawing("text", { class: "kd-x", x: String(x(tick)), y: String(bottom + 15) }, String(tick))),
+      ...TICKS.map((tick) =>
+        drawing("text", { class: "kd-x", x: String(x(tick)), y: String(bottom + 15) }, String(tick)),
+      ),
       drawing("text", { class: "kd-x", x: String((LEFT + right) / 2), y: String(HEIGHT - 4) }, "temperature T"),
       ...lines.map(({ points, colour, dash, thin }) => {
-        const path = points.filter(([, value]) => Number.isFinite(value)).map(([t, value]) => `${x(t).toFixed(1)},${y(value).toFixed(1)}`);
-        return drawing("polyline", { points: path.join(" "), stroke: colour, "stroke-dasharray": dash, "stroke-width": thin ? "1.3" : "2.4" });
+        const path = points
+          .filter(([, value]) => Number.isFinite(value))
+          .map(([t, value]) => `${x(t).toFixed(1)},${y(value).toFixed(1)}`);
+        return drawing("polyline", {
+          points: path.join(" "),
+          stroke: colour,
+          "stroke-dasharray": dash,
+          "stroke-width": thin ? "1.3" : "2.4",
+        });
       }),
     );
     const line = drawing("line", { class: "kd-now", x1: "0", x2: "0", y1: String(TOP), y2: String(bottom) });
@@ -86,7 +119,11 @@ export function makeChart({ title, note, unit = "" }) {
         legend.replaceChildren(
           ...drawn.map(({ label, colour, dash, thin }, at) => {
             const stroke = { stroke: colour, "stroke-dasharray": dash, "stroke-width": thin ? "1.3" : "2.4" };
-            const swatch = drawing("svg", { width: "22", height: "8", "aria-hidden": "true" }, drawing("line", { x1: "0", x2: "22", y1: "4", y2: "4", ...stroke }));
+            const swatch = drawing(
+              "svg",
+              { width: "22", height: "8", "aria-hidden": "true" },
+              drawing("line", { x1: "0", x2: "22", y1: "4", y2: "4", ...stroke }),
+            );
             return element("li", {}, swatch, `${label} `, readings[at]);
           }),
         );

@@ -1,6 +1,17 @@
 // Colour scales of the matrices, as in kdlab.figures.confusion: Cividis, light for little; purple, white and amber.
 
-const CIVIDIS = ["#fdea45", "#e1cc55", "#c3b369", "#a59c74", "#8a8678", "#707173", "#575d6d", "#3b496c", "#123570", "#00224e"];
+const CIVIDIS = [
+  "#fdea45",
+  "#e1cc55",
+  "#c3b369",
+  "#a59c74",
+  "#8a8678",
+  "#707173",
+  "#575d6d",
+  "#3b496c",
+  "#123570",
+  "#00224e",
+];
 const DIVERGING = ["#6a3d9a", "#b59ecd", "#ffffff", "#f2cf80", "#e69f00"];
 
 const parse = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
@@ -11,7 +22,9 @@ function table(anchors) {
   return Array.from({ length: 256 }, (_, at) => {
     const place = (at / 255) * (colours.length - 1);
     const below = Math.min(Math.floor(place), colours.length - 2);
-    return describe(colours[below].map((value, k) => Math.round(value + (place - below) * (colours[below + 1][k] - value))));
+    return describe(
+      colours[below].map((value, k) => Math.round(value + (place - below) * (colours[below + 1][k] - value))),
+    );
   });
 }
 

@@ -3,12 +3,16 @@
 import { makeChart } from "./chart.js";
 import { HIGHEST, LOWEST } from "./dial.js";
 import { ROLES, roleNames } from "./dom.js";
-import { angle, divergence, entropy, matchingGradient, openSurvey, relativeError, softGradient } from "./softening.js";
+import { angle, divergence, entropy, matchingGradient, relativeError, softGradient } from "./softening.js";
+import { openSurvey } from "./survey.js";
 
 const POINTS = 41;
 const GRIDS = [8, 4, 2, 1]; // every how many-th temperature
 const SLICE = 4; // milliseconds of a frame that the sweep over a whole test set may take
-export const TEMPERATURES = Array.from({ length: POINTS }, (_, at) => LOWEST * (HIGHEST / LOWEST) ** (at / (POINTS - 1)));
+export const TEMPERATURES = Array.from(
+  { length: POINTS },
+  (_, at) => LOWEST * (HIGHEST / LOWEST) ** (at / (POINTS - 1)),
+);
 const EXAMPLE = { colour: "#5b6775", dash: "none", thin: true };
 const HARD = { colour: "#1d2733", dash: "7 3 2 3" };
 
@@ -66,7 +70,12 @@ const CHARTS = {
     lines: (set) =>
       learners(set).flatMap((role) => [
         { ...ROLES[role], label: `${ROLES[role].label}, overlap`, read: (survey) => survey.overlap[role] },
-        { ...ROLES[role], label: `${ROLES[role].label}, same answer`, thin: true, read: (_, fixed) => fixed.agreement[role] },
+        {
+          ...ROLES[role],
+          label: `${ROLES[role].label}, same answer`,
+          thin: true,
+          read: (_, fixed) => fixed.agreement[role],
+        },
       ]),
     highest: () => 1,
   },
@@ -74,13 +83,21 @@ const CHARTS = {
     title: "Angle between gradient and limit, degrees",
     note: "As T grows the soft gradient turns into (z − v)/(N T²): distillation becomes matching logits.",
     lines: () => [{ ...ROLES.student, label: "Mean of all examples", read: (survey) => survey.angle }],
-    example: { label: "This example", read: ({ teacher, student }, t) => angle(softGradient(student, teacher, t), matchingGradient(student, teacher, t)) },
+    example: {
+      label: "This example",
+      read: ({ teacher, student }, t) =>
+        angle(softGradient(student, teacher, t), matchingGradient(student, teacher, t)),
+    },
   },
   error: {
     title: "Relative error of the limit",
     note: "Length of the difference over length of the exact gradient; it falls as 1/T when T is high.",
     lines: () => [{ ...ROLES.student, label: "All examples", read: (survey) => survey.error }],
-    example: { label: "This example", read: ({ teacher, student }, t) => relativeError(softGradient(student, teacher, t), matchingGradient(student, teacher, t)) },
+    example: {
+      label: "This example",
+      read: ({ teacher, student }, t) =>
+        relativeError(softGradient(student, teacher, t), matchingGradient(student, teacher, t)),
+    },
     log: true,
   },
   size: {
@@ -100,13 +117,19 @@ function learners(set) {
 }
 
 export function makeCurves() {
-  const charts = Object.fromEntries(Object.entries(CHARTS).map(([key, { title, note }]) => [key, makeChart({ title, note })]));
+  const charts = Object.fromEntries(
+    Object.entries(CHARTS).map(([key, { title, note }]) => [key, makeChart({ title, note })]),
+  );
   return {
     charts,
     setLines({ set, surveys, fixed, shown, scale }) {
       for (const [key, { lines, example, highest, scaled, log }] of Object.entries(CHARTS)) {
-        const drawn = lines(set).map(({ read, ...look }) => ({ ...look, points: along(surveys, (survey) => read(survey, fixed)) }));
-        if (example) drawn.push({ ...EXAMPLE, label: example.label, points: each((t) => example.read(shown.logits, t)) });
+        const drawn = lines(set).map(({ read, ...look }) => ({
+          ...look,
+          points: along(surveys, (survey) => read(survey, fixed)),
+        }));
+        if (example)
+          drawn.push({ ...EXAMPLE, label: example.label, points: each((t) => example.read(shown.logits, t)) });
         charts[key].setLines(drawn, log || (scaled && scale === "log") ? "log" : "linear", highest?.(set));
       }
     },

@@ -12,7 +12,12 @@ const toTemperature = (position) => Number((LOWEST * (HIGHEST / LOWEST) ** (posi
 export function makeDial(store) {
   const input = element("input", { type: "range", min: "0", max: String(STEPS), step: "1", class: "kd-dial-range" });
   const field = element("input", {
-    type: "number", min: String(LOWEST), max: String(HIGHEST), step: "any", inputmode: "decimal", class: "kd-dial-field",
+    type: "number",
+    min: String(LOWEST),
+    max: String(HIGHEST),
+    step: "any",
+    inputmode: "decimal",
+    class: "kd-dial-field",
     "aria-label": "Temperature as a number",
   });
   const scale = drawing("svg", { class: "kd-dial-scale", "aria-hidden": "true" });

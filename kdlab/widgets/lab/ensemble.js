@@ -2,7 +2,8 @@
 
 import { element, formatShare, labelled } from "./dom.js";
 import { foremost, length } from "./bars.js";
-import { entropy, logSoften, meanMistakes, powerMean, soften } from "./softening.js";
+import { entropy, logSoften, powerMean, soften } from "./softening.js";
+import { meanMistakes } from "./survey.js";
 
 const MOST = 12;
 
@@ -14,12 +15,20 @@ export function makeEnsemble(store) {
   const table = element("table", { class: "kd-ensemble" }, head, body);
   const words = element("p", { class: "kd-note" });
   const score = element("p", {});
-  const ends = element("p", { class: "kd-ends" }, element("span", {}, "0 geometric"), element("span", {}, "arithmetic 1"));
+  const ends = element(
+    "p",
+    { class: "kd-ends" },
+    element("span", {}, "0 geometric"),
+    element("span", {}, "arithmetic 1"),
+  );
   const root = element(
-    "section", { class: "kd-card" },
+    "section",
+    { class: "kd-card" },
     element("h3", {}, "An ensemble of teachers, this example"),
     element("div", { class: "kd-mean" }, labelled("Exponent of the power mean", input), output, ends),
-    table, words, score,
+    table,
+    words,
+    score,
   );
   input.addEventListener("input", () => store.set({ exponent: Number(input.value) }));
   let [shown, rows, timer] = [null, [], 0];
@@ -32,7 +41,8 @@ export function makeEnsemble(store) {
     if (!set?.teachers) return;
     timer = setTimeout(() => {
       const teachers = [set.logits.teacher, ...set.teachers];
-      const mistakes = (some) => meanMistakes(some, set.labels, set.classes.length, temperature, exponent).toLocaleString("en");
+      const mistakes = (some) =>
+        meanMistakes(some, set.labels, set.classes.length, temperature, exponent).toLocaleString("en");
       const alone = teachers.map((one) => mistakes([one])).join(", ");
       score.textContent = `Of ${set.labels.length.toLocaleString("en")} test examples the teachers have ${alone} wrong, this mean of them ${mistakes(teachers)}.`;
     }, 250);
@@ -43,13 +53,26 @@ export function makeEnsemble(store) {
     const { classes, truth } = shown;
     const kept = foremost(teachers[0], MOST);
     const titles = [...teachers.map((_, at) => `Teacher ${at + 1}`), "Mean"];
-    head.replaceChildren(element("tr", {}, element("td"), ...titles.map((title) => element("th", { scope: "col" }, title))));
+    head.replaceChildren(
+      element("tr", {}, element("td"), ...titles.map((title) => element("th", { scope: "col" }, title))),
+    );
     rows = kept.map((at) => {
       const cells = titles.map((_, column) => {
         const [bar, value] = [element("div", { class: "kd-bar" }), element("span", {})];
-        return { bar, value, cell: element("td", { class: column < teachers.length ? "" : "kd-mean-column" }, bar, value) };
+        return {
+          bar,
+          value,
+          cell: element("td", { class: column < teachers.length ? "" : "kd-mean-column" }, bar, value),
+        };
       });
-      body.append(element("tr", {}, element("th", { scope: "row" }, classes[at] + (at === truth ? " ●" : "")), ...cells.map(({ cell }) => cell)));
+      body.append(
+        element(
+          "tr",
+          {},
+          element("th", { scope: "row" }, classes[at] + (at === truth ? " ●" : "")),
+          ...cells.map(({ cell }) => cell),
+        ),
+      );
       return { at, cells };
     });
   }
@@ -63,16 +86,25 @@ export function makeEnsemble(store) {
       const teachers = example.teachers;
       table.hidden = teachers.length < 2;
       if (table.hidden) {
-        words.textContent = "There is one teacher here; choose a test example of a data set that has several, or draw a digit.";
+        words.textContent =
+          "There is one teacher here; choose a test example of a data set that has several, or draw a digit.";
         return;
       }
-      if (example.classes !== shown?.classes || example.truth !== shown?.truth || example.classes.length > MOST || rows[0]?.cells.length !== teachers.length + 1) {
+      if (
+        example.classes !== shown?.classes ||
+        example.truth !== shown?.truth ||
+        example.classes.length > MOST ||
+        rows[0]?.cells.length !== teachers.length + 1
+      ) {
         shown = example;
         body.replaceChildren();
         build(teachers);
       }
       shown = example;
-      const mean = powerMean(teachers.map((logits) => logSoften(logits, temperature)), exponent);
+      const mean = powerMean(
+        teachers.map((logits) => logSoften(logits, temperature)),
+        exponent,
+      );
       const columns = [...teachers.map((logits) => soften(logits, temperature)), mean];
       for (const { at, cells } of rows)
         cells.forEach(({ bar, value }, column) => {

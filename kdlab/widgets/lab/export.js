@@ -2,8 +2,9 @@
 
 import { toAddress } from "./address.js";
 import { button, element } from "./dom.js";
+import { shared } from "./sharing.js";
 
-export function makeExport({ channel, store, shared, complain }) {
+export function makeExport({ channel, store, complain }) {
   const told = element("span", { class: "kd-told", role: "status" });
   let fading = 0;
   const tell = (text) => {

@@ -11,20 +11,57 @@ export function makeGradient() {
   const body = element("tbody");
   const words = element("p", { class: "kd-gradient-words" });
   const head = element(
-    "thead", {},
-    element("tr", {}, element("td"), element("td", {}, element("span", { class: "kd-key kd-exact" }), SIGNS.exact, " ", element("span", { class: "kd-key kd-limit" }), SIGNS.limit), element("th", { scope: "col" }, "exact"), element("th", { scope: "col" }, "limit")),
+    "thead",
+    {},
+    element(
+      "tr",
+      {},
+      element("td"),
+      element(
+        "td",
+        {},
+        element("span", { class: "kd-key kd-exact" }),
+        SIGNS.exact,
+        " ",
+        element("span", { class: "kd-key kd-limit" }),
+        SIGNS.limit,
+      ),
+      element("th", { scope: "col" }, "exact"),
+      element("th", { scope: "col" }, "limit"),
+    ),
   );
-  const table = element("table", { class: "kd-gradient" }, element("caption", {}, "Soft gradient in the student's logits, this example"), head, body);
+  const table = element(
+    "table",
+    { class: "kd-gradient" },
+    element("caption", {}, "Soft gradient in the student's logits, this example"),
+    head,
+    body,
+  );
   const root = element("section", { class: "kd-card" }, table, words);
   let [shown, rows] = [null, []];
 
   function build() {
     const { classes, truth, logits } = shown;
     rows = foremost(logits.teacher, MOST).map((at) => {
-      const bars = { exact: element("div", { class: "kd-signed kd-exact" }), limit: element("div", { class: "kd-signed kd-limit" }) };
+      const bars = {
+        exact: element("div", { class: "kd-signed kd-exact" }),
+        limit: element("div", { class: "kd-signed kd-limit" }),
+      };
       const numbers = { exact: element("td", { class: "kd-value" }), limit: element("td", { class: "kd-value" }) };
       const name = element("th", { scope: "row", title: classes[at] }, classes[at] + (at === truth ? " ●" : ""));
-      return { at, bars, numbers, row: element("tr", {}, name, element("td", { class: "kd-track kd-zero" }, bars.exact, bars.limit), numbers.exact, numbers.limit) };
+      return {
+        at,
+        bars,
+        numbers,
+        row: element(
+          "tr",
+          {},
+          name,
+          element("td", { class: "kd-track kd-zero" }, bars.exact, bars.limit),
+          numbers.exact,
+          numbers.limit,
+        ),
+      };
     });
     body.replaceChildren(...rows.map(({ row }) => row));
   }
@@ -38,7 +75,10 @@ export function makeGradient() {
       }
       shown = example;
       const { teacher, student } = example.logits;
-      const gradients = { exact: softGradient(student, teacher, temperature), limit: matchingGradient(student, teacher, temperature) };
+      const gradients = {
+        exact: softGradient(student, teacher, temperature),
+        limit: matchingGradient(student, teacher, temperature),
+      };
       const most = Math.max(...gradients.exact.map(Math.abs), ...gradients.limit.map(Math.abs)) || 1;
       for (const { at, bars, numbers } of rows)
         for (const way of ["exact", "limit"]) {
@@ -46,7 +86,10 @@ export function makeGradient() {
           numbers[way].textContent = formatNumber(gradients[way][at]);
         }
       const soft = size(gradients.exact);
-      const hard = example.truth >= 0 ? ` The hard gradient's is ${formatNumber(size(hardGradient(student, example.truth)))}.` : "";
+      const hard =
+        example.truth >= 0
+          ? ` The hard gradient's is ${formatNumber(size(hardGradient(student, example.truth)))}.`
+          : "";
       words.textContent =
         `Between the two: ${formatNumber(angle(gradients.exact, gradients.limit))}°, relative error ` +
         `${formatNumber(relativeError(gradients.exact, gradients.limit))}. The soft gradient's size is ` +

@@ -9,12 +9,26 @@ const MOST = 12;
 
 export function makeLadder() {
   const columns = [...STEPS, null].map((temperature) => {
-    const title = element("th", { scope: "col", class: temperature ? "" : "kd-now-column" }, temperature ? `T = ${temperature}` : "");
+    const title = element(
+      "th",
+      { scope: "col", class: temperature ? "" : "kd-now-column" },
+      temperature ? `T = ${temperature}` : "",
+    );
     return { temperature, title };
   });
   const body = element("tbody");
-  const table = element("table", { class: "kd-ladder" }, element("thead", {}, element("tr", {}, element("td"), ...columns.map(({ title }) => title))), body);
-  const root = element("section", { class: "kd-card" }, element("h3", {}, "The teacher's logits at several temperatures"), table);
+  const table = element(
+    "table",
+    { class: "kd-ladder" },
+    element("thead", {}, element("tr", {}, element("td"), ...columns.map(({ title }) => title))),
+    body,
+  );
+  const root = element(
+    "section",
+    { class: "kd-card" },
+    element("h3", {}, "The teacher's logits at several temperatures"),
+    table,
+  );
   let [shown, rows, drawn] = [null, [], ""];
 
   return {
@@ -32,7 +46,9 @@ export function makeLadder() {
             if (softened[column]) fill({ bar, value }, softened[column][at], scale);
             return { bar, value, cell: element("td", { class: softened[column] ? "" : "kd-now-column" }, bar, value) };
           });
-          body.append(element("tr", {}, element("th", { scope: "row" }, example.classes[at]), ...cells.map(({ cell }) => cell)));
+          body.append(
+            element("tr", {}, element("th", { scope: "row" }, example.classes[at]), ...cells.map(({ cell }) => cell)),
+          );
           return { at, last: cells.at(-1) };
         });
       }

@@ -17,7 +17,8 @@ export function similarPairs(confusion, classes, count = Infinity) {
   const pairs = [];
   for (let a = 0; a < classes; a++)
     for (let b = a + 1; b < classes; b++)
-      if (!Number.isNaN(confusion[a * classes + b] + confusion[b * classes + a])) pairs.push([a, b, similar[a * classes + b]]);
+      if (!Number.isNaN(confusion[a * classes + b] + confusion[b * classes + a]))
+        pairs.push([a, b, similar[a * classes + b]]);
   return pairs.sort((one, other) => other[2] - one[2]).slice(0, count);
 }
 

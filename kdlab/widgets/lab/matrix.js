@@ -1,43 +1,11 @@
 // A soft confusion matrix as a canvas: each true class's mean softened prediction. Cells can be pointed at, clicked, and
 // walked through with the arrow keys.
 
-import { PALE, amount, difference } from "./colours.js";
+import { WAYS } from "./cells.js";
+import { PALE } from "./colours.js";
 import { element, formatShare } from "./dom.js";
 
 const LEGIBLE = 12; // classes up to which a cell has room for its number
-const FAINTEST = 6; // decades of the log scale
-
-// Texts of 0 to 100 % in tenths of a percent, made once: thousands are wanted a second.
-const PERCENT = Array.from({ length: 1001 }, (_, tenths) =>
-  tenths === 0 ? "" : tenths < 10 ? `.${tenths}` : tenths < 100 ? (tenths / 10).toFixed(1) : (tenths / 10).toFixed(0),
-);
-const percent = (share) => PERCENT[Math.round(1000 * Math.min(1, share))];
-const RAISED = Array.from({ length: 400 }, (_, power) => "⁻" + [...String(power)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join(""));
-
-// How one cell is coloured and what it says; `share` and `other` are means of softened predictions.
-const WAYS = {
-  share: {
-    linear: [(share, classes) => amount((share * classes) / 2), percent],
-    log: [(share) => amount(1 + Math.log10(share) / FAINTEST), (share) => (share >= 0.0005 ? percent(share) : share > 0 ? RAISED[Math.ceil(-Math.log10(share))] : "")],
-  },
-  difference: {
-    linear: [
-      (share, classes, other) => difference((share - other) * classes),
-      (share, other) => {
-        const text = percent(Math.abs(share - other));
-        return text && (share > other ? "+" : "−") + text;
-      },
-    ],
-    log: [
-      (share, _, other) => difference(Math.log10(share / other) / 2 || 0),
-      (share, other) => {
-        const times = Math.max(share / other, other / share);
-        if (!(times >= 1.05)) return "";
-        return (share > other ? "×" : "÷") + (times >= 99.5 ? "99⁺" : times >= 9.95 ? times.toFixed(0) : times.toFixed(1));
-      },
-    ],
-  },
-};
 
 export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   const canvas = element("canvas", { class: "kd-cells", tabIndex: 0, role: "img", "aria-roledescription": "matrix" });
@@ -46,7 +14,13 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   const columns = element("div", { class: "kd-axis kd-axis-predicted", "aria-hidden": "true" });
   const lines = element("div", { class: "kd-axis kd-axis-true", "aria-hidden": "true" });
   const [picked, pointed] = ["kd-picked", "kd-pointed"].map((name) => element("div", { class: name, hidden: true }));
-  const frame = element("div", { class: "kd-matrix-frame" }, lines, element("div", { class: "kd-cells-box" }, canvas, picked, pointed), columns);
+  const frame = element(
+    "div",
+    { class: "kd-matrix-frame" },
+    lines,
+    element("div", { class: "kd-cells-box" }, canvas, picked, pointed),
+    columns,
+  );
   const root = element("figure", { class: "kd-card kd-matrix" }, heading, frame, hint);
   const pen = canvas.getContext("2d");
   const small = document.createElement("canvas"); // one pixel a cell, for many classes
@@ -99,7 +73,12 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
     mark.hidden = !place;
     if (!place) return;
     const share = 100 / classes.length;
-    Object.assign(mark.style, { left: `${place.predicted * share}%`, top: `${place.true * share}%`, width: `${share}%`, height: `${share}%` });
+    Object.assign(mark.style, {
+      left: `${place.predicted * share}%`,
+      top: `${place.true * share}%`,
+      width: `${share}%`,
+      height: `${share}%`,
+    });
   }
 
   function resize() {
@@ -125,7 +104,8 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
 
   canvas.addEventListener("pointermove", (event) => {
     const box = canvas.getBoundingClientRect();
-    const at = (offset, length) => Math.min(classes.length - 1, Math.max(0, Math.floor((offset / length) * classes.length)));
+    const at = (offset, length) =>
+      Math.min(classes.length - 1, Math.max(0, Math.floor((offset / length) * classes.length)));
     const place = { true: at(event.clientY - box.top, box.height), predicted: at(event.clientX - box.left, box.width) };
     if (cursor?.true !== place.true || cursor?.predicted !== place.predicted) move(place);
   });
@@ -151,9 +131,16 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
       const label = (at) => element("span", { title: classes[at] }, name(at));
       const long = classes.some((_, at) => name(at).length > 2);
       columns.classList.toggle("kd-upright", named && long);
-      columns.replaceChildren(...(named ? classes.map((_, at) => label(at)) : [element("span", {}, `predicted: ${classes.length} classes`)]));
-      lines.replaceChildren(...(named ? classes.map((_, at) => label(at)) : [element("span", { class: "kd-sideways" }, "true")]));
-      canvas.setAttribute("aria-label", `${title}: ${classes.length} true classes by ${classes.length} predicted ones. Walk through it with the arrow keys, and press Enter to see a cell's examples.`);
+      columns.replaceChildren(
+        ...(named ? classes.map((_, at) => label(at)) : [element("span", {}, `predicted: ${classes.length} classes`)]),
+      );
+      lines.replaceChildren(
+        ...(named ? classes.map((_, at) => label(at)) : [element("span", { class: "kd-sideways" }, "true")]),
+      );
+      canvas.setAttribute(
+        "aria-label",
+        `${title}: ${classes.length} true classes by ${classes.length} predicted ones. Walk through it with the arrow keys, and press Enter to see a cell's examples.`,
+      );
       [values, painted] = [null, []];
       pen.clearRect(0, 0, canvas.width, canvas.height);
       move(null);

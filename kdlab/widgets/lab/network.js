@@ -49,9 +49,15 @@ function convolution({ inputs, outputs }, [, height, width], take) {
         const middle = top + stride;
         const bottom = middle + stride;
         sums[at] +=
-          a * padded[top] + b * padded[top + 1] + c * padded[top + 2] +
-          d * padded[middle] + e * padded[middle + 1] + f * padded[middle + 2] +
-          g * padded[bottom] + h * padded[bottom + 1] + i * padded[bottom + 2];
+          a * padded[top] +
+          b * padded[top + 1] +
+          c * padded[top + 2] +
+          d * padded[middle] +
+          e * padded[middle + 1] +
+          f * padded[middle + 2] +
+          g * padded[bottom] +
+          h * padded[bottom + 1] +
+          i * padded[bottom + 2];
       }
     }
   }

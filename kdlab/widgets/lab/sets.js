@@ -53,7 +53,10 @@ export function makeSets(channel) {
       networks ??= channel.ask("networks").then(async ({ layers, shape, buffers }) => {
         const weights = await Promise.all(buffers.map(unpack));
         return Object.fromEntries(
-          Object.entries(layers).map(([name, kinds], at) => [name, makeNetwork(kinds, new Float32Array(weights[at]), shape)]),
+          Object.entries(layers).map(([name, kinds], at) => [
+            name,
+            makeNetwork(kinds, new Float32Array(weights[at]), shape),
+          ]),
         );
       });
       return networks;
@@ -61,7 +64,9 @@ export function makeSets(channel) {
     // One test example as it is shown.
     example(set, at) {
       const width = set.classes.length;
-      const logits = Object.fromEntries(Object.entries(set.logits).map(([role, values]) => [role, [...row(values, at, width)]]));
+      const logits = Object.fromEntries(
+        Object.entries(set.logits).map(([role, values]) => [role, [...row(values, at, width)]]),
+      );
       const teachers = [logits.teacher, ...(set.teachers ?? []).map((values) => [...row(values, at, width)])];
       return { classes: set.classes, truth: set.labels[at], logits, teachers, name: `test example ${at}` };
     },

@@ -20,7 +20,8 @@ function makeExample({ store, pictures }) {
     field.value = store.state.example;
   });
   const controls = element(
-    "div", { class: "kd-steps" },
+    "div",
+    { class: "kd-steps" },
     button("‹", "The example before", () => go(store.state.example - 1), { "aria-label": "The example before" }),
     field,
     button("›", "The next example", () => go(store.state.example + 1), { "aria-label": "The next example" }),
@@ -56,7 +57,12 @@ export function makeSource({ store, pictures, draw }) {
       return [source, input];
     }),
   );
-  const root = element("section", { class: "kd-card kd-source", "aria-label": "What to look at" }, group, ...Object.values(panels));
+  const root = element(
+    "section",
+    { class: "kd-card kd-source", "aria-label": "What to look at" },
+    group,
+    ...Object.values(panels),
+  );
   store.watch(["source"], ({ source }) => {
     choices[source].checked = true;
     for (const [key, panel] of Object.entries(panels)) panel.hidden = key !== source;

@@ -12,7 +12,10 @@ export function open(root, { traits, answers }) {
 
   function answer({ type, dataset, indices }) {
     const key = dataset === undefined ? type : `${type}:${dataset}`;
-    const { count, ...about } = answers[key] ?? { count: 0, error: `There is no data set ${JSON.stringify(dataset)} in this file.` };
+    const { count, ...about } = answers[key] ?? {
+      count: 0,
+      error: `There is no data set ${JSON.stringify(dataset)} in this file.`,
+    };
     const buffers = Array.from({ length: count }, (_, at) => bytes(`${key}:${at}`));
     return type === "pictures" ? choose(key, about, buffers, indices) : { about, buffers };
   }
@@ -23,7 +26,9 @@ export function open(root, { traits, answers }) {
     const places = new Map(indices.map((example, at) => [example, at]));
     const found = wanted.filter((example) => places.has(example));
     const chosen = new Uint8Array(found.length * size);
-    found.forEach((example, at) => chosen.set(pixels.subarray(places.get(example) * size, (places.get(example) + 1) * size), at * size));
+    found.forEach((example, at) =>
+      chosen.set(pixels.subarray(places.get(example) * size, (places.get(example) + 1) * size), at * size),
+    );
     return { about: { indices: found }, buffers: [chosen] };
   }
 

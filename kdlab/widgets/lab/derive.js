@@ -1,0 +1,72 @@
+// What is worked out from the choices: the test set, the example that is shown, and what the set says at this temperature.
+
+import { startSweep } from "./curves.js";
+import { survey, unmoved } from "./survey.js";
+
+const DIGITS = [..."0123456789"];
+
+export function deriveAll({ store, sets, complain }) {
+  let stopSweep = () => {};
+
+  store.derive(["dataset"], async ({ dataset, set }) => {
+    try {
+      const loaded = await sets.get(dataset);
+      if (store.state.dataset === dataset) store.set({ set: loaded }); // or another one was chosen meanwhile
+    } catch (error) {
+      complain(`${error.message} Shown: ${set?.label ?? "nothing"}.`);
+      if (set) store.set({ dataset: set.key });
+    }
+  });
+
+  store.derive(["set"], ({ set, example, cell }) => {
+    if (!set) return;
+    stopSweep();
+    const [examples, classes] = [set.labels.length, set.classes.length];
+    if (example >= examples) complain(`${set.label} has no test example ${example}; shown: example ${set.telling}.`);
+    store.set({
+      surveys: [],
+      fixed: unmoved(set),
+      example: example < examples ? example : set.telling,
+      cell: cell && cell.true < classes && cell.predicted < classes ? cell : null,
+    });
+    stopSweep = startSweep(set, (surveys) => store.set({ surveys }));
+    if (!set.teachers && set.more)
+      sets.teachers(set).then((teachers) => {
+        set.teachers = teachers;
+        if (store.state.set === set) store.set({ teachers });
+      });
+  });
+
+  async function draw(pixels) {
+    const image = pixels ?? new Float32Array(784); // to an empty pad too the networks say something
+    const answers = Object.entries(await sets.networks()).map(([name, predict]) => [name, Array.from(predict(image))]);
+    store.set({ drawn: { answers: Object.fromEntries(answers), name: pixels ? "this drawing" : "the empty pad" } });
+  }
+  store.derive(["source"], ({ source, drawn }) => source === "drawn" && !drawn && draw(null));
+
+  const sources = {
+    example: ({ set, example }) => sets.example(set, example),
+    own: ({ own: { classes, teacher, student } }) => ({
+      classes,
+      truth: -1,
+      logits: { teacher, student },
+      teachers: [teacher],
+      name: "these logits",
+    }),
+    drawn({ drawn }) {
+      const { answers, name } = drawn;
+      const teachers = Object.keys(answers).filter((network) => network.startsWith("teacher"));
+      const logits = { teacher: answers.teacher, student: answers.student };
+      return { classes: DIGITS, truth: -1, logits, teachers: teachers.map((network) => answers[network]), name };
+    },
+  };
+  store.derive(["set", "teachers", "example", "source", "own", "drawn"], (state) => {
+    if (state.set && (state.source !== "drawn" || state.drawn)) store.set({ shown: sources[state.source](state) });
+  });
+
+  store.derive(["set", "temperature"], ({ set, temperature }) => {
+    if (set) store.set({ survey: survey(set, temperature) });
+  });
+
+  return { draw, close: () => stopSweep() };
+}
