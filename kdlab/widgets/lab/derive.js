@@ -8,7 +8,7 @@ const DIGITS = [..."0123456789"];
 export function deriveAll({ store, sets, complain }) {
   let stopSweep = () => {};
 
-  store.derive(["dataset"], async ({ dataset, set }) => {
+  store.watch(["dataset"], async ({ dataset, set }) => {
     try {
       const loaded = await sets.get(dataset);
       if (store.state.dataset === dataset) store.set({ set: loaded }); // or another one was chosen meanwhile
@@ -18,7 +18,7 @@ export function deriveAll({ store, sets, complain }) {
     }
   });
 
-  store.derive(["set"], ({ set, example, cell }) => {
+  store.watch(["set"], ({ set, example, cell }) => {
     if (!set) return;
     stopSweep();
     const [examples, classes] = [set.labels.length, set.classes.length];
@@ -42,7 +42,7 @@ export function deriveAll({ store, sets, complain }) {
     const answers = Object.entries(await sets.networks()).map(([name, predict]) => [name, Array.from(predict(image))]);
     store.set({ drawn: { answers: Object.fromEntries(answers), name: pixels ? "this drawing" : "the empty pad" } });
   }
-  store.derive(["source"], ({ source, drawn }) => source === "drawn" && !drawn && draw(null));
+  store.watch(["source"], ({ source, drawn }) => source === "drawn" && !drawn && draw(null));
 
   const sources = {
     example: ({ set, example }) => sets.example(set, example),
@@ -60,11 +60,11 @@ export function deriveAll({ store, sets, complain }) {
       return { classes: DIGITS, truth: -1, logits, teachers: teachers.map((network) => answers[network]), name };
     },
   };
-  store.derive(["set", "teachers", "example", "source", "own", "drawn"], (state) => {
+  store.watch(["set", "teachers", "example", "source", "own", "drawn"], (state) => {
     if (state.set && (state.source !== "drawn" || state.drawn)) store.set({ shown: sources[state.source](state) });
   });
 
-  store.derive(["set", "temperature"], ({ set, temperature }) => {
+  store.watch(["set", "temperature"], ({ set, temperature }) => {
     if (set) store.set({ survey: survey(set, temperature) });
   });
 

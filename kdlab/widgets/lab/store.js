@@ -1,34 +1,25 @@
-// The state of one lab. What follows from a change is worked out at once, and drawn in the next frame: a key press
-// need not wait for the frame to begin with the sums.
+// The state of one lab. A change is followed at once, and not only when the next frame begins, so that the time until then
+// is used; further changes before that frame are gathered and followed once, in it.
 
 export function makeStore(state) {
-  const [derivers, watchers] = [[], []];
-  const [fresh, changed] = [new Set(), new Set()]; // keys that the derivers, and the watchers, have not heard of
-  let frame = 0;
-  let ahead = false; // already derived for the coming frame; what still comes waits for it
+  const watchers = [];
+  const changed = new Set();
+  let frame = 0; // the one that is to come, 0 when nothing was followed since the last
 
-  // In the order in which they were added: each may set what later ones read.
-  function derive() {
-    for (const { keys, act } of derivers) if (keys.some((key) => fresh.has(key))) act(state);
-    fresh.clear();
-  }
-
-  function flush() {
-    frame = 0;
-    derive();
-    ahead = false;
-    const told = new Set(changed);
+  // In the order in which they began to watch: what one of them works out and sets is seen by those after it.
+  function follow() {
+    for (const { keys, act } of watchers) if (keys.some((key) => changed.has(key))) act(state);
     changed.clear();
-    for (const { keys, act } of watchers) if (keys.some((key) => told.has(key))) act(state);
   }
 
   function note(key) {
-    fresh.add(key);
     changed.add(key);
-    frame ||= requestAnimationFrame(flush);
-    if (ahead) return;
-    ahead = true;
-    queueMicrotask(derive);
+    if (frame) return;
+    queueMicrotask(follow);
+    frame = requestAnimationFrame(() => {
+      frame = 0;
+      if (changed.size) follow();
+    });
   }
 
   return {
@@ -40,15 +31,13 @@ export function makeStore(state) {
         note(key);
       }
     },
-    // For what is worked out from other values: `act` sets it.
-    derive: (keys, act) => derivers.push({ keys, act }),
-    // For what is drawn: `act` is called once a frame, however many changes there were.
+    // `act` is called when one of these keys changed; what it sets must be watched by later ones only.
     watch: (keys, act) => watchers.push({ keys, act }),
-    // Tells all of them, as when everything is new.
+    // Calls all of them, as when everything is new.
     refresh: () => Object.keys(state).forEach(note),
     close() {
       cancelAnimationFrame(frame);
-      derivers.length = watchers.length = 0;
+      watchers.length = 0;
     },
   };
 }
