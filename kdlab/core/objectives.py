@@ -66,7 +66,7 @@ def soft_divergence(student_logits: "Tensor", teacher_logits: "Tensor", temperat
             True,
             False,
             True,
-            "keeps the soft gradient's size when T changes",
+            "keeps the soft gradient from shrinking as 1/T² when T is high",
             kind=bool,
             symbol="×T²",
         ),

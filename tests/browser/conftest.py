@@ -6,6 +6,7 @@ import pytest
 from dashboard import Dashboard
 from playwright.sync_api import Browser, Page, sync_playwright
 from servers import Server
+from temperature import TemperatureLab
 from windows import DESKTOP, launch, open_window
 
 FAILED = pytest.StashKey[bool]()
@@ -64,6 +65,56 @@ def dashboard(request: pytest.FixtureRequest, shared_dashboard: Dashboard, tmp_p
     shared_dashboard.press("reset")  # a run left behind would slow down what follows
     problems = list(shared_dashboard.problems)
     shared_dashboard.problems.clear()
+    assert not problems
+
+
+@pytest.fixture(scope="session", params=["voila", "jupyterlab"])
+def shared_lab(
+    request: pytest.FixtureRequest,
+    chromium: Browser,
+    serve: Callable[[str], Server],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[TemperatureLab]:
+    lab = open_window(chromium, serve(request.param), DESKTOP, TemperatureLab)
+    try:
+        lab.open(TemperatureLab.LINK)
+    except Exception:
+        save_picture(lab.page, tmp_path_factory.mktemp("failed"))
+        raise
+    yield lab
+    lab.page.context.close()
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, shared_lab: TemperatureLab, tmp_path: Path) -> Iterator[TemperatureLab]:
+    """Return the temperature lab as it opens without a link; one page of each server is enough for all tests."""
+    shared_lab.reset()
+    yield shared_lab
+    if request.node.stash.get(FAILED, False):
+        save_picture(shared_lab.page, tmp_path)
+    problems = list(shared_lab.problems)
+    shared_lab.problems.clear()
+    assert not problems
+
+
+@pytest.fixture
+def open_lab(
+    request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path
+) -> Iterator[Callable[..., TemperatureLab]]:
+    """Return a function that opens the temperature lab of a server, or of a file, in a window of its own."""
+    opened: list[TemperatureLab] = []
+
+    def open_at(server: Server, size: tuple[int, int] = DESKTOP, link: str = "") -> TemperatureLab:
+        opened.append(open_window(chromium, server, size, TemperatureLab))
+        opened[-1].open(link)
+        return opened[-1]
+
+    yield open_at
+    problems = [problem for lab in opened for problem in lab.problems]
+    for lab in opened:
+        if request.node.stash.get(FAILED, False):
+            save_picture(lab.page, tmp_path)
+        lab.page.context.close()
     assert not problems
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 from servers import Server
+from temperature import TemperatureLab
 from windows import DESKTOP, TELEPHONE, launch, open_window
 
 PICTURES = {"voila": ("voila", DESKTOP), "voila-telephone": ("voila", TELEPHONE), "jupyterlab": ("jupyterlab", DESKTOP)}
@@ -31,6 +32,13 @@ def main(folder: Path) -> None:
                 dashboard.page.screenshot(path=folder / f"{name}.png")
                 assert not dashboard.problems, dashboard.problems
                 dashboard.page.context.close()
+            for name, size in (("temperature", DESKTOP), ("temperature-telephone", TELEPHONE)):
+                lab = open_window(chromium, servers["voila"], size, TemperatureLab)
+                lab.open("T=4")
+                lab.page.wait_for_load_state("networkidle")
+                lab.page.screenshot(path=folder / f"{name}.png")
+                assert not lab.problems, lab.problems
+                lab.page.context.close()
         finally:
             chromium.close()
             for server in servers.values():

@@ -35,7 +35,7 @@ def mnist() -> Dataset:
 def test_its_note_says_how_many_errors_the_networks_make(shipped: Predictions) -> None:
     assert len(shipped.labels) == 10_000
     assert len(shipped.more_teachers) == TEACHERS - 1
-    for role, words in (("teacher", ", {} errors. Student"), ("student", "{} errors; baseline"), ("baseline", ", {}.")):
+    for role, words in (("teacher", ", {} errors. Student"), ("student", "{} errors; base"), ("baseline", " {} (McN")):
         assert words.format(count_errors(shipped.logits[role], shipped.labels)) in shipped.note
 
 

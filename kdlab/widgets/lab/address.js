@@ -89,7 +89,7 @@ export function followAddress(store, complain) {
   function read(hash) {
     const { changes, complaints } = fromAddress(hash);
     store.set(changes);
-    if (complaints.length) complain(complaints.join(" "));
+    complain(complaints.join(" "));
   }
   let timer = 0;
   const write = () => history.replaceState(history.state, "", `#${toAddress(store.state)}`);

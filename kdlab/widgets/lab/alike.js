@@ -1,6 +1,6 @@
 // Which classes the teacher finds alike: a ranked list and a dendrogram, moving with the temperature.
 
-import { drawing, element, formatShare } from "./dom.js";
+import { drawing, element, formatShare, put, write } from "./dom.js";
 import { linkage, similarPairs } from "./likeness.js";
 
 const LISTED = 8;
@@ -42,6 +42,30 @@ export function makeAlike({ onChoose }) {
     if (last) draw(...last);
   }).observe(tree);
 
+  function drawAxis(step, farthest, height, x) {
+    const layout = [farthest, height, width].join();
+    if (axis.dataset.layout === layout) return;
+    axis.dataset.layout = layout;
+    const bottom = height - AXIS;
+    const ticks = Array.from({ length: farthest / step + 1 }, (_, at) => at * step);
+    axis.replaceChildren(
+      ...ticks.flatMap((tick) => {
+        const at = String(x(tick));
+        const line = drawing("line", { class: "kd-grid", x1: at, x2: at, y1: "0", y2: String(bottom) });
+        return [line, drawing("text", { class: "kd-x", x: at, y: String(bottom + 13) }, String(tick))];
+      }),
+      drawing("text", { class: "kd-x", x: String(x(farthest / 2)), y: String(height - 3) }, "distance, bits"),
+    );
+  }
+
+  // Of the classes that have examples: of the others nothing is known.
+  function known(classes, confusion) {
+    const kept = [...classes.keys()].filter((at) => !Number.isNaN(confusion[at * classes.length]));
+    if (kept.length === classes.length || kept.length < 2) return [classes, confusion];
+    const values = kept.flatMap((a) => kept.map((b) => confusion[a * classes.length + b]));
+    return [kept.map((at) => classes[at]), Float64Array.from(values)];
+  }
+
   function drawTree(classes, confusion) {
     const merges = linkage(confusion, classes.length);
     const count = classes.length;
@@ -53,15 +77,18 @@ export function makeAlike({ onChoose }) {
     };
     const order = leafOrder(2 * count - 2);
     const height = LEAF * count + AXIS;
-    svg.setAttribute("height", height);
-    svg.setAttribute(
+    put(svg, "height", String(height));
+    put(
+      svg,
       "aria-label",
       `Tree of ${count} classes. First joined: ${merges
         .slice(0, 3)
         .map(([a, b]) => [a, b].map((at) => classes[at] ?? "a group").join(" and "))
         .join("; ")}.`,
     );
-    const farthest = Math.max(1, merges.at(-1)[2] * 1.05);
+    const last = merges.at(-1)[2];
+    const step = last > 12 ? 5 : last > 5 ? 2 : 1;
+    const farthest = step * Math.max(1, Math.ceil(last / step)); // the axis stands still for most moves of the slider
     const x = (distance) => LEFT + ((width - LEFT - RIGHT) * distance) / farthest;
     const places = new Float64Array(2 * count - 1);
     const depths = new Float64Array(2 * count - 1);
@@ -77,28 +104,10 @@ export function makeAlike({ onChoose }) {
     classes.forEach((name, at) => {
       const label = leaves.children[at];
       const text = name.length > 9 ? `${name.slice(0, 8)}…` : name;
-      if (label.textContent !== text) label.textContent = text;
-      label.setAttribute("y", String(places[at] + 4));
+      write(label, text);
+      put(label, "y", String(places[at] + 4));
     });
-    const step = farthest > 12 ? 5 : farthest > 5 ? 2 : 1;
-    const ticks = Array.from({ length: Math.floor(farthest / step) + 1 }, (_, at) => at * step);
-    axis.replaceChildren(
-      ...ticks.flatMap((tick) => [
-        drawing("line", {
-          class: "kd-grid",
-          x1: String(x(tick)),
-          x2: String(x(tick)),
-          y1: "0",
-          y2: String(height - AXIS),
-        }),
-        drawing("text", { class: "kd-x", x: String(x(tick)), y: String(height - AXIS + 13) }, String(tick)),
-      ]),
-      drawing(
-        "text",
-        { class: "kd-x", x: String((LEFT + width - RIGHT) / 2), y: String(height - 3) },
-        "distance, bits",
-      ),
-    );
+    drawAxis(step, farthest, height, x);
   }
 
   function draw(classes, confusion) {
@@ -108,11 +117,11 @@ export function makeAlike({ onChoose }) {
       item.hidden = at >= pairs.length;
       if (item.hidden) return;
       const [a, b, similarity] = (rows[at].pair = pairs[at]);
-      names.textContent = `${classes[a]} – ${classes[b]}`;
-      bar.style.transform = `scaleX(${similarity / pairs[0][2]})`;
-      share.textContent = formatShare(similarity);
+      write(names, `${classes[a]} – ${classes[b]}`);
+      bar.style.transform = `scaleX(${similarity / (pairs[0][2] || 1)})`;
+      write(share, formatShare(similarity));
     });
-    if (width) drawTree(classes, confusion);
+    if (width) drawTree(...known(classes, confusion));
   }
   return { element: root, draw };
 }

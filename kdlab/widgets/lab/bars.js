@@ -1,7 +1,7 @@
 // The softened predictions of all networks for one example, class by class: bars at T with a tick where they are at
 // T = 1, in a table of their numbers.
 
-import { ROLES, element, formatShare, nameWidth, roleNames } from "./dom.js";
+import { ROLES, element, formatExactly, formatShare, nameWidth, roleNames, write } from "./dom.js";
 import { soften } from "./softening.js";
 
 const DECADES = 10; // the log scale begins at 10⁻¹⁰
@@ -15,6 +15,11 @@ export function length(share, scale) {
 export function foremost(logits, most) {
   const order = [...logits.keys()].sort((a, b) => logits[b] - logits[a]);
   return order.slice(0, most).sort((a, b) => a - b);
+}
+
+// A word on what is left out, for a title.
+export function firstOf(classes, most) {
+  return classes.length > most ? ` (the teacher's first ${most} of ${classes.length} classes)` : "";
 }
 
 export function makeBars() {
@@ -72,8 +77,8 @@ export function makeBars() {
           const [share, before] = [now[network][at], plain[network][at]];
           bar.style.transform = `scaleX(${length(share, scale)})`;
           tick.style.left = `${100 * length(before, scale)}%`;
-          value.textContent = formatShare(share);
-          value.title = `${formatShare(share)} at this T, ${formatShare(before)} at T = 1`;
+          write(value, formatShare(share));
+          value.title = `${formatExactly(share)} at this T, ${formatExactly(before)} at T = 1`;
         }
     },
   };

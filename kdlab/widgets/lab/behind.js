@@ -56,7 +56,7 @@ export function makeBehind({ store, pictures }) {
     const whose = { teacher: "the teacher's", student: "the student's", difference: "the difference in" };
     heading.textContent = cell
       ? `True ${names[0]} → ${names[1]}: examples with most of ${whose[cell.network]} share there first`
-      : "Examples the teacher is least sure of";
+      : "Examples the teacher is least sure of (most entropy at T = 1)";
     clear.hidden = !cell;
     const chosen = found.slice(0, SHOWN);
     list.replaceChildren(

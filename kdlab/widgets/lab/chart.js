@@ -1,6 +1,6 @@
 // Lines against the temperature, with the current temperature marked and read off in the legend.
 
-import { drawing, element, formatNumber, power } from "./dom.js";
+import { drawing, element, formatNumber, power, put, write } from "./dom.js";
 import { HIGHEST, LOWEST } from "./dial.js";
 
 const TICKS = [0.5, 1, 2, 5, 10, 20, 50, 100];
@@ -44,7 +44,12 @@ export function makeChart({ title, note, unit = "" }) {
     const values = lines
       .flatMap((line) => line.points.map((point) => point[1]))
       .filter((value) => Number.isFinite(value) && (scale !== "log" || value > 0));
-    if (!width || !values.length) return;
+    if (!width || !values.length) {
+      // Nothing to draw, and nothing of an earlier set is left behind.
+      for (const layer of [back, front]) layer.replaceChildren();
+      marker = null;
+      return;
+    }
     const highest = top ?? Math.max(...values, 1e-9);
     const lowest = scale === "log" ? Math.min(...values) : 0;
     const ticks = scale === "log" ? decades(lowest, highest) : niceTicks(highest * 1.02);
@@ -67,7 +72,7 @@ export function makeChart({ title, note, unit = "" }) {
         drawing(
           "text",
           { class: "kd-y", x: String(LEFT - 6), y: String(y(tick) + 4) },
-          scale === "log" && tick < 0.001 ? power(tick) : String(Number(tick.toPrecision(3))),
+          scale === "log" && (tick < 0.001 || tick > 1000) ? power(tick) : String(Number(tick.toPrecision(3))),
         ),
       ]),
       ...TICKS.map((tick) =>
@@ -104,7 +109,7 @@ export function makeChart({ title, note, unit = "" }) {
     marker.line.setAttribute("transform", `translate(${at} 0)`);
     now.values.forEach((value, index) => {
       const seen = Number.isFinite(value) && (scale !== "log" || value > 0);
-      marker.dots[index].setAttribute("visibility", seen ? "visible" : "hidden");
+      put(marker.dots[index], "visibility", seen ? "visible" : "hidden");
       if (seen) marker.dots[index].setAttribute("transform", `translate(${at} ${y(value)})`);
     });
   }
@@ -135,7 +140,7 @@ export function makeChart({ title, note, unit = "" }) {
     },
     setMarker(temperature, values) {
       now = { temperature, values };
-      values.forEach((value, at) => (readings[at].textContent = `${formatNumber(value)}${unit}`));
+      values.forEach((value, at) => write(readings[at], `${formatNumber(value)}${unit}`));
       mark();
     },
   };

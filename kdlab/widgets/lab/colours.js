@@ -16,7 +16,7 @@ const DIVERGING = ["#6a3d9a", "#b59ecd", "#ffffff", "#f2cf80", "#e69f00"];
 
 const parse = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
-// 256 colours between the anchors: their parts, how CSS writes them, and the ink that can be read on them.
+// 256 colours between the anchors: as a pixel, as CSS writes them, and the ink that can be read on them.
 function table(anchors) {
   const colours = anchors.map(parse);
   return Array.from({ length: 256 }, (_, at) => {
@@ -30,7 +30,11 @@ function table(anchors) {
 
 function describe([red, green, blue]) {
   const dark = 0.299 * red + 0.587 * green + 0.114 * blue < 140;
-  return { parts: [red, green, blue, 255], css: `rgb(${red} ${green} ${blue})`, ink: dark ? "#ffffff" : "#1d2733" };
+  return {
+    pixel: new Uint32Array(new Uint8Array([red, green, blue, 255]).buffer)[0],
+    css: `rgb(${red} ${green} ${blue})`,
+    ink: dark ? "#ffffff" : "#1d2733",
+  };
 }
 
 const [amounts, differences] = [table(CIVIDIS), table(DIVERGING)];

@@ -14,6 +14,7 @@ export const TEMPERATURES = Array.from(
   (_, at) => LOWEST * (HIGHEST / LOWEST) ** (at / (POINTS - 1)),
 );
 const EXAMPLE = { colour: "#5b6775", dash: "none", thin: true };
+const SCALED = { colour: "#cc79a7", dash: "9 3" };
 const HARD = { colour: "#1d2733", dash: "7 3 2 3" };
 
 // Sweeps the temperatures over a test set without holding up a frame, from a coarse grid of them to finer ones;
@@ -55,11 +56,11 @@ const CHARTS = {
     note: "0 bits: one class takes all. log₂ of the number of classes: all classes alike. Thick lines: mean of all test examples.",
     lines: (set) => roleNames(set.logits).map((role) => ({ ...ROLES[role], read: (survey) => survey.entropy[role] })),
     example: { label: "Teacher, this example", read: ({ teacher }, t) => entropy(teacher, t) },
-    highest: (set) => Math.log2(set.classes.length),
+    highest: (set, shown) => Math.log2(Math.max(set.classes.length, shown.classes.length)),
   },
   divergence: {
     title: "KL(teacher ‖ student), bits",
-    note: "What the soft loss punishes, before the factor T². It shrinks as both networks soften towards the same uniform answer.",
+    note: "What the soft loss punishes (in nats there). When T is high it falls as 1/T², as both soften towards the same uniform answer: hence the factor T². A single example's may rise first.",
     lines: (set) => learners(set).map((role) => ({ ...ROLES[role], read: (survey) => survey.divergence[role] })),
     example: { label: "Student, this example", read: ({ teacher, student }, t) => divergence(teacher, student, t) },
     scaled: true,
@@ -81,7 +82,7 @@ const CHARTS = {
   },
   angle: {
     title: "Angle between gradient and limit, degrees",
-    note: "As T grows the soft gradient turns into (z − v)/(N T²): distillation becomes matching logits.",
+    note: "As T grows the soft gradient turns into (z − v)/(N T²): distillation becomes matching logits. In the mean each example counts alike.",
     lines: () => [{ ...ROLES.student, label: "Mean of all examples", read: (survey) => survey.angle }],
     example: {
       label: "This example",
@@ -91,8 +92,8 @@ const CHARTS = {
   },
   error: {
     title: "Relative error of the limit",
-    note: "Length of the difference over length of the exact gradient; it falls as 1/T when T is high.",
-    lines: () => [{ ...ROLES.student, label: "All examples", read: (survey) => survey.error }],
+    note: "Length of the difference over length of the exact gradient, over all examples each summed first: where both networks agree already, a single example's may be in the thousands. It falls as 1/T when T is high.",
+    lines: () => [{ ...ROLES.student, label: "Sums over all examples", read: (survey) => survey.error }],
     example: {
       label: "This example",
       read: ({ teacher, student }, t) =>
@@ -102,10 +103,10 @@ const CHARTS = {
   },
   size: {
     title: "Size of the gradients",
-    note: "Mean over all test examples. The soft gradient shrinks as 1/T²; the factor T² keeps it beside the hard one, so the weights keep their meaning when T changes.",
+    note: "Mean over all test examples. When T is high the soft gradient shrinks as 1/T²; with the factor T² its size levels off, so that a weight chosen at one high T holds at another. Below that it still grows with T.",
     lines: () => [
       { ...ROLES.student, label: "Soft", read: (survey) => survey.softGradient },
-      { ...ROLES.teacher, label: "Soft × T²", read: (survey) => survey.softGradient * survey.temperature ** 2 },
+      { ...SCALED, label: "Soft × T²", read: (survey) => survey.softGradient * survey.temperature ** 2 },
       { ...HARD, label: "Hard", read: (_, fixed) => fixed.hardGradient },
     ],
     log: true,
@@ -130,7 +131,7 @@ export function makeCurves() {
         }));
         if (example)
           drawn.push({ ...EXAMPLE, label: example.label, points: each((t) => example.read(shown.logits, t)) });
-        charts[key].setLines(drawn, log || (scaled && scale === "log") ? "log" : "linear", highest?.(set));
+        charts[key].setLines(drawn, log || (scaled && scale === "log") ? "log" : "linear", highest?.(set, shown));
       }
     },
     setMarker({ set, survey, fixed, shown, temperature }) {

@@ -5,7 +5,8 @@ import { survey, unmoved } from "./survey.js";
 
 const DIGITS = [..."0123456789"];
 
-export function deriveAll({ store, sets, complain }) {
+// `opening`: the key of the set to fall back on.
+export function deriveAll({ store, sets, opening, complain }) {
   let stopSweep = () => {};
 
   store.watch(["dataset"], async ({ dataset, set }) => {
@@ -13,22 +14,31 @@ export function deriveAll({ store, sets, complain }) {
       const loaded = await sets.get(dataset);
       if (store.state.dataset === dataset) store.set({ set: loaded }); // or another one was chosen meanwhile
     } catch (error) {
-      complain(`${error.message} Shown: ${set?.label ?? "nothing"}.`);
-      if (set) store.set({ dataset: set.key });
+      complain(error.message);
+      store.set({ dataset: set?.key ?? opening });
     }
   });
 
-  store.watch(["set"], ({ set, example, cell }) => {
+  // A link may ask for what the set does not have.
+  store.watch(["set", "example", "cell"], ({ set, example, cell }) => {
+    if (!set) return;
+    const classes = set.classes.length;
+    if (example >= set.labels.length) {
+      complain(`${set.label} has no test example ${example}; shown: example ${set.telling}.`);
+      store.set({ example: set.telling });
+    }
+    if (cell && (cell.true >= classes || cell.predicted >= classes)) {
+      complain(
+        `${set.label} has no class ${Math.max(cell.true, cell.predicted)}: its classes are numbered from 0 to ${classes - 1}.`,
+      );
+      store.set({ cell: null });
+    }
+  });
+
+  store.watch(["set"], ({ set }) => {
     if (!set) return;
     stopSweep();
-    const [examples, classes] = [set.labels.length, set.classes.length];
-    if (example >= examples) complain(`${set.label} has no test example ${example}; shown: example ${set.telling}.`);
-    store.set({
-      surveys: [],
-      fixed: unmoved(set),
-      example: example < examples ? example : set.telling,
-      cell: cell && cell.true < classes && cell.predicted < classes ? cell : null,
-    });
+    store.set({ surveys: [], fixed: unmoved(set) });
     stopSweep = startSweep(set, (surveys) => store.set({ surveys }));
     if (!set.teachers && set.more)
       sets.teachers(set).then((teachers) => {

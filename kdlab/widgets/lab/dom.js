@@ -33,6 +33,18 @@ export function button(text, title, act, attributes = {}) {
   return made;
 }
 
+// Texts and attributes that move with the slider: the text node is kept, and what stays as it is costs nothing. (A new text
+// node is laid out and painted again with all that is around it.)
+export function write(target, text) {
+  const node = target.firstChild;
+  if (!node) target.textContent = text;
+  else if (node.data !== text) node.data = text;
+}
+
+export function put(target, name, value) {
+  if (target.getAttribute(name) !== value) target.setAttribute(name, value);
+}
+
 // Colour, dash and name of each network, as in kdlab.figures.theme.
 export const ROLES = {
   teacher: { label: "Teacher", colour: "#0072b2", dash: "2 3" },
@@ -50,20 +62,28 @@ export function nameWidth(classes) {
 }
 
 export function formatTemperature(temperature) {
-  return temperature < 10 ? temperature.toFixed(2) : temperature.toFixed(1);
+  return temperature.toFixed(temperature < 1 ? 3 : temperature < 10 ? 2 : 1);
 }
 
 export function formatShare(share) {
   if (Number.isNaN(share)) return "–";
+  if (share === 0) return "<10⁻³⁰⁰"; // no softened prediction is 0
+  if (share >= 0.9995 && share < 1) return ">99.9 %";
+  if (share >= 0.995 && share < 0.9995) return `${(100 * share).toFixed(1)} %`;
   if (share >= 0.0995) return `${(100 * share).toFixed(0)} %`;
   if (share >= 0.00095) return `${(100 * share).toFixed(1)} %`;
   if (share >= 0.000095) return `${(100 * share).toFixed(2)} %`;
-  return share ? power(share) : "0 %";
+  return power(share);
 }
 
-// Short scientific notation: 3×10⁻⁷, and 10⁻⁷.
-export function power(value) {
-  const [digits, exponent] = value.toExponential(0).split("e");
+// To be quoted.
+export function formatExactly(share) {
+  return `${Number((100 * share).toPrecision(4))} %`;
+}
+
+// Scientific notation: 3×10⁻⁷, and 10⁻⁷.
+export function power(value, decimals = 0) {
+  const [digits, exponent] = value.toExponential(decimals).split("e");
   const raised = [...exponent.replace("+", "")].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit] ?? "⁻").join("");
   return `${digits === "1" ? "" : `${digits}×`}10${raised}`;
 }
@@ -72,6 +92,6 @@ export function formatNumber(value) {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
   if (size === 0) return "0";
-  if (size >= 1000 || size < 0.001) return (value < 0 ? "−" : "") + power(size);
-  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3).replace("-", "−");
+  const sign = value < 0 ? "−" : "";
+  return sign + (size >= 1000 || size < 0.01 ? power(size, 1) : size.toPrecision(3));
 }

@@ -1,7 +1,7 @@
 // Several teachers and their mean, from the geometric to the arithmetic one.
 
-import { element, formatShare, labelled } from "./dom.js";
-import { foremost, length } from "./bars.js";
+import { element, formatShare, labelled, write } from "./dom.js";
+import { firstOf, foremost, length } from "./bars.js";
 import { entropy, logSoften, powerMean, soften } from "./softening.js";
 import { meanMistakes } from "./survey.js";
 
@@ -21,10 +21,11 @@ export function makeEnsemble(store) {
     element("span", {}, "0 geometric"),
     element("span", {}, "arithmetic 1"),
   );
+  const title = element("h3", {}, "An ensemble of teachers, this example");
   const root = element(
     "section",
     { class: "kd-card" },
-    element("h3", {}, "An ensemble of teachers, this example"),
+    title,
     element("div", { class: "kd-mean" }, labelled("Exponent of the power mean", input), output, ends),
     table,
     words,
@@ -38,7 +39,7 @@ export function makeEnsemble(store) {
     clearTimeout(timer);
     score.textContent = "";
     const { set, temperature, exponent } = store.state;
-    if (!set?.teachers) return;
+    if (!set?.teachers?.length) return;
     timer = setTimeout(() => {
       const teachers = [set.logits.teacher, ...set.teachers];
       const mistakes = (some) =>
@@ -51,6 +52,7 @@ export function makeEnsemble(store) {
 
   function build(teachers) {
     const { classes, truth } = shown;
+    title.textContent = `An ensemble of teachers, this example${firstOf(classes, MOST)}`;
     const kept = foremost(teachers[0], MOST);
     const titles = [...teachers.map((_, at) => `Teacher ${at + 1}`), "Mean"];
     head.replaceChildren(
@@ -81,7 +83,7 @@ export function makeEnsemble(store) {
     element: root,
     draw(example, temperature, exponent, scale) {
       input.value = exponent;
-      output.textContent = exponent.toFixed(2);
+      write(output, exponent.toFixed(2));
       input.setAttribute("aria-valuetext", `${exponent.toFixed(2)}, from 0, geometric, to 1, arithmetic`);
       const teachers = example.teachers;
       table.hidden = teachers.length < 2;
@@ -109,13 +111,14 @@ export function makeEnsemble(store) {
       for (const { at, cells } of rows)
         cells.forEach(({ bar, value }, column) => {
           bar.style.transform = `scaleX(${length(columns[column][at], scale)})`;
-          value.textContent = formatShare(columns[column][at]);
+          write(value, formatShare(columns[column][at]));
         });
       const bits = mean.reduce((sum, p) => sum - (p > 0 ? p * Math.log2(p) : 0), 0);
       const single = teachers.reduce((sum, logits) => sum + entropy(logits, temperature), 0) / teachers.length;
       words.textContent =
         `The mean has ${bits.toFixed(2)} bits, its teachers ${single.toFixed(2)} on average. The arithmetic mean keeps what any one ` +
-        `teacher thinks possible; the geometric one only what none of them rules out.`;
+        `teacher thinks possible; the geometric one only what none of them rules out. The geometric mean is the softmax of the mean ` +
+        `logits, so T changes no answer of it; of the other means it may.`;
     },
   };
 }

@@ -25,7 +25,7 @@ export function makeExport({ channel, store, complain }) {
   const file = button("Export", "One HTML file that works without kdlab, for a lecture or an e-mail", async () => {
     file.disabled = true;
     tell("Making the file …");
-    const { error, name, buffers } = await channel.ask("export", shared());
+    const { error, name, buffers } = await channel.ask("export", shared(store));
     file.disabled = false;
     tell("");
     if (error) return complain(error);

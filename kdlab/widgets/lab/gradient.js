@@ -1,7 +1,7 @@
 // The soft gradient of the shown example, class by class: exact beside its high-temperature limit.
 
-import { foremost } from "./bars.js";
-import { element, formatNumber } from "./dom.js";
+import { firstOf, foremost } from "./bars.js";
+import { element, formatNumber, write } from "./dom.js";
 import { angle, hardGradient, matchingGradient, relativeError, size, softGradient } from "./softening.js";
 
 const MOST = 16;
@@ -30,18 +30,14 @@ export function makeGradient() {
       element("th", { scope: "col" }, "limit"),
     ),
   );
-  const table = element(
-    "table",
-    { class: "kd-gradient" },
-    element("caption", {}, "Soft gradient in the student's logits, this example"),
-    head,
-    body,
-  );
+  const title = element("caption");
+  const table = element("table", { class: "kd-gradient" }, title, head, body);
   const root = element("section", { class: "kd-card" }, table, words);
   let [shown, rows] = [null, []];
 
   function build() {
     const { classes, truth, logits } = shown;
+    title.textContent = `Soft gradient in the student's logits, this example${firstOf(classes, MOST)}`;
     rows = foremost(logits.teacher, MOST).map((at) => {
       const bars = {
         exact: element("div", { class: "kd-signed kd-exact" }),
@@ -83,17 +79,20 @@ export function makeGradient() {
       for (const { at, bars, numbers } of rows)
         for (const way of ["exact", "limit"]) {
           bars[way].style.transform = `scaleX(${gradients[way][at] / most})`;
-          numbers[way].textContent = formatNumber(gradients[way][at]);
+          write(numbers[way], formatNumber(gradients[way][at]));
         }
       const soft = size(gradients.exact);
       const hard =
         example.truth >= 0
           ? ` The hard gradient's is ${formatNumber(size(hardGradient(student, example.truth)))}.`
           : "";
-      words.textContent =
+      write(
+        words,
+
         `Between the two: ${formatNumber(angle(gradients.exact, gradients.limit))}°, relative error ` +
-        `${formatNumber(relativeError(gradients.exact, gradients.limit))}. The soft gradient's size is ` +
-        `${formatNumber(soft)}, with the factor T² ${formatNumber(soft * temperature ** 2)}.${hard}`;
+          `${formatNumber(relativeError(gradients.exact, gradients.limit))}. The soft gradient's size is ` +
+          `${formatNumber(soft)}, with the factor T² ${formatNumber(soft * temperature ** 2)}.${hard}`,
+      );
     },
   };
 }

@@ -5,7 +5,7 @@ import { makeBars } from "./bars.js";
 import { makeChannel } from "./channel.js";
 import { makeCurves } from "./curves.js";
 import { deriveAll } from "./derive.js";
-import { element, formatShare, formatTemperature, nameWidth } from "./dom.js";
+import { element, formatShare, formatTemperature, nameWidth, write } from "./dom.js";
 import { makeEnsemble } from "./ensemble.js";
 import { makeGradient } from "./gradient.js";
 import { makeLadder } from "./ladder.js";
@@ -44,7 +44,7 @@ export function render({ model, el }) {
   const worked = { set: null, shown: null, survey: null, surveys: [], fixed: null, drawn: null, complaint: "" };
   const store = makeStore({ ...worked, ...Object.fromEntries(SHARED.map((key) => [key, model.get(key)])) });
   const complain = (complaint) => store.set({ complaint });
-  const derived = deriveAll({ store, sets, complain });
+  const derived = deriveAll({ store, sets, opening: model.get("sets")[0].key, complain });
 
   const pictures = (set, examples) => sets.pictures(set, examples);
   const top = makeTop({ store, sets, channel, menu: model.get("sets"), complain });
@@ -56,7 +56,7 @@ export function render({ model, el }) {
   const sentence = element("p", { class: "kd-sentence" }, "Loading the logits …");
   const spoken = element("p", { class: "kd-spoken", role: "status", "aria-live": "polite" });
   const alarm = element("p", { class: "kd-error", role: "alert", hidden: true });
-  const legend = element("p", { class: "kd-note" }, "Bars: at this T. Ticks: at T = 1. ●: the true class.");
+  const legend = element("p", { class: "kd-note" });
   const said = element("section", { class: "kd-card" }, sentence, bars.element, legend);
 
   const { entropy: bits, divergence, agreement, angle, error, size } = curves.charts;
@@ -65,8 +65,8 @@ export function render({ model, el }) {
     { class: "kd-main" },
     section(
       "The whole test set, softened",
-      "Each row: the mean prediction for one true class, in percent. As T rises the right answers fade and the wrong ones " +
-        "come up: that is the dark knowledge. Click a cell for its examples.",
+      "Each row: the mean prediction for one true class. As T rises the right answers fade and the wrong ones come up: which " +
+        "of them get more than others is the dark knowledge. At very high T all become alike. Click a cell for its examples.",
       ...whole,
     ),
     section(
@@ -76,8 +76,8 @@ export function render({ model, el }) {
     ),
     section(
       "The gradient",
-      "What pulls at the student's logits z, with the teacher's v: exactly, and as it becomes when T is high. There " +
-        "distillation turns into matching logits.",
+      "The gradient of the soft loss (in nats, without T²) in the student's logits z, with the teacher's v: exactly, and as " +
+        "it becomes when T is high. A training step moves each logit against its bar.",
       gradient.element,
       row(angle, error, size),
     ),
@@ -98,7 +98,8 @@ export function render({ model, el }) {
     gradient.draw(shown, temperature);
     ladder.draw(shown, temperature, scale);
     ensemble.draw(shown, temperature, exponent, scale);
-    sentence.textContent = describe(shown, temperature);
+    write(sentence, describe(shown, temperature));
+    write(legend, `Bars: at this T. Ticks: at T = 1. ●: the true class.${scale === "log" ? " From 10⁻¹⁰ to 1." : ""}`);
   });
   store.watch(["surveys", "shown", "scale"], (state) => state.shown && curves.setLines(state));
   store.watch(["survey", "surveys", "shown", "scale"], (state) => {
@@ -120,6 +121,8 @@ export function render({ model, el }) {
 
   // Or JupyterLab takes the arrow keys for its notebook; it looks at the element that has the focus only.
   page.addEventListener("focusin", ({ target }) => (target.dataset.lmSuppressShortcuts = "true"));
+  // Nor may it take the Enter of a number field.
+  page.addEventListener("keydown", (event) => event.stopPropagation());
   // A sentence about what could not be done goes with the next thing one does.
   for (const what of ["input", "click"]) page.addEventListener(what, () => complain(""), { capture: true });
   el.append(page);

@@ -1,7 +1,7 @@
 // The same logits at several temperatures side by side.
 
-import { element, formatShare, formatTemperature } from "./dom.js";
-import { foremost, length } from "./bars.js";
+import { element, formatShare, formatTemperature, write } from "./dom.js";
+import { firstOf, foremost, length } from "./bars.js";
 import { soften } from "./softening.js";
 
 const STEPS = [0.5, 1, 2, 5, 10, 20, 100];
@@ -23,12 +23,8 @@ export function makeLadder() {
     element("thead", {}, element("tr", {}, element("td"), ...columns.map(({ title }) => title))),
     body,
   );
-  const root = element(
-    "section",
-    { class: "kd-card" },
-    element("h3", {}, "The teacher's logits at several temperatures"),
-    table,
-  );
+  const title = element("h3");
+  const root = element("section", { class: "kd-card" }, title, table);
   let [shown, rows, drawn] = [null, [], ""];
 
   return {
@@ -37,6 +33,7 @@ export function makeLadder() {
       const logits = example.logits.teacher;
       if (example !== shown || scale !== drawn) {
         [shown, drawn] = [example, scale];
+        title.textContent = `The teacher's logits at several temperatures${firstOf(example.classes, MOST)}`;
         const kept = foremost(logits, MOST);
         const softened = columns.map((column) => column.temperature && soften(logits, column.temperature));
         body.replaceChildren();
@@ -52,7 +49,7 @@ export function makeLadder() {
           return { at, last: cells.at(-1) };
         });
       }
-      columns.at(-1).title.textContent = `now: ${formatTemperature(temperature)}`;
+      write(columns.at(-1).title, `now: ${formatTemperature(temperature)}`);
       const now = soften(logits, temperature);
       for (const { at, last } of rows) fill(last, now[at], scale);
     },
@@ -61,5 +58,5 @@ export function makeLadder() {
 
 function fill({ bar, value }, share, scale) {
   bar.style.transform = `scaleX(${length(share, scale)})`;
-  value.textContent = formatShare(share);
+  write(value, formatShare(share));
 }

@@ -3,7 +3,7 @@
 
 import { WAYS } from "./cells.js";
 import { PALE } from "./colours.js";
-import { element, formatShare } from "./dom.js";
+import { element, formatShare, write } from "./dom.js";
 
 const LEGIBLE = 12; // classes up to which a cell has room for its number
 
@@ -42,7 +42,8 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
     };
     if (width > LEGIBLE) {
       const image = new ImageData(width, width);
-      for (let at = 0; at < width * width; at++) image.data.set(look(at).parts, 4 * at);
+      const pixels = new Uint32Array(image.data.buffer);
+      for (let at = 0; at < width * width; at++) pixels[at] = look(at).pixel;
       small.width = small.height = width;
       small.getContext("2d").putImageData(image, 0, 0);
       pen.imageSmoothingEnabled = false;
@@ -152,7 +153,7 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
       if (cursor) tell();
     },
     setTitle(text) {
-      heading.textContent = text;
+      write(heading, text);
     },
   };
 }

@@ -48,16 +48,22 @@ export function makeOwn(store) {
     element("td"),
   );
   const add = button("+ Class", "Add a class", () => {
-    const { classes, teacher, student } = store.state.own;
+    const { classes, teacher, student } = written;
     set({ classes: [...classes, `class ${classes.length + 1}`], teacher: [...teacher, 0], student: [...student, 0] });
   });
   const warning = element("p", { class: "kd-error", role: "alert", hidden: true });
+  const hint = element(
+    "p",
+    { class: "kd-note" },
+    "The classes of the examples are the literature's, their logits ours.",
+  );
   const root = element(
     "div",
     { class: "kd-own" },
     element("div", { class: "kd-own-top" }, choice, add),
     element("table", {}, element("thead", {}, head), body),
     warning,
+    hint,
   );
   let written = null; // what the fields hold
 
@@ -68,30 +74,33 @@ export function makeOwn(store) {
   }
 
   function change(list, at, value) {
-    const values = [...store.state.own[list]];
+    const values = [...written[list]];
     values[at] = value;
-    written = { ...store.state.own, [list]: values };
-    set(written);
+    set((written = { ...written, [list]: values }));
+  }
+
+  // The fields of a class are called by its name, which may change.
+  function name(fields, label) {
+    const says = { name: `Name of the class ${label}`, remove: `Remove ${label}` };
+    for (const network of ["teacher", "student"]) {
+      says[network] = `${network === "teacher" ? "Teacher" : "Student"}'s logit of ${label}`;
+      says[`${network} typed`] = `${says[network]}, as a number`;
+    }
+    for (const [what, field] of Object.entries(fields)) field.setAttribute("aria-label", says[what]);
   }
 
   function logitFields(network, at) {
-    const name = () => `${network === "teacher" ? "Teacher" : "Student"}'s logit of ${store.state.own.classes[at]}`;
-    const value = store.state.own[network][at];
-    const drag = element("input", {
+    const value = String(written[network][at]);
+    const range = {
       type: "range",
       min: String(LEAST),
       max: String(MOST),
       step: "0.1",
-      value: String(value),
+      value,
       class: `kd-of-${network}`,
-      "aria-label": name(),
-    });
-    const type = element("input", {
-      type: "number",
-      step: "any",
-      value: String(value),
-      "aria-label": `${name()}, as a number`,
-    });
+    };
+    const drag = element("input", range);
+    const type = element("input", { type: "number", step: "any", value });
     drag.addEventListener("input", () => {
       type.value = drag.value;
       change(network, at, Number(drag.value));
@@ -100,38 +109,32 @@ export function makeOwn(store) {
       drag.value = type.value;
       change(network, at, type.value === "" ? NaN : Number(type.value));
     });
-    return [element("td", {}, drag), element("td", {}, type)];
+    return [drag, type];
+  }
+
+  function row(label, at) {
+    const title = element("input", { type: "text", value: label, maxlength: "24" });
+    const remove = button("×", "Remove this class", () => {
+      const without = (list) => list.filter((_, other) => other !== at);
+      set(Object.fromEntries(Object.entries(written).map(([list, values]) => [list, without(values)])));
+    });
+    remove.disabled = written.classes.length <= 2;
+    const [teacher, student] = ["teacher", "student"].map((network) => logitFields(network, at));
+    const fields = { name: title, remove };
+    [fields.teacher, fields["teacher typed"]] = teacher;
+    [fields.student, fields["student typed"]] = student;
+    title.addEventListener("input", () => {
+      change("classes", at, title.value);
+      name(fields, title.value);
+    });
+    name(fields, label);
+    return element("tr", {}, ...[title, ...teacher, ...student, remove].map((field) => element("td", {}, field)));
   }
 
   function build() {
-    const { classes } = (written = store.state.own);
-    body.replaceChildren(
-      ...classes.map((label, at) => {
-        const name = element("input", {
-          type: "text",
-          value: label,
-          maxlength: "24",
-          "aria-label": `Name of class ${at + 1}`,
-        });
-        name.addEventListener("input", () => change("classes", at, name.value));
-        const remove = button("×", `Remove ${label}`, () => {
-          const without = (list) => list.filter((_, other) => other !== at);
-          const { classes: names, teacher, student } = store.state.own;
-          set({ classes: without(names), teacher: without(teacher), student: without(student) });
-        });
-        remove.setAttribute("aria-label", `Remove ${label}`);
-        remove.disabled = classes.length <= 2;
-        return element(
-          "tr",
-          {},
-          element("td", {}, name),
-          ...logitFields("teacher", at),
-          ...logitFields("student", at),
-          element("td", {}, remove),
-        );
-      }),
-    );
-    add.disabled = classes.length >= MOST_CLASSES;
+    written = store.state.own;
+    body.replaceChildren(...written.classes.map(row));
+    add.disabled = written.classes.length >= MOST_CLASSES;
   }
 
   choice.addEventListener("change", () => {

@@ -34,7 +34,11 @@ function makeExample({ store, pictures }) {
     if (document.activeElement !== field) field.value = example;
     field.max = set.labels.length - 1;
     const name = set.classes[set.labels[example]];
-    caption.textContent = `Test example ${example.toLocaleString("en")} of ${set.labels.length.toLocaleString("en")}, true class ${name}`;
+    caption.textContent = `Test example ${example.toLocaleString("en")} of ${set.labels.length.toLocaleString("en")}, true class ${name}.`;
+    if (example === set.telling && set.logits.baseline)
+      caption.append(
+        " Teacher and student have it right and the baseline wrong, and of those the teacher doubts it most.",
+      );
     const pixels = (await pictures(set, [example])).get(example);
     if (store.state.example !== example || store.state.set !== set) return; // another one was chosen meanwhile
     canvas.hidden = !pixels;

@@ -8,8 +8,11 @@ export function makeStore(state) {
 
   // In the order in which they began to watch: what one of them works out and sets is seen by those after it.
   function follow() {
-    for (const { keys, act } of watchers) if (keys.some((key) => changed.has(key))) act(state);
-    changed.clear();
+    try {
+      for (const { keys, act } of watchers) if (keys.some((key) => changed.has(key))) act(state);
+    } finally {
+      changed.clear(); // or what fails once would fail for ever
+    }
   }
 
   function note(key) {

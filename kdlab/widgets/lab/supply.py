@@ -40,7 +40,9 @@ class Supply:
     def __init__(self, sets: Sequence[Predictions], networks: Networks) -> None:
         self.sets = {one.key: one for one in sets}
         if len(self.sets) < len(sets):
-            raise InputError(f"Each of the {len(sets)} sets of predictions needs a key of its own.")
+            keys = [one.key for one in sets]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise InputError(f"Two sets have the key {twice!r}: give each its own (a run's key is its folder's name).")
         self._networks = networks
 
     def menu(self) -> list[dict[str, str]]:
@@ -67,7 +69,8 @@ class Supply:
     def pictures(self, key: str, examples: Sequence[int]) -> Answer:
         """Return pictures of some examples, as plain bytes."""
         images = self.sets[key].images
-        assert images is not None
+        if images is None or not all(0 <= example < len(images) for example in examples):
+            raise InputError(f"There are no pictures of all of these examples of {key}.")
         return Answer({"indices": list(examples)}, (images[list(examples)].tobytes(),))
 
     def networks(self) -> Answer:

@@ -12,7 +12,7 @@ export function meanMistakes(teachers, labels, width, temperature, exponent) {
     const start = i * width;
     score.fill(0);
     for (const logits of teachers) {
-      const best = largest(logits, start, width);
+      const best = winnersOf(logits, width)[i];
       const logSum = softenInto(row, logits, start, best, temperature);
       for (let j = 0; j < width; j++) {
         const log = (logits[start + j] - logits[start + best]) / temperature - logSum;
@@ -24,6 +24,20 @@ export function meanMistakes(teachers, labels, width, temperature, exponent) {
   return mistakes;
 }
 
+// The class with the largest logit of each row, which no temperature changes: found once for each network.
+const winners = new WeakMap();
+
+function winnersOf(logits, width) {
+  if (!winners.has(logits)) {
+    const rows = logits.length / width;
+    winners.set(
+      logits,
+      Uint16Array.from({ length: rows }, (_, i) => largest(logits, i * width, width)),
+    );
+  }
+  return winners.get(logits);
+}
+
 // What a whole test set says at one temperature. Rows may be added in parts, so that a long sweep can pause between them.
 export function openSurvey(set, temperature) {
   const { classes, labels, logits } = set;
@@ -33,16 +47,17 @@ export function openSurvey(set, temperature) {
   const coldness = 1 / temperature;
   const factor = 1 / (width * temperature ** 2);
   const values = roles.map((role) => logits[role]);
+  const best = values.map((logits) => winnersOf(logits, width));
   const rows = roles.map(() => new Float64Array(width));
   const confusion = roles.map(() => new Float64Array(width * width));
   const [entropies, divergences, overlaps] = [1, 2, 3].map(() => new Float64Array(roles.length));
   const sums = { size: 0, apart: 0, angle: 0, compared: 0 }; // of the student's gradients
 
   // Adds the softened row of one network to its confusion matrix and entropy.
-  function addRow(role, start, best, cell) {
+  function addRow(role, i, start, cell) {
     const [row, z, matrix] = [rows[role], values[role], confusion[role]];
-    const logSum = softenInto(row, z, start, best, temperature);
-    const top = z[start + best];
+    const logSum = softenInto(row, z, start, best[role][i], temperature);
+    const top = z[start + best[role][i]];
     let mean = 0;
     for (let j = 0; j < width; j++) {
       mean += row[j] * (z[start + j] - top);
@@ -65,9 +80,9 @@ export function openSurvey(set, temperature) {
     overlaps[role] += common;
   }
 
-  function addGradient(start, best) {
+  function addGradient(start, winner) {
     const [v, z] = [values[0], values[student]];
-    const soft = subtract(rows[student], rows[0], best);
+    const soft = subtract(rows[student], rows[0], winner);
     let gap = 0;
     for (let j = 0; j < width; j++) gap += z[start + j] - v[start + j];
     gap /= width;
@@ -102,15 +117,14 @@ export function openSurvey(set, temperature) {
     for (let i = from; i < to; i++) {
       const start = i * width;
       const cell = labels[i] * width;
-      const best = largest(values[0], start, width);
-      const top = values[0][start + best];
-      const logSum = addRow(0, start, best, cell);
+      const top = values[0][start + best[0][i]];
+      const logSum = addRow(0, i, start, cell);
       for (let role = 1; role < roles.length; role++) {
-        const peak = largest(values[role], start, width);
-        const otherLogSum = addRow(role, start, peak, cell);
-        compare(role, start, (values[role][start + peak] - top) / temperature + otherLogSum - logSum);
+        const otherLogSum = addRow(role, i, start, cell);
+        const shift = (values[role][start + best[role][i]] - top) / temperature + otherLogSum - logSum;
+        compare(role, start, shift);
       }
-      addGradient(start, best);
+      addGradient(start, best[0][i]);
     }
   }
 
@@ -127,7 +141,7 @@ export function openSurvey(set, temperature) {
       overlap: named((at) => overlaps[at] / labels.length, 1),
       softGradient: sums.size / labels.length,
       angle: sums.angle / sums.compared,
-      // Of the sums: a mean of ratios would hang on the few examples on which both networks agree already.
+      // Of the sums: a mean of ratios would hang on the many examples on which both networks agree already.
       error: sums.apart / sums.size,
     };
   }
@@ -149,9 +163,9 @@ export function unmoved(set) {
   for (const role in logits) {
     mistakes[role] = agreement[role] = 0;
     for (let i = 0; i < labels.length; i++) {
-      const answer = largest(logits[role], i * width, width);
+      const answer = winnersOf(logits[role], width)[i];
       mistakes[role] += answer !== labels[i];
-      agreement[role] += (answer === largest(logits.teacher, i * width, width)) / labels.length;
+      agreement[role] += (answer === winnersOf(logits.teacher, width)[i]) / labels.length;
     }
   }
   let hard = 0;

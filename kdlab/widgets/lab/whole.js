@@ -3,10 +3,16 @@
 import { NETWORKS } from "./address.js";
 import { makeAlike } from "./alike.js";
 import { makeBehind } from "./behind.js";
-import { element, formatNumber, formatShare } from "./dom.js";
+import { element, formatNumber, formatShare, write } from "./dom.js";
 import { makeMatrix } from "./matrix.js";
 
-const points = (value) => `${value > 0 ? "+" : "−"}${formatNumber(Math.abs(100 * value))} points`;
+const points = (value) => `${value > 0 ? "+" : ""}${formatNumber(100 * value)} points`;
+const KEYS = {
+  linear: "Numbers in percent; colours end at twice the share that each class would have if all were alike.",
+  log:
+    "Log scale: .1 is 0.1 %, and ⁻⁴ stands for a share from 10⁻⁴ up to 10⁻³; colours span 10⁻⁶ to 1. On the right: how many " +
+    "times the teacher's share the student gives.",
+};
 const KINDS = {
   teacher: { title: "Teacher", kind: "share", describe: formatShare },
   student: { title: "Student", kind: "share", describe: formatShare },
@@ -35,6 +41,7 @@ export function makeWhole({ store, pictures }) {
     }),
   );
   const still = element("p", { class: "kd-note" });
+  const key = element("p", { class: "kd-note" });
   const about = element("p", { class: "kd-note" });
   const alike = makeAlike({ onChoose: (cell) => store.set({ cell }) });
   const behind = makeBehind({ store, pictures });
@@ -47,6 +54,7 @@ export function makeWhole({ store, pictures }) {
   });
   store.watch(["survey", "scale", "cell"], ({ survey, scale, cell, set }) => {
     if (!survey) return;
+    write(key, KEYS[scale]);
     const { teacher, student } = survey.confusion;
     matrices.difference.setTitle(scale === "log" ? "Student ÷ teacher" : KINDS.difference.title);
     for (const network of NETWORKS) {
@@ -57,5 +65,5 @@ export function makeWhole({ store, pictures }) {
   });
 
   const row = element("div", { class: "kd-matrices3" }, ...NETWORKS.map((network) => matrices[network].element));
-  return [row, still, behind.element, alike.element, about];
+  return [row, key, still, behind.element, alike.element, about];
 }

@@ -39,7 +39,7 @@ class Lab(anywidget.AnyWidget):
     exponent = Float(1.0, min=0.0, max=1.0).tag(sync=True)
     source = Enum(["example", "own", "drawn"], "example").tag(sync=True)
     own = Dict(OWN).tag(sync=True)
-    cell = Dict(None, allow_none=True).tag(sync=True)
+    cell = Dict(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(self, supply: Supply, **traits: Any) -> None:
         self._supply = supply
@@ -54,10 +54,25 @@ class Lab(anywidget.AnyWidget):
 
     @validate("example")
     def _check_example(self, proposal: Bunch) -> int:
-        examples = len(self._supply.sets[self.dataset].labels)
-        if proposal.value >= examples:
-            raise TraitError(f"There is no test example {proposal.value}: {self.dataset} has 0 to {examples - 1}.")
+        one = self._supply.sets.get(self.dataset)
+        if one and proposal.value >= len(one.labels):
+            raise TraitError(f"There is no test example {proposal.value}: {one.key} has 0 to {len(one.labels) - 1}.")
         return proposal.value
+
+    @validate("cell")
+    def _check_cell(self, proposal: Bunch) -> dict[str, Any] | None:
+        one, cell = self._supply.sets.get(self.dataset), proposal.value
+        if one is None or cell is None:
+            return cell
+        match cell:
+            case {"network": "teacher" | "student" | "difference", "true": int(true), "predicted": int(predicted)} if (
+                min(true, predicted) >= 0 and max(true, predicted) < len(one.classes)
+            ):
+                return cell
+        raise TraitError(
+            f"A cell is a network (teacher, student or difference) and the numbers true and predicted of two of the "
+            f"{len(one.classes)} classes, not {cell}."
+        )
 
     @validate("own")
     def _check_own(self, proposal: Bunch) -> dict[str, list[Any]]:
@@ -111,8 +126,8 @@ class Lab(anywidget.AnyWidget):
         match question:
             case {"type": "pictures", "dataset": key, "indices": examples}:
                 return self._supply.pictures(key, examples)
-            case {"type": "export", **state}:
-                page = to_html(self._supply, state)
+            case {"type": "export", **asked}:
+                page = to_html(self._supply, {name: asked[name] for name in STATE})
                 return Answer({"name": "kdlab-temperature.html"}, (page.encode(),))
             case {"type": "networks"}:
                 return self._supply.networks()
