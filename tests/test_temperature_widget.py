@@ -142,7 +142,7 @@ def test_good_choices_are_taken(lab: Temperature) -> None:
 
 def test_two_sets_of_one_name_are_refused() -> None:
     for others in ([some("mnist")], [some(), some()]):
-        with pytest.raises(InputError, match="key of its own"):
+        with pytest.raises(InputError, match="Two sets have the key"):
             Temperature(*others)
 
 
@@ -359,7 +359,7 @@ def test_export_refuses_a_bad_name(tmp_path: Path, out: str, reason: str) -> Non
 def test_export_refuses_what_is_no_run(tmp_path: Path, run: Path) -> None:
     path = tmp_path / "lab.html"
     assert "no run in" in refusal(export("--out", path, "--run", tmp_path / "nowhere"))
-    assert "key of its own" in refusal(export("--out", path, "--run", run, "--run", run))
+    assert "Two sets have the key 'my-first-run'" in refusal(export("--out", path, "--run", run, "--run", run))
     (run / "history.npz").write_bytes(os.urandom(1000))
     assert "damaged" in refusal(export("--out", path, "--run", run))
     assert not path.exists()

@@ -40,11 +40,11 @@ def make(folder: Path) -> None:
     errors = {name: run.result[name]["errors"] for name in ("teacher", "baseline", "student")}
     test = run.result["mcnemar"]
     note = (
-        f"MNIST's 10,000 test images. Teacher: {TEACHER}, 12 epochs, {errors['teacher']} errors. Student: {STUDENT}, 200 "
-        f"epochs on {TRANSFER:,} of the 55,000 training images (3 %), T = 8, weights 0.9 soft and 0.1 hard, "
+        f"MNIST's 10,000 test images. Teacher: {TEACHER}, 12 epochs, {errors['teacher']} errors. Student: {STUDENT}, "
+        f"200 epochs on {TRANSFER:,} of the 55,000 training images (3 %), T = 8, weights 0.9 soft and 0.1 hard: "
         f"{errors['student']} errors; baseline, the same start and images without a teacher, {errors['baseline']} "
-        f"(McNemar's p = {test['p']:.1g}). One run, seed 0; size and T were chosen on 5,000 validation images. Two more "
-        f"teachers differ in their seed. kdlab {run.result['versions']['kdlab']}, torch "
+        f"(McNemar's p = {test['p']:.1g}). One run, seed 0; size and T were chosen on 5,000 validation images. Two "
+        f"more teachers differ in their seed. kdlab {run.result['versions']['kdlab']}, torch "
         f"{run.result['versions']['torch'].partition('+')[0]}."
     )
     roles = {"teacher": teachers[0], "student": run.student, "baseline": run.baseline}

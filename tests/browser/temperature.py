@@ -208,10 +208,14 @@ def position(temperature: float) -> int:
 
 def share(value: float) -> str:
     """Return a probability as the page writes it."""
+    if 0.995 <= value < 0.9995:
+        return f"{100 * value:.1f} %"
+    if 0.9995 <= value < 1:
+        return ">99.9 %"
     for least, digits in ((0.0995, 0), (0.00095, 1), (0.000095, 2)):
         if value >= least:
             return f"{100 * value:.{digits}f} %"
-    return _power(value) if value else "0 %"
+    return _power(value) if value else "<10⁻³⁰⁰"
 
 
 def number(value: float) -> str:
@@ -221,16 +225,16 @@ def number(value: float) -> str:
     if value == 0:
         return "0"
     size = abs(value)
-    if size >= 1000 or size < 0.001:
-        return ("−" if value < 0 else "") + _power(size)
-    return f"{value:.{max(0, 2 - floor(log10(size))) if size >= 1 else 3}f}".replace("-", "−")
+    if size >= 1000 or size < 0.01:
+        return ("−" if value < 0 else "") + _power(size, 1)
+    return f"{value:.{2 - floor(log10(size))}f}".replace("-", "−")
 
 
-def _power(value: float) -> str:
-    digits, exponent = f"{value:.0e}".split("e")
+def _power(value: float, decimals: int = 0) -> str:
+    digits, exponent = f"{value:.{decimals}e}".split("e")
     return f"{digits}×10{str(int(exponent)).translate(RAISED)}".removeprefix("1×")
 
 
 def spoken(temperature: float) -> str:
     """Return a temperature as the page writes it."""
-    return f"{temperature:.2f}" if temperature < 10 else f"{temperature:.1f}"
+    return f"{temperature:.{3 if temperature < 1 else 2 if temperature < 10 else 1}f}"

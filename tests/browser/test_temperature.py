@@ -105,7 +105,10 @@ def expect_views(lab: TemperatureLab, one: Predictions, example: int, temperatur
         "Mean of all examples": number(np.nanmean(core.angle(all_soft, all_limits))), "This example": angle,
     }  # fmt: skip
     missed = np.linalg.norm(all_soft - all_limits, axis=1).sum() / lengths.sum()
-    assert lab.readings("Relative error of the limit") == {"All examples": number(missed), "This example": error}
+    assert lab.readings("Relative error of the limit") == {
+        "Sums over all examples": number(missed),
+        "This example": error,
+    }
     hard = np.linalg.norm(core.hard_gradient(student, one.labels), axis=1).mean()
     assert lab.readings("Size of the gradients") == {
         "Soft": number(lengths.mean()), "Soft × T²": number(lengths.mean() * temperature**2), "Hard": number(hard),
@@ -154,7 +157,7 @@ def test_a_link_opens_the_lab_as_it_says(
     ]
     label = mnist.labels[17]
     assert opening == {
-        "temperature": 7.5, "dataset": "mnist", "example": f"Test example 17 of 10,000, true class {label}",
+        "temperature": 7.5, "dataset": "mnist", "example": f"Test example 17 of 10,000, true class {label}.",
         "log": True, "mean": "0.25", "source": "own",
         "own": ["owl", "3", "1", "wolf", "-1.5", "0", "oak", "0", "-2.25"],
         "cell": "True 4 → 9: examples with most of the student's share there first",
@@ -351,7 +354,9 @@ def test_a_cell_lists_its_examples(lab: TemperatureLab, mnist: Predictions) -> N
     lab.settle()
     assert lab.examples() == behind(mnist, "teacher", a, b, temperature)
     lab.page.get_by_role("button", name="Show the teacher's doubts instead").click()
-    expect(lab.page.locator(".kd-behind h3")).to_have_text("Examples the teacher is least sure of")
+    expect(lab.page.locator(".kd-behind h3")).to_have_text(
+        "Examples the teacher is least sure of (most entropy at T = 1)"
+    )
 
 
 @needs_mnist
@@ -363,7 +368,7 @@ def test_a_picture_chooses_its_example(lab: TemperatureLab, mnist: Predictions) 
     lab.listed.nth(4).focus()
     lab.press("Enter")
     expect(lab.listed.nth(4)).to_have_attribute("aria-pressed", "true")
-    expect(lab.caption).to_have_text(f"Test example {example:,} of 10,000, true class {mnist.labels[example]}")
+    expect(lab.caption).to_contain_text(f"Test example {example:,} of 10,000, true class {mnist.labels[example]}.")
     expect_views(lab, mnist, example, 4)
     lab.page.get_by_role("button", name="The next example").click()
     lab.settle()
@@ -384,12 +389,14 @@ def test_another_data_set_changes_every_view(lab: TemperatureLab, mnist: Predict
     lab.click("teacher", 4, 9)
     lab.menu.select_option(digits.label)
     example = telling_example(digits.logits, digits.labels)
-    expect(lab.caption).to_have_text(f"Test example {example} of 360, true class {digits.labels[example]}")
+    expect(lab.caption).to_contain_text(f"Test example {example} of 360, true class {digits.labels[example]}.")
     lab.settle()
     expect_views(lab, digits, example, lab.turn("PageUp"))
     lab.point("student", 1, 8)
     expect_hint(lab, digits, "student", 1, 8)
-    expect(lab.page.locator(".kd-behind h3")).to_have_text("Examples the teacher is least sure of")
+    expect(lab.page.locator(".kd-behind h3")).to_have_text(
+        "Examples the teacher is least sure of (most entropy at T = 1)"
+    )
     expect(lab.listed.locator("canvas")).to_have_count(20)
     first = lab.examples()[0]
     assert lab.listed.first.locator("canvas").evaluate(RED) == digits.images[first].ravel().tolist()
@@ -534,7 +541,10 @@ def test_a_bad_part_of_a_link_says_so_and_the_rest_works(lab: TemperatureLab, mn
     good = {"T": "T=8", "scale": "scale=log", "example": "example=3"}
     lab.go("&".join([part, *(text for key, text in good.items() if key != bad)]))
     lab.settle()  # what data set there is, is asked for
-    assert f"The link's {part}" in lab.alarm.text_content() or bad in ("data", "example")
+    words = {
+        "data": "There is no data set", "example=10000": "no test example 10000", "cell=teacher.4.10": "no class 10",
+    }  # fmt: skip
+    assert words.get(part, words.get(bad, f"The link's {part}")) in lab.alarm.text_content()
     expect(lab.alarm).to_be_visible(timeout=1000)
     temperature, log = 4 if bad == "T" else 8, bad != "scale"
     example = int(re.match(r"Test example ([\d,]+) of 10,000", lab.caption.text_content())[1].replace(",", ""))
@@ -626,7 +636,7 @@ def test_everything_is_reached_with_the_tab_key(lab: TemperatureLab) -> None:
     assert names[0] == "Temperature as a number"
     for name in ("Log scale", "Data", "Copy link", "Export", "Test example", "Exponent of the power mean"):
         assert name in names
-    for title in ("Teacher", "Student", "Student − teacher"):
+    for title in ("Teacher", "Student", "Student − teacher, points"):
         assert any(name.startswith(f"{title}: 10 true classes") for name in names)
     for name, outline, width in reached:
         assert outline != "none", name

@@ -81,7 +81,7 @@ export function makeOwn(store) {
 
   // The fields of a class are called by its name, which may change.
   function name(fields, label) {
-    const says = { name: `Name of the class ${label}`, remove: `Remove ${label}` };
+    const says = { remove: `Remove ${label}` };
     for (const network of ["teacher", "student"]) {
       says[network] = `${network === "teacher" ? "Teacher" : "Student"}'s logit of ${label}`;
       says[`${network} typed`] = `${says[network]}, as a number`;
@@ -113,14 +113,19 @@ export function makeOwn(store) {
   }
 
   function row(label, at) {
-    const title = element("input", { type: "text", value: label, maxlength: "24" });
+    const title = element("input", {
+      type: "text",
+      value: label,
+      maxlength: "24",
+      "aria-label": `Name of class ${at + 1}`,
+    });
     const remove = button("×", "Remove this class", () => {
       const without = (list) => list.filter((_, other) => other !== at);
       set(Object.fromEntries(Object.entries(written).map(([list, values]) => [list, without(values)])));
     });
     remove.disabled = written.classes.length <= 2;
     const [teacher, student] = ["teacher", "student"].map((network) => logitFields(network, at));
-    const fields = { name: title, remove };
+    const fields = { remove };
     [fields.teacher, fields["teacher typed"]] = teacher;
     [fields.student, fields["student typed"]] = student;
     title.addEventListener("input", () => {

@@ -14,7 +14,14 @@ export function shareWithPython(model, store) {
       model.save_changes();
     }, PAUSE);
   });
-  const hearing = SHARED.map((key) => [`change:${key}`, () => store.set({ [key]: model.get(key) })]);
+  const hearing = SHARED.map((key) => {
+    const hear = () => {
+      const value = model.get(key);
+      // Python's echo of what it was told is equal, but another object: it must not rebuild the fields one types in.
+      if (JSON.stringify(value) !== JSON.stringify(store.state[key])) store.set({ [key]: value });
+    };
+    return [`change:${key}`, hear];
+  });
   for (const [change, hear] of hearing) model.on(change, hear);
   return () => {
     clearTimeout(telling);
