@@ -157,7 +157,11 @@ def test_a_file_opened_with_a_bad_link_says_so(
     key = part.partition("=")[0]
     lab = open_file(file, f"{part}&" + ("T=8" if key != "T" else "mean=0.5"))
     expect(lab.alarm).to_be_visible(timeout=2000)
-    words = {"data=nope": 'no data set "nope"', "example=10000": "no test example 10000", "cell=student.3.10": "no class 10"}
+    words = {
+        "data=nope": 'no data set "nope"',
+        "example=10000": "no test example 10000",
+        "cell=student.3.10": "no class 10",
+    }
     assert words.get(part, f"The link's {part}") in lab.alarm.text_content()
     expect_example(lab, mnist, telling_example(mnist.logits, mnist.labels), 4 if key == "T" else 8)
 

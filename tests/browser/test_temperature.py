@@ -568,6 +568,7 @@ def test_python_and_the_page_follow_each_other(lab: TemperatureLab, mnist: Predi
     temperature = lab.turn("PageUp", "ArrowRight")
     lab.click("teacher", 4, 9)
     lab.log.click()
+    page.wait_for_function("/scale=log.*cell=teacher/.test(location.hash)")  # which is written after Python was told
     told = f"{temperature} log mnist 0 example 1.0 {{'network': 'teacher', 'true': 4, 'predicted': 9}}"
     names = "temperature scale dataset example source exponent cell"
     assert ask_python(lab, f"print(*(getattr(lab, name) for name in '{names}'.split()))") == told

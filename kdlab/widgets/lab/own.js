@@ -49,7 +49,11 @@ export function makeOwn(store) {
   );
   const add = button("+ Class", "Add a class", () => {
     const { classes, teacher, student } = written;
-    set({ classes: [...classes, `class ${classes.length + 1}`], teacher: [...teacher, 0], student: [...student, 0] });
+    replace({
+      classes: [...classes, `class ${classes.length + 1}`],
+      teacher: [...teacher, 0],
+      student: [...student, 0],
+    });
   });
   const warning = element("p", { class: "kd-error", role: "alert", hidden: true });
   const hint = element(
@@ -66,17 +70,23 @@ export function makeOwn(store) {
     hint,
   );
   let written = null; // what the fields hold
+  let given = null; // the last of it that could be shown
 
-  function set(own) {
+  function give(own) {
     warning.textContent = flaw(own);
     warning.hidden = !warning.textContent;
-    if (warning.hidden) store.set({ own });
+    if (warning.hidden) store.set({ own: (given = own) });
+  }
+
+  function replace(own) {
+    give((written = own));
+    build();
   }
 
   function change(list, at, value) {
     const values = [...written[list]];
     values[at] = value;
-    set((written = { ...written, [list]: values }));
+    give((written = { ...written, [list]: values }));
   }
 
   // The fields of a class are called by its name, which may change.
@@ -121,7 +131,7 @@ export function makeOwn(store) {
     });
     const remove = button("×", "Remove this class", () => {
       const without = (list) => list.filter((_, other) => other !== at);
-      set(Object.fromEntries(Object.entries(written).map(([list, values]) => [list, without(values)])));
+      replace(Object.fromEntries(Object.entries(written).map(([list, values]) => [list, without(values)])));
     });
     remove.disabled = written.classes.length <= 2;
     const [teacher, student] = ["teacher", "student"].map((network) => logitFields(network, at));
@@ -137,18 +147,18 @@ export function makeOwn(store) {
   }
 
   function build() {
-    written = store.state.own;
     body.replaceChildren(...written.classes.map(row));
     add.disabled = written.classes.length >= MOST_CLASSES;
   }
 
   choice.addEventListener("change", () => {
-    if (choice.value) set(structuredClone(PRESETS[choice.value]));
+    if (choice.value) replace(structuredClone(PRESETS[choice.value]));
     choice.value = "";
   });
   store.watch(["own"], ({ own }) => {
-    if (own !== written) build(); // typing must not rebuild the field one types in
+    if (own === given) return; // typing must not rebuild the field one types in
+    written = given = own;
+    build();
   });
-  build();
   return { element: root };
 }
