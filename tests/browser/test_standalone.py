@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from playwright.sync_api import Browser, expect
-from temperature import TemperatureLab, share
+from temperature import TemperatureLab, number, share
 from windows import DESKTOP, TELEPHONE, open_window
 
 from kdlab.cli import main
@@ -205,3 +205,29 @@ def test_names_and_choices_of_ones_own_are_in_the_file(
     expect(lab.page.locator(".kd-behind h3")).to_have_text(
         f"True {evil} → a $b: examples with most of the student's share there first"
     )
+
+
+def test_sets_of_other_networks_and_classes_follow_one_another(
+    tmp_path: Path, open_file: Callable[..., TemperatureLab], mnist: Predictions
+) -> None:
+    logits = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32) * 5
+    alike = Predictions(
+        "alike", "Alike", ("fox", "hen", "owl"), np.arange(30) % 2, {"teacher": logits, "student": logits}
+    )
+    Temperature(alike).export(tmp_path / "two.html")
+    lab = open_file(File(tmp_path / "two.html"))
+    size, relative = "Size of the gradients", "Relative error of the limit"
+    assert lab.readings(size) == {"Soft": "0", "Soft × T²": "0", "Hard": number(hard(alike))}
+    assert lab.readings(relative) == {"Sums over all examples": "–", "This example": "–"}
+    for key, one in (("mnist", mnist), ("alike", alike), ("mnist", mnist)):
+        lab.page.get_by_label("Data", exact=True).select_option(key)
+        expect(lab.page.locator(".kd-note", has_text=one.note[:20] or "no pictures").first).to_be_visible()
+        lab.settle()
+        assert lab.readings(size)["Hard"] == number(hard(one))
+        assert len(lab.readings("KL(teacher ‖ student), bits")) == len(one.logits)
+        lines = lab.page.locator(".kd-chart-card").filter(has_text=relative).locator("polyline[points*=',']")
+        expect(lines).to_have_count(0 if one is alike else 2)
+
+
+def hard(one: Predictions) -> float:
+    return float(np.linalg.norm(core.hard_gradient(one.logits["student"], one.labels), axis=-1).mean())
