@@ -1,6 +1,6 @@
 """From a slider's key press to painted: the temperature lab beside plotly figures that the kernel computes, in one run.
 
-python tests/benchmarks/temperature.py
+python tests/benchmarks/slider.py
 
 Both are pages of `kdlab app`'s server in a headless Chromium, on 10,000 made-up test examples and two models; once with
 nothing else to do and once while `kdlab distill` trains on all cores, niced as the page's own worker is. The clock
