@@ -92,7 +92,10 @@ def test_it_opens_with_mnist_at_a_telling_example(lab: Temperature) -> None:
 
 @pytest.mark.parametrize(
     ("name", "low", "high", "beyond"),
-    [("temperature", 0.5, 100.0, (0.49, 100.1, 0, -1, "warm", None)), ("exponent", 0.0, 1.0, (-0.01, 1.01, "x"))],
+    [
+        ("temperature", 0.5, 100.0, (0.49, 100.1, 0, -1, float("nan"), "warm", None)),
+        ("exponent", 0.0, 1.0, (-0.01, 1.01, float("nan"), "x")),
+    ],
 )
 def test_numbers_have_limits(lab: Temperature, name: str, low: float, high: float, beyond: tuple[Any, ...]) -> None:
     for value in (low, high, (low + high) / 2):

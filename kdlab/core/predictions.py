@@ -40,13 +40,20 @@ class Predictions:
         classes = tuple(str(name) for name in self.classes)
         if len(classes) < 2:
             raise InputError(f"Predictions need at least 2 classes, not {len(classes)}: name each one in `classes`.")
-        labels = _check_labels(self.labels, classes)
-        if missing := [role for role in ROLES[:2] if role not in self.logits]:
-            raise InputError(f"The logits of the {missing[0]} are missing: `logits` needs a teacher's and a student's.")
+        if not isinstance(self.logits, Mapping) or not {*ROLES[:2]} <= self.logits.keys():
+            raise InputError(
+                'The `logits` must be a dictionary that has the keys "teacher" and "student", each with an array.'
+            )
         if unknown := [role for role in self.logits if role not in ROLES]:
             raise InputError(
                 f"There is no role {unknown[0]!r} for logits: use {', '.join(ROLES)}, and `more_teachers` for others."
             )
+        columns = np.shape(self.logits["teacher"])[1:]
+        if columns and columns != (len(classes),):
+            raise InputError(
+                f"There are {len(classes)} names of classes for {columns[0]} columns of logits: name each column."
+            )
+        labels = _check_labels(self.labels, classes)
         shape = len(labels), len(classes)
         logits = {role: _check_logits(self.logits[role], role, shape) for role in ROLES if role in self.logits}
         more = [_check_logits(one, f"further teacher {n}", shape) for n, one in enumerate(self.more_teachers, 1)]
@@ -154,7 +161,8 @@ def _check_logits(values: Any, owner: str, shape: tuple[int, int]) -> NDArray[np
     if not np.isfinite(logits).all():
         example, column = np.argwhere(~np.isfinite(logits))[0]
         raise InputError(
-            f"The logits of the {owner} are not finite in example {example}, class {column}: look how they were made."
+            f"The logits of the {owner} are not finite in example {example}, class {column}: check how they "
+            f"were made, and put a low number in place of −inf."
         )
     return logits
 
@@ -164,7 +172,12 @@ def _check_images(values: Any, examples: int) -> NDArray[np.uint8]:
     if images.ndim != 4 or len(images) != examples:
         raise InputError(
             f"The images have the shape {images.shape}: give {examples} of them, one for each label, as (examples, "
-            f"channels, height, width)."
+            f"channels, height, width); images[:, None] adds the channel of grey ones."
+        )
+    if images.shape[1] not in (1, 3):
+        raise InputError(
+            f"The images have {images.shape[1]} channels, not 1 or 3: the channels come second, as "
+            f"np.moveaxis(images, -1, 1) puts them."
         )
     if images.dtype != np.uint8:
         raise InputError(f"The images must be whole numbers from 0 to 255 (uint8), not {images.dtype}: convert them.")

@@ -10,6 +10,7 @@ from kdlab.core.history import History
 from kdlab.core.metrics import telling_example
 from kdlab.core.portable import read
 from kdlab.core.predictions import Predictions
+from kdlab.registry import InputError
 from kdlab.widgets.lab import Lab, Supply
 
 __all__ = ["Temperature"]
@@ -25,7 +26,7 @@ class Temperature(Lab):
     """
 
     def __init__(self, *others: Predictions | str | Path, **choices: Any) -> None:
-        given = [one if isinstance(one, Predictions) else Predictions.read(Path(one)) for one in others]
+        given = [_predictions(one) for one in others]
         assets = files("kdlab.assets")
         with as_file(assets / "temperature") as folder:
             mnist, networks = Predictions.load(folder / "mnist.npz"), read(folder / "networks.safetensors")
@@ -38,3 +39,13 @@ class Temperature(Lab):
         begin = next((one for one in shown if one.key == choices.get("dataset")), shown[0])
         opening = {"dataset": begin.key, "example": telling_example(begin.logits, begin.labels)}
         super().__init__(Supply(shown, networks), **{**opening, **choices})
+
+
+def _predictions(one: Predictions | str | Path) -> Predictions:
+    if isinstance(one, Predictions):
+        return one
+    if isinstance(one, str | Path):
+        return Predictions.read(Path(one))
+    raise InputError(
+        f"The lab shows Predictions and folders of runs, not a {type(one).__name__}: make Predictions of it."
+    )

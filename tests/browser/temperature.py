@@ -34,7 +34,7 @@ class TemperatureLab:
         self.page, self.server, self.problems = page, server, problems
         self.root = page.locator(".kd-lab")
         self.dial = page.get_by_role("slider", name="Temperature T")
-        self.alarm = page.locator(".kd-side > .kd-error")
+        self.alarm = page.locator(".kd-top > .kd-error")
         self.sentence, self.spoken = page.locator(".kd-sentence"), page.locator(".kd-spoken")
         self.caption = page.locator(".kd-example p")
         self.listed = page.locator(".kd-behind .kd-pictures button")
@@ -215,7 +215,7 @@ def share(value: float) -> str:
     for least, digits in ((0.0995, 0), (0.00095, 1), (0.000095, 2)):
         if value >= least:
             return f"{100 * value:.{digits}f} %"
-    return _power(value) if value else "<10⁻³⁰⁰"
+    return f"{_power(100 * value)} %" if value else "<10⁻³⁰⁰"
 
 
 def number(value: float) -> str:

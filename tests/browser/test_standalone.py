@@ -231,3 +231,19 @@ def test_sets_of_other_networks_and_classes_follow_one_another(
 
 def hard(one: Predictions) -> float:
     return float(np.linalg.norm(core.hard_gradient(one.logits["student"], one.labels), axis=-1).mean())
+
+
+def test_a_finger_reads_and_chooses_a_cell(chromium: Browser, file: File) -> None:
+    context = chromium.new_context(viewport={"width": TELEPHONE[0], "height": TELEPHONE[1]}, has_touch=True)
+    try:
+        page = context.new_page()
+        page.goto(file.page("temperature"))
+        cells = page.locator(".kd-cells").first
+        page.locator(".kd-lab[data-drawn]").wait_for()
+        cells.scroll_into_view_if_needed()
+        box = cells.bounding_box()
+        page.touchscreen.tap(box["x"] + 0.95 * box["width"], box["y"] + 0.45 * box["height"])
+        expect(page.locator(".kd-cell-hint").first).to_contain_text("True 4 → 9")
+        expect(page.locator(".kd-behind h3")).to_contain_text("True 4 → 9")
+    finally:
+        context.close()

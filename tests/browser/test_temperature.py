@@ -194,11 +194,19 @@ def test_keys_on_the_dial_move_every_view(lab: TemperatureLab, mnist: Prediction
 
 def test_the_dial_takes_any_number_within_its_range(lab: TemperatureLab, mnist: Predictions) -> None:
     field = lab.page.get_by_label("Temperature as a number")
-    for typed, wanted in (("3.14159", 3.14159), ("1000", 100), ("0.001", 0.5), ("-3", 0.5), ("7", 7), ("", 7)):
+    for typed, wanted in (("3.14159", 3.14159), ("2,5", 2.5), ("100", 100), ("0.5", 0.5), (" 7 ", 7)):
         lab.fill("Temperature as a number", typed)
         lab.press("Enter")
+        expect(lab.alarm).to_be_hidden()
         assert lab.temperature() == wanted
         assert float(field.input_value()) == pytest.approx(wanted, abs=0.005)
+    for typed in ("1000", "0.001", "-3", "warm", "1,2,3", " "):
+        lab.fill("Temperature as a number", typed)
+        lab.press("Enter")
+        says = f"A temperature here is a number from 0.5 to 100, not {typed.strip() or 'nothing'}."
+        expect(lab.alarm).to_have_text(says, timeout=1000)
+        assert lab.temperature() == 7
+        assert field.input_value() == "7.00"
     lab.page.get_by_role("button", name="T = 1").click()
     lab.settle()
     expect_views(lab, mnist, 0, 1)
@@ -353,7 +361,7 @@ def test_a_cell_lists_its_examples(lab: TemperatureLab, mnist: Predictions) -> N
     a, b, _ = core.similar_pairs(core.soft_confusion(mnist.logits["teacher"], mnist.labels, temperature))[2]
     lab.settle()
     assert lab.examples() == behind(mnist, "teacher", a, b, temperature)
-    lab.page.get_by_role("button", name="Show the teacher's doubts instead").click()
+    lab.page.get_by_role("button", name="Back to those the teacher is least sure of").click()
     expect(lab.page.locator(".kd-behind h3")).to_have_text(
         "Examples the teacher is least sure of (most entropy at T = 1)"
     )
@@ -659,7 +667,7 @@ def test_every_control_has_a_name(lab: TemperatureLab, source: str) -> None:
     controls = re.findall(
         r"- (slider|spinbutton|textbox|combobox|checkbox|radio|button|img|link|option)\b(.*)", lab.root.aria_snapshot()
     )
-    assert {"slider", "spinbutton", "combobox", "checkbox", "radio", "button", "img"} <= {role for role, _ in controls}
+    assert {"slider", "textbox", "combobox", "checkbox", "radio", "button", "img"} <= {role for role, _ in controls}
     assert [role for role, rest in controls if not rest.startswith(' "')] == []
 
 

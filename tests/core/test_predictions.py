@@ -98,8 +98,9 @@ BAD = {
     "a label that is none": ({"labels": [0, float("nan")]}, "label nan of example 1"),
     "an endless label": ({"labels": [0, float("inf")]}, "label inf of example 1"),
     "labels in words": ({"labels": ["cat", "dog"]}, "labels must be numbers"),
-    "no student": ({"logits": {"teacher": TEACHER}}, "logits of the student are missing"),
-    "no teacher": ({"logits": {"student": STUDENT}}, "logits of the teacher are missing"),
+    "logits without roles": ({"logits": [TEACHER, STUDENT]}, 'must be a dictionary that has the keys "teacher"'),
+    "no student": ({"logits": {"teacher": TEACHER}}, 'must be a dictionary that has the keys "teacher"'),
+    "no teacher": ({"logits": {"student": STUDENT}}, 'must be a dictionary that has the keys "teacher"'),
     "a new role": (
         {"logits": {"student": STUDENT, "teacher": TEACHER, "assistant": TEACHER}},
         "no role 'assistant' for logits: use teacher, student, baseline",
@@ -110,7 +111,7 @@ BAD = {
     ),
     "a name too few": (
         {"classes": ["cat", "dog"], "labels": [0, 1]},
-        "logits of the teacher have the shape (2, 3), but 2 labels and 2 names of classes ask for (2, 2)",
+        "There are 2 names of classes for 3 columns of logits",
     ),
     "rows of different lengths": (
         {"logits": {"student": [[1.0], [1.0, 2.0]], "teacher": TEACHER}},
@@ -134,6 +135,7 @@ BAD = {
     ),
     "images without channels": ({"images": images()[:, 0]}, "images have the shape (2, 3, 4): give 2"),
     "too many images": ({"images": images(3)}, "images have the shape (3, 1, 3, 4): give 2"),
+    "channels last": ({"images": np.zeros((2, 32, 32, 3), np.uint8)}, "np.moveaxis(images, -1, 1)"),
     "images from 0 to 1": ({"images": images() / 255}, "uint8), not float64"),
 }
 

@@ -89,6 +89,7 @@ export function followAddress(store, complain) {
   function read(hash) {
     const { changes, complaints } = fromAddress(hash);
     store.set(changes);
+    complain("");
     complain(complaints.join(" "));
   }
   let timer = 0;

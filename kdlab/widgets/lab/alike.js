@@ -1,10 +1,10 @@
 // Which classes the teacher finds alike: a ranked list and a dendrogram, moving with the temperature.
 
-import { drawing, element, formatShare, put, write } from "./dom.js";
+import { drawing, element, formatShare, put, shorten, write } from "./dom.js";
 import { linkage, similarPairs } from "./likeness.js";
 
 const LISTED = 8;
-const [LEAF, LEFT, RIGHT, AXIS] = [19, 66, 12, 30];
+const [LEAF, LEFT, RIGHT, AXIS] = [19, 92, 12, 30];
 
 export function makeAlike({ onChoose }) {
   const list = element("ol", { class: "kd-pairs" });
@@ -103,7 +103,7 @@ export function makeAlike({ onChoose }) {
       leaves.replaceChildren(...classes.map(() => drawing("text", { x: String(LEFT - 6) })));
     classes.forEach((name, at) => {
       const label = leaves.children[at];
-      const text = name.length > 9 ? `${name.slice(0, 8)}…` : name;
+      const text = shorten(name, 12);
       write(label, text);
       put(label, "y", String(places[at] + 4));
     });
@@ -117,7 +117,7 @@ export function makeAlike({ onChoose }) {
       item.hidden = at >= pairs.length;
       if (item.hidden) return;
       const [a, b, similarity] = (rows[at].pair = pairs[at]);
-      write(names, `${classes[a]} – ${classes[b]}`);
+      write(names, `${shorten(classes[a], 14)} – ${shorten(classes[b], 14)}`);
       bar.style.transform = `scaleX(${similarity / (pairs[0][2] || 1)})`;
       write(share, formatShare(similarity));
     });

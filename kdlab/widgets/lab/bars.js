@@ -1,7 +1,7 @@
 // The softened predictions of all networks for one example, class by class: bars at T with a tick where they are at
 // T = 1, in a table of their numbers.
 
-import { ROLES, element, formatExactly, formatShare, nameWidth, roleNames, write } from "./dom.js";
+import { ROLES, element, formatExactly, formatShare, nameWidth, roleNames, shorten, write } from "./dom.js";
 import { soften } from "./softening.js";
 
 const DECADES = 10; // the log scale begins at 10⁻¹⁰
@@ -19,7 +19,7 @@ export function foremost(logits, most) {
 
 // A word on what is left out, for a title.
 export function firstOf(classes, most) {
-  return classes.length > most ? ` (the teacher's first ${most} of ${classes.length} classes)` : "";
+  return classes.length > most ? ` (the ${most} classes most probable to the teacher, of ${classes.length})` : "";
 }
 
 export function makeBars() {
@@ -40,12 +40,14 @@ export function makeBars() {
     root.style.setProperty("--kd-names", nameWidth(classes));
     const kept = foremost(logits.teacher, MOST);
     rest.textContent =
-      kept.length < classes.length ? `The teacher's first ${kept.length} of ${classes.length} classes` : "";
+      kept.length < classes.length
+        ? `The ${kept.length} classes that the teacher finds most probable, of ${classes.length}`
+        : "";
     rows = kept.map((at) => {
       const name = element(
         "th",
         { scope: "row", title: classes[at], class: at === truth ? "kd-truth" : "" },
-        classes[at],
+        shorten(classes[at], 14),
       );
       if (at === truth) name.append(element("span", { title: "the true class" }, " ●"));
       const cells = networks.map((network) => {

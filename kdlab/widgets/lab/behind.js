@@ -32,7 +32,9 @@ function leastSure(set) {
 export function makeBehind({ store, pictures }) {
   const heading = element("h3", {});
   const list = element("div", { class: "kd-pictures" });
-  const clear = button("Show the teacher's doubts instead", "", () => store.set({ cell: null }), { class: "kd-link" });
+  const clear = button("Back to those the teacher is least sure of", "", () => store.set({ cell: null }), {
+    class: "kd-link",
+  });
   const note = element("p", { class: "kd-note" });
   const root = element(
     "section",

@@ -1,7 +1,7 @@
 // Colour scales of the matrices, as in kdlab.figures.confusion: Cividis, light for little; purple, white and amber.
 
 const CIVIDIS = [
-  "#fdea45",
+  "#fffdf2",
   "#e1cc55",
   "#c3b369",
   "#a59c74",

@@ -92,7 +92,7 @@ const CHARTS = {
   },
   error: {
     title: "Relative error of the limit",
-    note: "Length of the difference over length of the exact gradient, over all examples each summed first: where both networks agree already, a single example's may be in the thousands. It falls as 1/T when T is high.",
+    note: "Length of the difference divided by the length of the exact gradient; for all examples, the sum of the one divided by the sum of the other. It falls as 1/T when T is high.",
     lines: () => [{ ...ROLES.student, label: "Sums over all examples", read: (survey) => survey.error }],
     example: {
       label: "This example",

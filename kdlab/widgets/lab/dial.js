@@ -1,6 +1,6 @@
 // The temperature as a native range input, so that arrows, Page keys and screen readers work by themselves.
 
-import { button, drawing, element, formatTemperature, labelled } from "./dom.js";
+import { button, drawing, element, formatTemperature, labelled, parse } from "./dom.js";
 
 export const [LOWEST, HIGHEST] = [0.5, 100];
 const STEPS = 400;
@@ -9,17 +9,10 @@ const MARKS = [0.5, 1, 2, 4, 10, 20, 50, 100];
 const toPosition = (temperature) => (STEPS * Math.log(temperature / LOWEST)) / Math.log(HIGHEST / LOWEST);
 const toTemperature = (position) => Number((LOWEST * (HIGHEST / LOWEST) ** (position / STEPS)).toPrecision(3));
 
-export function makeDial(store) {
+export function makeDial({ store, complain }) {
   const input = element("input", { type: "range", min: "0", max: String(STEPS), step: "1", class: "kd-dial-range" });
-  const field = element("input", {
-    type: "number",
-    min: String(LOWEST),
-    max: String(HIGHEST),
-    step: "any",
-    inputmode: "decimal",
-    class: "kd-dial-field",
-    "aria-label": "Temperature as a number",
-  });
+  const name = { "aria-label": "Temperature as a number" };
+  const field = element("input", { type: "text", inputmode: "decimal", class: "kd-dial-field", ...name });
   const scale = drawing("svg", { class: "kd-dial-scale", "aria-hidden": "true" });
   for (const mark of MARKS) {
     const x = `${(100 * toPosition(mark)) / STEPS}%`;
@@ -32,9 +25,10 @@ export function makeDial(store) {
 
   input.addEventListener("input", () => store.set({ temperature: toTemperature(Number(input.value)) }));
   field.addEventListener("change", () => {
-    const value = Number(field.value);
-    const given = field.value !== "" && value > 0;
-    store.set({ temperature: given ? Math.min(HIGHEST, Math.max(LOWEST, value)) : store.state.temperature });
+    const value = parse(field.value);
+    if (value >= LOWEST && value <= HIGHEST) store.set({ temperature: value });
+    else
+      complain(`A temperature here is a number from ${LOWEST} to ${HIGHEST}, not ${field.value.trim() || "nothing"}.`);
     field.value = formatTemperature(store.state.temperature);
   });
   store.watch(["temperature"], ({ temperature }) => {

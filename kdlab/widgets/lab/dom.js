@@ -56,9 +56,22 @@ export function roleNames(logits) {
   return Object.keys(ROLES).filter((role) => logits[role]);
 }
 
+// A number as people type it, with a decimal point or comma; NaN when it is none.
+export function parse(text) {
+  return text.trim() === "" ? NaN : Number(text.trim().replace(",", "."));
+}
+
 // How wide a column of class names is to be.
 export function nameWidth(classes) {
   return `${Math.min(15, 2 + Math.max(3, ...classes.map((name) => name.length)))}ch`;
+}
+
+// A long name by its beginning and its end: in "breed number 12" the end tells it from others.
+export function shorten(name, most) {
+  const letters = [...name];
+  if (letters.length <= most) return name;
+  const tail = Math.floor(most / 3);
+  return `${letters.slice(0, most - 1 - tail).join("")}…${letters.slice(-tail).join("")}`;
 }
 
 export function formatTemperature(temperature) {
@@ -73,7 +86,7 @@ export function formatShare(share) {
   if (share >= 0.0995) return `${(100 * share).toFixed(0)} %`;
   if (share >= 0.00095) return `${(100 * share).toFixed(1)} %`;
   if (share >= 0.000095) return `${(100 * share).toFixed(2)} %`;
-  return power(share);
+  return `${power(100 * share)} %`;
 }
 
 // To be quoted.

@@ -1,6 +1,6 @@
 // Several teachers and their mean, from the geometric to the arithmetic one.
 
-import { element, formatShare, labelled, write } from "./dom.js";
+import { element, formatShare, labelled, shorten, write } from "./dom.js";
 import { firstOf, foremost, length } from "./bars.js";
 import { entropy, logSoften, powerMean, soften } from "./softening.js";
 import { meanMistakes } from "./survey.js";
@@ -71,7 +71,7 @@ export function makeEnsemble(store) {
         element(
           "tr",
           {},
-          element("th", { scope: "row" }, classes[at] + (at === truth ? " ●" : "")),
+          element("th", { scope: "row" }, shorten(classes[at], 14) + (at === truth ? " ●" : "")),
           ...cells.map(({ cell }) => cell),
         ),
       );
@@ -118,7 +118,7 @@ export function makeEnsemble(store) {
       words.textContent =
         `The mean has ${bits.toFixed(2)} bits, its teachers ${single.toFixed(2)} on average. The arithmetic mean keeps what any one ` +
         `teacher thinks possible; the geometric one only what none of them rules out. The geometric mean is the softmax of the mean ` +
-        `logits, so T changes no answer of it; of the other means it may.`;
+        `logits, so the class that it prefers is the same at every T; with the other means it can change.`;
     },
   };
 }

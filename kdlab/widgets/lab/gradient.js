@@ -1,7 +1,7 @@
 // The soft gradient of the shown example, class by class: exact beside its high-temperature limit.
 
 import { firstOf, foremost } from "./bars.js";
-import { element, formatNumber, write } from "./dom.js";
+import { element, formatNumber, shorten, write } from "./dom.js";
 import { angle, hardGradient, matchingGradient, relativeError, size, softGradient } from "./softening.js";
 
 const MOST = 16;
@@ -44,7 +44,11 @@ export function makeGradient() {
         limit: element("div", { class: "kd-signed kd-limit" }),
       };
       const numbers = { exact: element("td", { class: "kd-value" }), limit: element("td", { class: "kd-value" }) };
-      const name = element("th", { scope: "row", title: classes[at] }, classes[at] + (at === truth ? " ●" : ""));
+      const name = element(
+        "th",
+        { scope: "row", title: classes[at] },
+        shorten(classes[at], 14) + (at === truth ? " ●" : ""),
+      );
       return {
         at,
         bars,

@@ -43,7 +43,8 @@ export function render({ model, el }) {
   const sets = makeSets(channel);
   const worked = { set: null, shown: null, survey: null, surveys: [], fixed: null, drawn: null, complaint: "" };
   const store = makeStore({ ...worked, ...Object.fromEntries(SHARED.map((key) => [key, model.get(key)])) });
-  const complain = (complaint) => store.set({ complaint });
+  // Several may come of one link; an empty one clears them.
+  const complain = (text) => store.set({ complaint: text && `${store.state.complaint} ${text}`.trim() });
   const derived = deriveAll({ store, sets, opening: model.get("sets")[0].key, complain });
 
   const pictures = (set, examples) => sets.pictures(set, examples);
@@ -55,7 +56,6 @@ export function render({ model, el }) {
   const ensemble = makeEnsemble(store);
   const sentence = element("p", { class: "kd-sentence" }, "Loading the logits …");
   const spoken = element("p", { class: "kd-spoken", role: "status", "aria-live": "polite" });
-  const alarm = element("p", { class: "kd-error", role: "alert", hidden: true });
   const legend = element("p", { class: "kd-note" });
   const said = element("section", { class: "kd-card" }, sentence, bars.element, legend);
 
@@ -88,7 +88,7 @@ export function render({ model, el }) {
       ensemble.element,
     ),
   );
-  const side = element("div", { class: "kd-side" }, source.element, said, spoken, alarm);
+  const side = element("div", { class: "kd-side" }, source.element, said, spoken);
   const page = element("div", { class: "kd-page kd-lab" }, top, element("div", { class: "kd-body" }, side, main));
 
   store.watch(["shown", "temperature", "scale", "exponent"], ({ shown, temperature, scale, exponent }) => {
@@ -99,15 +99,14 @@ export function render({ model, el }) {
     ladder.draw(shown, temperature, scale);
     ensemble.draw(shown, temperature, exponent, scale);
     write(sentence, describe(shown, temperature));
-    write(legend, `Bars: at this T. Ticks: at T = 1. ●: the true class.${scale === "log" ? " From 10⁻¹⁰ to 1." : ""}`);
+    write(
+      legend,
+      `Bars: at this T. Ticks: at T = 1.${shown.truth < 0 ? "" : " ●: the true class."}${scale === "log" ? " From 10⁻¹⁰ to 1." : ""}`,
+    );
   });
   store.watch(["surveys", "shown", "scale"], (state) => state.shown && curves.setLines(state));
   store.watch(["survey", "surveys", "shown", "scale"], (state) => {
     if (state.survey && state.shown) curves.setMarker(state);
-  });
-  store.watch(["complaint"], ({ complaint }) => {
-    alarm.textContent = complaint;
-    alarm.hidden = !complaint;
   });
   let speaking = 0;
   store.watch(["shown", "temperature"], () => {

@@ -1,6 +1,6 @@
 // The same logits at several temperatures side by side.
 
-import { element, formatShare, formatTemperature, write } from "./dom.js";
+import { element, formatShare, formatTemperature, shorten, write } from "./dom.js";
 import { firstOf, foremost, length } from "./bars.js";
 import { soften } from "./softening.js";
 
@@ -44,7 +44,12 @@ export function makeLadder() {
             return { bar, value, cell: element("td", { class: softened[column] ? "" : "kd-now-column" }, bar, value) };
           });
           body.append(
-            element("tr", {}, element("th", { scope: "row" }, example.classes[at]), ...cells.map(({ cell }) => cell)),
+            element(
+              "tr",
+              {},
+              element("th", { scope: "row", title: example.classes[at] }, shorten(example.classes[at], 14)),
+              ...cells.map(({ cell }) => cell),
+            ),
           );
           return { at, last: cells.at(-1) };
         });

@@ -3,7 +3,7 @@
 
 import { WAYS } from "./cells.js";
 import { PALE } from "./colours.js";
-import { element, formatShare, write } from "./dom.js";
+import { element, formatShare, write, shorten } from "./dom.js";
 
 const LEGIBLE = 12; // classes up to which a cell has room for its number
 
@@ -14,23 +14,18 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   const columns = element("div", { class: "kd-axis kd-axis-predicted", "aria-hidden": "true" });
   const lines = element("div", { class: "kd-axis kd-axis-true", "aria-hidden": "true" });
   const [picked, pointed] = ["kd-picked", "kd-pointed"].map((name) => element("div", { class: name, hidden: true }));
-  const frame = element(
-    "div",
-    { class: "kd-matrix-frame" },
-    lines,
-    element("div", { class: "kd-cells-box" }, canvas, picked, pointed),
-    columns,
-  );
+  const titles = [
+    element("span", { class: "kd-axis kd-sideways" }, "true"),
+    element("span", { class: "kd-axis" }, "predicted"),
+  ];
+  const cells = element("div", { class: "kd-cells-box" }, canvas, picked, pointed);
+  const frame = element("div", { class: "kd-matrix-frame" }, titles[0], lines, cells, columns, titles[1]);
   const root = element("figure", { class: "kd-card kd-matrix" }, heading, frame, hint);
   const pen = canvas.getContext("2d");
   const small = document.createElement("canvas"); // one pixel a cell, for many classes
   let [classes, values, others, scale, chosen, cursor] = [[], null, null, "linear", null, null];
   let painted = []; // colour and text of each cell as they are on the canvas
   let side = 0;
-
-  function name(at) {
-    return [...classes[at]].length > 10 ? `${[...classes[at]].slice(0, 9).join("")}…` : classes[at];
-  }
 
   function paint() {
     const width = classes.length;
@@ -103,16 +98,24 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
     outline(pointed, cursor);
   }
 
-  canvas.addEventListener("pointermove", (event) => {
+  function under({ clientX, clientY }) {
     const box = canvas.getBoundingClientRect();
     const at = (offset, length) =>
       Math.min(classes.length - 1, Math.max(0, Math.floor((offset / length) * classes.length)));
-    const place = { true: at(event.clientY - box.top, box.height), predicted: at(event.clientX - box.left, box.width) };
+    return { true: at(clientY - box.top, box.height), predicted: at(clientX - box.left, box.width) };
+  }
+
+  canvas.addEventListener("pointermove", (event) => {
+    const place = under(event);
     if (cursor?.true !== place.true || cursor?.predicted !== place.predicted) move(place);
   });
-  canvas.addEventListener("pointerleave", () => move(null));
+  // A finger that is lifted leaves too, but what it tapped is to be read.
+  canvas.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && move(null));
   canvas.addEventListener("blur", () => move(null));
-  canvas.addEventListener("click", () => cursor && onChoose(cursor));
+  canvas.addEventListener("click", (event) => {
+    move(under(event));
+    onChoose(cursor);
+  });
   canvas.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     if (step) {
@@ -129,15 +132,10 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
     setClasses(names) {
       classes = names;
       const named = classes.length <= LEGIBLE;
-      const label = (at) => element("span", { title: classes[at] }, name(at));
-      const long = classes.some((_, at) => name(at).length > 2);
+      const label = (at) => element("span", { title: classes[at] }, shorten(classes[at], 10));
+      const long = classes.some((_, at) => classes[at].length > 2);
       columns.classList.toggle("kd-upright", named && long);
-      columns.replaceChildren(
-        ...(named ? classes.map((_, at) => label(at)) : [element("span", {}, `predicted: ${classes.length} classes`)]),
-      );
-      lines.replaceChildren(
-        ...(named ? classes.map((_, at) => label(at)) : [element("span", { class: "kd-sideways" }, "true")]),
-      );
+      for (const axis of [columns, lines]) axis.replaceChildren(...(named ? classes.map((_, at) => label(at)) : []));
       canvas.setAttribute(
         "aria-label",
         `${title}: ${classes.length} true classes by ${classes.length} predicted ones. Walk through it with the arrow keys, and press Enter to see a cell's examples.`,

@@ -1,6 +1,6 @@
 // One's own logits and class names, typed or dragged, and presets from the literature.
 
-import { button, element } from "./dom.js";
+import { button, element, parse } from "./dom.js";
 
 const [LEAST, MOST] = [-10, 20];
 const MOST_CLASSES = 12;
@@ -59,7 +59,7 @@ export function makeOwn(store) {
   const hint = element(
     "p",
     { class: "kd-note" },
-    "The classes of the examples are the literature's, their logits ours.",
+    "The presets have classes from the literature, and logits that we made up.",
   );
   const root = element(
     "div",
@@ -86,6 +86,7 @@ export function makeOwn(store) {
   function change(list, at, value) {
     const values = [...written[list]];
     values[at] = value;
+    choice.value = ""; // it is no preset any more
     give((written = { ...written, [list]: values }));
   }
 
@@ -110,14 +111,14 @@ export function makeOwn(store) {
       class: `kd-of-${network}`,
     };
     const drag = element("input", range);
-    const type = element("input", { type: "number", step: "any", value });
+    const type = element("input", { type: "text", inputmode: "decimal", value });
     drag.addEventListener("input", () => {
       type.value = drag.value;
       change(network, at, Number(drag.value));
     });
     type.addEventListener("input", () => {
       drag.value = type.value;
-      change(network, at, type.value === "" ? NaN : Number(type.value));
+      change(network, at, parse(type.value));
     });
     return [drag, type];
   }
@@ -153,7 +154,6 @@ export function makeOwn(store) {
 
   choice.addEventListener("change", () => {
     if (choice.value) replace(structuredClone(PRESETS[choice.value]));
-    choice.value = "";
   });
   store.watch(["own"], ({ own }) => {
     if (own === given) return; // typing must not rebuild the field one types in

@@ -25,7 +25,7 @@ function makeExample({ store, pictures }) {
     button("‹", "The example before", () => go(store.state.example - 1), { "aria-label": "The example before" }),
     field,
     button("›", "The next example", () => go(store.state.example + 1), { "aria-label": "The next example" }),
-    button("Any", "An example drawn at random", () => go(Math.floor(Math.random() * store.state.set.labels.length))),
+    button("Random", "An example drawn at random", () => go(Math.floor(Math.random() * store.state.set.labels.length))),
   );
   field.setAttribute("aria-label", "Number of the test example");
   const root = element("div", { class: "kd-example" }, canvas, element("div", {}, caption, controls));
@@ -37,7 +37,7 @@ function makeExample({ store, pictures }) {
     caption.textContent = `Test example ${example.toLocaleString("en")} of ${set.labels.length.toLocaleString("en")}, true class ${name}.`;
     if (example === set.telling && set.logits.baseline)
       caption.append(
-        " Teacher and student have it right and the baseline wrong, and of those the teacher doubts it most.",
+        " Chosen because teacher and student get it right and the baseline wrong, and the teacher is least sure of it.",
       );
     const pixels = (await pictures(set, [example])).get(example);
     if (store.state.example !== example || store.state.set !== set) return; // another one was chosen meanwhile
@@ -50,6 +50,8 @@ function makeExample({ store, pictures }) {
 
 export function makeSource({ store, pictures, draw }) {
   const pad = makePad({ onDrawn: draw, label: "Pad to draw a digit" });
+  const reader = "It is read by kdlab's own MNIST networks, whatever the data.";
+  pad.element.append(element("p", { class: "kd-pad-note" }, reader));
   const panels = { example: makeExample({ store, pictures }), own: makeOwn(store).element, drawn: pad.element };
   const group = element("div", { class: "kd-tabs", role: "radiogroup", "aria-label": "What to look at" });
   const name = `kd-source-${Math.random().toString(36).slice(2)}`;

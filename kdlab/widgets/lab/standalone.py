@@ -26,11 +26,14 @@ PAGE = Template("""\
 html, body { margin: 0; background: #f7f8fa; }
 main { max-width: 1440px; margin: 0 auto; }
 h1 { margin: 0; padding: 16px 14px 4px; font: 600 22px/1.2 system-ui, sans-serif; color: #1d2733; }
+.lead { margin: 0; padding: 0 14px 8px; font: 14px/1.4 system-ui, sans-serif; color: #5b6775; }
 $style
 </style>
 </head>
 <body>
-<main><h1>Temperature lab</h1><div id="lab"></div></main>
+<main><h1>Temperature lab</h1>
+<p class="lead">What a temperature does to the predictions of a teacher: move the slider and watch its soft targets.</p>
+<div id="lab"></div></main>
 $buffers
 <script type="module">
 const HELD = $held;

@@ -8,8 +8,7 @@ export function makeTop({ store, sets, channel, menu, complain }) {
   const choice = element("select", {}, ...menu.map(({ key, label }) => element("option", { value: key }, label)));
   choice.addEventListener("change", async () => {
     const set = await sets.get(choice.value);
-    const source = store.state.source === "own" ? "own" : "example";
-    store.set({ dataset: set.key, set, example: set.telling, cell: null, source });
+    store.set({ dataset: set.key, set, example: set.telling, cell: null });
   });
   store.watch(["dataset"], ({ dataset }) => (choice.value = dataset));
 
@@ -19,5 +18,10 @@ export function makeTop({ store, sets, channel, menu, complain }) {
 
   const keep = makeExport({ channel, store, complain });
   const tools = element("div", { class: "kd-tools" }, labelled("Log scale", log), labelled("Data", choice), ...keep);
-  return element("div", { class: "kd-top" }, makeDial(store), tools);
+  const alarm = element("p", { class: "kd-error", role: "alert", hidden: true });
+  store.watch(["complaint"], ({ complaint }) => {
+    alarm.textContent = complaint;
+    alarm.hidden = !complaint;
+  });
+  return element("div", { class: "kd-top" }, makeDial({ store, complain }), tools, alarm);
 }

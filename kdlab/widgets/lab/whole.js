@@ -8,10 +8,12 @@ import { makeMatrix } from "./matrix.js";
 
 const points = (value) => `${value > 0 ? "+" : ""}${formatNumber(100 * value)} points`;
 const KEYS = {
-  linear: "Numbers in percent; colours end at twice the share that each class would have if all were alike.",
+  linear:
+    "Numbers in percent (blank: under 0.05 %), light for little and dark for much; colours end at twice the share that each " +
+    "class would have if all were alike.",
   log:
     "Log scale: .1 is 0.1 %, and ⁻⁴ stands for a share from 10⁻⁴ up to 10⁻³; colours span 10⁻⁶ to 1. On the right: how many " +
-    "times the teacher's share the student gives.",
+    "times the teacher's share the student gives (99⁺: more).",
 };
 const KINDS = {
   teacher: { title: "Teacher", kind: "share", describe: formatShare },

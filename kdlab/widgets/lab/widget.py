@@ -46,6 +46,12 @@ class Lab(anywidget.AnyWidget):
         super().__init__(sets=supply.menu(), **traits)
         self.on_msg(self._answer)
 
+    @validate("temperature", "exponent")
+    def _check_number(self, proposal: Bunch) -> float:
+        if not np.isfinite(proposal.value):
+            raise TraitError(f"The {proposal.trait.name} must be a number, not {proposal.value}.")
+        return proposal.value
+
     @validate("dataset")
     def _check_dataset(self, proposal: Bunch) -> str:
         if proposal.value not in self._supply.sets:
