@@ -47,7 +47,7 @@ export function makeBars() {
       const name = element(
         "th",
         { scope: "row", title: classes[at], class: at === truth ? "kd-truth" : "" },
-        shorten(classes[at], 14),
+        shorten(classes[at], 12),
       );
       if (at === truth) name.append(element("span", { title: "the true class" }, " ●"));
       const cells = networks.map((network) => {

@@ -71,7 +71,7 @@ export function makeEnsemble(store) {
         element(
           "tr",
           {},
-          element("th", { scope: "row" }, shorten(classes[at], 14) + (at === truth ? " ●" : "")),
+          element("th", { scope: "row" }, shorten(classes[at], 12) + (at === truth ? " ●" : "")),
           ...cells.map(({ cell }) => cell),
         ),
       );

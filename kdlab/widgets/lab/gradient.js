@@ -47,7 +47,7 @@ export function makeGradient() {
       const name = element(
         "th",
         { scope: "row", title: classes[at] },
-        shorten(classes[at], 14) + (at === truth ? " ●" : ""),
+        shorten(classes[at], 12) + (at === truth ? " ●" : ""),
       );
       return {
         at,

@@ -47,7 +47,7 @@ export function makeLadder() {
             element(
               "tr",
               {},
-              element("th", { scope: "row", title: example.classes[at] }, shorten(example.classes[at], 14)),
+              element("th", { scope: "row", title: example.classes[at] }, shorten(example.classes[at], 12)),
               ...cells.map(({ cell }) => cell),
             ),
           );

@@ -47,6 +47,8 @@ export function makeOwn(store) {
     element("th", { scope: "col", colSpan: 2 }, "Student's logit"),
     element("td"),
   );
+  const widths = ["30%", "auto", "60px", "auto", "60px", "32px"];
+  const columns = element("colgroup", {}, ...widths.map((width) => element("col", { style: `width: ${width}` })));
   const add = button("+ Class", "Add a class", () => {
     const { classes, teacher, student } = written;
     replace({
@@ -65,7 +67,7 @@ export function makeOwn(store) {
     "div",
     { class: "kd-own" },
     element("div", { class: "kd-own-top" }, choice, add),
-    element("table", {}, element("thead", {}, head), body),
+    element("table", {}, columns, element("thead", {}, head), body),
     warning,
     hint,
   );
