@@ -68,7 +68,7 @@ export function toAddress(state) {
 }
 
 // What an address says, and a sentence for each part that cannot be used; parts of others are left alone.
-export function fromAddress(hash) {
+function fromAddress(hash) {
   const [changes, complaints] = [{}, []];
   for (const part of hash.replace(/^#/, "").split("&")) {
     const [key, text = ""] = part.split(/=(.*)/s);

@@ -19,7 +19,7 @@ function decades(low, high) {
   return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, at) => 10 ** (first + at * every));
 }
 
-export function makeChart({ title, note, unit = "" }) {
+export function makeChart({ title, note }) {
   const legend = element("ul", { class: "kd-legend" });
   const svg = drawing("svg", {
     class: "kd-chart",
@@ -140,7 +140,7 @@ export function makeChart({ title, note, unit = "" }) {
     },
     setMarker(temperature, values) {
       now = { temperature, values };
-      values.forEach((value, at) => write(readings[at], `${formatNumber(value)}${unit}`));
+      values.forEach((value, at) => write(readings[at], formatNumber(value)));
       mark();
     },
   };

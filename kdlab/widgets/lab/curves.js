@@ -9,10 +9,7 @@ import { openSurvey } from "./survey.js";
 const POINTS = 41;
 const GRIDS = [8, 4, 2, 1]; // every how many-th temperature
 const SLICE = 4; // milliseconds of a frame that the sweep over a whole test set may take
-export const TEMPERATURES = Array.from(
-  { length: POINTS },
-  (_, at) => LOWEST * (HIGHEST / LOWEST) ** (at / (POINTS - 1)),
-);
+const TEMPERATURES = Array.from({ length: POINTS }, (_, at) => LOWEST * (HIGHEST / LOWEST) ** (at / (POINTS - 1)));
 const EXAMPLE = { colour: "#5b6775", dash: "none", thin: true };
 const SCALED = { colour: "#cc79a7", dash: "9 3" };
 const HARD = { colour: "#1d2733", dash: "7 3 2 3" };

@@ -6,7 +6,7 @@ const [LEAST, MOST] = [-10, 20];
 const MOST_CLASSES = 12;
 
 // The classes are those of the sources named; the logits are ours, in their spirit.
-export const PRESETS = {
+const PRESETS = {
   "A dog: dog, cat, tree": { classes: ["dog", "cat", "tree"], teacher: [9, 4, -3], student: [5, 1, 0] },
   "A car: pedestrian, dog, car, truck": {
     classes: ["pedestrian", "dog", "car", "truck"],
