@@ -40,7 +40,9 @@ class Server:
 
     def page(self, name: str) -> str:
         """Return the address of a page by its notebook's name; `address` is that of "distil"."""
-        return self.address.replace("distil.ipynb", f"{name}.ipynb")
+        page = self.address.replace("distil.ipynb", f"{name}.ipynb")
+        # In JupyterLab a workspace of its own: two windows of one would open and run each other's notebooks.
+        return page.replace("/lab/tree/", f"/lab/workspaces/{name}/tree/")
 
     def _read_address(self) -> str:
         for line in self._server.stdout or ():

@@ -200,7 +200,8 @@ def test_names_and_choices_of_ones_own_are_in_the_file(
     assert lab.page.title() == "kdlab – Temperature lab"
     assert lab.temperature() == 20
     assert lab.log.is_checked()
-    assert [row[0] for row in lab.table(".kd-bars")] == ["a $b", f"{evil} ●", "<b>c</b>"]
+    assert [row[0] for row in lab.table(".kd-bars")] == ["a $b", "</scrip…ipt> ●", "<b>c</b>"]
+    expect(lab.page.locator(".kd-bars th[title]").nth(1)).to_have_attribute("title", evil)
     assert [row[2] for row in lab.table(".kd-bars")] == [share(x) for x in core.soften(one.logits["teacher"][7], 20)]
     expect(lab.page.locator(".kd-behind h3")).to_have_text(
         f"True {evil} → a $b: examples with most of the student's share there first"
