@@ -1,12 +1,12 @@
 """Named entries with their knobs: one list feeds the pages, the command line, the checks and the tests.
 
-A data set, a model or an objective is one entry, made by decorating the function that builds it:
+A data set, a model, an objective … is one entry, made by decorating the function that builds it:
 
     @OBJECTIVES.add("hinton", label="Hinton 2015", help="...", knobs=(...))
     def hinton(...): ...
 
-The modules that hold the entries (`kdlab.core.data`, `.models`, `.objectives`) import torch only inside their
-functions, so that a page can list them without paying for torch.
+The modules that hold the entries (`kdlab.core.data`, `.models`, `.objectives`, `.augmentation`) import torch inside
+their functions only, so that a page can list them without paying for torch.
 """
 
 import difflib
@@ -15,7 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-__all__ = ["DATASETS", "MODELS", "OBJECTIVES", "Entry", "InputError", "Knob", "Registry", "UnknownNameError"]
+__all__ = [
+    "AUGMENTATIONS", "DATASETS", "MODELS", "OBJECTIVES", "TEACHINGS",
+    "Entry", "InputError", "Knob", "Registry", "UnknownNameError", "read_options",
+]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,6 +64,27 @@ class Knob:
             limits = "" if self.kind is bool else f" from {self.minimum:g} to {self.maximum:g}"
             raise InputError(f"{self.label} ({self.key}) must be {what}{limits}, not {value!r}.")
         return number  # type: ignore[no-any-return]
+
+
+def read_options(owner: str, argument: str, knobs: tuple[Knob, ...]) -> dict[str, float]:
+    """Return the knobs' values as "a=1:b=2" gives them, the others at their defaults; `owner` is named in complaints.
+
+    Raises InputError for an option that is unknown or outside its range.
+    """
+    known = {knob.key: knob for knob in knobs}
+    values = {knob.key: knob.default for knob in knobs}
+    for option in filter(None, argument.split(":")):
+        key, equals, value = option.partition("=")
+        if key not in known or not equals:
+            names = ", ".join(f"{key}=…" for key in known) or "none"
+            raise InputError(f"The {owner} does not understand {option!r}; options it knows: {names}.")
+        try:
+            values[key] = known[key].check(known[key].kind(value))
+        except ValueError as error:
+            knob = known[key]
+            limits = f"{knob.help}, from {knob.minimum:g} to {knob.maximum:g}"
+            raise InputError(f"The {owner} cannot take {option!r}: {limits}.") from error
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +165,5 @@ class Registry(Mapping[str, Entry]):
 DATASETS = Registry("data set")
 MODELS = Registry("model")
 OBJECTIVES = Registry("objective")
+AUGMENTATIONS = Registry("augmentation")
+TEACHINGS = Registry("way of teaching")

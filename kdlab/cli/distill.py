@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from kdlab.core.spec import Spec
-from kdlab.registry import DATASETS, MODELS, OBJECTIVES, Knob, Registry
+from kdlab.core.spec import PRECISIONS, Spec
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, Knob, Registry
 
 __all__ = ["distill"]
 
@@ -36,6 +36,10 @@ def _spec_options(command: Command) -> Command:
         _name_option("teacher", MODELS, "network to train first"),
         _name_option("student", MODELS, "network to distil into"),
         _name_option("objective", OBJECTIVES, "what the student minimises"),
+        _name_option("augmentation", AUGMENTATIONS, "how the images that the student sees are moved"),
+        _name_option("teacher-augmentation", AUGMENTATIONS, "the same for the teacher's own training"),
+        _name_option("teaching", TEACHINGS, "which views of the images the teacher answers"),
+        click.option("--precision", metavar="NAME", help=f"of products in training: {', '.join(PRECISIONS)}."),
     ]
     knobs: dict[str, tuple[Knob, list[str]]] = {}
     for entry in OBJECTIVES.values():

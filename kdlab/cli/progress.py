@@ -10,9 +10,9 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Display
 
-from kdlab.core.distillation import Run
 from kdlab.core.events import Event, Opened, Phase, Probe, Progress, Step
 from kdlab.core.metrics import count_errors
+from kdlab.core.runs import Run
 
 __all__ = ["follow"]
 

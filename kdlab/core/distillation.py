@@ -7,48 +7,30 @@ run = distill("digits", teacher, "mlp:16x1", epochs=20, temperature=4)
 print(run.result["student"], run.result["baseline"])
 """
 
-import platform
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from copy import deepcopy
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from kdlab.core.data import Dataset, Split, load, load_events
-from kdlab.core.evaluation import predict, score
+from kdlab.core.augmentation import make_views
+from kdlab.core.batches import transfer_set
+from kdlab.core.data import Dataset, load, load_events
+from kdlab.core.evaluation import predict
 from kdlab.core.events import Done, Event, Opened, Probe
 from kdlab.core.history import History
-from kdlab.core.objectives import Part
+from kdlab.core.machine import prepared
+from kdlab.core.runs import Network, Run, network_name, sum_up
 from kdlab.core.spec import Spec
-from kdlab.core.teaching import forget_teacher, teach, teach_or_replay
-from kdlab.core.training import Learner, LiveKnobs, hard_loss, make_network, train
+from kdlab.core.teaching import Teacher, forget_teacher, teach, teach_or_replay
+from kdlab.core.teams import Learner
+from kdlab.core.training import LiveKnobs, make_network, train
 from kdlab.registry import OBJECTIVES, InputError
 
-__all__ = ["Run", "distill", "distill_events", "fit"]
-
-Network = str | nn.Module
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A finished run: its trained networks, everything that happened, and the result as `--json` prints it."""
-
-    spec: Spec
-    teacher: nn.Module
-    student: nn.Module
-    baseline: nn.Module
-    history: History
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """Errors and accuracy by network, McNemar's test, seconds, device and spec."""
-        assert self.history.result is not None
-        return self.history.result
+__all__ = ["check_transfer_size", "check_weights", "distill", "distill_events", "fit"]
 
 
 def distill(dataset: str, teacher: Network, student: Network, **options: Any) -> Run:
@@ -59,7 +41,8 @@ def distill(dataset: str, teacher: Network, student: Network, **options: Any) ->
     left out is what suits the data set. Raises InputError, Diverged.
     """
     fields = {key: options.pop(key) for key in list(options) if key in Spec.__dataclass_fields__}
-    spec = Spec.suggested(dataset, teacher=_name(teacher), student=_name(student), knobs=options, **fields)
+    names = {"teacher": network_name(teacher), "student": network_name(student)}
+    spec = Spec.suggested(dataset, **names, knobs=options, **fields)
     events = distill_events(
         spec,
         teacher=teacher if isinstance(teacher, nn.Module) else None,
@@ -74,8 +57,8 @@ def fit(dataset: str, network: Network, *, epochs: int = 20, **options: Any) -> 
 
     `options`: fields of `Spec`. Raises InputError, Diverged.
     """
-    spec = Spec.suggested(dataset, teacher=_name(network), **{**options, "teacher_epochs": epochs})
-    with _prepared() as place:
+    spec = Spec.suggested(dataset, teacher=network_name(network), **{**options, "teacher_epochs": epochs})
+    with prepared() as place:
         data = load(dataset).to(place)
         if isinstance(network, str):
             network = make_network(network, data, spec.seed, "teacher")
@@ -92,7 +75,7 @@ def distill_events(
     """
     history = History()
     turned = None
-    with _prepared() as place, closing(_events(spec, place, teacher, student)) as events:
+    with prepared() as place, closing(_events(spec, place, teacher, student)) as events:
         while True:
             try:
                 event = events.send(turned)
@@ -106,10 +89,8 @@ def distill_events(
 def _events(
     spec: Spec, place: torch.device, teacher: nn.Module | None, student: nn.Module | None
 ) -> Generator[Event, Mapping[str, float] | None, tuple[nn.Module, nn.Module, nn.Module]]:
-    live, objective = LiveKnobs(spec), OBJECTIVES[spec.objective].build
-    nothing = torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
-    if not any(part.weight for part in objective(*nothing, **live.values).values()):
-        raise InputError("All weights of the objective are 0, so the student would learn nothing: raise one of them.")
+    live = LiveKnobs(spec)
+    check_weights(spec)
     forget_teacher(spec.dataset)
     with closing(load_events(spec.dataset)) as loading:  # stopped half-way, it removes what was half downloaded
         while True:
@@ -119,7 +100,7 @@ def _events(
                 loaded: Dataset = end.value
                 break
     data = loaded.to(place)
-    transfer = _transfer_set(data, spec)
+    check_transfer_size(spec, data)
     yield from live.emit(
         Opened(spec, data.classes, data.test.images.cpu().numpy(), data.test.labels.cpu().numpy(), place.type)
     )
@@ -128,79 +109,49 @@ def _events(
     if student is None:
         student = make_network(spec.student, data, spec.seed, "student")
     student = student.to(place)
+    views = make_views(spec.augmentation, data.train.images)
 
-    teaching = 0.0
     if teacher is None:
-        teacher, teaching = yield from teach_or_replay(loaded, data, spec, live)
+        teaching = yield from teach_or_replay(loaded, data, spec, live)
+        teacher = deepcopy(teaching.module)  # the caller's own
     else:
-        teacher = teacher.to(place)
+        teaching = Teacher(teacher.to(place))
         yield from live.emit(Probe("teacher", 0, {"teacher": predict(teacher, data.test).cpu().numpy()}))
     began = time.perf_counter() - live.waited
 
-    # The transfer images never change, so the teacher answers once; rows stay in the order of `transfer`.
-    teacher_logits = predict(teacher, transfer)
-
-    def distillation_loss(logits: Tensor, labels: Tensor, guide: Tensor | None) -> dict[str, Part]:
-        parts: dict[str, Part] = objective(logits, guide, labels, **live.values)
-        return parts
-
     baseline = deepcopy(student)
-    learners = [Learner("student", student, distillation_loss), Learner("baseline", baseline, hard_loss)]
+    objective = OBJECTIVES[spec.objective].build
+    learners = [
+        Learner("student", student, spec.seed, objective, live.values),
+        Learner("baseline", baseline, spec.seed),
+    ]
+    examples = transfer_set(data.train, spec.transfer_size, spec.batches)
     yield from train(
-        "student", "Distilling the student beside its baseline", learners, data, transfer, spec,
-        epochs=spec.epochs, live=live, teacher_logits=teacher_logits,
+        "student", "Distilling the student beside its baseline", learners, data, examples, views, spec,
+        epochs=spec.epochs, live=live, answers=teaching.answers(data, spec),
     )  # fmt: skip
-    seconds = {"teacher": teaching, "student": time.perf_counter() - live.waited - began}
+    seconds = {"teacher": teaching.seconds, "student": time.perf_counter() - live.waited - began}
 
     networks = {"teacher": teacher, "baseline": baseline, "student": student}
-    result = score({name: predict(module, data.test) for name, module in networks.items()}, data.test.labels)
-    result["validation"] = score(
-        {name: predict(module, data.validation) for name, module in networks.items()}, data.validation.labels
-    )
-    result |= {
-        "parameters": {name: sum(p.numel() for p in module.parameters()) for name, module in networks.items()},
-        "seconds": {name: round(value, 3) for name, value in seconds.items()},
-        "device": "cpu" if place.type == "cpu" else torch.cuda.get_device_name(place),
-        "versions": {"kdlab": version("kdlab"), "torch": str(torch.__version__), "python": platform.python_version()},
-        "shape": data.shape,
-        "classes": data.classes,
-        "knobs_at_end": dict(live.values),
-        "spec": asdict(spec),
-    }
-    yield from live.emit(Done(result))
+    logits = {name: predict(module, data.test) for name, module in networks.items()}
+    yield from live.emit(Done(sum_up(spec, data, networks, logits, seconds, live.values)))
     return teacher, student, baseline
 
 
-def _transfer_set(data: Dataset, spec: Spec) -> Split:
-    """Choose `transfer_size` training images by the seed; a smaller set is part of a larger one."""
-    size = spec.transfer_size or len(data.train)
-    if size > len(data.train):
+def check_weights(spec: Spec) -> None:
+    """Raise InputError when all weights of the objective are 0."""
+    nothing = torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
+    if not any(part.weight for part in OBJECTIVES[spec.objective].build(*nothing, **spec.knobs).values()):
+        raise InputError("All weights of the objective are 0, so the student would learn nothing: raise one of them.")
+
+
+def check_transfer_size(spec: Spec, data: Dataset) -> None:
+    """Raise InputError when the transfer set would be larger than the training set."""
+    if spec.transfer_size > len(data.train):
         raise InputError(
-            f"The transfer set cannot have {size:,} images, because {spec.dataset} has {len(data.train):,} to train "
-            f"on: choose fewer, or 0 for all."
+            f"The transfer set cannot have {spec.transfer_size:,} images, because {spec.dataset} has "
+            f"{len(data.train):,} to train on: choose fewer, or 0 for all."
         )
-    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(spec.seed))
-    return data.train.take(order[:size].to(data.train.labels.device))
-
-
-@contextmanager
-def _prepared() -> Iterator[torch.device]:
-    """Make this thread ready to train and give the device to train on; the caller's number of threads comes back.
-
-    Adam's second moments of dead pixels fade into denormal numbers, ten times slower. The flag is per thread and
-    reaches the others only when it is set before their first work.
-    """
-    threads = torch.get_num_threads()
-    torch.set_flush_denormal(True)
-    try:
-        yield torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _name(network: Network) -> str:
-    """Say in a spec which network it was."""
-    return network if isinstance(network, str) else f"module:{type(network).__name__}"
 
 
 def _drain(events: Generator[Event, Any, Any]) -> Any:

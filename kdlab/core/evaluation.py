@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from kdlab.core.data import Split
 from kdlab.core.metrics import count_errors, paired_test
 
-__all__ = ["evaluating", "predict", "score"]
+__all__ = ["chunks", "evaluating", "predict", "score"]
 
 # Pixels in one chunk: enough to keep the cores busy, few enough for an image network on a laptop.
 CHUNK = 1_500_000
@@ -29,12 +29,17 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
+def chunks(split: Split) -> Iterator[slice]:
+    """Yield slices that cover a split, each as much as a network should look at at once."""
+    size = max(1, CHUNK // split.images[0].numel())
+    for start in range(0, len(split), size):
+        yield slice(start, start + size)
+
+
 def predict(module: nn.Module, split: Split) -> Tensor:
     """Return the logits of a split, float32 (examples, classes), in its order and on its device."""
-    size = max(1, CHUNK // split.images[0].numel())
     with evaluating(module):
-        chunks = [module(split.inputs(slice(start, start + size))).float() for start in range(0, len(split), size)]
-    return torch.cat(chunks)
+        return torch.cat([module(split.inputs(chunk)).float() for chunk in chunks(split)])
 
 
 def score(logits: Mapping[str, Tensor], labels: Tensor) -> dict[str, Any]:

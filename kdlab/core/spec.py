@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdlab.core import data, models, objectives  # noqa: F401  (they fill the registries)
-from kdlab.registry import DATASETS, MODELS, OBJECTIVES, InputError, Knob
+from kdlab.core import augmentation, data, models, objectives  # noqa: F401  (they fill the registries)
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError, Knob
 
-__all__ = ["Spec", "check_knobs", "knob_defaults"]
+__all__ = ["PRECISIONS", "Spec", "check_knobs", "knob_defaults"]
+
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def _knob(key: str, label: str, default: float, minimum: float, maximum: float, help: str, **rest: Any) -> Any:
@@ -22,7 +24,10 @@ class Spec:
     """One distillation run: the data, the two networks, how long, and the objective's knobs.
 
     `teacher` and `student` are names of models; for a module made in Python they only say what it was.
-    `transfer_size` counts the training images that student and baseline see (0: all of them).
+    `transfer_size` counts the training images that student and baseline see (0: all of them), `augmentation` moves
+    these, and `teaching` says what the teacher is shown of them; `teacher_augmentation` is for the teacher's own
+    training. `precision` is that of products in training ("auto": what the machine does fastest). `batch_seed` fixes
+    batches, views and transfer set where it is given, so that `seed` fixes weights and dropout alone.
     """
 
     dataset: str = "digits"
@@ -30,6 +35,11 @@ class Spec:
     student: str = "mlp:32x1"
     objective: str = "hinton"
     knobs: Mapping[str, float] = field(default_factory=dict)
+    augmentation: str = "none"
+    teacher_augmentation: str = "none"
+    teaching: str = "consistent"
+    precision: str = "auto"
+    batch_seed: int | None = None
     transfer_size: int = _knob(
         "transfer_size", "Transfer set", 0, 0, 10_000_000, "images that student and baseline learn from; 0 means all"
     )
@@ -45,8 +55,15 @@ class Spec:
         for item in dataclasses.fields(self):
             if knob := item.metadata.get("knob"):
                 object.__setattr__(self, item.name, knob.check(getattr(self, item.name)))
-        for registry, name in ((DATASETS, self.dataset), (OBJECTIVES, self.objective)):
+        for registry, name in (
+            (DATASETS, self.dataset), (OBJECTIVES, self.objective), (TEACHINGS, self.teaching),
+            (AUGMENTATIONS, self.augmentation), (AUGMENTATIONS, self.teacher_augmentation),
+        ):  # fmt: skip
             registry.find(name)
+        if self.precision not in PRECISIONS:
+            raise InputError(f"There is no precision {self.precision!r}; known: {', '.join(PRECISIONS)}.")
+        if self.batch_seed is not None:
+            object.__setattr__(self, "batch_seed", self.run_knobs()["seed"].check(self.batch_seed))
         for name in (self.teacher, self.student):
             if not name.startswith("module:"):
                 MODELS.find(name)
@@ -57,6 +74,16 @@ class Spec:
         """Return a spec with what suits the data set wherever `fields` says nothing."""
         entry, _ = DATASETS.find(dataset)
         return cls(**{"dataset": dataset, **entry.suggested, **fields})
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the fields that hold a name: of a data set, of a network, of a way to do something."""
+        return tuple(item.name for item in dataclasses.fields(cls) if item.type == "str" or item.type is str)
+
+    @property
+    def batches(self) -> int:
+        """The seed of batches, views and transfer set."""
+        return self.seed if self.batch_seed is None else self.batch_seed
 
     @classmethod
     def run_knobs(cls) -> dict[str, Knob]:

@@ -3,25 +3,51 @@
 import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import torch
 from torch import nn
 
+from kdlab.core.answers import Answers
+from kdlab.core.augmentation import make_views
 from kdlab.core.data import Dataset
 from kdlab.core.events import Event, KnobsTurned, Probe, Step
+from kdlab.core.machine import choose_precision
 from kdlab.core.spec import Spec
-from kdlab.core.training import Events, Learner, LiveKnobs, hard_loss, make_network, train
+from kdlab.core.teams import Learner
+from kdlab.core.training import Events, LiveKnobs, make_network, train
 
-__all__ = ["forget_teacher", "teach", "teach_or_replay"]
+__all__ = ["Teacher", "forget_teacher", "teach", "teach_or_replay"]
+
+
+@dataclass(slots=True, eq=False)
+class Teacher:
+    """A trained network, the seconds that it took, and its answers, which are kept for as long as it is."""
+
+    module: nn.Module
+    seconds: float = 0.0
+    _answers: dict[str, Answers] = field(default_factory=dict)
+
+    def answers(self, data: Dataset, spec: Spec) -> Answers:
+        """Return its logits of the training images in the views of the spec's augmentation; raises InputError."""
+        if spec.augmentation not in self._answers:
+            dtype = choose_precision(spec.precision, self.module, data.train.images.device)
+            views = make_views(spec.augmentation, data.train.images)
+            self._answers = {  # of the latest augmentation only, to bound the memory
+                spec.augmentation: Answers(self.module, views, len(data.train), len(data.classes), dtype)
+            }
+        return self._answers[spec.augmentation]
 
 
 def teach(module: nn.Module, data: Dataset, spec: Spec, live: LiveKnobs) -> Events:
     """Train a teacher on the labels of the whole training set."""
-    learner = Learner("teacher", module, hard_loss)
+    learner = Learner("teacher", module, spec.seed)
+    everything = torch.arange(len(data.train), device=data.train.labels.device)
+    views = make_views(spec.teacher_augmentation, data.train.images)
     yield from train(
-        "teacher", "Training the teacher", [learner], data, data.train, spec, epochs=spec.teacher_epochs, live=live
-    )
+        "teacher", "Training the teacher", [learner], data, everything, views, spec,
+        epochs=spec.teacher_epochs, live=live,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +55,8 @@ class _Taught:
     """A teacher that was trained here and all that happened, for whoever only turns the student's knobs."""
 
     key: tuple[object, ...]
-    module: nn.Module
+    teacher: Teacher
     events: list[Event]
-    seconds: float
 
 
 _last_teacher: _Taught | None = None
@@ -49,14 +74,17 @@ def forget_teacher(dataset: str) -> None:
 
 def teach_or_replay(
     loaded: Dataset, data: Dataset, spec: Spec, live: LiveKnobs
-) -> Generator[Event, Mapping[str, float] | None, tuple[nn.Module, float]]:
-    """Train the spec's teacher, or replay the same one trained before; return it and the seconds that it took."""
+) -> Generator[Event, Mapping[str, float] | None, Teacher]:
+    """Train the spec's teacher, or replay the same one trained before, and return it."""
     global _last_teacher
-    key = (spec.dataset, loaded, spec.teacher, spec.teacher_epochs, spec.batch_size, spec.learning_rate, spec.seed)
+    key = (
+        spec.dataset, loaded, spec.teacher, spec.teacher_epochs, spec.teacher_augmentation, spec.batch_size,
+        spec.learning_rate, spec.seed, spec.batches, spec.precision,
+    )  # fmt: skip
     if _last_teacher and _last_teacher.key == key:
         for event in _last_teacher.events:
             yield from live.emit(event, "teacher", event.step if isinstance(event, Step) else 0)
-        return deepcopy(_last_teacher.module).eval(), _last_teacher.seconds
+        return _last_teacher.teacher
     began = time.perf_counter() - live.waited
     module = make_network(spec.teacher, data, spec.seed, "teacher")
     events: list[Event] = []
@@ -70,8 +98,8 @@ def teach_or_replay(
             if not isinstance(event, KnobsTurned):
                 events.append(event)
             turned = yield event
-    seconds = time.perf_counter() - live.waited - began
+    teacher = Teacher(module.eval(), time.perf_counter() - live.waited - began)
     kept = sum(event.logits["teacher"].nbytes for event in events if isinstance(event, Probe))
     if kept < MOST_KEPT:
-        _last_teacher = _Taught(key, deepcopy(module), events, seconds)
-    return module.eval(), seconds
+        _last_teacher = _Taught(key, teacher, events)
+    return teacher

@@ -2,46 +2,35 @@
 
 import math
 import time
-import zlib
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from kdlab.core import models
-from kdlab.core.data import Dataset, Split
-from kdlab.core.evaluation import evaluating, predict
+from kdlab.core.answers import Answers
+from kdlab.core.augmentation import Views
+from kdlab.core.batches import batches
+from kdlab.core.data import Dataset
+from kdlab.core.evaluation import predict
 from kdlab.core.events import Event, KnobsTurned, Phase, Probe, Step
-from kdlab.core.objectives import Part, cross_entropy
+from kdlab.core.machine import choose_precision, count_operations, set_threads
+from kdlab.core.seeding import seeded
 from kdlab.core.spec import Spec, check_knobs
+from kdlab.core.teams import Learner, Team, make_teams
 
-__all__ = ["Diverged", "Events", "Learner", "LiveKnobs", "hard_loss", "make_network", "seeded", "train"]
+__all__ = ["Diverged", "Events", "LiveKnobs", "make_network", "train"]
 
 Losses = dict[str, dict[str, float]]
 # What a driver may send in while it asks for the next event: objective knobs that were turned.
 Events = Generator[Event, Mapping[str, float] | None, None]
+# Steps after which an accelerator is asked for its losses.
+STRIDE = 16
 
 
 class Diverged(RuntimeError):
     """The loss is no longer a finite, sensible number; the message says what to change."""
-
-
-@contextmanager
-def seeded(device: torch.device, seed: int, *purpose: object) -> Iterator[None]:
-    """Draw everything inside from a stream of its own for this seed and purpose; the caller's random state is kept.
-
-    The device's own generator is set, because `torch.manual_seed` formats a stack trace each time where CUDA is unused.
-    """
-    generator = torch.default_generator if device.type == "cpu" else torch.cuda.default_generators[device.index or 0]
-    state = generator.get_state()
-    generator.manual_seed(zlib.crc32(repr((seed, *purpose)).encode()))
-    try:
-        yield
-    finally:
-        generator.set_state(state)
 
 
 class LiveKnobs:
@@ -68,20 +57,6 @@ class LiveKnobs:
             event = KnobsTurned(phase, step, changed)
 
 
-@dataclass(frozen=True, slots=True)
-class Learner:
-    """A network in training: `loss` takes its logits, the batch's labels and the teacher's logits for the batch."""
-
-    name: str
-    module: nn.Module
-    loss: Callable[[Tensor, Tensor, Tensor | None], dict[str, Part]]
-
-
-def hard_loss(logits: Tensor, labels: Tensor, teacher_logits: Tensor | None) -> dict[str, Part]:
-    """Return plain cross-entropy, for teacher and baseline."""
-    return {"hard": Part(cross_entropy(logits, labels), 1.0)}
-
-
 def make_network(name: str, data: Dataset, seed: int, purpose: str) -> nn.Module:
     """Return the network called `name` for these data, its weights fixed by seed and purpose."""
     with seeded(torch.device("cpu"), seed, purpose):
@@ -89,68 +64,67 @@ def make_network(name: str, data: Dataset, seed: int, purpose: str) -> nn.Module
 
 
 def train(
-    phase: str, label: str, learners: list[Learner], data: Dataset, transfer: Split, spec: Spec, *,
-    epochs: int, live: LiveKnobs, teacher_logits: Tensor | None = None,
+    phase: str, label: str, learners: Sequence[Learner], data: Dataset, examples: Tensor, views: Views, spec: Spec, *,
+    epochs: int, live: LiveKnobs, answers: Answers | None = None,
 ) -> Events:  # fmt: skip
     """Train networks side by side, each on the same batches with the same optimiser, and yield what happens.
 
-    `transfer` is learnt from; the test set of `data` is only looked at. `teacher_logits` (examples, classes) belong to
-    the images of `transfer` in their order. Raises Diverged.
+    `examples` int64: the training images that are learnt from, of which `views` are shown; `answers`: the teacher's.
+    The test set of `data` is only looked at. Raises Diverged.
     """
-    device = transfer.images.device
-    batch_size = min(spec.batch_size, len(transfer))
-    _set_threads(max(_operations(learner.module, transfer.inputs(slice(batch_size))) for learner in learners))
-    steps_per_epoch = len(transfer) // batch_size  # a partial batch waits for another epoch's shuffle
+    device, batch_size = examples.device, min(spec.batch_size, len(examples))
+    dtype = choose_precision(spec.precision, learners[0].module, device)
+    teams = list(make_teams(learners, dtype, phase))
+    _set_threads(teams, data.train.inputs(slice(batch_size)), dtype)
+    steps_per_epoch = len(examples) // batch_size
     total = epochs * steps_per_epoch
-    optimizers = [torch.optim.Adam(learner.module.parameters(), spec.learning_rate, fused=True) for learner in learners]
-    schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total) for optimizer in optimizers]
-    shuffle = torch.Generator().manual_seed(zlib.crc32(repr((spec.seed, phase, "shuffle")).encode()))
-
-    def probe() -> Probe:
-        return Probe(phase, step, {one.name: predict(one.module, data.test).cpu().numpy() for one in learners})
-
-    step = 0
+    seen = batches(data.train, examples, views, spec, batch_size, phase, dtype, answers)
+    # An accelerator is asked for its losses now and then only, because each question makes it wait.
+    stride = 1 if device.type == "cpu" else STRIDE
+    pending: list[Tensor] = []
     first_losses: Losses = {}
-    yield from live.emit(Phase(phase, label, total, steps_per_epoch), phase)
-    yield from live.emit(probe(), phase)
-    for learner in learners:
-        learner.module.train()
-    for _ in range(epochs):
-        order = torch.randperm(len(transfer), generator=shuffle).to(device)
-        for batch in torch.split(order, batch_size)[:steps_per_epoch]:
-            inputs, labels = transfer.inputs(batch), transfer.labels[batch]
-            guide = None if teacher_logits is None else teacher_logits[batch]
-            step += 1
-            losses: Losses = {}
-            for learner, optimizer, schedule in zip(learners, optimizers, schedules, strict=True):
-                with seeded(device, spec.seed, phase, step):  # student and baseline drop the same units
-                    parts = learner.loss(learner.module(inputs), labels, guide)
-                optimizer.zero_grad()
-                torch.stack([part.weight * part.value for part in parts.values()]).sum().backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                schedule.step()
-                losses[learner.name] = {name: part.value.item() for name, part in parts.items()}
-            first_losses = first_losses or losses
-            _check(losses, first_losses, step, spec)
-            yield from live.emit(Step(phase, step, losses), phase, step)
-        yield from live.emit(probe(), phase, step)
+    try:
+        yield from live.emit(Phase(phase, label, total, steps_per_epoch), phase)
+        yield from live.emit(_probe(phase, 0, teams, data), phase)
+        for step, (inputs, labels, guide) in enumerate(islice(seen, total), 1):
+            rate = spec.learning_rate * (1 + math.cos(math.pi * (step - 1) / total)) / 2
+            pending.append(torch.cat([team.step(inputs, labels, guide, rate) for team in teams]))
+            epoch_ends = step % steps_per_epoch == 0
+            if epoch_ends or len(pending) == stride:
+                for made, values in enumerate(torch.stack(pending).tolist(), step - len(pending) + 1):
+                    losses = _by_name(teams, values)
+                    first_losses = first_losses or losses
+                    _check(losses, first_losses, made, spec)
+                    yield from live.emit(Step(phase, made, losses), phase, step)
+                pending = []
+            if epoch_ends:
+                yield from live.emit(_probe(phase, step, teams, data, final=step == total), phase, step)
+    finally:
+        for team in teams:
+            team.network.store()
 
 
-# Forward operations of a batch below which two threads gain nothing, and lose much when the cores are busy with other
-# work: `python tests/benchmarks/threads.py`.
-FEW_OPERATIONS = 5e7
-ALL_THREADS = torch.get_num_threads()
+def _probe(phase: str, step: int, teams: Sequence[Team], data: Dataset, final: bool = False) -> Probe:
+    """Look at the test images: as in training, but for the last time, which is quoted, in float32."""
+    logits: dict[str, Tensor] = {}
+    for team in teams:
+        if final:
+            team.network.store()
+            logits |= {one.name: predict(one.module, data.test) for one in team.learners}
+        else:
+            logits |= team.predict(data.test)
+    return Probe(phase, step, {name: values.cpu().numpy() for name, values in logits.items()})
 
 
-def _set_threads(operations: float) -> None:
-    """Train small networks on one core, which also keeps the page lively, and large ones on all."""
-    torch.set_num_threads(1 if operations < FEW_OPERATIONS else ALL_THREADS)
+def _set_threads(teams: Sequence[Team], batch: Tensor, dtype: torch.dtype) -> None:
+    set_threads(max(sum(count_operations(one.module, batch) for one in team.learners) for team in teams), dtype)
 
 
-def _operations(module: nn.Module, inputs: Tensor) -> int:
-    with FlopCounterMode(display=False) as counter, evaluating(module):
-        module(inputs)
-    return int(counter.get_total_flops())
+def _by_name(teams: Sequence[Team], values: Sequence[float]) -> Losses:
+    losses: Losses = {}
+    for (learner, part), value in zip((name for team in teams for name in team.names), values, strict=True):
+        losses.setdefault(learner, {})[part] = value
+    return losses
 
 
 def _check(losses: Losses, first: Losses, step: int, spec: Spec) -> None:

@@ -10,10 +10,11 @@ from torch import nn
 from kdlab.core import checkpoints
 from kdlab.core.checkpoints import NETWORKS, check_free, load, save
 from kdlab.core.data import load as load_data
-from kdlab.core.distillation import Run, distill
+from kdlab.core.distillation import distill
 from kdlab.core.evaluation import predict
 from kdlab.core.history import History
 from kdlab.core.metrics import count_errors
+from kdlab.core.runs import Run
 from kdlab.registry import InputError
 
 OPTIONS = {"epochs": 1, "teacher_epochs": 1, "transfer_size": 200}

@@ -17,8 +17,9 @@ from kdlab.core.distillation import distill, distill_events, fit
 from kdlab.core.evaluation import evaluating, predict
 from kdlab.core.events import Done, KnobsTurned, Opened, Phase, Probe, Progress, Step
 from kdlab.core.objectives import Part, hinton, soft_divergence
+from kdlab.core.seeding import seeded
 from kdlab.core.spec import Spec
-from kdlab.core.training import Diverged, seeded
+from kdlab.core.training import Diverged
 from kdlab.registry import OBJECTIVES, Entry, InputError
 
 # 1,294 training images: 10 steps an epoch, two epochs for each phase.
@@ -444,7 +445,7 @@ def test_weights_turned_to_nothing_stop_pulling_the_student() -> None:
     nothing = {"soft_weight": 0.0, "hard_weight": 0.0}
     events = run_turning(lambda event: isinstance(event, Phase) and event.name == "student", nothing)
     first, *_, last = only(events, Probe)
-    assert np.array_equal(first.logits["student"], last.logits["student"])
+    assert np.allclose(first.logits["student"], last.logits["student"], atol=1e-6)  # the last is computed apart
     assert not np.array_equal(first.logits["baseline"], last.logits["baseline"])
 
 

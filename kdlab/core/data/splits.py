@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["DRAWINGS", "PHOTOGRAPHS", "Dataset", "Split", "assemble", "hold_out"]
+__all__ = ["DRAWINGS", "PHOTOGRAPHS", "Dataset", "Split", "assemble", "hold_out", "to_inputs"]
 
 # What suits a data set, as fields of a spec: the paper's perceptrons for drawings, convolutions for photographs.
 DRAWINGS = {
@@ -36,9 +36,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def inputs(self, index: "slice | Tensor" = slice(None)) -> "Tensor":
-        """Return the chosen images as float32 in [0, 1], on the split's device."""
-        return self.images[index].float().div_(255)
+    def inputs(self, index: "slice | Tensor" = slice(None), dtype: "torch.dtype | None" = None) -> "Tensor":
+        """Return the chosen images as numbers in [0, 1], float32 unless `dtype` says otherwise."""
+        return to_inputs(self.images[index], dtype)
 
     def take(self, index: "Tensor") -> "Split":
         """Return the examples at `index`, int64 (chosen,), in that order."""
@@ -68,6 +68,11 @@ class Dataset:
     def to(self, device: "torch.device | str") -> "Dataset":
         """Return the data set on `device`."""
         return Dataset(self.name, self.classes, self.train.to(device), self.validation.to(device), self.test.to(device))
+
+
+def to_inputs(images: "Tensor", dtype: "torch.dtype | None" = None) -> "Tensor":
+    """Return uint8 images as numbers in [0, 1], float32 unless `dtype` says otherwise."""
+    return (images.float() if dtype is None else images.to(dtype)).div_(255)
 
 
 def hold_out(labels: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -15,7 +15,7 @@ from kdlab.dashboards.distil import view
 from kdlab.dashboards.distil.state import DistilState
 from kdlab.dashboards.pace import Pace
 from kdlab.figures.theme import ROLES
-from kdlab.registry import DATASETS, MODELS, OBJECTIVES, InputError
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError
 from kdlab.runner import Happened, Message, Runner, Status
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.gallery import Gallery
@@ -78,7 +78,11 @@ class Distil(ipywidgets.VBox):
             "dataset": NamePicker(DATASETS, "Data set", state.dataset, "folder:/path/to/images"),
             "teacher": NamePicker(MODELS, "Teacher", state.teacher, "mlp:400x3:dropout=0.5, cnn:width=64 …"),
             "student": NamePicker(MODELS, "Student", state.student, "mlp:100x1, cnn:width=8 …"),
+            "augmentation": NamePicker(AUGMENTATIONS, "Augmentation", state.augmentation, "shift:pixels=1 …"),
         }
+        teachings = [(entry.label, key) for key, entry in TEACHINGS.items()]
+        self._teaching = ipywidgets.Dropdown(options=teachings, description="Teaching")
+        self._teaching.add_class("kd-field")
         self._numbers = {key: number_field(knob, getattr(state, key)) for key, knob in Spec.run_knobs().items()}
         self._canvases = {name: Canvas() for name in ("errors", "losses", *ROLES, "difference")}
         self._bars, self._gallery = SoftTargets(), Gallery()
@@ -88,7 +92,7 @@ class Distil(ipywidgets.VBox):
             "kd-controls",
             self._panel,
             _box("kd-knobs", self._objective, *self._sliders.values()),
-            _box("kd-setup", *self._pickers.values(), _box("kd-numbers", *self._numbers.values())),
+            _box("kd-setup", *self._pickers.values(), self._teaching, _box("kd-numbers", *self._numbers.values())),
         )
         matrices = [self._canvases[name] for name in (*ROLES, "difference")]
         results = _box(
@@ -102,7 +106,10 @@ class Distil(ipywidgets.VBox):
 
     def _connect(self) -> None:
         state = self.state
-        controls = {"objective": self._objective, **self._sliders, **self._numbers, **self._pickers}
+        controls = {
+            "objective": self._objective, "teaching": self._teaching,
+            **self._sliders, **self._numbers, **self._pickers,
+        }  # fmt: skip
         for key, control in controls.items():
             link((state, key), (control, "value"))
         link((state, "chosen"), (self._gallery, "chosen"))

@@ -10,24 +10,22 @@ __all__ = ["DistilState"]
 
 
 class DistilState(HasTraits):
-    """The choices on the page; the numbers of a run and the objective's knobs are traits of their own, by key."""
+    """The choices on the page: the names and numbers of a run and the objective's knobs, each a trait of its own."""
 
-    dataset = Unicode()
-    teacher = Unicode()
-    student = Unicode()
-    objective = Unicode()
     chosen = Int(0, help="the test example whose soft targets are shown")
     cell = Instance(Cell, allow_none=True)
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         knobs = {knob.key: Float(knob.default) for entry in OBJECTIVES.values() for knob in entry.knobs}
-        self.add_traits(**knobs, **{key: Float() for key in Spec.run_knobs()})
+        self.add_traits(
+            **knobs, **{name: Unicode() for name in Spec.names()}, **{key: Float() for key in Spec.run_knobs()}
+        )
         self.take(spec)
 
     def take(self, spec: Spec) -> None:
         """Set every choice to what `spec` says."""
-        for name in ("dataset", "teacher", "student", "objective", *Spec.run_knobs()):
+        for name in (*Spec.names(), *Spec.run_knobs()):
             setattr(self, name, getattr(spec, name))
         for key, value in spec.knobs.items():
             setattr(self, key, float(value))
@@ -38,5 +36,5 @@ class DistilState(HasTraits):
 
     def spec(self) -> Spec:
         """Return what to run; raises InputError when a choice cannot be used."""
-        names = ("dataset", "teacher", "student", "objective", *Spec.run_knobs())
+        names = (*Spec.names(), *Spec.run_knobs())
         return Spec(knobs=self.knobs(), **{name: getattr(self, name) for name in names})

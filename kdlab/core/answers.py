@@ -1,0 +1,56 @@
+"""The teacher's logits of the training images and their views: worked out when first asked for, then kept."""
+
+import torch
+from torch import Tensor, nn
+
+from kdlab.core.augmentation import Views
+from kdlab.core.evaluation import evaluating
+from kdlab.core.stack import Stack, plan
+from kdlab.registry import InputError
+
+__all__ = ["Answers"]
+
+MOST_BYTES = 4e9
+MOST_AT_ONCE = 1_000
+
+
+class Answers:
+    """One teacher's logits by image and view.
+
+    Those of a single view are kept in float32; of several in float16 (25 views of MNIST: 30 MB), whose rounding is a
+    tenth of bfloat16's. Raises InputError for more than memory should hold.
+    """
+
+    def __init__(self, teacher: nn.Module, views: Views, examples: int, classes: int, dtype: torch.dtype) -> None:
+        self._teacher, self._views = teacher, views
+        self._stack = Stack([teacher], dtype) if plan(teacher) else None
+        kept = torch.float32 if views.count == 1 else torch.float16
+        if (size := examples * views.count * classes * kept.itemsize) > MOST_BYTES:
+            raise InputError(
+                f"The teacher's logits of {views.count:,} views of {examples:,} images would fill {size / 1e9:.1f} GB: "
+                f"choose fewer views."
+            )
+        device = next(teacher.parameters()).device
+        self._logits = torch.empty(examples, views.count, classes, dtype=kept, device=device)
+        self._known = torch.zeros(examples, views.count, dtype=torch.bool, device=device)
+
+    @torch.no_grad()
+    def prepare(self, index: Tensor, view: Tensor) -> None:
+        """Let the teacher answer what it has not yet been asked; `index` and `view` int64 (examples,)."""
+        new = (~self._known[index, view]).nonzero()[:, 0]
+        limits = torch.finfo(self._logits.dtype)
+        for chunk in torch.split(new, MOST_AT_ONCE):
+            asked = index[chunk], view[chunk]
+            self._logits[asked] = self._ask(*asked).clamp(limits.min, limits.max).to(self._logits.dtype)
+            self._known[asked] = True
+
+    def __call__(self, index: Tensor, view: Tensor) -> Tensor:
+        """Return the logits, float32 (batch, classes), of views that were prepared."""
+        return self._logits[index, view].float()
+
+    def _ask(self, index: Tensor, view: Tensor) -> Tensor:
+        if self._stack is not None:
+            return self._stack.logits(self._views.inputs(index, view, self._stack.dtype))[0]
+        with evaluating(self._teacher):
+            logits: Tensor = self._teacher(self._views.inputs(index, view)).float()
+        return logits

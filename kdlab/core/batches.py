@@ -1,0 +1,52 @@
+"""What networks see, batch by batch: views of the training images, their labels, and what the teacher says of them."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from kdlab.core.answers import Answers
+from kdlab.core.augmentation import Views
+from kdlab.core.data import Split
+from kdlab.core.seeding import generator
+from kdlab.core.spec import Spec
+from kdlab.registry import TEACHINGS
+
+__all__ = ["batches", "transfer_set"]
+
+# Batches for which the teacher is asked at once: large products are quicker, and a run still stops when it is told to.
+AHEAD = 16
+
+
+def batches(
+    split: Split, examples: Tensor, views: Views, spec: Spec, batch_size: int, phase: str, dtype: torch.dtype,
+    answers: Answers | None,
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:  # fmt: skip
+    """Yield without end the inputs of a batch, of type `dtype`, its labels and the teacher's logits.
+
+    `examples`, int64, are shuffled anew for each epoch, whose last, partial batch is left for another shuffle. In as
+    many epochs as there are views of an image each of them is shown once.
+    """
+    device, teach = examples.device, TEACHINGS[spec.teaching].build
+    draw, draw_other = (generator(spec.batches, phase, purpose) for purpose in ("shuffle", "independent views"))
+    first_view = torch.randint(views.count, (len(examples),), generator=generator(spec.batches, phase, "views"))
+    whole = len(examples) // batch_size * batch_size
+    epoch = 0
+    while True:
+        order = torch.randperm(len(examples), generator=draw)[:whole]
+        other = torch.randint(views.count, (whole,), generator=draw_other).to(device)
+        shown = ((first_view[order] + epoch) % views.count).to(device)
+        index, asked = examples[order.to(device)], teach(shown, other)
+        for ahead in torch.split(torch.arange(whole, device=device), AHEAD * batch_size):
+            if answers:
+                answers.prepare(index[ahead], asked[ahead])
+            for now in torch.split(ahead, batch_size):
+                inputs, labels = views.inputs(index[now], shown[now], dtype), split.labels[index[now]]
+                yield inputs, labels, answers(index[now], asked[now]) if answers else None
+        epoch += 1
+
+
+def transfer_set(split: Split, size: int, seed: int) -> Tensor:
+    """Return the indices of `size` images (0: all), chosen by the seed; a smaller set is part of a larger one."""
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))
+    return order[: size or len(split)].to(split.labels.device)

@@ -1,0 +1,46 @@
+"""Any one network, as `Stack` is for perceptrons: what a loss is differentiated in and what an optimiser changes."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from kdlab.core.evaluation import evaluating
+from kdlab.core.seeding import seeded
+
+__all__ = ["Solo"]
+
+
+class Solo:
+    """One network of any build, its products under autocast, in `dtype`.
+
+    Whatever it draws is fixed by `seed`, `phase` and the step.
+    """
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype, seed: int, phase: str) -> None:
+        self._module, self.dtype, self._seed, self._phase, self._step = module, dtype, seed, phase, 0
+        self.parameters: list[Tensor] = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        self.leaves = self.parameters
+        module.train()
+
+    def logits(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Return the logits, float32 (1, batch, classes), of inputs (batch, channels, height, width)."""
+        with torch.autocast(inputs.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            if training:
+                self._step += 1
+                with seeded(inputs.device, self._seed, self._phase, self._step):
+                    logits: Tensor = self._module(inputs.float())
+            else:
+                with evaluating(self._module):
+                    logits = self._module(inputs.float())
+        return logits.float()[None]
+
+    def collect(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """Return the gradients as they are: the leaves are the parameters."""
+        return list(gradients)
+
+    def refresh(self) -> None:
+        """Do nothing: the leaves are the parameters."""
+
+    def store(self) -> None:
+        """Do nothing: the module is trained in place."""

@@ -1,0 +1,125 @@
+"""Networks in training: those that can be are one program, and each ends as if it had been trained alone."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adam import adam
+
+from kdlab.core.data import Split
+from kdlab.core.evaluation import chunks
+from kdlab.core.objectives import Part, cross_entropy
+from kdlab.core.seeding import generator
+from kdlab.core.solo import Solo
+from kdlab.core.stack import Stack, plan
+
+__all__ = ["Learner", "Objective", "Team", "hard_loss", "make_teams"]
+
+Objective = Callable[..., dict[str, Part]]
+
+
+def hard_loss(logits: Tensor, teacher_logits: Tensor | None, labels: Tensor) -> dict[str, Part]:
+    """Return plain cross-entropy, for teacher and baseline."""
+    return {"hard": Part(cross_entropy(logits, labels), 1.0)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learner:
+    """A network in training: `objective` takes its logits, the teacher's, the labels and `knobs` as they are now.
+
+    `seed` fixes which units it drops.
+    """
+
+    name: str
+    module: nn.Module
+    seed: int
+    objective: Objective = hard_loss
+    knobs: Mapping[str, float] = field(default_factory=dict)
+
+
+class Team:
+    """Learners that train as one program, with Adam (Kingma and Ba 2015): a stack, or one network of any build."""
+
+    def __init__(self, learners: Sequence[Learner], dtype: torch.dtype, phase: str) -> None:
+        self.learners = learners
+        self.names: list[tuple[str, str]] = []
+        self._groups = [list(group) for _, group in groupby(learners, key=_way)]
+        modules = [learner.module for learner in learners]
+        device = next(modules[0].parameters()).device
+        if plan(modules[0]) is None:
+            self.network: Stack | Solo = Solo(modules[0], dtype, learners[0].seed, phase)
+        else:
+            # Networks of one seed and build drop the same units, as student and baseline do.
+            keys = [(one.seed, repr(one.module)) for one in learners]
+            streams = {key: generator(key[0], phase, "dropout", device=device) for key in keys}
+            self.network = Stack(modules, dtype, [streams[key] for key in keys])
+        # Adam's own state; torch.optim's classes would load its compiler, a second of every start.
+        self._means, self._squares = ([torch.zeros_like(one) for one in self.network.parameters] for _ in range(2))
+        self._steps = [torch.zeros((), device=device) for _ in self.network.parameters]
+
+    def step(self, inputs: Tensor, labels: Tensor, guide: Tensor | None, rate: float) -> Tensor:
+        """Make one step on a batch and return the parts of each learner's loss, in the order of `names`.
+
+        `inputs` (batch, …) of the network's `dtype`, `labels` int64 (batch,), `guide`: the teacher's logits, float32
+        (batch, classes), `rate`: the learning rate.
+        """
+        logits = self.network.logits(inputs, training=True)
+        values, total, self.names = [], logits.new_zeros(()), []
+        for group, own in zip(self._groups, torch.split(logits, [len(group) for group in self._groups]), strict=True):
+            for part, (value, weighted) in _evaluate(group, own, guide, labels).items():
+                values.append(value.detach().reshape(-1))
+                total = total + weighted.sum()
+                self.names += [(learner.name, part) for learner in group]
+        gradients = torch.autograd.grad(total, self.network.leaves, materialize_grads=True)
+        with torch.no_grad():
+            adam(
+                self.network.parameters, self.network.collect(gradients), self._means, self._squares, [],
+                self._steps, fused=True, amsgrad=False, maximize=False,
+                lr=rate, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0,
+            )  # fmt: skip
+            self.network.refresh()
+        return torch.cat(values)
+
+    @torch.no_grad()
+    def predict(self, split: Split) -> dict[str, Tensor]:
+        """Return each learner's logits of a split, float32 (examples, classes), as computed in training."""
+        pieces = [self.network.logits(split.inputs(chunk, self.network.dtype)) for chunk in chunks(split)]
+        return dict(zip([learner.name for learner in self.learners], torch.cat(pieces, 1), strict=True))
+
+
+def make_teams(learners: Sequence[Learner], dtype: torch.dtype, phase: str) -> Iterator[Team]:
+    """Yield the teams in which networks train: a stack of all if they can be stacked, and each alone if not."""
+    plans = {plan(learner.module) for learner in learners}
+    # Input dropout would give each seed inputs of its own.
+    seeds = {learner.seed for learner in learners if (own := plan(learner.module)) and own.dropout[0]}
+    together = len(plans) == 1 and plans != {None} and len(seeds) <= 1
+    for team in [learners] if together else [[learner] for learner in learners]:
+        yield Team(team, dtype, phase)
+
+
+def _way(learner: Learner) -> tuple[object, ...]:
+    """What must agree for losses to be worked out at once: the objective, its knobs' names, and switches."""
+    switches = {key: value for key, value in learner.knobs.items() if isinstance(value, bool)}
+    return learner.objective, tuple(learner.knobs), tuple(switches.items())
+
+
+def _evaluate(
+    group: Sequence[Learner], logits: Tensor, guide: Tensor | None, labels: Tensor
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """The parts of the learners' losses, and the parts times their weights; logits (learners, batch, classes)."""
+
+    def parts(logits: Tensor, knobs: Mapping[str, float]) -> dict[str, tuple[Tensor, Tensor]]:
+        found = group[0].objective(logits, guide, labels, **knobs)
+        return {name: (part.value, part.weight * part.value) for name, part in found.items()}
+
+    if len(group) == 1:
+        return parts(logits[0], group[0].knobs)
+    switches = {key: value for key, value in group[0].knobs.items() if isinstance(value, bool)}
+    turned = {
+        key: logits.new_tensor([learner.knobs[key] for learner in group]) for key in group[0].knobs.keys() - switches
+    }
+    at_once = torch.func.vmap(lambda own, knobs: parts(own, switches | knobs))
+    answers: dict[str, tuple[Tensor, Tensor]] = at_once(logits, turned)
+    return answers
