@@ -1,7 +1,20 @@
-"""The process that draws the page stays small: it never imports torch, not even by what the worker sends."""
+"""The page "Distil" without a browser: what is chosen is what runs, in a process that never imports torch."""
 
+import asyncio
+import dataclasses
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+
+import pytest
+
+from kdlab.core.history import History
+from kdlab.core.spec import Spec
+from kdlab.dashboards import Distil
+from kdlab.dashboards.distil import view
+from kdlab.registry import OBJECTIVES, Knob
+from kdlab.runner import Happened, Status
 
 SCRIPT = """
 import queue, sys
@@ -37,3 +50,120 @@ def test_a_whole_run_leaves_torch_out_of_the_pages_process(tmp_path) -> None:
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=180)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "[]"
+
+
+def on_page(use: Callable[[Distil], Awaitable[None]]) -> None:
+    """Let `use` handle a page, on an event loop as a kernel's."""
+
+    async def run() -> None:
+        page = Distil()
+        try:
+            await use(page)
+        finally:
+            page.close()
+
+    asyncio.run(run())
+
+
+async def settle() -> None:
+    """Let the page do what it has posted to its loop, and what followed from that."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def test_what_is_chosen_is_what_runs() -> None:
+    async def use(page: Distil) -> None:
+        ended = asyncio.get_running_loop().create_future()
+
+        def watch(change: dict) -> None:
+            if change["new"] in ("done", "failed") and not ended.done():
+                ended.set_result(change["new"])
+
+        page._panel.observe(watch, "state")
+        page._pickers["augmentation"].value = "shift:pixels=1"
+        page._teaching.value = "fixed"
+        page.state.epochs = page.state.teacher_epochs = 2
+        chosen = page.state.spec()
+        page._act("start")
+        assert await asyncio.wait_for(ended, 120) == "done", page._panel.error
+        page._draw()  # what the last event asked for
+        spec = page.history.opened.spec
+        assert spec == chosen
+        assert (spec.augmentation, spec.teaching, spec.precision) == ("shift:pixels=1", "fixed", "float32")
+        assert page._summary.content["run"].endswith(f"{spec.teacher}, fixed teaching.")
+        assert page._panel.error == ""
+
+    on_page(use)
+
+
+def test_teaching_is_offered_only_where_it_changes_something() -> None:
+    async def use(page: Distil) -> None:
+        picker, offered = page._pickers["augmentation"], lambda: page._teaching.layout.display != "none"
+        assert not offered()
+        for name, expected in (("affine:views=12", True), ("none", False), ("shift:pixels=1", True)):
+            picker.value = name
+            await settle()
+            assert offered() is expected, name
+        page._act("reset")
+        await settle()
+        assert (page.state.augmentation, offered()) == ("none", False)
+
+    on_page(use)
+
+
+def test_another_data_set_brings_all_of_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = Knob("other_weight", "Other weight", 1.0, 0.0, 10.0, "of nothing")
+    other = dataclasses.replace(OBJECTIVES["hinton"], key="other", label="Other", knobs=(weight,))
+    monkeypatch.setitem(OBJECTIVES._entries, "other", other)
+
+    async def use(page: Distil) -> None:
+        page._pickers["augmentation"].value = "shift:pixels=2"
+        page._teaching.value = "independent"
+        page._objective.value, page.state.other_weight, page.state.seed = "other", 3.0, 5
+        for dataset, precision in (("mnist", "auto"), ("digits", "float32")):
+            page._pickers["dataset"].value = dataset
+            await settle()
+            assert page._panel.error == ""
+            kept = {"objective": "other", "knobs": {"other_weight": 3.0}, "seed": 5}
+            assert page.state.spec() == Spec.suggested(dataset, **kept)
+            assert (page.state.augmentation, page.state.teaching) == ("none", "consistent")
+            assert page.state.precision == precision
+
+    on_page(use)
+
+
+def test_a_failure_right_after_the_data_were_opened_stays_on_the_page() -> None:
+    async def use(page: Distil) -> None:
+        opened = page.history.opened
+        for message in (Status("starting"), Happened(opened), Status("failed", "InputError", "This cannot be used.")):
+            page._take(message)  # as an augmentation's wrong option does: all before the page's loop turns again
+        await settle()
+        assert (page._panel.state, page._panel.error) == ("failed", "This cannot be used.")
+        page.state.epochs += 1
+        await settle()
+        assert page._panel.error == ""
+
+    on_page(use)
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "teaching", "sentence"),
+    [
+        ("none", "consistent", "Shown: digits, 200 images to learn from, mlp:32x1 taught by mlp:64x1."),
+        ("none", "fixed", "Shown: digits, 200 images to learn from, mlp:32x1 taught by mlp:64x1."),
+        (
+            "shift:pixels=2", "consistent",
+            "Shown: digits, 200 images to learn from with shift:pixels=2, mlp:32x1 taught by mlp:64x1.",
+        ),
+        (
+            "affine:views=12", "independent",
+            "Shown: digits, 200 images to learn from with affine:views=12, mlp:32x1 taught by mlp:64x1, "
+            "independent teaching.",
+        ),
+    ],
+)  # fmt: skip
+def test_the_page_says_which_run_is_shown(augmentation: str, teaching: str, sentence: str) -> None:
+    history = History.load(files("kdlab.assets") / "opening" / "history.npz")
+    spec = history.opened.spec.replace(teacher="mlp:64x1", augmentation=augmentation, teaching=teaching)
+    history.opened = dataclasses.replace(history.opened, spec=spec)
+    assert view.summary(history, "")["run"] == sentence

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kdlab.core import models  # noqa: F401  (fills the registry)
-from kdlab.registry import MODELS
-from kdlab.widgets.pickers import OTHER, NamePicker
+from kdlab.core import augmentation, models  # noqa: F401  (they fill the registries)
+from kdlab.registry import MODELS, TEACHINGS
+from kdlab.widgets.pickers import OTHER, EntryPicker, NamePicker
 
 
 @pytest.fixture
@@ -36,3 +36,22 @@ def test_what_was_chosen_before_is_not_run_unseen(picker: NamePicker) -> None:
     assert picker.value == "mlp:8x1"
     text.value = ""
     assert picker.value == ""
+
+
+def test_a_name_is_explained_as_far_as_it_is_known(picker: NamePicker) -> None:
+    choice, _ = picker.children
+    for name, key in (("cnn:width=3", "cnn"), ("mlp:32x1", "mlp"), ("resnet18", "resnet18")):
+        picker.value = name
+        assert choice.tooltip == MODELS[key].help
+    picker.value = "nonsense"
+    assert choice.tooltip == ""
+
+
+def test_an_entry_is_chosen_by_its_label_and_explained() -> None:
+    picker = EntryPicker(TEACHINGS, "Teaching", "fixed")
+    choice, meaning = picker.children
+    assert (choice.label, meaning.value) == ("Fixed", "The teacher always sees the image as it is.")
+    choice.label = "Independent"
+    assert (picker.value, meaning.value) == ("independent", "Teacher and student each see a view of their own.")
+    picker.value = "consistent"
+    assert (choice.label, meaning.value) == ("Consistent", "Teacher and student see the same view.")

@@ -30,4 +30,5 @@ def print_report(result: Mapping[str, Any]) -> None:
     console.print(table)
     seconds = result["seconds"]
     console.print(result["mcnemar"]["verdict"])
-    console.print(f"{seconds['teacher']:.1f} s teacher, {seconds['student']:.1f} s student, on {result['device']}")
+    times = f"{seconds['teacher']:.1f} s teacher, {seconds['student']:.1f} s student"
+    console.print(f"{times}, on {result['device']} in {result['precision']['student']}")

@@ -4,33 +4,43 @@ import torch
 from torch import Tensor, nn
 
 from kdlab.core.augmentation import Views
-from kdlab.core.evaluation import evaluating
+from kdlab.core.evaluation import CHUNK, evaluating
 from kdlab.core.stack import Stack, plan
 from kdlab.registry import InputError
 
-__all__ = ["Answers"]
+__all__ = ["Answers", "check_size"]
 
-MOST_BYTES = 4e9
+MOST_BYTES = 2e9
 MOST_AT_ONCE = 1_000
+
+
+def check_size(views: int, examples: int, classes: int) -> None:
+    """Raise InputError when the logits of so many views would fill more than memory should hold."""
+    if (size := examples * views * classes * _kept(views).itemsize) > MOST_BYTES:
+        raise InputError(
+            f"The teacher's logits of {views:,} views of {examples:,} images would fill {size / 1e9:.1f} GB: "
+            f"choose fewer views."
+        )
+
+
+def _kept(views: int) -> torch.dtype:
+    return torch.float32 if views == 1 else torch.float16
 
 
 class Answers:
     """One teacher's logits by image and view.
 
     Those of a single view are kept in float32; of several in float16 (25 views of MNIST: 30 MB), whose rounding is a
-    tenth of bfloat16's. Raises InputError for more than memory should hold.
+    tenth of bfloat16's. `dtype` is that of a perceptron's products. Raises InputError as `check_size` does.
     """
 
-    def __init__(self, teacher: nn.Module, views: Views, examples: int, classes: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self, teacher: nn.Module, views: Views, examples: int, classes: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        check_size(views.count, examples, classes)
+        kept = _kept(views.count)
         self._teacher, self._views = teacher, views
         self._stack = Stack([teacher], dtype) if plan(teacher) else None
-        kept = torch.float32 if views.count == 1 else torch.float16
-        if (size := examples * views.count * classes * kept.itemsize) > MOST_BYTES:
-            raise InputError(
-                f"The teacher's logits of {views.count:,} views of {examples:,} images would fill {size / 1e9:.1f} GB: "
-                f"choose fewer views."
-            )
-        device = next(teacher.parameters()).device
         self._logits = torch.empty(examples, views.count, classes, dtype=kept, device=device)
         self._known = torch.zeros(examples, views.count, dtype=torch.bool, device=device)
 
@@ -38,8 +48,11 @@ class Answers:
     def prepare(self, index: Tensor, view: Tensor) -> None:
         """Let the teacher answer what it has not yet been asked; `index` and `view` int64 (examples,)."""
         new = (~self._known[index, view]).nonzero()[:, 0]
+        if not len(new):  # not every network and view can do with an empty batch
+            return
         limits = torch.finfo(self._logits.dtype)
-        for chunk in torch.split(new, MOST_AT_ONCE):
+        pixels = self._views.show(index[:1], view[:1])[0].numel()
+        for chunk in torch.split(new, max(1, min(MOST_AT_ONCE, CHUNK // pixels))):
             asked = index[chunk], view[chunk]
             self._logits[asked] = self._ask(*asked).clamp(limits.min, limits.max).to(self._logits.dtype)
             self._known[asked] = True

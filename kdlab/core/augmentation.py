@@ -2,8 +2,9 @@
 
 Each image has a fixed number of views, view 0 being the image as it is, so that the teacher's logits of every view can
 be kept. To add an augmentation, decorate a function that takes the argument behind the colon and the images, uint8
-(examples, channels, height, width), and returns `Views`; to add a way of teaching, one that says which view the teacher
-answers. Torch is imported inside the functions: the pages only list the names.
+(examples, channels, height, width), and returns `Views`, its knobs being the options of that argument; to add a way of
+teaching, one that says which view the teacher answers. Torch is imported inside the functions: the pages only list
+names.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ __all__ = ["Views", "affine", "make_views", "none", "shift"]
 
 PIXELS = Knob("pixels", "Pixels", 2, 0, 16, "largest move in either direction", kind=int)
 AFFINE = (
-    Knob("views", "Views", 12, 2, 1000, "views of each image, itself included", kind=int),
+    Knob("views", "Views", 12, 2, 100, "views of each image, itself included", kind=int),
     Knob("degrees", "Degrees", 10.0, 0.0, 180.0, "largest turn in either direction"),
     Knob("scale", "Scale", 0.1, 0.0, 0.9, "largest growth or shrinking, as a share"),
     PIXELS,
@@ -104,26 +105,29 @@ def affine(argument: str, images: "Tensor") -> Views:
     zoom = 1 + draw[..., 1] * options["scale"]
     cosine, sine = turn.cos() / zoom, turn.sin() / zoom
     # grid_sample counts from -1 to 1 over the image: one pixel is 2 / size, and a turn must not stretch a long image.
-    along, down = (draw[..., 2 + axis] * options["pixels"] * 2 / size[1 - axis] for axis in range(2))
     ratio = size[0] / size[1]
-    rows = [torch.stack([cosine, -sine * ratio, along], -1), torch.stack([sine / ratio, cosine, down], -1)]
-    matrices = torch.stack(rows, -2).to(images.device)
+    rows = [torch.stack([cosine, -sine * ratio], -1), torch.stack([sine / ratio, cosine], -1)]
+    turns = torch.stack(rows, -2)
+    # Moved last: a move must not grow with the image, so it goes backwards through turn and scale.
+    moves = draw[..., 2:, None] * options["pixels"] * 2 / torch.tensor([size[1], size[0]])[:, None]
+    matrices = torch.cat([turns, -turns @ moves], -1).to(images.device)
 
     def show(index: "Tensor", view: "Tensor") -> "Tensor":
         chosen = images.index_select(0, index).float()
         grid = F.affine_grid(matrices[index, view], list(chosen.shape), align_corners=False)
-        return F.grid_sample(chosen, grid, align_corners=False)
+        # Whole grey levels again: otherwise view 0 would not quite be the image, and white a little above 255.
+        return F.grid_sample(chosen, grid, align_corners=False).round_()
 
     return Views(count, show)
 
 
-@TEACHINGS.add("consistent", label="Consistent", help="the teacher answers the very view that the student sees")
+@TEACHINGS.add("consistent", label="Consistent", help="teacher and student see the same view")
 def consistent(shown: "Tensor", other: "Tensor") -> "Tensor":
     """Return the student's own views (Beyer et al. 2022: consistent teaching)."""
     return shown
 
 
-@TEACHINGS.add("fixed", label="Fixed", help="the teacher answers the image as it is, whatever view the student sees")
+@TEACHINGS.add("fixed", label="Fixed", help="the teacher always sees the image as it is")
 def fixed(shown: "Tensor", other: "Tensor") -> "Tensor":
     """Return view 0 for all (Beyer et al. 2022: fixed teacher)."""
     return shown.new_zeros(()).expand_as(shown)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from kdlab.core.answers import check_size
 from kdlab.core.augmentation import make_views
 from kdlab.core.batches import transfer_set
 from kdlab.core.data import Dataset, load, load_events
@@ -52,12 +53,15 @@ def distill(dataset: str, teacher: Network, student: Network, **options: Any) ->
     return run
 
 
-def fit(dataset: str, network: Network, *, epochs: int = 20, **options: Any) -> nn.Module:
+def fit(
+    dataset: str, network: Network, *, epochs: int = 20, augmentation: str = "none", **options: Any
+) -> nn.Module:  # fmt: skip
     """Train one network on labels and return it, ready to predict; a module is trained in place.
 
-    `options`: fields of `Spec`. Raises InputError, Diverged.
+    `augmentation`: how its images are moved; `options`: fields of `Spec`. Raises InputError, Diverged.
     """
-    spec = Spec.suggested(dataset, teacher=network_name(network), **{**options, "teacher_epochs": epochs})
+    own = {"teacher": network_name(network), "teacher_epochs": epochs, "teacher_augmentation": augmentation}
+    spec = Spec.suggested(dataset, **own, **options)
     with prepared() as place:
         data = load(dataset).to(place)
         if isinstance(network, str):
@@ -110,6 +114,7 @@ def _events(
         student = make_network(spec.student, data, spec.seed, "student")
     student = student.to(place)
     views = make_views(spec.augmentation, data.train.images)
+    check_size(views.count, len(data.train), len(data.classes))
 
     if teacher is None:
         teaching = yield from teach_or_replay(loaded, data, spec, live)

@@ -33,7 +33,10 @@ def together(specs: Sequence[Spec], modules: Sequence[nn.Module], place: torch.d
     for at in sorted(range(len(specs)), key=lambda at: -sizes[at]):
         same = {key: value for key, value in asdict(specs[at]).items() if key not in OWN}
         precision = choose_precision(specs[at].precision, modules[at], place)
-        kind = (build, same, specs[at].batches, precision) if (build := plan(modules[at])) else at
+        build = plan(modules[at])
+        # Dropped inputs are each seed's own.
+        inputs = specs[at].batches, specs[at].seed if build and build.dropout[0] else None
+        kind = (build, same, inputs, precision) if build else at
         for other, group in groups:
             if kind == other and sizes[at] >= LEAST_SHARE * sizes[group[0]]:
                 group.append(at)

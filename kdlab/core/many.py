@@ -39,24 +39,27 @@ from kdlab.registry import OBJECTIVES
 __all__ = ["distill_many", "fit_many"]
 
 
-def fit_many(dataset: str, network: str | Sequence[str], *, epochs: int = 20, **options: Any) -> list[nn.Module]:
+def fit_many(
+    dataset: str, network: str | Sequence[str], *, epochs: int | Sequence[int] = 20,
+    augmentation: str | Sequence[str] = "none", **options: Any,
+) -> list[nn.Module]:  # fmt: skip
     """Train networks on labels, as `fit` would each, and return them in the order of the combinations.
 
     `options`: fields of `Spec`, or several values of one. Raises InputError, Diverged.
     """
-    specs = [
-        Spec.suggested(dataset, **{**choice, "teacher_epochs": epochs})
-        for choice in choices(teacher=network, **options)
-    ]
+    own = {"teacher": network, "teacher_epochs": epochs, "teacher_augmentation": augmentation}
+    specs = [Spec.suggested(dataset, **choice) for choice in choices(**own, **options)]
     with prepared() as place:
         data = load(dataset).to(place)
         modules = [make_network(spec.teacher, data, spec.seed, "teacher") for spec in specs]
         for group in together(specs, modules, place):
             spec = specs[group[0]]
-            learners = [Learner(str(at), modules[at], specs[at].seed) for at in group]
+            learners = [Learner(f"network {at}", modules[at], specs[at].seed) for at in group]
             everything = torch.arange(len(data.train), device=place)
             views = make_views(spec.teacher_augmentation, data.train.images)
-            for _ in train("teacher", "", learners, data, everything, views, spec, epochs=epochs, live=LiveKnobs(spec)):
+            for _ in train(
+                "teacher", "", learners, data, everything, views, spec, epochs=spec.teacher_epochs, live=LiveKnobs(spec)
+            ):
                 pass
     return [module.eval() for module in modules]
 
@@ -72,6 +75,8 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
     for choice in choices(student=student, **options):
         fields = {key: choice.pop(key) for key in list(choice) if key in Spec.__dataclass_fields__}
         specs.append(Spec.suggested(dataset, teacher=network_name(teacher), knobs=choice, **fields))
+    if not specs:
+        return []
     for spec in specs:
         check_weights(spec)
     with prepared() as place:
@@ -79,14 +84,16 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
         for spec in specs:
             check_transfer_size(spec, data)
         students = [make_network(spec.student, data, spec.seed, "student") for spec in specs]
+        began = time.perf_counter()
         if isinstance(teacher, str):
             first = specs[0]
             shared = {
-                key: getattr(first, key)
-                for key in ("batch_size", "learning_rate", "seed", "batch_seed", "precision", "teacher_augmentation")
+                key: getattr(first, key) for key in ("batch_size", "learning_rate", "seed", "batch_seed", "precision")
             }
-            teacher = fit(dataset, teacher, epochs=first.teacher_epochs, **shared)
-        taught = Teacher(teacher.to(place))
+            teacher = fit(
+                dataset, teacher, epochs=first.teacher_epochs, augmentation=first.teacher_augmentation, **shared
+            )
+        taught = Teacher(teacher.to(place), time.perf_counter() - began)
         runs: dict[int, Run] = {}
         for group in together(specs, students, place):
             made = _distill_together([specs[at] for at in group], [students[at] for at in group], taught, data)

@@ -3,7 +3,7 @@
 To add one, decorate a function like `hinton` below: it takes a batch's logits and labels and its knobs, and returns
 its `Part`s. The command line, the sliders, the curves and the contract tests find it by themselves. Only tensor
 methods are used here, so that this module does not import torch. When many students train at once, a knob is a tensor
-without dimensions instead of a number (but for switches), so compute with it rather than ask it.
+without dimensions instead of a number (but for switches and whole numbers), so compute with it rather than ask it.
 """
 
 from dataclasses import dataclass

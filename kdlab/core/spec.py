@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kdlab.core import augmentation, data, models, objectives  # noqa: F401  (they fill the registries)
-from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError, Knob
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError, Knob, read_options
 
 __all__ = ["PRECISIONS", "Spec", "check_knobs", "knob_defaults"]
 
@@ -57,9 +57,13 @@ class Spec:
                 object.__setattr__(self, item.name, knob.check(getattr(self, item.name)))
         for registry, name in (
             (DATASETS, self.dataset), (OBJECTIVES, self.objective), (TEACHINGS, self.teaching),
-            (AUGMENTATIONS, self.augmentation), (AUGMENTATIONS, self.teacher_augmentation),
         ):  # fmt: skip
-            registry.find(name)
+            _, argument = registry.find(name)
+            if registry is not DATASETS:
+                read_options(f"{registry.kind} {name!r}", argument, ())
+        for name in (self.augmentation, self.teacher_augmentation):
+            entry, argument = AUGMENTATIONS.find(name)
+            read_options(f"augmentation {name!r}", argument, entry.knobs)
         if self.precision not in PRECISIONS:
             raise InputError(f"There is no precision {self.precision!r}; known: {', '.join(PRECISIONS)}.")
         if self.batch_seed is not None:
@@ -78,7 +82,7 @@ class Spec:
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """Return the fields that hold a name: of a data set, of a network, of a way to do something."""
-        return tuple(item.name for item in dataclasses.fields(cls) if item.type == "str" or item.type is str)
+        return tuple(item.name for item in dataclasses.fields(cls) if item.type is str)
 
     @property
     def batches(self) -> int:

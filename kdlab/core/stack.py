@@ -32,16 +32,19 @@ class Plan:
 
 def plan(module: nn.Module) -> Plan | None:
     """Return the plan of a perceptron as `mlp` builds it, or None for any other network."""
-    if type(module) is not nn.Sequential or any(map(_is_altered, module.modules())):
+    if type(module) is not nn.Sequential or not len(module) or any(map(_is_altered, module.modules())):
         return None
-    if not all(parameter.requires_grad and parameter.dtype == torch.float32 for parameter in module.parameters()):
+    parameters = list(module.parameters())
+    if not all(one.requires_grad and one.dtype == torch.float32 and not one._backward_hooks for one in parameters):
         return None
     first, *layers = module
     if type(first) is not nn.Flatten or (first.start_dim, first.end_dim) != (1, -1):
         return None
     kinds = [type(layer) for layer in layers]
     linear = [layer for layer in layers if type(layer) is nn.Linear and layer.bias is not None]
-    if set(kinds) - {nn.Linear, nn.ReLU, nn.Dropout} or len(set(linear)) != kinds.count(nn.Linear) or len(linear) < 2:
+    if set(kinds) - {nn.Linear, nn.ReLU, nn.Dropout} or len(linear) != kinds.count(nn.Linear) or len(linear) < 2:
+        return None
+    if len(parameters) != 2 * len(linear):  # layers share their weights, or something else has some
         return None
     without = [kind for kind in kinds if kind is not nn.Dropout]
     if without != [nn.Linear, *[nn.ReLU, nn.Linear] * (len(linear) - 1)]:
@@ -78,7 +81,7 @@ class Stack:
     def __init__(
         self, modules: Sequence[nn.Module], dtype: torch.dtype, generators: Sequence[torch.Generator] = ()
     ) -> None:
-        shared = plan(modules[0])
+        (shared,) = {plan(module) for module in modules}
         assert shared is not None
         self.plan, self.count, self.dtype = shared, len(modules), dtype
         self._generators = generators

@@ -26,17 +26,17 @@ class Teacher:
 
     module: nn.Module
     seconds: float = 0.0
-    _answers: dict[str, Answers] = field(default_factory=dict)
+    _answers: dict[tuple[str, torch.dtype], Answers] = field(default_factory=dict)
 
     def answers(self, data: Dataset, spec: Spec) -> Answers:
         """Return its logits of the training images in the views of the spec's augmentation; raises InputError."""
-        if spec.augmentation not in self._answers:
-            dtype = choose_precision(spec.precision, self.module, data.train.images.device)
+        device = data.train.images.device
+        key = spec.augmentation, choose_precision(spec.precision, self.module, device)
+        if key not in self._answers:
             views = make_views(spec.augmentation, data.train.images)
-            self._answers = {  # of the latest augmentation only, to bound the memory
-                spec.augmentation: Answers(self.module, views, len(data.train), len(data.classes), dtype)
-            }
-        return self._answers[spec.augmentation]
+            # Of the latest augmentation only, to bound the memory.
+            self._answers = {key: Answers(self.module, views, len(data.train), len(data.classes), key[1], device)}
+        return self._answers[key]
 
 
 def teach(module: nn.Module, data: Dataset, spec: Spec, live: LiveKnobs) -> Events:

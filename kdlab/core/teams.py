@@ -100,9 +100,13 @@ def make_teams(learners: Sequence[Learner], dtype: torch.dtype, phase: str) -> I
 
 
 def _way(learner: Learner) -> tuple[object, ...]:
-    """What must agree for losses to be worked out at once: the objective, its knobs' names, and switches."""
-    switches = {key: value for key, value in learner.knobs.items() if isinstance(value, bool)}
-    return learner.objective, tuple(learner.knobs), tuple(switches.items())
+    """What must agree for losses to be worked out at once: the objective, its knobs' names, and those that count."""
+    return learner.objective, tuple(learner.knobs), tuple(_counts(learner).items())
+
+
+def _counts(learner: Learner) -> dict[str, float]:
+    """The knobs that are switches or whole numbers: an objective may ask them, or pick so many classes."""
+    return {key: value for key, value in learner.knobs.items() if isinstance(value, int)}
 
 
 def _evaluate(
@@ -116,10 +120,10 @@ def _evaluate(
 
     if len(group) == 1:
         return parts(logits[0], group[0].knobs)
-    switches = {key: value for key, value in group[0].knobs.items() if isinstance(value, bool)}
+    counts = _counts(group[0])
     turned = {
-        key: logits.new_tensor([learner.knobs[key] for learner in group]) for key in group[0].knobs.keys() - switches
+        key: logits.new_tensor([learner.knobs[key] for learner in group]) for key in group[0].knobs.keys() - counts
     }
-    at_once = torch.func.vmap(lambda own, knobs: parts(own, switches | knobs))
+    at_once = torch.func.vmap(lambda own, knobs: parts(own, counts | knobs))
     answers: dict[str, tuple[Tensor, Tensor]] = at_once(logits, turned)
     return answers

@@ -25,8 +25,6 @@ __all__ = ["Diverged", "Events", "LiveKnobs", "make_network", "train"]
 Losses = dict[str, dict[str, float]]
 # What a driver may send in while it asks for the next event: objective knobs that were turned.
 Events = Generator[Event, Mapping[str, float] | None, None]
-# Steps after which an accelerator is asked for its losses.
-STRIDE = 16
 
 
 class Diverged(RuntimeError):
@@ -79,8 +77,7 @@ def train(
     steps_per_epoch = len(examples) // batch_size
     total = epochs * steps_per_epoch
     seen = batches(data.train, examples, views, spec, batch_size, phase, dtype, answers)
-    # An accelerator is asked for its losses now and then only, because each question makes it wait.
-    stride = 1 if device.type == "cpu" else STRIDE
+    stride = _stride(device)
     pending: list[Tensor] = []
     first_losses: Losses = {}
     try:
@@ -102,6 +99,11 @@ def train(
     finally:
         for team in teams:
             team.network.store()
+
+
+def _stride(device: torch.device) -> int:
+    """Steps after which the losses are asked for: now and then on an accelerator, which each question makes wait."""
+    return 1 if device.type == "cpu" else 16
 
 
 def _probe(phase: str, step: int, teams: Sequence[Team], data: Dataset, final: bool = False) -> Probe:

@@ -3,11 +3,11 @@
 from typing import Any
 
 import ipywidgets
-from traitlets import Unicode
+from traitlets import Unicode, link
 
 from kdlab.registry import Knob, Registry
 
-__all__ = ["NamePicker", "number_field"]
+__all__ = ["EntryPicker", "NamePicker", "number_field"]
 
 OTHER = "Other …"
 
@@ -21,6 +21,7 @@ class NamePicker(ipywidgets.VBox):
     value = Unicode()
 
     def __init__(self, registry: Registry, label: str, value: str, hint: str) -> None:
+        self._registry = registry
         # folder:PATH cannot be chosen as it stands.
         known = [name for name in registry.examples() if not name.endswith("PATH")]
         self._list = ipywidgets.Dropdown(options=[*known, OTHER], description=label)
@@ -53,7 +54,31 @@ class NamePicker(ipywidgets.VBox):
         self._list.value = self.value if known else OTHER
         self._text.value = "" if known else self.value
         self._text.layout.display = "none" if known else None
+        entry = self._registry.get(self.value.partition(":")[0])
+        self._list.tooltip = entry.help if entry else ""
         self._showing = False
+
+
+class EntryPicker(ipywidgets.VBox):
+    """A list of a registry's entries by their labels, and what the chosen one means; `value` is its key."""
+
+    value = Unicode()
+
+    def __init__(self, registry: Registry, label: str, value: str) -> None:
+        self._registry = registry
+        self._list = ipywidgets.Dropdown(options=[(entry.label, key) for key, entry in registry.items()])
+        self._list.description = label
+        self._meaning = ipywidgets.Label()
+        self._meaning.add_class("kd-meaning")
+        super().__init__([self._list, self._meaning])
+        self.add_class("kd-field")
+        self.observe(self._show, "value")
+        self.value = value
+        link((self, "value"), (self._list, "value"))
+
+    def _show(self, _: Any) -> None:
+        meaning = self._registry[self.value].help
+        self._meaning.value = f"{meaning[0].upper()}{meaning[1:]}."
 
 
 def number_field(knob: Knob, value: float) -> ipywidgets.ValueWidget:
@@ -61,7 +86,7 @@ def number_field(knob: Knob, value: float) -> ipywidgets.ValueWidget:
     make = ipywidgets.BoundedIntText if knob.kind is int else ipywidgets.BoundedFloatText
     field = make(
         value=value, min=knob.minimum, max=knob.maximum, step=1 if knob.kind is int else 1e-4,
-        description=knob.label, description_tooltip=knob.help,
+        description=knob.label, tooltip=knob.help,
     )  # fmt: skip
     field.add_class("kd-field")
     return field

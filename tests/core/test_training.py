@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kdlab.core import teaching
+from kdlab.core import teaching, training
 from kdlab.core.data import load
 from kdlab.core.distillation import distill, distill_events, fit
 from kdlab.core.evaluation import evaluating, predict
@@ -467,6 +467,36 @@ def test_a_bad_knob_is_refused(values: dict[str, float], says: str) -> None:
         pass
     with pytest.raises(InputError, match=says):
         run.send(values)
+
+
+# --- on an accelerator, whose losses are asked for now and then -------------------------------------------------------
+
+
+def test_losses_that_are_fetched_in_bursts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = events_of()
+    monkeypatch.setattr(training, "_stride", lambda device: 4)  # does not divide the 10 steps of an epoch
+    assert all_same(plain, events_of())
+
+
+def test_a_knob_turned_in_a_burst_acts_after_it_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = events_of()
+    monkeypatch.setattr(training, "_stride", lambda device: 4)
+    turned = run_turning(at_step(2), {"temperature": 9.0})
+    (change,) = only(turned, KnobsTurned)
+    assert change.step == 4
+    before, after = only(plain, Step), only(turned, Step)
+    assert all_same(before[:4], after[:4])
+    assert after[4].losses["student"]["soft"] < before[4].losses["student"]["soft"] / 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_learns_what_the_cpu_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = SPEC.replace(precision="float32", student="mlp:8x1", teacher="mlp:16x1")
+    here = events_of(spec)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    there = events_of(spec)
+    for one, other in zip(only(here, Step), only(there, Step), strict=True):
+        assert one.losses["student"]["soft"] == pytest.approx(other.losses["student"]["soft"], rel=1e-2)
 
 
 # --- what may go wrong, and stopping ----------------------------------------------------------------------------------

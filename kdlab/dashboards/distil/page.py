@@ -20,7 +20,7 @@ from kdlab.runner import Happened, Message, Runner, Status
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.gallery import Gallery
 from kdlab.widgets.loop import Loop
-from kdlab.widgets.pickers import NamePicker, number_field
+from kdlab.widgets.pickers import EntryPicker, NamePicker, number_field
 from kdlab.widgets.run_panel import RunPanel
 from kdlab.widgets.slider import Slider
 from kdlab.widgets.soft_targets import SoftTargets
@@ -70,19 +70,15 @@ class Distil(ipywidgets.VBox):
         self._summary = Summary()
         knobs = [knob for entry in OBJECTIVES.values() for knob in entry.knobs]
         self._sliders = {knob.key: Slider(knob, getattr(state, knob.key)) for knob in knobs}
-        objectives = [(entry.label, key) for key, entry in OBJECTIVES.items()]
-        self._objective = ipywidgets.Dropdown(options=objectives, description="Objective")
-        self._objective.add_class("kd-field")
-        self._objective.layout.display = None if len(objectives) > 1 else "none"
+        self._objective = EntryPicker(OBJECTIVES, "Objective", state.objective)
+        self._objective.layout.display = None if len(OBJECTIVES) > 1 else "none"
         self._pickers = {
             "dataset": NamePicker(DATASETS, "Data set", state.dataset, "folder:/path/to/images"),
             "teacher": NamePicker(MODELS, "Teacher", state.teacher, "mlp:400x3:dropout=0.5, cnn:width=64 …"),
             "student": NamePicker(MODELS, "Student", state.student, "mlp:100x1, cnn:width=8 …"),
             "augmentation": NamePicker(AUGMENTATIONS, "Augmentation", state.augmentation, "shift:pixels=1 …"),
         }
-        teachings = [(entry.label, key) for key, entry in TEACHINGS.items()]
-        self._teaching = ipywidgets.Dropdown(options=teachings, description="Teaching")
-        self._teaching.add_class("kd-field")
+        self._teaching = EntryPicker(TEACHINGS, "Teaching", state.teaching)
         self._numbers = {key: number_field(knob, getattr(state, key)) for key, knob in Spec.run_knobs().items()}
         self._canvases = {name: Canvas() for name in ("errors", "losses", *ROLES, "difference")}
         self._bars, self._gallery = SoftTargets(), Gallery()
@@ -123,14 +119,21 @@ class Distil(ipywidgets.VBox):
         state.observe(lambda _: self._loop.post(self._show_chosen), "chosen")
         state.observe(lambda _: self._loop.post(self._offer_knobs), "objective")
         self._offer_knobs()
-        # A sentence about a choice goes when a choice changes; a new one may follow from the data set.
-        state.observe(lambda _: self._loop.post(self._forgive))
+        state.observe(lambda _: self._loop.post(self._offer_teaching), "augmentation")
+        self._offer_teaching()
+        # A sentence about a choice goes when a choice changes, not when another example is looked at: a run chooses one
+        # as its data are opened, just before it may fail. A new sentence may follow from the data set.
+        state.observe(lambda _: self._loop.post(self._forgive), list(controls))
         self._pickers["dataset"].observe(lambda _: self._loop.post(self._suggest), "value")
 
     def _offer_knobs(self) -> None:
         offered = self.state.knobs()
         for key, slider in self._sliders.items():
             slider.layout.display = None if key in offered else "none"
+
+    def _offer_teaching(self) -> None:
+        # Of an image as it is there is one view only, and all ways of teaching are one.
+        self._teaching.layout.display = "none" if self.state.augmentation == "none" else None
 
     # --- what people do -----------------------------------------------------------------------------------------------
 
@@ -193,7 +196,8 @@ class Distil(ipywidgets.VBox):
             return
         self._settled = self.state.dataset
         try:
-            suggested = Spec.suggested(self.state.dataset, knobs=self.state.knobs(), seed=self.state.seed)
+            kept = {"objective": self.state.objective, "knobs": self.state.knobs(), "seed": self.state.seed}
+            suggested = Spec.suggested(self.state.dataset, **kept)
         except InputError as error:
             self._panel.error = str(error)
         else:

@@ -117,7 +117,11 @@ def summary(history: History, note: str) -> dict[str, Any]:
 def _describe(spec: Spec) -> str:
     """Say which run is shown, as the choices may have moved on to the next one."""
     images = f"{spec.transfer_size:,} images" if spec.transfer_size else "all images"
-    return f"Shown: {spec.dataset}, {images} to learn from, {spec.student} taught by {spec.teacher}."
+    moved = taught = ""
+    if spec.augmentation != "none":  # without it, all ways of teaching are one
+        moved = f" with {spec.augmentation}"
+        taught = "" if spec.teaching == Spec().teaching else f", {spec.teaching} teaching"
+    return f"Shown: {spec.dataset}, {images} to learn from{moved}, {spec.student} taught by {spec.teacher}{taught}."
 
 
 def progress(history: History, state: str, seconds_left: float | None) -> tuple[float, str]:

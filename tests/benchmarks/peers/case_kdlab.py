@@ -1,0 +1,64 @@
+"""The common task by kdlab: `python tests/benchmarks/peers/case_kdlab.py TEACHER EPOCHS [PRECISION]`.
+
+The seconds are those of `train` without its looks at the test images, which the peers do without; the teacher's answers
+are in them. All 60,000 training images are learnt from, and the student alone is trained, without a baseline.
+"""
+
+import sys
+from time import perf_counter
+
+import torch
+from common_task import BATCH, HARD_WEIGHT, LEARNING_RATE, SEED, SOFT_WEIGHT, TEMPERATURE, arguments, report
+
+from kdlab.core.augmentation import make_views
+from kdlab.core.data import Dataset, Split, load
+from kdlab.core.events import Phase, Probe, Step
+from kdlab.core.machine import prepared
+from kdlab.core.objectives import hinton
+from kdlab.core.spec import Spec
+from kdlab.core.teaching import Teacher
+from kdlab.core.teams import Learner
+from kdlab.core.training import LiveKnobs, train
+
+
+def whole(data: Dataset) -> Dataset:
+    """Return MNIST with its validation images among those to learn from again."""
+    train, validation = data.train, data.validation
+    images = torch.cat([train.images, validation.images])
+    everything = Split(images, torch.cat([train.labels, validation.labels]))
+    return Dataset(data.name, data.classes, everything, validation, data.test)
+
+
+def main() -> None:
+    teacher, student, epochs = arguments()
+    knobs = {"temperature": TEMPERATURE, "soft_weight": SOFT_WEIGHT, "hard_weight": HARD_WEIGHT}
+    spec = Spec(
+        dataset="mnist", teacher="mlp:1200x2", student="mlp:800x2", knobs=knobs, epochs=epochs,
+        batch_size=BATCH, learning_rate=LEARNING_RATE, seed=SEED, precision=(*sys.argv[3:], "auto")[0],
+    )  # fmt: skip
+    with prepared() as place:
+        data = whole(load("mnist")).to(place)
+        live = LiveKnobs(spec)
+        learner = Learner("student", student.to(place), SEED, hinton, live.values)
+        examples = torch.arange(len(data.train), device=place)
+        seconds, steps = [0.0] * epochs, 1
+        clock = perf_counter()
+        for event in train(
+            "student", "", [learner], data, examples, make_views("none", data.train.images), spec, epochs=epochs,
+            live=live, answers=Teacher(teacher.to(place)).answers(data, spec),
+        ):  # fmt: skip
+            now = perf_counter()
+            if isinstance(event, Phase):
+                steps = event.steps_per_epoch
+                seconds[0] += now - clock
+            elif isinstance(event, Step):
+                seconds[(event.step - 1) // steps] += now - clock
+            else:
+                assert isinstance(event, Probe)
+            clock = perf_counter()
+    precision = "float32" if sys.argv[3:] == ["float32"] else "chosen by kdlab"
+    report("kdlab", ["kdlab"], seconds, student.cpu(), f"precision {precision}, device {place}")
+
+
+if __name__ == "__main__":
+    main()
