@@ -42,7 +42,8 @@ def batches(
                 answers.prepare(index[ahead], asked[ahead])
             for now in torch.split(ahead, batch_size):
                 inputs, labels = views.inputs(index[now], shown[now], dtype), split.labels[index[now]]
-                yield inputs, labels, answers(index[now], asked[now]) if answers else None
+                guide = answers(index[now], asked[now]) if answers else None
+                yield inputs, labels, guide
         epoch += 1
 
 

@@ -118,12 +118,13 @@ def _evaluate(
         found = group[0].objective(logits, guide, labels, **knobs)
         return {name: (part.value, part.weight * part.value) for name, part in found.items()}
 
+    first = group[0].knobs
     if len(group) == 1:
-        return parts(logits[0], group[0].knobs)
-    counts = _counts(group[0])
-    turned = {
-        key: logits.new_tensor([learner.knobs[key] for learner in group]) for key in group[0].knobs.keys() - counts
-    }
-    at_once = torch.func.vmap(lambda own, knobs: parts(own, counts | knobs))
+        return parts(logits[0], first)
+    # What is the same for all stays a number: the teacher's side is then worked out once.
+    values = {key: [learner.knobs[key] for learner in group] for key in first}
+    turned = {key: logits.new_tensor(own) for key, own in values.items() if len(set(own)) > 1}
+    same = {key: value for key, value in first.items() if key not in turned}
+    at_once = torch.func.vmap(lambda own, knobs: parts(own, same | knobs))
     answers: dict[str, tuple[Tensor, Tensor]] = at_once(logits, turned)
     return answers

@@ -8,9 +8,12 @@ an epoch for the transfer set), the fastest of several rounds; the sections' own
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import kdlab.core  # isort: skip  # noqa: F401  (before torch: it says how long its threads wait)
 import torch
 
 from kdlab.core import models
@@ -23,13 +26,16 @@ from kdlab.core.spec import Spec
 from kdlab.core.teams import Learner, make_teams
 from kdlab.core.training import LiveKnobs, train
 
+sys.path.append(str(Path(__file__).parent))
+from stopwatch import seconds_per_epoch
+
 SHAPE, BATCH = (1, 28, 28), 256
 KNOBS = {"temperature": 4.0, "soft_weight": 0.9, "hard_weight": 0.1, "t_squared": True}
 WIDTHS = (8, 16, 32, 64, 128, 256, 512, 800, 1600)
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 CLASSES = (10, 30, 100, 300, 1000)
 SIZES = (256, 1_000, 4_000, 16_000, 60_000)
-ROUNDS = 5
+ROUNDS, IMAGES = 5, 12_800
 
 
 def fastest(work: Callable[[], object]) -> float:
@@ -68,24 +74,22 @@ def step(names: list[str], dtype: torch.dtype, place: torch.device, classes: int
     return fastest(work)
 
 
-def epoch(size: int, place: torch.device) -> float:
-    """Return the seconds of one whole run of a `mlp:128x2` over `size` images, its evaluations included, per epoch."""
+def epoch(names: list[str], size: int, place: torch.device, asks: str = "bfloat16") -> float:
+    """Return the seconds of an epoch of distillation, the teacher's answers included, at best of several."""
     images = torch.randint(0, 256, (size, *SHAPE), dtype=torch.uint8)
     split = Split(images, torch.randint(0, 10, (size,))).to(place)
-    test = Split(torch.randint(0, 256, (10_000, *SHAPE), dtype=torch.uint8), torch.zeros(10_000, dtype=torch.int64))
-    data = Dataset("made up", tuple("0123456789"), split, split, test.to(place))
-    spec = Spec(student="mlp:128x2", batch_size=BATCH, knobs=KNOBS)
-    live, views, epochs = LiveKnobs(spec), make_views("none", split.images), 3
-    student, teacher = (models.build(name, SHAPE, 10).to(place) for name in ("mlp:128x2", "mlp:1200x2"))
-    answers = Answers(teacher, views, size, 10, torch.float32, place)
-    learners = [Learner("student", student, 0, hinton, live.values)]
-    began = time.perf_counter()
-    for _ in train(
-        "student", "", learners, data, torch.arange(size, device=place), views, spec,
-        epochs=epochs, live=live, answers=answers,
-    ):  # fmt: skip
-        pass
-    return (time.perf_counter() - began) / epochs
+    data = Dataset("made up", tuple("0123456789"), split, split, split.take(torch.arange(10, device=place)))
+    spec = Spec(student=names[0], batch_size=BATCH, knobs=KNOBS, precision=asks)
+    live, views = LiveKnobs(spec), make_views("none", split.images)
+    modules = [models.build(name, SHAPE, 10).to(place) for name in names]
+    learners = [Learner(str(at), module, 0, hinton, live.values) for at, module in enumerate(modules)]
+    answers = Answers(models.build("mlp:1200x2", SHAPE, 10).to(place), views, size, 10, torch.bfloat16, place)
+    everything = torch.arange(size, device=place)
+    answers.prepare(everything, torch.zeros_like(everything))
+    seconds = seconds_per_epoch(
+        train("student", "", learners, data, everything, views, spec, epochs=6, live=live, answers=answers)
+    )
+    return min(seconds)
 
 
 def main() -> None:
@@ -101,19 +105,19 @@ def main() -> None:
             exact, fast = step(name, single, place), step(name, half, place)
             print(f"  {width:>5} {exact:>8.2f} {fast:>8.2f}   {exact / fast:.1f} times as fast")
         for width in (32, 128, 800):
-            print(f"\nstudents of width {width} in one program: ms a step, times the cost of one; bfloat16")
-            one = step([f"mlp:{width}x2"], half, place)
+            print(f"\nstudents of width {width} together: s an epoch of {IMAGES:,} images, times that of one; bfloat16")
+            one = epoch([f"mlp:{width}x2"], IMAGES, place)
             for count in COUNTS if width < 800 else COUNTS[:5]:
-                together = step([f"mlp:{width}x2"] * count, half, place)
-                print(f"  {count:>5} {together:>8.2f} {together / one:>6.1f}, one after another {count}")
+                together = epoch([f"mlp:{width}x2"] * count, IMAGES, place)
+                print(f"  {count:>5} {together:>8.3f} {together / one:>6.1f}")
         print("\nclasses of one student of width 128, and of 16 together: ms a step; bfloat16")
         for classes in CLASSES:
             alone, many = (step(["mlp:128x2"] * count, half, place, classes) for count in (1, 16))
             print(f"  {classes:>5} {alone:>8.2f} {many:>8.2f}")
-        print("\ntransfer set of a student of width 128: s an epoch of three, with the teacher and four evaluations")
+        print("\ntransfer set of a student of width 128: s an epoch, the teacher's answers kept; bfloat16")
         for size in SIZES:
-            seconds = epoch(size, place)
-            print(f"  {size:>6} {seconds:>8.3f}   {seconds / size * 1e6:>6.1f} microseconds an image")
+            seconds = epoch(["mlp:128x2"], size, place)
+            print(f"  {size:>6} {seconds:>8.4f}   {seconds / size * 1e6:>6.1f} microseconds an image")
         print("\nconvolutions (cnn:width=16): ms a step, channels first and last in memory, float32 and bfloat16")
         times = [step(["cnn:width=16"], dtype, place, last=last) for dtype in (single, half) for last in (False, True)]
         print("  float32 {:.1f} {:.1f}, bfloat16 {:.1f} {:.1f}".format(*times))

@@ -5,20 +5,23 @@ are in them. All 60,000 training images are learnt from, and the student alone i
 """
 
 import sys
-from time import perf_counter
+from pathlib import Path
 
+import kdlab.core  # isort: skip  # noqa: F401  (before torch: it says how long torch's threads wait)
 import torch
 from common_task import BATCH, HARD_WEIGHT, LEARNING_RATE, SEED, SOFT_WEIGHT, TEMPERATURE, arguments, report
 
 from kdlab.core.augmentation import make_views
 from kdlab.core.data import Dataset, Split, load
-from kdlab.core.events import Phase, Probe, Step
 from kdlab.core.machine import prepared
 from kdlab.core.objectives import hinton
 from kdlab.core.spec import Spec
 from kdlab.core.teaching import Teacher
 from kdlab.core.teams import Learner
 from kdlab.core.training import LiveKnobs, train
+
+sys.path.append(str(Path(__file__).parent.parent))
+from stopwatch import seconds_per_epoch
 
 
 def whole(data: Dataset) -> Dataset:
@@ -41,21 +44,12 @@ def main() -> None:
         live = LiveKnobs(spec)
         learner = Learner("student", student.to(place), SEED, hinton, live.values)
         examples = torch.arange(len(data.train), device=place)
-        seconds, steps = [0.0] * epochs, 1
-        clock = perf_counter()
-        for event in train(
-            "student", "", [learner], data, examples, make_views("none", data.train.images), spec, epochs=epochs,
-            live=live, answers=Teacher(teacher.to(place)).answers(data, spec),
-        ):  # fmt: skip
-            now = perf_counter()
-            if isinstance(event, Phase):
-                steps = event.steps_per_epoch
-                seconds[0] += now - clock
-            elif isinstance(event, Step):
-                seconds[(event.step - 1) // steps] += now - clock
-            else:
-                assert isinstance(event, Probe)
-            clock = perf_counter()
+        seconds = seconds_per_epoch(
+            train(
+                "student", "", [learner], data, examples, make_views("none", data.train.images), spec, epochs=epochs,
+                live=live, answers=Teacher(teacher.to(place)).answers(data, spec),
+            )
+        )  # fmt: skip
     precision = "float32" if sys.argv[3:] == ["float32"] else "chosen by kdlab"
     report("kdlab", ["kdlab"], seconds, student.cpu(), f"precision {precision}, device {place}")
 
