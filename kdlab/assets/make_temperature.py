@@ -28,8 +28,9 @@ STEP = 1 / 1024
 def make(folder: Path) -> None:
     """Train the networks on MNIST and keep their test logits and, for the pad, their weights in `folder`."""
     data = load("mnist")
-    teachers = [fit("mnist", TEACHER, epochs=12, seed=seed) for seed in range(TEACHERS)]
-    run = distill("mnist", teachers[0], STUDENT, epochs=200, transfer_size=TRANSFER, temperature=8, seed=0)
+    teachers = [fit("mnist", TEACHER, epochs=12, seed=seed, precision="float32") for seed in range(TEACHERS)]
+    settings = {"epochs": 200, "transfer_size": TRANSFER, "temperature": 8, "seed": 0, "precision": "float32"}
+    run = distill("mnist", teachers[0], STUDENT, **settings)
     folder.mkdir(exist_ok=True)
     names = ["teacher", *(f"teacher {number}" for number in range(2, TEACHERS + 1)), "student"]
     write(folder / "networks.safetensors", dict(zip(names, [*teachers, run.student], strict=True)))

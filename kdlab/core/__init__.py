@@ -6,7 +6,7 @@ Only what computes imports torch when it is imported; the modules that the pages
 
 import os
 
-# For how long a thread of GNU OpenMP, which torch's Linux builds use, looks out for work before it lets others have its
-# core. Its own 300,000 looks made a step beside one busy process up to twenty times as long; these few cost an idle
-# machine little: `python tests/benchmarks/threads.py`. Read once, when torch is imported.
-os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+# How often a thread of GNU OpenMP, which torch's Linux builds use, looks out for work before it gives its core away.
+# With OpenMP's own 300,000 looks two runs at once, as of two visitors, hinder each other far beyond sharing the cores;
+# these few cost a run alone next to nothing: `python tests/benchmarks/threads.py`. Read once, when torch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")

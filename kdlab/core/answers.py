@@ -11,7 +11,7 @@ from kdlab.registry import InputError
 __all__ = ["Answers", "check_size"]
 
 MOST_BYTES = 2e9
-MOST_AT_ONCE = 1_000
+MOST_AT_ONCE = 512
 
 
 def check_size(views: int, examples: int, classes: int) -> None:
@@ -30,8 +30,8 @@ def _kept(views: int) -> torch.dtype:
 class Answers:
     """One teacher's logits by image and view.
 
-    Those of a single view are kept in float32; of several in float16 (25 views of MNIST: 30 MB), whose rounding is a
-    tenth of bfloat16's. `dtype` is that of a perceptron's products. Raises InputError as `check_size` does.
+    Those of a single view are kept in float32; of several in float16 (25 views of MNIST: 30 MB), whose rounding is
+    an eighth of bfloat16's. `dtype` is that of a perceptron's products. Raises InputError as `check_size` does.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from kdlab.registry import TEACHINGS
 __all__ = ["batches", "transfer_set"]
 
 # Batches for which the teacher is asked at once: large products are quicker, and a run still stops when it is told to.
-AHEAD = 16
+AHEAD = 4
 
 
 def batches(
@@ -25,11 +25,11 @@ def batches(
     """Yield without end the inputs of a batch, of type `dtype`, its labels and the teacher's logits.
 
     `examples`, int64, are shuffled anew for each epoch, whose last, partial batch is left for another shuffle. In as
-    many epochs as there are views of an image each of them is shown once.
+    many epochs as there are views of an image each of them is shown once, but for what those batches leave out.
     """
     device, teach = examples.device, TEACHINGS[spec.teaching].build
-    draw, draw_other = (generator(spec.batches, phase, purpose) for purpose in ("shuffle", "independent views"))
-    first_view = torch.randint(views.count, (len(examples),), generator=generator(spec.batches, phase, "views"))
+    draw, draw_other = (generator(spec.shuffle_seed, phase, purpose) for purpose in ("shuffle", "independent views"))
+    first_view = torch.randint(views.count, (len(examples),), generator=generator(spec.shuffle_seed, phase, "views"))
     whole = len(examples) // batch_size * batch_size
     epoch = 0
     while True:

@@ -130,7 +130,7 @@ def _events(
         Learner("student", student, spec.seed, objective, live.values),
         Learner("baseline", baseline, spec.seed),
     ]
-    examples = transfer_set(data.train, spec.transfer_size, spec.batches)
+    examples = transfer_set(data.train, spec.transfer_size, spec.shuffle_seed)
     yield from train(
         "student", "Distilling the student beside its baseline", learners, data, examples, views, spec,
         epochs=spec.epochs, live=live, answers=teaching.answers(data, spec),

@@ -35,7 +35,7 @@ def together(specs: Sequence[Spec], modules: Sequence[nn.Module], place: torch.d
         precision = choose_precision(specs[at].precision, modules[at], place)
         build = plan(modules[at])
         # Dropped inputs are each seed's own.
-        inputs = specs[at].batches, specs[at].seed if build and build.dropout[0] else None
+        inputs = specs[at].shuffle_seed, specs[at].seed if build and build.dropout[0] else None
         kind = (build, same, inputs, precision) if build else at
         for other, group in groups:
             if kind == other and sizes[at] >= LEAST_SHARE * sizes[group[0]]:

@@ -17,29 +17,32 @@ FEW_PARAMETERS = 20_000
 # Forward operations of a batch below which two threads gain nothing, and lose much when the cores are busy with other
 # work: `python tests/benchmarks/threads.py`. Products in bfloat16 are about four times as fast.
 FEW_OPERATIONS = {torch.float32: 5e7, torch.bfloat16: 2e8}
-ALL_THREADS = torch.get_num_threads()
+_most_threads = torch.get_num_threads()
 
 
 @contextmanager
 def prepared() -> Iterator[torch.device]:
-    """Make this thread ready to train and give the device to train on; the caller's number of threads comes back.
+    """Make this thread ready to train and give the device to train on; the caller's settings come back.
 
     Adam's second moments of dead pixels fade into denormal numbers, ten times slower. The flag is per thread and
     reaches the others only when it is set before their first work.
     """
-    threads = torch.get_num_threads()
+    global _most_threads
+    threads = _most_threads = torch.get_num_threads()
+    denormal = bool(torch.full((1,), 1e-39).mul(1.0).item())
     torch.set_flush_denormal(True)
     try:
         yield torch.device("cuda" if torch.cuda.is_available() else "cpu")
     finally:
         torch.set_num_threads(threads)
+        torch.set_flush_denormal(not denormal)
 
 
 def choose_precision(asked: str, module: nn.Module, device: torch.device) -> torch.dtype:
     """Return the type in which a network's products are computed: what was `asked` for, or what is fastest ("auto").
 
-    It depends on the network and the machine alone, so that a network trains alike in any company. Weights, sums,
-    logits and the optimiser are float32 in any case.
+    It depends on the network and the machine alone, so that a network trains alike in any company. Weights and the
+    optimiser are float32 in any case, and so is a perceptron's last layer.
     """
     if asked != "auto":
         return torch.bfloat16 if asked == "bfloat16" else torch.float32
@@ -65,7 +68,7 @@ def set_threads(operations: float, dtype: torch.dtype) -> None:
 
     `operations`: of one batch forward.
     """
-    torch.set_num_threads(1 if operations < FEW_OPERATIONS[dtype] else ALL_THREADS)
+    torch.set_num_threads(1 if operations < FEW_OPERATIONS[dtype] else _most_threads)
 
 
 def count_operations(module: nn.Module, inputs: Tensor) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from kdlab.core.answers import check_size
 from kdlab.core.augmentation import make_views
 from kdlab.core.batches import transfer_set
 from kdlab.core.data import Dataset, load
@@ -69,7 +70,7 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
 
     `teacher`: a trained module, or the name of a model that is trained once, with the first combination's seed.
     `options`: fields of `Spec` and knobs of the objective, or several values of one. Students of one seed and build
-    share their baseline. Raises InputError, Diverged.
+    share their baseline. Raises InputError, and Diverged when any of them leaves the road.
     """
     specs = []
     for choice in choices(student=student, **options):
@@ -83,6 +84,7 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
         data = load(dataset).to(place)
         for spec in specs:
             check_transfer_size(spec, data)
+            check_size(make_views(spec.augmentation, data.train.images).count, len(data.train), len(data.classes))
         students = [make_network(spec.student, data, spec.seed, "student") for spec in specs]
         began = time.perf_counter()
         if isinstance(teacher, str):
@@ -95,7 +97,9 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
             )
         taught = Teacher(teacher.to(place), time.perf_counter() - began)
         runs: dict[int, Run] = {}
-        for group in together(specs, students, place):
+        groups = together(specs, students, place)
+        # The teacher's answers are kept for one augmentation and precision at a time.
+        for group in sorted(groups, key=lambda group: (specs[group[0]].augmentation, specs[group[0]].precision)):
             made = _distill_together([specs[at] for at in group], [students[at] for at in group], taught, data)
             runs |= dict(zip(group, made, strict=True))
     return [runs[at] for at in range(len(specs))]
@@ -121,7 +125,7 @@ def _distill_together(specs: list[Spec], students: list[nn.Module], teacher: Tea
         history.append(Probe("teacher", 0, {"teacher": told.cpu().numpy()}))
     began = time.perf_counter()
     for event in train(
-        "student", "", learners, data, transfer_set(data.train, spec.transfer_size, spec.batches),
+        "student", "", learners, data, transfer_set(data.train, spec.transfer_size, spec.shuffle_seed),
         make_views(spec.augmentation, data.train.images), spec,
         epochs=spec.epochs, live=LiveKnobs(spec), answers=teacher.answers(data, spec),
     ):  # fmt: skip

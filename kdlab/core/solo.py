@@ -36,8 +36,11 @@ class Solo:
         return logits.float()[None]
 
     def collect(self, gradients: Sequence[Tensor]) -> list[Tensor]:
-        """Return the gradients as they are: the leaves are the parameters."""
-        return list(gradients)
+        """Return the gradients laid out in memory as the parameters are, which torch's fused Adam takes for granted."""
+        return [
+            gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)
+            for parameter, gradient in zip(self.parameters, gradients, strict=True)
+        ]
 
     def refresh(self) -> None:
         """Do nothing: the leaves are the parameters."""

@@ -85,7 +85,7 @@ class Spec:
         return tuple(item.name for item in dataclasses.fields(cls) if item.type is str)
 
     @property
-    def batches(self) -> int:
+    def shuffle_seed(self) -> int:
         """The seed of batches, views and transfer set."""
         return self.seed if self.batch_seed is None else self.batch_seed
 

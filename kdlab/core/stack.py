@@ -124,7 +124,8 @@ class Stack:
         for layer in range(self.plan.depth):
             weight, bias = self.leaves[2 * layer : 2 * layer + 2]
             if training and self.plan.dropout[layer]:
-                hidden = hidden * self._keep(layer, hidden)
+                # Scaled apart from the mask: 1 / 0.9 is no bfloat16 number.
+                hidden = hidden * self._keep(layer, hidden) * (1 / (1 - self.plan.dropout[layer]))
             if layer == self.plan.depth - 1:
                 hidden = product(bias, weight, hidden.float())
             elif hidden.ndim == 2 and self._batch:  # the inputs, which all networks share
@@ -135,14 +136,14 @@ class Stack:
         return hidden.mT if self._batch else hidden.mT[None]
 
     def _keep(self, layer: int, hidden: Tensor) -> Tensor:
-        """A mask of what stays, scaled so that the mean stays too: each network's is what it would draw alone."""
+        """A mask of what stays, 0 or 1: each network's is what it would draw alone."""
         share = 1 - self.plan.dropout[layer]
         drawn: dict[torch.Generator, Tensor] = {}
         for generator, linear in zip(self._generators, self._linear, strict=True):
             if generator not in drawn:
                 size = linear[layer].in_features, hidden.shape[-1]
                 # Five times as fast on a CPU as torch's own coins.
-                kept = torch.rand(size, generator=generator, device=hidden.device).lt_(share).div_(share)
+                kept = torch.rand(size, generator=generator, device=hidden.device).lt_(share)
                 drawn[generator] = F.pad(kept, (0, 0, 0, hidden.shape[-2] - len(kept))).to(hidden.dtype)
         if len(drawn) == 1:
             return next(iter(drawn.values()))

@@ -79,7 +79,7 @@ def teach_or_replay(
     global _last_teacher
     key = (
         spec.dataset, loaded, spec.teacher, spec.teacher_epochs, spec.teacher_augmentation, spec.batch_size,
-        spec.learning_rate, spec.seed, spec.batches, spec.precision,
+        spec.learning_rate, spec.seed, spec.shuffle_seed, spec.precision,
     )  # fmt: skip
     if _last_teacher and _last_teacher.key == key:
         for event in _last_teacher.events:

@@ -30,12 +30,16 @@ sys.path.append(str(Path(__file__).parent))
 from stopwatch import seconds_per_epoch
 
 SHAPE, BATCH = (1, 28, 28), 256
-KNOBS = {"temperature": 4.0, "soft_weight": 0.9, "hard_weight": 0.1, "t_squared": True}
 WIDTHS = (8, 16, 32, 64, 128, 256, 512, 800, 1600)
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 CLASSES = (10, 30, 100, 300, 1000)
 SIZES = (256, 1_000, 4_000, 16_000, 60_000)
 ROUNDS, IMAGES = 5, 12_800
+
+
+def knobs(student: int) -> dict[str, float]:
+    """Return the knobs of one of many students: each has a temperature of its own."""
+    return {"temperature": 1.0 + student / 4, "soft_weight": 0.9, "hard_weight": 0.1, "t_squared": True}
 
 
 def fastest(work: Callable[[], object]) -> float:
@@ -58,7 +62,7 @@ def step(names: list[str], dtype: torch.dtype, place: torch.device, classes: int
     modules = [models.build(name, SHAPE, classes).to(place) for name in names]
     if not last:
         modules = [module.to(memory_format=torch.contiguous_format) for module in modules]
-    learners = [Learner(str(at), module, 0, hinton, KNOBS) for at, module in enumerate(modules)]
+    learners = [Learner(str(at), module, 0, hinton, knobs(at)) for at, module in enumerate(modules)]
     (team,) = make_teams(learners, dtype, "")
     inputs = torch.rand(BATCH, *SHAPE, device=place)
     set_threads(sum(count_operations(module, inputs) for module in modules), dtype)
@@ -79,10 +83,10 @@ def epoch(names: list[str], size: int, place: torch.device, asks: str = "bfloat1
     images = torch.randint(0, 256, (size, *SHAPE), dtype=torch.uint8)
     split = Split(images, torch.randint(0, 10, (size,))).to(place)
     data = Dataset("made up", tuple("0123456789"), split, split, split.take(torch.arange(10, device=place)))
-    spec = Spec(student=names[0], batch_size=BATCH, knobs=KNOBS, precision=asks)
+    spec = Spec(student=names[0], batch_size=BATCH, precision=asks)
     live, views = LiveKnobs(spec), make_views("none", split.images)
     modules = [models.build(name, SHAPE, 10).to(place) for name in names]
-    learners = [Learner(str(at), module, 0, hinton, live.values) for at, module in enumerate(modules)]
+    learners = [Learner(str(at), module, 0, hinton, knobs(at)) for at, module in enumerate(modules)]
     answers = Answers(models.build("mlp:1200x2", SHAPE, 10).to(place), views, size, 10, torch.bfloat16, place)
     everything = torch.arange(size, device=place)
     answers.prepare(everything, torch.zeros_like(everything))

@@ -30,7 +30,11 @@ def main() -> None:
         error = sqrt((stdev(exact) ** 2 + stdev(fast) ** 2) / seeds)
         difference = mean(fast) - mean(exact)
         print(f"{network}: float32 {exact} mean {mean(exact):.1f}; fast {fast} mean {mean(fast):.1f}; ", end="")
-        print(f"difference {difference:+.1f}, standard error {error:.1f}")
+        paired = stdev(b - a for a, b in zip(exact, fast, strict=True)) / sqrt(seeds)
+        alone = stdev(exact) / sqrt(seeds)
+        print(
+            f"difference {difference:+.1f}; standard errors: of it {error:.1f}, paired {paired:.1f}, of float32 {alone:.1f}"
+        )
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 python tests/benchmarks/threads.py
 
-Each network trains on one thread and on all, on an idle machine and beside one other process that never rests; once
-with kdlab's setting of GOMP_SPINCOUNT (`kdlab/core/__init__.py`) and once with GNU OpenMP's own. Medians over rounds.
+Each network trains on one thread and on all, alone and beside another process that does the same, as with two visitors;
+with kdlab's setting of GOMP_SPINCOUNT (`kdlab/core/__init__.py`) and with GNU OpenMP's own, in turns. Medians.
 """
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -25,7 +24,7 @@ CASES = [
     ("cnn:width=16", (1, 28, 28), 128),
 ]
 SPINS = {"kdlab's": None, "GNU's own": "300000"}  # what libgomp takes when nothing is set, on idle cores
-ROUNDS, STEPS = 5, 20
+TURNS, ROUNDS, STEPS = 2, 5, 20
 
 
 def measure() -> None:
@@ -56,32 +55,22 @@ def measure() -> None:
     print(json.dumps(results))
 
 
-def never_rest() -> None:
-    while True:
-        pass
-
-
 def main() -> None:
-    found = {}
-    for busy in (False, True):
-        other = multiprocessing.Process(target=never_rest, daemon=True)
-        if busy:
-            other.start()
-        for spin, count in SPINS.items():
+    found: dict[tuple[int, str], list[list[list[float]]]] = {(runs, spin): [] for runs in (1, 2) for spin in SPINS}
+    load = os.getloadavg()[0]
+    for _ in range(TURNS):
+        for (runs, spin), results in found.items():
             environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
-            environment |= {"GOMP_SPINCOUNT": count} if count else {}
-            done = subprocess.run(
-                [sys.executable, __file__, "measure"], env=environment, check=True, capture_output=True, text=True
-            )
-            found[busy, spin] = json.loads(done.stdout)
-        if busy:
-            other.terminate()
-    print(f"ms a step on one thread / on all {os.cpu_count()} cores; load before: {os.getloadavg()[0]:.1f}")
-    heads = [f"{'busy' if busy else 'idle'}, {spin}" for busy, spin in found]
-    print(f"{'network, image, batch':<36}" + "".join(f"{head:>20}" for head in heads))
+            environment |= {"GOMP_SPINCOUNT": count} if (count := SPINS[spin]) else {}
+            command = [sys.executable, __file__, "measure"]
+            started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(runs)]
+            results += [json.loads(process.communicate()[0]) for process in started]
+    print(f"ms a step on one thread / on all {os.cpu_count()} cores; load before: {load:.1f}")
+    heads = [f"{'two at once' if runs > 1 else 'alone'}, {spin}" for runs, spin in found]
+    print(f"{'network, image, batch':<34}" + "".join(f"{head:>24}" for head in heads))
     for at, (name, shape, size) in enumerate(CASES):
-        times = "".join(f"{one[at][0]:>11.2f} /{one[at][1]:>7.2f}" for one in found.values())
-        print(f"{f'{name}, {shape}, {size}':<36}{times}")
+        times = [[median(one[at][threads] for one in results) for threads in (0, 1)] for results in found.values()]
+        print(f"{f'{name}, {shape}, {size}':<34}" + "".join(f"{one:>15.2f} /{every:>7.2f}" for one, every in times))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ KDLAB_DATA=... python tests/benchmarks/training.py [--epochs N] [--rounds N] [--
 The task: MNIST, from a trained 784-1200-1200-10 into a 784-800-800-10, batches of 256, Adam, T = 4. Each case runs in a
 process of its own, in every round one after the other; ratios are taken within a round, and their median is printed.
 The libraries get virtual environments of their own (kept in FOLDER, where one is given) that see this one's torch; one
-that cannot be installed or run says so. The machine should have nothing else to do: the load is printed.
+that cannot be installed or run says so. The machine should have nothing else to do: the load is printed. kdlab's
+learning rate falls by a cosine where the others' stands still, so that in two epochs its student learns less; KD-Lib's
+soft loss is a squared distance.
 """
 
 import json
@@ -34,6 +36,8 @@ INSTALL = {
     "torchdistill": [["torchdistill==1.1.5"]],
     "kdlib": [["--no-deps", "KD-Lib==0.0.32"], ["matplotlib", "tensorboard", "tqdm", "pandas"]],
 }
+# Without what kdlab sets for itself: how long torch's threads wait.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
 Result = dict[str, Any]
 
 
@@ -52,8 +56,8 @@ def make_environment(peer: str, folder: Path) -> Path:
 
 
 def run(python: Path | str, script: str, *arguments: str) -> Result:
-    """Run one case in a process of its own and return its line of JSON."""
-    done = subprocess.run([python, PEERS / script, *arguments], capture_output=True, text=True)
+    """Run one case in a process of its own, with the environment as it was, and return its line of JSON."""
+    done = subprocess.run([python, PEERS / script, *arguments], env=ENVIRONMENT, capture_output=True, text=True)
     try:
         result: Result = json.loads(done.stdout.strip().splitlines()[-1])
     except (IndexError, json.JSONDecodeError):
@@ -117,6 +121,7 @@ def main(epochs: int, rounds: int, environments: Path | None, as_json: bool) -> 
                 here[peer] = str(make_environment(peer, folder))
             except (subprocess.CalledProcessError, OSError) as error:
                 failed[peer] = str(error)
+        load = os.getloadavg()[0]
         teacher = fit("mnist", "mlp:1200x2", epochs=3, batch_size=256)
         file = Path(scratch, "teacher.safetensors")
         file.write_bytes(to_bytes({name: one.contiguous() for name, one in teacher.state_dict().items()}))
@@ -130,7 +135,6 @@ def main(epochs: int, rounds: int, environments: Path | None, as_json: bool) -> 
             "floor, float32": [sys.executable, "case_floor.py", str(epochs), "float32"],
             **{name: [python, f"peer_{name}.py", *given] for name, python in here.items()},
         }
-        load = os.getloadavg()[0]
         results = measure(cases, rounds) | {peer: [{"error": error}] for peer, error in failed.items()}
     floors = {name: f"floor, {fast}" if name in ("kdlab", f"floor, {fast}") else "floor, float32" for name in results}
     rows = sum_up(results, floors)

@@ -450,7 +450,7 @@ def test_the_teacher_is_asked_a_little_ahead_so_that_a_run_can_be_stopped() -> N
     draw(1, teacher=teacher, batch_size=1)
     assert teacher.count == AHEAD
     draw(AHEAD + 1, teacher=(later := Linear()), batch_size=1)
-    assert later.count == 30  # the rest of the epoch
+    assert later.count == 2 * AHEAD
 
 
 # --- the teacher's answers --------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from kdlab.core.events import Done, KnobsTurned, Opened, Phase, Probe, Progress,
 from kdlab.core.objectives import Part, hinton, soft_divergence
 from kdlab.core.seeding import seeded
 from kdlab.core.spec import Spec
+from kdlab.core.teams import Learner, make_teams
 from kdlab.core.training import Diverged
 from kdlab.registry import OBJECTIVES, Entry, InputError
 
@@ -155,6 +156,17 @@ def test_the_callers_number_of_threads_is_left_alone() -> None:
         torch.set_num_threads(before)
 
 
+def test_the_callers_denormal_numbers_are_left_alone() -> None:
+    tiny = torch.full((1,), 1e-39)
+    for flush in (False, True):
+        torch.set_flush_denormal(flush)
+        try:
+            fit("digits", "mlp:8x1", epochs=1)
+            assert bool(tiny.mul(1.0).item()) is not flush
+        finally:
+            torch.set_flush_denormal(False)
+
+
 # --- student and baseline ---------------------------------------------------------------------------------------------
 
 
@@ -210,6 +222,36 @@ def test_results_are_of_the_test_and_of_the_validation_images() -> None:
             wrong = int((predict(module, split).argmax(1) != split.labels).sum())
             assert scores[network] == {"errors": wrong, "accuracy": 1 - wrong / len(split)}
             assert scores["examples"] == len(split)
+
+
+class Crosswise(nn.Module):
+    """A network whose gradient lies in memory otherwise than its weights do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with seeded(torch.device("cpu"), 0, "crosswise"):
+            self.weight = nn.Parameter(torch.randn(32, 64) / 8)
+            self.head = nn.Linear(32, 10)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.head(torch.einsum("bi,oi->bo", inputs.flatten(1), self.weight).relu())
+        return logits
+
+
+def test_a_network_of_any_layout_learns_as_with_torchs_own_adam() -> None:
+    data = load("digits")
+    mine, theirs = Crosswise(), Crosswise()
+    inputs, labels = data.train.inputs(slice(64)), data.train.labels[:64]
+    (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(mine(inputs), labels), [mine.weight])
+    assert gradient.stride() != mine.weight.stride()  # or this test shows nothing
+    (team,) = make_teams([Learner("mine", mine, 0)], torch.float32, "")
+    optimizer = torch.optim.Adam(theirs.parameters(), 1e-2)
+    for _ in range(3):
+        team.step(inputs, labels, None, 1e-2)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(theirs(inputs), labels).backward()
+        optimizer.step()
+    torch.testing.assert_close(mine.state_dict(), theirs.state_dict(), rtol=1e-4, atol=1e-5)
 
 
 # --- the transfer set -------------------------------------------------------------------------------------------------
