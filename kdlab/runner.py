@@ -24,6 +24,10 @@ State = Literal["idle", "starting", "running", "paused", "stopped", "done", "fai
 ENDS = ("stopped", "done", "failed")
 # Seconds without a run after which a worker gives its memory back; the next start makes a new one.
 IDLE = 600.0
+# How often a waiting thread of GNU OpenMP, which computes for torch on Linux, looks for work before it gives its core
+# away: 300,000 times if left to itself. Two runs at once then take up to eight times as long as with so few, and a page
+# beside a run waits; a run alone takes up to 1.4 times as long: `python tests/benchmarks/threads.py`.
+SPINS = "2000"
 log = logging.getLogger("kdlab")
 
 
@@ -155,6 +159,7 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the server, which ends the worker
     with contextlib.suppress(AttributeError):
         os.nice(5)  # what people touch comes before what trains
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     with contextlib.suppress(Deserted):
         while pipe.poll(IDLE):
             command, value = _hear(pipe)

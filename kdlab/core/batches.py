@@ -37,13 +37,13 @@ def batches(
         other = torch.randint(views.count, (whole,), generator=draw_other).to(device)
         shown = ((first_view[order] + epoch) % views.count).to(device)
         index, asked = examples[order.to(device)], teach(shown, other)
-        for ahead in torch.split(torch.arange(whole, device=device), AHEAD * batch_size):
-            if answers:
+        for start in range(0, whole, batch_size):
+            if answers and start % (AHEAD * batch_size) == 0:
+                ahead = slice(start, start + AHEAD * batch_size)
                 answers.prepare(index[ahead], asked[ahead])
-            for now in torch.split(ahead, batch_size):
-                inputs, labels = views.inputs(index[now], shown[now], dtype), split.labels[index[now]]
-                guide = answers(index[now], asked[now]) if answers else None
-                yield inputs, labels, guide
+            now = slice(start, start + batch_size)
+            inputs, labels = views.inputs(index[now], shown[now], dtype), split.labels[index[now]]
+            yield inputs, labels, answers(index[now], asked[now]) if answers else None
         epoch += 1
 
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import kdlab.core  # isort: skip  # noqa: F401  (before torch: it says how long its threads wait)
 import torch
 
 from kdlab.core import models

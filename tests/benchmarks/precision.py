@@ -32,9 +32,7 @@ def main() -> None:
         print(f"{network}: float32 {exact} mean {mean(exact):.1f}; fast {fast} mean {mean(fast):.1f}; ", end="")
         paired = stdev(b - a for a, b in zip(exact, fast, strict=True)) / sqrt(seeds)
         alone = stdev(exact) / sqrt(seeds)
-        print(
-            f"difference {difference:+.1f}; standard errors: of it {error:.1f}, paired {paired:.1f}, of float32 {alone:.1f}"
-        )
+        print(f"difference {difference:+.1f}, standard error {error:.1f}, paired {paired:.1f}, float32 {alone:.1f}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 python tests/benchmarks/threads.py
 
 Each network trains on one thread and on all, alone and beside another process that does the same, as with two visitors;
-with kdlab's setting of GOMP_SPINCOUNT (`kdlab/core/__init__.py`) and with GNU OpenMP's own, in turns. Medians.
+with the GOMP_SPINCOUNT of the page's worker (`kdlab/runner.py`) and with GNU OpenMP's own, in turns. Medians.
 """
 
 import json
@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 from statistics import median
+
+from kdlab.runner import SPINS
 
 CASES = [
     ("mlp:256x2", (1, 8, 8), 32),
@@ -23,16 +25,16 @@ CASES = [
     ("cnn:width=8", (1, 28, 28), 128),
     ("cnn:width=16", (1, 28, 28), 128),
 ]
-SPINS = {"kdlab's": None, "GNU's own": "300000"}  # what libgomp takes when nothing is set, on idle cores
+SETTINGS = {"page": SPINS, "GNU": "300000"}  # the latter is what libgomp takes by itself
 TURNS, ROUNDS, STEPS = 2, 5, 20
 
 
 def measure() -> None:
     """Print the milliseconds of each case on one thread and on all, as one line of JSON."""
-    from kdlab.core.machine import choose_precision  # first, because it sets what torch's threads read once
-    import torch  # isort: skip
+    import torch
 
     from kdlab.core import models
+    from kdlab.core.machine import choose_precision
     from kdlab.core.teams import Learner, make_teams
 
     torch.set_flush_denormal(True)
@@ -56,12 +58,11 @@ def measure() -> None:
 
 
 def main() -> None:
-    found: dict[tuple[int, str], list[list[list[float]]]] = {(runs, spin): [] for runs in (1, 2) for spin in SPINS}
+    found: dict[tuple[int, str], list[list[list[float]]]] = {(runs, spin): [] for runs in (1, 2) for spin in SETTINGS}
     load = os.getloadavg()[0]
     for _ in range(TURNS):
         for (runs, spin), results in found.items():
-            environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
-            environment |= {"GOMP_SPINCOUNT": count} if (count := SPINS[spin]) else {}
+            environment = os.environ | {"GOMP_SPINCOUNT": SETTINGS[spin]}
             command = [sys.executable, __file__, "measure"]
             started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(runs)]
             results += [json.loads(process.communicate()[0]) for process in started]

@@ -36,8 +36,6 @@ INSTALL = {
     "torchdistill": [["torchdistill==1.1.5"]],
     "kdlib": [["--no-deps", "KD-Lib==0.0.32"], ["matplotlib", "tensorboard", "tqdm", "pandas"]],
 }
-# Without what kdlab sets for itself: how long torch's threads wait.
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
 Result = dict[str, Any]
 
 
@@ -56,8 +54,8 @@ def make_environment(peer: str, folder: Path) -> Path:
 
 
 def run(python: Path | str, script: str, *arguments: str) -> Result:
-    """Run one case in a process of its own, with the environment as it was, and return its line of JSON."""
-    done = subprocess.run([python, PEERS / script, *arguments], env=ENVIRONMENT, capture_output=True, text=True)
+    """Run one case in a process of its own and return its line of JSON."""
+    done = subprocess.run([python, PEERS / script, *arguments], capture_output=True, text=True)
     try:
         result: Result = json.loads(done.stdout.strip().splitlines()[-1])
     except (IndexError, json.JSONDecodeError):

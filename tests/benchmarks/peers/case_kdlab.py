@@ -7,7 +7,6 @@ are in them. All 60,000 training images are learnt from, and the student alone i
 import sys
 from pathlib import Path
 
-import kdlab.core  # isort: skip  # noqa: F401  (before torch: it says how long torch's threads wait)
 import torch
 from common_task import BATCH, HARD_WEIGHT, LEARNING_RATE, SEED, SOFT_WEIGHT, TEMPERATURE, arguments, report
 
