@@ -84,7 +84,8 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
         data = load(dataset).to(place)
         for spec in specs:
             check_transfer_size(spec, data)
-            check_size(make_views(spec.augmentation, data.train.images).count, len(data.train), len(data.classes))
+        for augmentation in {spec.augmentation for spec in specs}:
+            check_size(make_views(augmentation, data.train.images).count, len(data.train), len(data.classes))
         students = [make_network(spec.student, data, spec.seed, "student") for spec in specs]
         began = time.perf_counter()
         if isinstance(teacher, str):
