@@ -12,12 +12,12 @@ their functions only, so that a page can list them without paying for torch.
 import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 __all__ = [
-    "AUGMENTATIONS", "DATASETS", "MODELS", "OBJECTIVES", "TEACHINGS",
-    "Entry", "InputError", "Knob", "Registry", "UnknownNameError", "read_options",
+    "AUGMENTATIONS", "DATASETS", "EXPERIMENTS", "MODELS", "OBJECTIVES", "TEACHINGS",
+    "Entry", "InputError", "Knob", "Registry", "UnknownNameError", "knob_field", "knob_fields", "read_options",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -64,6 +64,17 @@ class Knob:
             limits = "" if self.kind is bool else f" from {self.minimum:g} to {self.maximum:g}"
             raise InputError(f"{self.label} ({self.key}) must be {what}{limits}, not {value!r}.")
         return number  # type: ignore[no-any-return]
+
+
+def knob_field(key: str, label: str, default: float, minimum: float, maximum: float, help: str, **rest: Any) -> Any:
+    """Return a dataclass field that is a knob: a whole number unless `kind` says otherwise."""
+    knob = Knob(key, label, default, minimum, maximum, help, **({"kind": int} | rest))
+    return field(default=default, metadata={"knob": knob})
+
+
+def knob_fields(owner: type) -> dict[str, Knob]:
+    """Return the knobs among the fields of a dataclass, by key."""
+    return {item.name: item.metadata["knob"] for item in fields(owner) if "knob" in item.metadata}
 
 
 def read_options(owner: str, argument: str, knobs: tuple[Knob, ...]) -> dict[str, float]:
@@ -163,6 +174,7 @@ class Registry(Mapping[str, Entry]):
 
 
 DATASETS = Registry("data set")
+EXPERIMENTS = Registry("experiment")
 MODELS = Registry("model")
 OBJECTIVES = Registry("objective")
 AUGMENTATIONS = Registry("augmentation")

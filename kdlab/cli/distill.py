@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kdlab.core.spec import PRECISIONS, Spec
+from kdlab.core.spec import PRECISIONS, SCHEDULES, Spec
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, Knob, Registry
 
 __all__ = ["distill"]
@@ -40,6 +40,7 @@ def _spec_options(command: Command) -> Command:
         _name_option("teacher-augmentation", AUGMENTATIONS, "the same for the teacher's own training"),
         _name_option("teaching", TEACHINGS, "which views of the images the teacher answers"),
         click.option("--precision", metavar="NAME", help=f"of products in training: {', '.join(PRECISIONS)}."),
+        click.option("--schedule", metavar="NAME", help=f"of the learning rate: {', '.join(SCHEDULES)}."),
     ]
     knobs: dict[str, tuple[Knob, list[str]]] = {}
     for entry in OBJECTIVES.values():

@@ -132,8 +132,8 @@ def _events(
     ]
     examples = transfer_set(data.train, spec.transfer_size, spec.shuffle_seed)
     yield from train(
-        "student", "Distilling the student beside its baseline", learners, data, examples, views, spec,
-        epochs=spec.epochs, live=live, answers=teaching.answers(data, spec),
+        "student", "Distilling the student beside its baseline", learners, data.train, examples, views, spec,
+        epochs=spec.epochs, live=live, answers=teaching.answers(data, spec), watch=data.test,
     )  # fmt: skip
     seconds = {"teacher": teaching.seconds, "student": time.perf_counter() - live.waited - began}
 

@@ -59,7 +59,15 @@ def fit_many(
             everything = torch.arange(len(data.train), device=place)
             views = make_views(spec.teacher_augmentation, data.train.images)
             for _ in train(
-                "teacher", "", learners, data, everything, views, spec, epochs=spec.teacher_epochs, live=LiveKnobs(spec)
+                "teacher",
+                "",
+                learners,
+                data.train,
+                everything,
+                views,
+                spec,
+                epochs=spec.teacher_epochs,
+                live=LiveKnobs(spec),
             ):
                 pass
     return [module.eval() for module in modules]
@@ -126,9 +134,9 @@ def _distill_together(specs: list[Spec], students: list[nn.Module], teacher: Tea
         history.append(Probe("teacher", 0, {"teacher": told.cpu().numpy()}))
     began = time.perf_counter()
     for event in train(
-        "student", "", learners, data, transfer_set(data.train, spec.transfer_size, spec.shuffle_seed),
+        "student", "", learners, data.train, transfer_set(data.train, spec.transfer_size, spec.shuffle_seed),
         make_views(spec.augmentation, data.train.images), spec,
-        epochs=spec.epochs, live=LiveKnobs(spec), answers=teacher.answers(data, spec),
+        epochs=spec.epochs, live=LiveKnobs(spec), answers=teacher.answers(data, spec), watch=data.test,
     ):  # fmt: skip
         for own, history in zip(names, histories, strict=True):
             history.append(_own(event, own))

@@ -20,6 +20,8 @@ WIDTH = Knob("width", "Width", 32, 1, 16_384, "units or channels of a layer", ki
 DEPTH = Knob("depth", "Depth", 2, 1, 64, "hidden layers", kind=int)
 DROPOUT = Knob("dropout", "Dropout", 0.0, 0.0, 0.99, "share of hidden units dropped in training")
 INPUT_DROPOUT = Knob("input_dropout", "Input dropout", 0.0, 0.0, 0.99, "share of inputs dropped in training")
+MAX_NORM = Knob("max_norm", "Max-norm", 0.0, 0.0, 1e3, "largest length of a hidden unit's incoming weights; 0: any")
+CONVOLUTIONS = Knob("convolutions", "Convolutions", 1, 1, 16, "convolutions in each of the two stages", kind=int)
 
 # Below this side length the image networks keep their first layers' resolution, as is usual for CIFAR's 32 × 32.
 SMALL_IMAGE = 64
@@ -41,8 +43,8 @@ def build(name: str, shape: Shape, classes: int) -> "nn.Module":
 @MODELS.add(
     "mlp",
     label="Multi-layer perceptron",
-    help="mlp:WIDTHxDEPTH[:dropout=P][:input_dropout=P]",
-    knobs=(DROPOUT, INPUT_DROPOUT),
+    help="mlp:WIDTHxDEPTH[:dropout=P][:input_dropout=P][:max_norm=C]",
+    knobs=(DROPOUT, INPUT_DROPOUT, MAX_NORM),
     examples=(
         "mlp:16x1",
         "mlp:32x1",
@@ -53,7 +55,10 @@ def build(name: str, shape: Shape, classes: int) -> "nn.Module":
     ),
 )
 def mlp(argument: str, shape: Shape, classes: int) -> "nn.Module":
-    """Return `DEPTH` hidden layers of `WIDTH` rectified linear units, with dropout where it is asked for."""
+    """Return `DEPTH` hidden layers of `WIDTH` rectified linear units, with dropout and a max-norm where asked for.
+
+    The max-norm (Srivastava et al. 2014, section 5.1) is kept in training, after each step.
+    """
     from torch import nn
 
     size, _, rest = argument.partition(":")
@@ -70,24 +75,37 @@ def mlp(argument: str, shape: Shape, classes: int) -> "nn.Module":
         if options["dropout"]:
             layers.append(nn.Dropout(options["dropout"]))
         features = width
-    return nn.Sequential(*layers, nn.Linear(features, classes))
+    network = nn.Sequential(*layers, nn.Linear(features, classes))
+    network.max_norm = options["max_norm"]  # type: ignore[assignment]  # held by whoever trains it
+    return network
 
 
-@MODELS.add("cnn", label="Small convolutional network", help="cnn[:width=CHANNELS]", knobs=(WIDTH,))
+@MODELS.add(
+    "cnn",
+    label="Small convolutional network",
+    help="cnn[:width=CHANNELS][:convolutions=N][:dropout=P]",
+    knobs=(WIDTH, CONVOLUTIONS, DROPOUT),
+)
 def cnn(argument: str, shape: Shape, classes: int) -> "nn.Module":
-    """Return two 3×3 convolution stages of `width` and twice as many channels, pooled, and one linear layer."""
+    """Return two stages of 3×3 convolutions with `width` and twice as many channels, pooled, and one linear layer."""
     from torch import nn
 
-    width = int(read_options(f"model 'cnn:{argument}'", argument, MODELS["cnn"].knobs)["width"])
+    options = read_options(f"model 'cnn:{argument}'", argument, MODELS["cnn"].knobs)
+    width, convolutions = int(options["width"]), int(options["convolutions"])
 
     def stage(inputs: int, outputs: int) -> list["nn.Module"]:
-        convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
+        layers: list[nn.Module] = []
+        for channels in (inputs, *[outputs] * (convolutions - 1)):
+            convolution = nn.Conv2d(channels, outputs, 3, padding=1, bias=False)
+            layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
+        return [*layers, nn.MaxPool2d(2, ceil_mode=True)]
 
     # Two halvings, rounded up: the size of what is left is known before the first image comes.
     rows, columns = (-(-side // 4) for side in shape[1:])
-    head = nn.Linear(2 * width * rows * columns, classes)
-    return nn.Sequential(*stage(shape[0], width), *stage(width, 2 * width), nn.Flatten(), head)
+    head: list[nn.Module] = [nn.Flatten(), nn.Linear(2 * width * rows * columns, classes)]
+    if options["dropout"]:
+        head.insert(1, nn.Dropout(options["dropout"]))
+    return nn.Sequential(*stage(shape[0], width), *stage(width, 2 * width), *head)
 
 
 def _needs_no_argument(model: str, argument: str) -> None:

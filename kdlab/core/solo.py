@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from kdlab.core.evaluation import evaluating
 from kdlab.core.seeding import seeded
+from kdlab.core.stack import constrain
 
 __all__ = ["Solo"]
 
@@ -43,7 +44,10 @@ class Solo:
         ]
 
     def refresh(self) -> None:
-        """Do nothing: the leaves are the parameters."""
+        """Keep the network's max-norm, if it has one; the leaves are the parameters."""
+        if most := float(getattr(self._module, "max_norm", 0.0)):
+            for layer in [layer for layer in self._module.modules() if isinstance(layer, nn.Linear)][:-1]:
+                constrain(layer.weight, most)
 
     def store(self) -> None:
         """Do nothing: the module is trained in place."""

@@ -7,16 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kdlab.core import augmentation, data, models, objectives  # noqa: F401  (they fill the registries)
-from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError, Knob, read_options
+from kdlab.registry import (
+    AUGMENTATIONS,
+    DATASETS,
+    MODELS,
+    OBJECTIVES,
+    TEACHINGS,
+    InputError,
+    Knob,
+    knob_field,
+    knob_fields,
+    read_options,
+)  # fmt: skip
 
-__all__ = ["PRECISIONS", "Spec", "check_knobs", "knob_defaults"]
+__all__ = ["PRECISIONS", "SCHEDULES", "Spec", "check_knobs", "knob_defaults"]
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-
-
-def _knob(key: str, label: str, default: float, minimum: float, maximum: float, help: str, **rest: Any) -> Any:
-    knob = Knob(key, label, default, minimum, maximum, help, **({"kind": int} | rest))
-    return field(default=default, metadata={"knob": knob})
+SCHEDULES = ("cosine", "constant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +33,9 @@ class Spec:
     `teacher` and `student` are names of models; for a module made in Python they only say what it was.
     `transfer_size` counts the training images that student and baseline see (0: all of them), `augmentation` moves
     these, and `teaching` says what the teacher is shown of them; `teacher_augmentation` is for the teacher's own
-    training. `precision` is that of products in training ("auto": what the machine does fastest). `batch_seed` fixes
-    batches, views and transfer set where it is given, so that `seed` fixes weights and dropout alone.
+    training. `precision` is that of products in training ("auto": what the machine does fastest). `schedule`: the
+    learning rate falls to 0 by a cosine, or stays. `batch_seed` fixes batches, views and transfer set where it is
+    given, so that `seed` fixes weights and dropout alone.
     """
 
     dataset: str = "digits"
@@ -39,22 +47,22 @@ class Spec:
     teacher_augmentation: str = "none"
     teaching: str = "consistent"
     precision: str = "auto"
+    schedule: str = "cosine"
     batch_seed: int | None = None
-    transfer_size: int = _knob(
+    transfer_size: int = knob_field(
         "transfer_size", "Transfer set", 0, 0, 10_000_000, "images that student and baseline learn from; 0 means all"
     )
-    epochs: int = _knob("epochs", "Epochs", 20, 1, 100_000, "passes over the transfer set")
-    teacher_epochs: int = _knob("teacher_epochs", "Teacher epochs", 20, 1, 100_000, "passes over the training set")
-    batch_size: int = _knob("batch_size", "Batch size", 64, 1, 1_000_000, "images in one step", scale="log")
-    learning_rate: float = _knob(
-        "learning_rate", "Learning rate", 1e-3, 1e-6, 10.0, "Adam's, falling to 0 by a cosine", kind=float, scale="log"
+    epochs: int = knob_field("epochs", "Epochs", 20, 1, 100_000, "passes over the transfer set")
+    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 20, 1, 100_000, "passes over the training set")
+    batch_size: int = knob_field("batch_size", "Batch size", 64, 1, 1_000_000, "images in one step", scale="log")
+    learning_rate: float = knob_field(
+        "learning_rate", "Learning rate", 1e-3, 1e-6, 10.0, "Adam's", kind=float, scale="log"
     )
-    seed: int = _knob("seed", "Seed", 0, 0, 2**31 - 1, "fixes weights, batches and dropout")
+    seed: int = knob_field("seed", "Seed", 0, 0, 2**31 - 1, "fixes weights, batches and dropout")
 
     def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):
-            if knob := item.metadata.get("knob"):
-                object.__setattr__(self, item.name, knob.check(getattr(self, item.name)))
+        for key, knob in knob_fields(type(self)).items():
+            object.__setattr__(self, key, knob.check(getattr(self, key)))
         for registry, name in (
             (DATASETS, self.dataset), (OBJECTIVES, self.objective), (TEACHINGS, self.teaching),
         ):  # fmt: skip
@@ -66,6 +74,8 @@ class Spec:
             read_options(f"augmentation {name!r}", argument, entry.knobs)
         if self.precision not in PRECISIONS:
             raise InputError(f"There is no precision {self.precision!r}; known: {', '.join(PRECISIONS)}.")
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"There is no schedule {self.schedule!r}; known: {', '.join(SCHEDULES)}.")
         if self.batch_seed is not None:
             object.__setattr__(self, "batch_seed", self.run_knobs()["seed"].check(self.batch_seed))
         for name in (self.teacher, self.student):
@@ -92,7 +102,7 @@ class Spec:
     @classmethod
     def run_knobs(cls) -> dict[str, Knob]:
         """Return the knobs of the run itself (epochs, batch size, …) by key."""
-        return {item.name: item.metadata["knob"] for item in dataclasses.fields(cls) if item.metadata}
+        return knob_fields(cls)
 
     def replace(self, **changes: Any) -> "Spec":
         """Return a copy with these fields changed."""

@@ -15,19 +15,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Plan", "Stack", "plan"]
+__all__ = ["Plan", "Stack", "constrain", "plan"]
 
 BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What must agree for perceptrons to be stacked: input features, depth, classes, and dropout before each layer."""
+    """What must agree for perceptrons to be stacked.
+
+    Input features, depth, classes, dropout before each layer, and the most that a hidden unit's weights may measure (0:
+    any).
+    """
 
     features: int
     depth: int
     classes: int
     dropout: tuple[float, ...]
+    max_norm: float
 
 
 def plan(module: nn.Module) -> Plan | None:
@@ -59,7 +64,9 @@ def plan(module: nn.Module) -> Plan | None:
         elif isinstance(layer, nn.Linear):
             dropout.append(pending)
             pending = 0.0
-    return Plan(linear[0].in_features, len(linear), linear[-1].out_features, tuple(dropout))
+    return Plan(
+        linear[0].in_features, len(linear), linear[-1].out_features, tuple(dropout), getattr(module, "max_norm", 0.0)
+    )
 
 
 def _is_altered(module: nn.Module) -> bool:
@@ -157,6 +164,8 @@ class Stack:
 
     def refresh(self) -> None:
         """Take what an optimiser did to `parameters` over into `leaves`."""
+        for weight in self._weights[:-2:2] if self.plan.max_norm else ():
+            constrain(weight, self.plan.max_norm)
         if self._working is not self._master:
             self._working.copy_(self._master)
 
@@ -170,6 +179,11 @@ class Stack:
             for layer, weight, bias in zip(layers, weights, biases, strict=True):
                 layer.weight.copy_(weight[: layer.out_features, : layer.in_features])
                 layer.bias.copy_(bias[: layer.out_features, 0])
+
+
+def constrain(weight: Tensor, most: float) -> None:
+    """Shorten the rows of `weight` (…, outputs, inputs) that are longer than `most` (Srivastava et al. 2014, 5.1)."""
+    weight.mul_(most / weight.norm(dim=-1, keepdim=True).clamp(min=most))
 
 
 def _cut(flat: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:

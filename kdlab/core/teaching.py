@@ -45,8 +45,8 @@ def teach(module: nn.Module, data: Dataset, spec: Spec, live: LiveKnobs) -> Even
     everything = torch.arange(len(data.train), device=data.train.labels.device)
     views = make_views(spec.teacher_augmentation, data.train.images)
     yield from train(
-        "teacher", "Training the teacher", [learner], data, everything, views, spec,
-        epochs=spec.teacher_epochs, live=live,
+        "teacher", "Training the teacher", [learner], data.train, everything, views, spec,
+        epochs=spec.teacher_epochs, live=live, watch=data.test,
     )  # fmt: skip
 
 

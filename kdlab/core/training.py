@@ -12,11 +12,12 @@ from kdlab.core import models
 from kdlab.core.answers import Answers
 from kdlab.core.augmentation import Views
 from kdlab.core.batches import batches
-from kdlab.core.data import Dataset
+from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import predict
 from kdlab.core.events import Event, KnobsTurned, Phase, Probe, Step
 from kdlab.core.machine import choose_precision, count_operations, set_threads
 from kdlab.core.seeding import seeded
+from kdlab.core.selection import Selection
 from kdlab.core.spec import Spec, check_knobs
 from kdlab.core.teams import Learner, Team, make_teams
 
@@ -62,29 +63,34 @@ def make_network(name: str, data: Dataset, seed: int, purpose: str) -> nn.Module
 
 
 def train(
-    phase: str, label: str, learners: Sequence[Learner], data: Dataset, examples: Tensor, views: Views, spec: Spec, *,
-    epochs: int, live: LiveKnobs, answers: Answers | None = None,
+    phase: str, label: str, learners: Sequence[Learner], split: Split, examples: Tensor, views: Views, spec: Spec, *,
+    epochs: int, live: LiveKnobs, answers: Answers | None = None, watch: Split | None = None,
+    selection: Selection | None = None,
 ) -> Events:  # fmt: skip
     """Train networks side by side, each on the same batches with the same optimiser, and yield what happens.
 
-    `examples` int64: the training images that are learnt from, of which `views` are shown; `answers`: the teacher's.
-    The test set of `data` is only looked at. Raises Diverged.
+    `examples` int64: the images of `split` that are learnt from, of which `views` are shown; `answers`: the teacher's.
+    `watch`: images that are only looked at, after each epoch; `selection` keeps the weights that suit them best.
+    Raises Diverged.
     """
     device, batch_size = examples.device, min(spec.batch_size, len(examples))
     dtype = choose_precision(spec.precision, learners[0].module, device)
     teams = list(make_teams(learners, dtype, phase))
-    _set_threads(teams, data.train.inputs(slice(batch_size)), dtype)
+    _set_threads(teams, split.inputs(slice(batch_size)), dtype)
     steps_per_epoch = len(examples) // batch_size
     total = epochs * steps_per_epoch
-    seen = batches(data.train, examples, views, spec, batch_size, phase, dtype, answers)
+    seen = batches(split, examples, views, spec, batch_size, phase, dtype, answers)
     stride = _stride(device)
     pending: list[Tensor] = []
     first_losses: Losses = {}
     try:
         yield from live.emit(Phase(phase, label, total, steps_per_epoch), phase)
-        yield from live.emit(_probe(phase, 0, teams, data), phase)
+        if watch is not None:
+            yield from live.emit(_probe(phase, 0, teams, watch), phase)
         for step, (inputs, labels, guide) in enumerate(islice(seen, total), 1):
-            rate = spec.learning_rate * (1 + math.cos(math.pi * (step - 1) / total)) / 2
+            rate = spec.learning_rate
+            if spec.schedule == "cosine":
+                rate *= (1 + math.cos(math.pi * (step - 1) / total)) / 2
             pending.append(torch.cat([team.step(inputs, labels, guide, rate) for team in teams]))
             epoch_ends = step % steps_per_epoch == 0
             if epoch_ends or len(pending) == stride:
@@ -94,8 +100,11 @@ def train(
                     _check(losses, first_losses, made, spec)
                     yield from live.emit(Step(phase, made, losses), phase, step)
                 pending = []
-            if epoch_ends:
-                yield from live.emit(_probe(phase, step, teams, data, final=step == total), phase, step)
+            if epoch_ends and watch is not None:
+                probe = _probe(phase, step, teams, watch, final=step == total)
+                if selection is not None:
+                    selection.consider(probe, teams, watch)
+                yield from live.emit(probe, phase, step)
     finally:
         for team in teams:
             team.network.store()
@@ -106,15 +115,15 @@ def _stride(device: torch.device) -> int:
     return 1 if device.type == "cpu" else 16
 
 
-def _probe(phase: str, step: int, teams: Sequence[Team], data: Dataset, final: bool = False) -> Probe:
-    """Look at the test images: as in training, but for the last time, which is quoted, in float32."""
+def _probe(phase: str, step: int, teams: Sequence[Team], watch: Split, final: bool = False) -> Probe:
+    """Look at the watched images: as in training, but for the last time, which is quoted, in float32."""
     logits: dict[str, Tensor] = {}
     for team in teams:
         if final:
             team.network.store()
-            logits |= {one.name: predict(one.module, data.test) for one in team.learners}
+            logits |= {one.name: predict(one.module, watch) for one in team.learners}
         else:
-            logits |= team.predict(data.test)
+            logits |= team.predict(watch)
     return Probe(phase, step, {name: values.cpu().numpy() for name, values in logits.items()})
 
 

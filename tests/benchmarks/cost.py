@@ -18,7 +18,7 @@ import torch
 from kdlab.core import models
 from kdlab.core.answers import Answers
 from kdlab.core.augmentation import make_views
-from kdlab.core.data.splits import Dataset, Split
+from kdlab.core.data.splits import Split
 from kdlab.core.machine import count_operations, prepared, set_threads
 from kdlab.core.objectives import hinton
 from kdlab.core.spec import Spec
@@ -81,7 +81,6 @@ def epoch(names: list[str], size: int, place: torch.device, asks: str = "bfloat1
     """Return the seconds of an epoch of distillation, the teacher's answers included, at best of several."""
     images = torch.randint(0, 256, (size, *SHAPE), dtype=torch.uint8)
     split = Split(images, torch.randint(0, 10, (size,))).to(place)
-    data = Dataset("made up", tuple("0123456789"), split, split, split.take(torch.arange(10, device=place)))
     spec = Spec(student=names[0], batch_size=BATCH, precision=asks)
     live, views = LiveKnobs(spec), make_views("none", split.images)
     modules = [models.build(name, SHAPE, 10).to(place) for name in names]
@@ -90,7 +89,7 @@ def epoch(names: list[str], size: int, place: torch.device, asks: str = "bfloat1
     everything = torch.arange(size, device=place)
     answers.prepare(everything, torch.zeros_like(everything))
     seconds = seconds_per_epoch(
-        train("student", "", learners, data, everything, views, spec, epochs=6, live=live, answers=answers)
+        train("student", "", learners, split, everything, views, spec, epochs=6, live=live, answers=answers)
     )
     return min(seconds)
 

@@ -14,7 +14,7 @@ from kdlab.registry import DATASETS, InputError, UnknownNameError
 DIFFERENT = Spec(
     dataset="mnist", teacher="cnn", student="module:Net", knobs={"temperature": 2.5, "t_squared": 0},
     augmentation="shift:pixels=1", teacher_augmentation="affine", teaching="fixed", precision="float32", batch_seed=3,
-    transfer_size=100, epochs=3, teacher_epochs=4, batch_size=7, learning_rate=0.25, seed=9,
+    schedule="constant", transfer_size=100, epochs=3, teacher_epochs=4, batch_size=7, learning_rate=0.25, seed=9,
 )  # fmt: skip
 
 

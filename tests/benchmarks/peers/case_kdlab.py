@@ -45,8 +45,8 @@ def main() -> None:
         examples = torch.arange(len(data.train), device=place)
         seconds = seconds_per_epoch(
             train(
-                "student", "", [learner], data, examples, make_views("none", data.train.images), spec, epochs=epochs,
-                live=live, answers=Teacher(teacher.to(place)).answers(data, spec),
+                "student", "", [learner], data.train, examples, make_views("none", data.train.images), spec,
+                epochs=epochs, live=live, answers=Teacher(teacher.to(place)).answers(data, spec), watch=data.test,
             )
         )  # fmt: skip
     precision = "float32" if sys.argv[3:] == ["float32"] else "chosen by kdlab"

@@ -1,0 +1,40 @@
+"""Early stopping: the weights with which each network did best on images that it does not learn from."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+from kdlab.core.data import Split
+from kdlab.core.events import Probe
+from kdlab.core.metrics import count_errors
+from kdlab.core.teams import Learner, Team
+
+__all__ = ["Selection"]
+
+
+class Selection:
+    """Keeps, of each network, the weights with the fewest errors (the earliest of several) and the step they stood at.
+
+    The images must be validation images: a choice made on the test set would flatter what is quoted.
+    """
+
+    def __init__(self) -> None:
+        self.errors: dict[str, int] = {}
+        self.steps: dict[str, int] = {}
+        self._weights: dict[str, dict[str, Any]] = {}
+
+    def consider(self, probe: Probe, teams: Sequence[Team], watch: Split) -> None:
+        """Take what the networks said of the images `watch` into account."""
+        labels = watch.labels.cpu().numpy()
+        for team in teams:
+            for learner in team.learners:
+                errors = count_errors(probe.logits[learner.name], labels)
+                if errors < self.errors.get(learner.name, len(labels) + 1):
+                    team.network.store()
+                    self.errors[learner.name], self.steps[learner.name] = errors, probe.step
+                    self._weights[learner.name] = deepcopy(learner.module.state_dict())
+
+    def restore(self, learners: Sequence[Learner]) -> None:
+        """Give each learner's module its best weights back."""
+        for learner in learners:
+            learner.module.load_state_dict(self._weights[learner.name])
