@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PairedTest", "confusion_matrix", "count_errors", "paired_test", "telling_example"]
+__all__ = ["PairedTest", "confusion_matrix", "count_errors", "cross_entropy", "paired_test", "telling_example"]
 
 Logits = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -15,6 +15,12 @@ Labels = NDArray[np.int64]
 def count_errors(logits: Logits, labels: Labels) -> int:
     """Return how many examples are misclassified."""
     return int((logits.argmax(1) != labels).sum())
+
+
+def cross_entropy(logits: Logits, labels: Labels) -> float:
+    """Return the cross-entropy with the labels, averaged over the examples (nats)."""
+    shifted = logits - logits.max(1, keepdims=True)
+    return float((np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels]).mean())
 
 
 def confusion_matrix(logits: Logits, labels: Labels) -> NDArray[np.int64]:

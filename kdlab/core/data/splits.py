@@ -27,11 +27,13 @@ VALIDATION_LIMIT = 5_000
 class Split:
     """Images, uint8 (examples, channels, height, width), and their labels, int64 (examples,).
 
+    `groups`, int64 (examples,): which examples belong together, as the frames of one recording do, or None.
     A loaded data set is kept for the next run: do not write into these tensors.
     """
 
     images: "Tensor"
     labels: "Tensor"
+    groups: "Tensor | None" = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -42,11 +44,12 @@ class Split:
 
     def take(self, index: "Tensor") -> "Split":
         """Return the examples at `index`, int64 (chosen,), in that order."""
-        return Split(self.images[index], self.labels[index])
+        return Split(self.images[index], self.labels[index], None if self.groups is None else self.groups[index])
 
     def to(self, device: "torch.device | str") -> "Split":
         """Return the split on `device`."""
-        return Split(self.images.to(device), self.labels.to(device))
+        groups = None if self.groups is None else self.groups.to(device)
+        return Split(self.images.to(device), self.labels.to(device), groups)
 
 
 @dataclass(frozen=True, eq=False)

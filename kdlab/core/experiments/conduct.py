@@ -1,0 +1,107 @@
+"""Runs an experiment from its plan to its report: all training first, then one look at the test set."""
+
+import platform
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+
+from kdlab.core.data import Split, load_events
+from kdlab.core.evaluation import predict
+from kdlab.core.experiments.events import Concluded, Event, Planned
+from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.forecast import forecast
+from kdlab.core.experiments.references import SOURCES
+from kdlab.core.experiments.store import Store
+from kdlab.core.experiments.study import Study, Trained
+from kdlab.core.machine import count_operations, prepared
+from kdlab.registry import EXPERIMENTS
+
+__all__ = ["reproduce_events"]
+
+
+def reproduce_events(
+    name: str, folder: Path, quick: bool = False, settings: Mapping[str, Any] | None = None
+) -> Generator[Event, None, dict[str, Any]]:
+    """Yield the events of the experiment called `name` and return its report; finished pieces are kept in `folder`.
+
+    `settings`: changes to the full or quick experiment's own. Raises InputError, Diverged.
+    """
+    entry, _ = EXPERIMENTS.find(name)
+    kind: type[Experiment] = entry.build  # type: ignore[assignment]
+    experiment = kind.of_size(quick, **(settings or {}))
+    began = perf_counter()
+    with prepared() as place:
+        data = (yield from load_events(experiment.dataset)).to(place)
+        store = Store(folder)
+        plan = forecast(experiment, data, store)
+        yield Planned(plan.pieces, plan.seconds)
+        study = Study(data, store, plan.costs)
+        finished: list[Finished] = []
+        for seed in range(experiment.seeds):
+            one = yield from experiment.train(study, seed)
+            finished.append(one)
+        # All is trained and chosen: only now is the test set looked at, and only once.
+        exams = examine(finished, data.test)
+        summary = experiment.sum_up(exams)
+        device = "cpu" if place.type == "cpu" else torch.cuda.get_device_name(place)
+    report: dict[str, Any] = {
+        "experiment": name,
+        "label": entry.label,
+        "size": "quick" if quick else "full",
+        "settings": asdict(experiment),
+        "rows": [row.to_dict() for row in summary.rows],
+        "claims": [claim.to_dict() for claim in summary.claims],
+        "charts": list(summary.charts),
+        "notes": list(summary.notes),
+        "sources": {key: SOURCES[key] for row in summary.rows for key in row.reference},
+        "examples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
+        "chosen": [dict(one.chosen) for one in finished],
+        "seconds": round(perf_counter() - began, 1),
+        "device": device,
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "versions": {"kdlab": version("kdlab"), "torch": str(torch.__version__), "python": platform.python_version()},
+    }
+    yield Concluded(report, summary.arrays)
+    return report
+
+
+def examine(finished: Sequence[Finished], test: Split) -> list[Exam]:
+    """Return what the networks of each seed say of the test set."""
+    labels = test.labels.cpu().numpy()
+    groups = None if test.groups is None else test.groups.cpu().numpy()
+    said: dict[str, np.ndarray[Any, np.dtype[np.float32]]] = {}
+
+    def ask(network: Trained) -> "np.ndarray[Any, np.dtype[np.float32]]":
+        if network.name not in said:  # a teacher that seeds share is asked once
+            said[network.name] = predict(network.module, test).cpu().numpy()
+        return said[network.name]
+
+    exams = []
+    for seed, one in enumerate(finished):
+        networks = {name: [own] if isinstance(own, Trained) else list(own) for name, own in one.networks.items()}
+        logits = {name: np.stack([ask(member) for member in own]) for name, own in networks.items()}
+        single = {name for name, own in one.networks.items() if isinstance(own, Trained)}
+        exams.append(
+            Exam(
+                seed, labels, {name: own[0] if name in single else own for name, own in logits.items()}, groups,
+                one.chosen, {name: own[0].curve for name, own in networks.items()},
+                {name: _size(own, test) for name, own in networks.items()},
+            )
+        )  # fmt: skip
+    return exams
+
+
+def _size(networks: Sequence[Trained], test: Split) -> dict[str, int]:
+    """Parameters and multiply-adds for one answer, of all networks together."""
+    image = test.inputs(slice(1))
+    return {
+        "parameters": sum(p.numel() for network in networks for p in network.module.parameters()),
+        "multiply_adds": sum(count_operations(network.module, image) // 2 for network in networks),
+    }

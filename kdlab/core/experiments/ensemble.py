@@ -1,0 +1,123 @@
+"""Ten networks, their ensemble, and the one network that it is distilled into (the paper's table 1, on images)."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.core.experiments.choosing import best_of, numbers
+from kdlab.core.experiments.events import Event
+from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.references import PAPER
+from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.together import combine, committee, with_dropout
+from kdlab.registry import EXPERIMENTS, knob_field
+
+if TYPE_CHECKING:
+    from kdlab.core.experiments.study import Study
+
+__all__ = ["Ensemble"]
+
+
+@EXPERIMENTS.add(
+    "ensemble",
+    label="Ensemble into one network",
+    help="a baseline, the mean of ten like it, dropout as an ensemble, and one network distilled from the ten",
+)
+@dataclass(frozen=True, kw_only=True)
+class Ensemble(Experiment):
+    """Distils an ensemble of equal networks into one of them; all see the same images in the same views."""
+
+    network: str = "mlp:256x2"
+    augmentation: str = "shift:pixels=2"
+    temperatures: str = "2,5,10"
+    members: int = knob_field("members", "Networks", 10, 2, 100, "in the ensemble")
+    epochs: int = knob_field("epochs", "Epochs", 25, 1, 10_000, "of every network")
+    hard_weight: float = knob_field("hard_weight", "Hard weight", 0.0, 0.0, 1.0, "pull towards the labels", kind=float)
+
+    quick: ClassVar = {"network": "mlp:64x2", "epochs": 4, "seeds": 1}
+
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+        """Train the members, a network with dropout, and a student at each temperature; choose the temperature."""
+        from kdlab.core.experiments.study import Course, Pupil
+
+        course = Course(epochs=self.epochs, seed=seed, augmentation=self.augmentation)
+        first = seed * 1000
+        pupils = [Pupil(self.network, first + at, name=f"network {at + 1}") for at in range(self.members)]
+        members = yield from study.learn(f"{self.members} networks, seed {seed}", pupils, course)
+        dropping = f"{self.network}:dropout=0.2"
+        (dropout,) = yield from study.learn(f"dropout, seed {seed}", [Pupil(dropping, first)], course)
+        temperatures = numbers(self.temperatures, "temperatures")
+        pupils = [
+            Pupil(
+                self.network, first + 999, "hinton",
+                {"temperature": one, "soft_weight": 1.0, "hard_weight": self.hard_weight}, f"T = {one:g}",
+            )
+            for one in temperatures
+        ]  # fmt: skip
+        students = yield from study.learn(f"distilled, seed {seed}", pupils, course, guide=committee(members))
+        best = best_of([study.logits(one) for one in students], study.data.validation)
+        draws = with_dropout(dropout, self.members)
+        return Finished(
+            {"members": members, "dropout": dropout, "draws": draws, "student": students[best]},
+            {"temperature": temperatures[best]},
+        )
+
+    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+        """Return errors, and the share of the ensemble's gain that one network keeps."""
+        labels = exams[0].labels
+        alone = np.stack([exam.wrong("members").mean(0) for exam in exams])
+        together = {
+            power: np.stack([(combine(exam.logits["members"], power).argmax(1) != labels) for exam in exams]).astype(
+                float
+            )
+            for power in (1.0, 0.0)
+        }
+        student, dropout, draws = (
+            np.stack([exam.wrong(name) for exam in exams]) for name in ("student", "dropout", "draws")
+        )
+        ensemble = together[0.0]
+        gain, kept = (alone - ensemble).sum(1), (alone - student).sum(1)
+        share = 100 * kept.mean() / gain.mean() if gain.mean() > 0 else float("nan")
+        rows = [
+            Row("one network (mean)", alone.sum(1)),
+            Row(f"ensemble of {self.members}, geometric mean", ensemble.sum(1), place=0),
+            Row(f"ensemble of {self.members}, arithmetic mean", together[1.0].sum(1), place=0),
+            Row("network with dropout", dropout.sum(1), place=0),
+            Row(f"the same, {self.members} draws", draws.sum(1), place=0),
+            Row("distilled single network", student.sum(1), place=0),
+            Row("share of the ensemble's gain kept", [share], "%", {PAPER: 86.4}),
+        ]
+        claims = [
+            Claim(
+                "The ensemble makes fewer errors than its networks do.", alone - ensemble,
+                f"{gain.mean():.1f} fewer of {alone.sum(1).mean():.1f}",
+            ),
+            Claim(
+                "One network distilled from the ensemble makes fewer errors than one trained on labels.",
+                alone - student, f"{kept.mean():.1f} fewer",
+            ),
+            Claim(
+                "It keeps at least 80 % of the ensemble's gain.", alone - student - 0.8 * (alone - ensemble),
+                f"{share:.0f} % kept",
+            ),
+        ]  # fmt: skip
+        sizes = list(range(1, self.members + 1))
+        by_size = np.array(
+            [[(combine(exam.logits["members"][:k], 0.0).argmax(1) != labels).sum() for k in sizes] for exam in exams]
+        )
+        level = [float(student.sum(1).mean())] * 2
+        chart: dict[str, Any] = {
+            "kind": "lines", "title": "Errors by the number of networks that answer together", "x": "networks",
+            "y": "test errors", "log": False, "series": [
+                {"name": "ensemble", "role": "teacher", "x": sizes, "y": by_size.mean(0).tolist()},
+                {"name": "distilled, one network", "role": "student", "x": [1, self.members], "y": level},
+            ],
+        }  # fmt: skip
+        arrays: dict[str, NDArray[Any]] = {
+            "labels": labels, "members": exams[0].logits["members"].astype(np.float16),
+            "student": exams[0].logits["student"].astype(np.float16),
+        }  # fmt: skip
+        return Summary(rows, claims, [chart], arrays)

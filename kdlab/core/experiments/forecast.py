@@ -1,0 +1,114 @@
+"""How long an experiment will take here: its pieces, rehearsed without training, times the pace of a few steps."""
+
+import statistics
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdlab.core.augmentation import make_views
+from kdlab.core.data import Dataset, Split
+from kdlab.core.evaluation import predict
+from kdlab.core.events import Step
+from kdlab.core.experiments.events import Event
+from kdlab.core.experiments.experiment import Experiment
+from kdlab.core.experiments.store import Store
+from kdlab.core.experiments.study import Course, Piece, Pupil, Study, Trained
+from kdlab.core.spec import Spec
+from kdlab.core.teams import Learner
+from kdlab.core.training import LiveKnobs, make_network, train
+
+__all__ = ["Plan", "forecast"]
+
+STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The pieces (label, seconds) of an experiment in order, the seconds of each by name, and their sum."""
+
+    pieces: tuple[tuple[str, float], ...]
+    costs: dict[str, float]
+    seconds: float
+
+
+class Rehearsal(Study):
+    """A study that only notes which pieces it is asked for."""
+
+    def __init__(self, data: Dataset, store: Store) -> None:
+        super().__init__(data, store)
+        self.pieces: list[Piece] = []
+
+    def learn(
+        self, label: str, pupils: Sequence[Pupil], course: Course, *,
+        guide: Trained | None = None, split: Split | None = None, examples: Tensor | None = None,
+    ) -> Generator[Event, None, list[Trained]]:  # fmt: skip
+        """Return the pupils untrained."""
+        piece = self._piece(label, pupils, course, guide, split, examples)
+        self.pieces.append(piece)
+        modules = [make_network(pupil.network, self.data, pupil.seed, "student") for pupil in pupils]
+        flat = {"curve": {"errors": [0.0] * (course.epochs + 1), "nats": [0.0] * (course.epochs + 1)}, "best_epoch": 1}
+        return self._wrap(piece, modules, {"networks": [flat] * len(modules)})
+        yield
+
+    def logits(self, network: Trained, split: Split | None = None) -> "np.ndarray[Any, np.dtype[np.float32]]":
+        """Return zeros."""
+        split = self.data.validation if split is None else split
+        return np.zeros((len(split), len(self.data.classes)), dtype=np.float32)
+
+
+def forecast(experiment: Experiment, data: Dataset, store: Store) -> Plan:
+    """Return what there is to train and about how long it will take on this machine."""
+    rehearsal = Rehearsal(data, store)
+    for seed in range(experiment.seeds):
+        for _ in experiment.train(rehearsal, seed):
+            pass
+    paces: dict[Any, float] = {}
+    costs: dict[str, float] = {}
+    asked: set[Any] = set()
+    labels = []
+    for piece in rehearsal.pieces:
+        if piece.name in costs or piece.name in store:
+            labels.append((piece.label, 0.0))
+            continue
+        kind = tuple((one.network, one.objective) for one in piece.pupils), piece.course.batch_size
+        if kind not in paces:
+            paces[kind] = _pace(piece, rehearsal.data)
+        seconds = piece.steps * paces[kind]
+        if piece.guide and (question := (piece.guide.name, piece.split, piece.course.augmentation)) not in asked:
+            asked.add(question)
+            views = make_views(piece.course.augmentation, piece.split.images[:1]).count
+            seconds += len(piece.examples) * min(views, piece.course.epochs) * _answering(piece.guide, piece.split)
+        costs[piece.name] = seconds
+        labels.append((piece.label, seconds))
+    return Plan(tuple(labels), costs, sum(costs.values()))
+
+
+def _pace(piece: Piece, data: Dataset) -> float:
+    """Seconds of one step of a piece, from a few."""
+    size = min(piece.course.batch_size, len(piece.examples))
+    learners = [
+        Learner(f"{at}", make_network(pupil.network, data, pupil.seed, "student"), pupil.seed)
+        for at, pupil in enumerate(piece.pupils)
+    ]
+    spec = Spec(batch_size=size, precision=piece.course.precision)
+    examples = piece.examples[:size].repeat(STEPS)
+    views = make_views("none", piece.split.images)
+    clock, seconds = time.perf_counter(), []
+    for event in train("student", "", learners, piece.split, examples, views, spec, epochs=1, live=LiveKnobs(spec)):
+        if isinstance(event, Step):
+            seconds.append(time.perf_counter() - clock)
+            clock = time.perf_counter()
+    return statistics.median(seconds[1:] or seconds)
+
+
+def _answering(guide: Trained, split: Split) -> float:
+    """Seconds in which the guide answers one example."""
+    some = split.take(torch.arange(min(256, len(split)), device=split.labels.device))
+    began = time.perf_counter()
+    predict(guide.module, some)
+    return (time.perf_counter() - began) / len(some)

@@ -1,0 +1,66 @@
+"""What an experiment shows: rows beside the references, claims with verdicts, and charts; all of it plain data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.core.experiments.verdicts import judge
+
+__all__ = ["Claim", "Row", "Summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A measured quantity: one value a seed, and what others report of it, by source.
+
+    `unit`: "errors", "%" …; `place`: the digits behind the point.
+    """
+
+    label: str
+    values: Sequence[float]
+    unit: str = "errors"
+    reference: Mapping[str, float] = field(default_factory=dict)
+    place: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as plain data, with mean and standard deviation over seeds (None of a single seed)."""
+        values = [float(value) for value in self.values]
+        return {
+            "label": self.label, "unit": self.unit, "values": values, "mean": float(np.mean(values)),
+            "deviation": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            "reference": dict(self.reference), "place": self.place,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
+    """A statement that holds when the mean of `scores` is above 0.
+
+    `scores`: (seeds, examples), a number for each test example, or (seeds,); `measured` says in words what came out.
+    """
+
+    text: str
+    scores: NDArray[np.float64]
+    measured: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the claim as plain data, judged."""
+        return {"text": self.text, "measured": self.measured, **judge(self.scores)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """Rows, claims and charts of an experiment, and `arrays` that a page scores anew when its sliders move.
+
+    A chart is {"kind": "lines", "title", "x", "y", "log", "series": [{"name", "x", "y", "deviation", "role"}]} or
+    {"kind": "map", "title", "x", "y", "x_values", "y_values", "z"}, the axes' titles being "x" and "y".
+    """
+
+    rows: Sequence[Row]
+    claims: Sequence[Claim]
+    charts: Sequence[Mapping[str, Any]] = ()
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    notes: Sequence[str] = ()

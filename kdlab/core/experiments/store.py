@@ -1,0 +1,81 @@
+"""Finished pieces of training in a folder, found again by what they were made of."""
+
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from kdlab.core.data import Split
+from kdlab.registry import InputError
+
+__all__ = ["Store", "digest", "fingerprint"]
+
+Weights = list[dict[str, Tensor]]
+
+
+def digest(about: Any) -> str:
+    """Return a name for whatever `about`, plain data, describes."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def fingerprint(split: Split) -> int:
+    """Return a number that stands for the images and labels of a split."""
+    images, labels = split.images.cpu().contiguous(), split.labels.cpu().contiguous()
+    return zlib.crc32(labels.numpy().tobytes(), zlib.crc32(images.numpy().tobytes()))
+
+
+class Store:
+    """One file a piece, `NAME.safetensors`: the weights of its networks, and a record of how they came about."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __contains__(self, name: str) -> bool:
+        return self._path(name).is_file()
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
+
+    def read(self, name: str) -> tuple[Weights, dict[str, Any]] | None:
+        """Return the weights and the record of a piece; None when it is not there or its file is damaged."""
+        try:
+            with safe_open(self._path(name), framework="pt") as file:
+                record = json.loads(file.metadata()["record"])
+                weights: Weights = [{} for _ in record["networks"]]
+                for key in file.keys():  # noqa: SIM118  (it is no dict)
+                    at, _, parameter = key.partition("/")
+                    weights[int(at)][parameter] = file.get_tensor(key)
+                return weights, record
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            return None
+
+    def write(self, name: str, weights: Weights, record: dict[str, Any]) -> None:
+        """Keep a piece, whole or not at all; raises InputError when the folder cannot be written."""
+        tensors = {
+            f"{at}/{key}": value.detach().cpu().contiguous()
+            for at, state in enumerate(weights)
+            for key, value in state.items()
+        }
+        content = to_bytes(tensors, {"record": json.dumps(record)})
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle, scratch = tempfile.mkstemp(dir=self.folder, prefix=".")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                Path(scratch).replace(self._path(name))
+            except BaseException:
+                Path(scratch).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise InputError(
+                f"What was trained cannot be kept in {self.folder} ({error.strerror}): make room there, or choose "
+                f"another folder with --out."
+            ) from error

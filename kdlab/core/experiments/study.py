@@ -1,0 +1,265 @@
+"""Training for experiments: pieces that are kept, on data without a test set."""
+
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kdlab.core.answers import Answers
+from kdlab.core.augmentation import Views, make_views
+from kdlab.core.data import Dataset, Split
+from kdlab.core.evaluation import predict
+from kdlab.core.events import Phase, Probe, Step
+from kdlab.core.experiments.events import Advanced, Began, Event, Watched
+from kdlab.core.experiments.store import Store, digest, fingerprint
+from kdlab.core.machine import choose_precision
+from kdlab.core.metrics import count_errors, cross_entropy
+from kdlab.core.selection import Selection
+from kdlab.core.spec import Spec
+from kdlab.core.teams import Learner
+from kdlab.core.training import LiveKnobs, make_network, train
+from kdlab.registry import OBJECTIVES, InputError
+
+__all__ = ["Course", "Piece", "Pupil", "Study", "Trained"]
+
+INTERVAL = 0.1  # seconds between two signs of life
+MOST_KEPT = 4  # teachers' answers and views in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Pupil:
+    """A network to train: on labels, or on a teacher's answers by `objective` with `knobs`.
+
+    `seed` fixes its first weights and its dropout.
+    """
+
+    network: str
+    seed: int
+    objective: str = ""
+    knobs: Mapping[str, float] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What to call it beside others."""
+        return self.name or self.network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How pupils are trained, side by side on the same batches, whose order `seed` fixes.
+
+    `early_stopping`: each ends with the weights of its best epoch, by errors on the validation images.
+    """
+
+    epochs: int
+    seed: int = 0
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    augmentation: str = "none"
+    schedule: str = "cosine"
+    precision: str = "auto"
+    early_stopping: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network that was trained, its name among all that ever were, and its validation curve by epoch."""
+
+    module: nn.Module
+    name: str
+    curve: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    best_epoch: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Pupils that are trained together: what `Study.learn` was asked for, worked out."""
+
+    label: str
+    name: str
+    pupils: Sequence[Pupil]
+    course: Course
+    guide: Trained | None
+    split: Split
+    examples: Tensor
+
+    @property
+    def steps(self) -> int:
+        """Optimisation steps of the whole piece."""
+        size = min(self.course.batch_size, len(self.examples))
+        return self.course.epochs * (len(self.examples) // size)
+
+
+class Study:
+    """Trains what an experiment asks for, piece by piece, and keeps what is finished.
+
+    `data` comes without its test set: `blind` takes it out, so that nothing that is trained or chosen can have seen it.
+    """
+
+    def __init__(self, data: Dataset, store: Store, costs: Mapping[str, float] | None = None) -> None:
+        self.data = blind(data)
+        self.store = store
+        self.done = 0.0
+        self._costs = costs or {}
+        self._fingerprints: dict[int, tuple[Split, int]] = {}
+        self._views: dict[tuple[int, str], Views] = {}
+        self._answers: dict[tuple[Any, ...], Answers] = {}
+
+    @property
+    def place(self) -> torch.device:
+        """The device that all is on."""
+        return self.data.train.labels.device
+
+    def learn(
+        self, label: str, pupils: Sequence[Pupil], course: Course, *,
+        guide: Trained | None = None, split: Split | None = None, examples: Tensor | None = None,
+    ) -> Generator[Event, None, list[Trained]]:  # fmt: skip
+        """Train `pupils`, or read them when they were trained before, and return them in order.
+
+        `guide`: the teacher; `split`: what is learnt from (the training images), of which `examples`, int64, are used
+        (all). Raises InputError, Diverged.
+        """
+        piece = self._piece(label, pupils, course, guide, split, examples)
+        modules = [make_network(pupil.network, self.data, pupil.seed, "student") for pupil in pupils]
+        kept = self.store.read(piece.name)
+        yield Began(label, kept is not None)
+        if kept is None:
+            record = yield from self._train(piece, modules)
+            self.store.write(piece.name, [module.state_dict() for module in modules], record)
+        else:
+            weights, record = kept
+            for module, state in zip(modules, weights, strict=True):
+                module.load_state_dict(state)
+        self.done += self._costs.get(piece.name, 0.0) if kept is None else 0.0
+        yield Advanced(self.done)
+        return self._wrap(piece, modules, record)
+
+    def _piece(
+        self, label: str, pupils: Sequence[Pupil], course: Course, guide: Trained | None, split: Split | None,
+        examples: Tensor | None,
+    ) -> Piece:  # fmt: skip
+        split = self.data.train if split is None else split
+        examples = torch.arange(len(split), device=self.place) if examples is None else examples.to(self.place)
+        about = {
+            "pupils": [asdict(pupil) | {"name": ""} for pupil in pupils],
+            "course": asdict(course),
+            "guide": guide.name if guide else None,
+            "split": self._fingerprint(split),
+            "validation": self._fingerprint(self.data.validation),
+            "examples": digest(examples.tolist()),
+            "versions": [version("kdlab"), str(torch.__version__), self.place.type],
+        }
+        return Piece(label, digest(about), pupils, course, guide, split, examples)
+
+    def _wrap(self, piece: Piece, modules: Sequence[nn.Module], record: Mapping[str, Any]) -> list[Trained]:
+        return [
+            Trained(module.eval(), f"{piece.name}/{at}", told["curve"], told["best_epoch"])
+            for at, (module, told) in enumerate(zip(modules, record["networks"], strict=True))
+        ]
+
+    def _train(self, piece: Piece, modules: Sequence[nn.Module]) -> Generator[Event, None, dict[str, Any]]:
+        course, validation = piece.course, self.data.validation
+        fields = asdict(course)
+        fields.pop("early_stopping")
+        spec = Spec(dataset=self.data.name, batch_seed=course.seed, **fields)
+        names = [f"{at}" for at in range(len(modules))]
+        learners = [
+            Learner(name, module, pupil.seed, **_way(pupil))
+            for name, module, pupil in zip(names, modules, piece.pupils, strict=True)
+        ]
+        views = self._make_views(piece.split, course.augmentation)
+        answers = self._make_answers(piece, views, spec) if piece.guide else None
+        selection = Selection() if course.early_stopping else None
+        curves: list[dict[str, list[float]]] = [{"errors": [], "nats": []} for _ in names]
+        truth = validation.labels.cpu().numpy()
+        began = shown = time.perf_counter()
+        total = self._costs.get(piece.name, 0.0)
+        with closing(
+            train(
+                "student", piece.label, learners, piece.split, piece.examples, views, spec,
+                epochs=course.epochs, live=LiveKnobs(spec), answers=answers, watch=validation, selection=selection,
+            )
+        ) as events:  # fmt: skip
+            for event in events:
+                match event:
+                    case Phase(steps=steps, steps_per_epoch=per_epoch):
+                        pass
+                    case Probe() as probe:
+                        for name, curve in zip(names, curves, strict=True):
+                            curve["errors"].append(count_errors(probe.logits[name], truth))
+                            curve["nats"].append(cross_entropy(probe.logits[name], truth))
+                        found = {
+                            pupil.label: int(own["errors"][-1]) for pupil, own in zip(piece.pupils, curves, strict=True)
+                        }
+                        yield Watched(piece.label, probe.step // per_epoch, course.epochs, found, len(truth))
+                    case Step() if time.perf_counter() - shown > INTERVAL:
+                        shown = time.perf_counter()
+                        yield Advanced(self.done + total * event.step / steps)
+        best = [course.epochs] * len(names)
+        if selection is not None:
+            selection.restore(learners)
+            best = [selection.steps[name] // per_epoch for name in names]
+        about = zip(curves, best, strict=True)
+        return {
+            "label": piece.label,
+            "seconds": round(time.perf_counter() - began, 1),
+            "networks": [{"curve": curve, "best_epoch": epoch} for curve, epoch in about],
+        }
+
+    def _fingerprint(self, split: Split) -> int:
+        if id(split) not in self._fingerprints:
+            self._fingerprints[id(split)] = split, fingerprint(split)
+        return self._fingerprints[id(split)][1]
+
+    def _make_views(self, split: Split, augmentation: str) -> Views:
+        key = self._fingerprint(split), augmentation
+        if key not in self._views:
+            _make_room(self._views)
+            self._views[key] = make_views(augmentation, split.images)
+        return self._views[key]
+
+    def _make_answers(self, piece: Piece, views: Views, spec: Spec) -> Answers:
+        assert piece.guide is not None
+        guide = piece.guide.module
+        dtype = choose_precision(spec.precision, guide, self.place)
+        key = piece.guide.name, self._fingerprint(piece.split), spec.augmentation, dtype
+        if key not in self._answers:
+            _make_room(self._answers)
+            sizes = len(piece.split), len(self.data.classes)
+            self._answers[key] = Answers(guide, views, *sizes, dtype, self.place)
+        return self._answers[key]
+
+    def logits(self, network: Trained, split: Split | None = None) -> "np.ndarray[Any, np.dtype[np.float32]]":
+        """Return the logits of the validation images, or of another split, float32 (examples, classes)."""
+        found: np.ndarray[Any, np.dtype[np.float32]]
+        found = predict(network.module, self.data.validation if split is None else split).cpu().numpy()
+        return found
+
+
+def blind(data: Dataset) -> Dataset:
+    """Return the data with an empty test set."""
+    empty = Split(data.validation.images[:0], data.validation.labels[:0])
+    return replace(data, test=empty)
+
+
+def _way(pupil: Pupil) -> dict[str, Any]:
+    if not pupil.objective:
+        return {}
+    entry, _ = OBJECTIVES.find(pupil.objective)
+    known = {knob.key: knob for knob in entry.knobs}
+    if unknown := set(pupil.knobs) - set(known):
+        raise InputError(f"The objective {pupil.objective!r} has no knob {unknown.pop()!r}.")
+    knobs = {key: knob.check(pupil.knobs.get(key, knob.default)) for key, knob in known.items()}
+    return {"objective": entry.build, "knobs": knobs}
+
+
+def _make_room(kept: dict[Any, Any]) -> None:
+    while len(kept) >= MOST_KEPT:
+        del kept[next(iter(kept))]

@@ -1,0 +1,41 @@
+"""Whether a claim holds, does not hold, or lies inside the noise."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["HOLDS", "LEVEL", "NOISE", "REFUTED", "judge"]
+
+HOLDS, REFUTED, NOISE = "holds", "does not hold", "inside the noise"
+LEVEL = 0.95
+
+
+def judge(scores: NDArray[np.float64]) -> dict[str, Any]:
+    """Return a verdict on "the mean of `scores` is above 0", with the mean and its interval at the 95 % level.
+
+    `scores`: (seeds, examples) or (seeds,). Two sources of noise are added: which test examples there are, seen in the
+    spread over examples of their mean over seeds, and which seed was drawn, seen in the spread over seeds; the latter
+    is unknown of a single seed and then left out. Student's t with Welch and Satterthwaite's degrees of freedom. All
+    else (the teacher that the seeds share, the split) is taken as given.
+    """
+    from scipy.special import stdtrit
+
+    values = np.asarray(scores, dtype=np.float64)
+    values = values[:, None] if values.ndim == 1 else values
+    sources = [(values.mean(0), values.shape[1]), (values.mean(1), values.shape[0])]
+    variances = [(float(np.var(means, ddof=1)) / count, count - 1) for means, count in sources if count > 1]
+    mean = float(values.mean())
+    total = sum(variance for variance, _ in variances)
+    if not variances:  # one number, and nothing to tell its noise from
+        return {"verdict": NOISE, "mean": mean, "interval": None}
+    if total == 0:
+        half = 0.0
+    else:
+        freedom = total**2 / sum(variance**2 / degrees for variance, degrees in variances)
+        half = math.sqrt(total) * float(stdtrit(freedom, (1 + LEVEL) / 2))
+    verdict = HOLDS if mean - half > 0 else REFUTED if mean + half < 0 else NOISE
+    if total == 0 and mean == 0:
+        verdict = NOISE
+    return {"verdict": verdict, "mean": mean, "interval": [mean - half, mean + half]}
