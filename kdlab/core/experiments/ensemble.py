@@ -1,6 +1,6 @@
 """Ten networks, their ensemble, and the one network that it is distilled into (the paper's table 1, on images)."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,9 +11,10 @@ from kdlab.core.experiments.choosing import best_of, numbers
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.references import PAPER
-from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.report import Claim, Rescored, Row, Summary
 from kdlab.core.experiments.together import combine, committee, with_dropout
-from kdlab.registry import EXPERIMENTS, knob_field
+from kdlab.core.metrics import count_errors, cross_entropy
+from kdlab.registry import EXPERIMENTS, Knob, knob_field
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.study import Study
@@ -38,6 +39,11 @@ class Ensemble(Experiment):
     hard_weight: float = knob_field("hard_weight", "Hard weight", 0.0, 0.0, 1.0, "pull towards the labels", kind=float)
 
     quick: ClassVar = {"network": "mlp:64x2", "epochs": 4, "seeds": 1}
+
+    sliders: ClassVar = (
+        Knob("power", "Mean", 0.0, 0.0, 1.0, "of the probabilities: 0 geometric, 1 arithmetic"),
+        Knob("networks", "Networks", 10, 1, 100, "that answer together", kind=int),
+    )
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the members, a network with dropout, and a student at each temperature; choose the temperature."""
@@ -121,3 +127,27 @@ class Ensemble(Experiment):
             "student": exams[0].logits["student"].astype(np.float16),
         }  # fmt: skip
         return Summary(rows, claims, [chart], arrays)
+
+    @classmethod
+    def rescore(cls, arrays: Mapping[str, NDArray[Any]], choice: str, values: Mapping[str, float]) -> Rescored:
+        """Return the errors and cross-entropy of as many networks, by that mean, beside those of the distilled one."""
+        labels, members = arrays["labels"], arrays["members"].astype(np.float32)
+        count = min(int(values["networks"]), len(members))
+        together = combine(members[:count], values["power"])
+        student = arrays["student"].astype(np.float32)
+        alone = (members.argmax(-1) != labels).sum(1).mean()
+        tiles = [
+            (f"{count} together" if count > 1 else "one of them", f"{count_errors(together, labels)} errors"),
+            ("one network (mean)", f"{alone:.1f} errors"),
+            ("distilled single network", f"{count_errors(student, labels)} errors"),
+            ("cross-entropy together", f"{cross_entropy(together, labels):.4f} nats"),
+            ("cross-entropy distilled", f"{cross_entropy(student, labels):.4f} nats"),
+        ]
+        powers = np.linspace(0, 1, 11)
+        errors = [count_errors(combine(members[:count], power), labels) for power in powers]
+        chart = {
+            "kind": "lines", "title": "Errors from the geometric to the arithmetic mean", "x": "power of the mean",
+            "y": "test errors", "log": False,
+            "series": [{"name": f"{count} together", "role": "teacher", "x": powers.tolist(), "y": errors}],
+        }  # fmt: skip
+        return Rescored(tiles, [chart])

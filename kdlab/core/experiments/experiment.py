@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.experiments.events import Event
-from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, InputError, Registry, knob_field, knob_fields
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, InputError, Knob, Registry, knob_field, knob_fields
 
 if TYPE_CHECKING:
-    from kdlab.core.experiments.report import Summary
+    from kdlab.core.experiments.report import Rescored, Summary
     from kdlab.core.experiments.study import Study, Trained
 
 __all__ = ["NAMES", "Exam", "Experiment", "Finished"]
@@ -66,12 +66,16 @@ class Exam:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment(ABC):
-    """The settings of one experiment; their defaults are the full one, `quick` says what the quick one changes."""
+    """The settings of one experiment; their defaults are the full one, `quick` says what the quick one changes.
+
+    `sliders` move what `rescore` makes of the logits that `sum_up` kept; without any there is nothing to move.
+    """
 
     dataset: str = "mnist"
     seeds: int = knob_field("seeds", "Seeds", 3, 1, 100, "how often all is repeated, but for shared teachers")
 
     quick: ClassVar[Mapping[str, Any]] = {}
+    sliders: ClassVar[tuple[Knob, ...]] = ()
 
     def __post_init__(self) -> None:
         for key, knob in knob_fields(type(self)).items():
@@ -96,3 +100,13 @@ class Experiment(ABC):
     @abstractmethod
     def sum_up(self, exams: Sequence[Exam]) -> "Summary":
         """Return rows, claims and charts from the exams of all seeds."""
+
+    @classmethod
+    def choices(cls, arrays: Mapping[str, NDArray[Any]]) -> list[str]:
+        """Return what a page offers to choose from beside the sliders, the first to begin with; it may be nothing."""
+        return []
+
+    @classmethod
+    def rescore(cls, arrays: Mapping[str, NDArray[Any]], choice: str, values: Mapping[str, float]) -> "Rescored":
+        """Return what the kept logits (`Summary.arrays`) say for a choice and the sliders' `values`, in NumPy alone."""
+        raise NotImplementedError

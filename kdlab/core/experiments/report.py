@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kdlab.core.experiments.verdicts import judge
 
-__all__ = ["Claim", "Row", "Summary"]
+__all__ = ["Claim", "Rescored", "Row", "Summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +64,11 @@ class Summary:
     charts: Sequence[Mapping[str, Any]] = ()
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rescored:
+    """What follows from kept logits where the sliders stand: `tiles` (label, value in words) and charts."""
+
+    tiles: Sequence[tuple[str, str]]
+    charts: Sequence[Mapping[str, Any]] = ()
