@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PairedTest", "confusion_matrix", "count_errors", "cross_entropy", "paired_test", "telling_example"]
+__all__ = [
+    "PairedTest",
+    "confusion_matrix",
+    "count_errors",
+    "cross_entropies",
+    "cross_entropy",
+    "paired_test",
+    "telling_example",
+]
 
 Logits = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -17,10 +25,16 @@ def count_errors(logits: Logits, labels: Labels) -> int:
     return int((logits.argmax(1) != labels).sum())
 
 
+def cross_entropies(logits: Logits, labels: Labels) -> NDArray[np.float64]:
+    """Return the cross-entropy with the label of each example, float64 (examples,) (nats)."""
+    shifted = (logits - logits.max(1, keepdims=True)).astype(np.float64)
+    lost: NDArray[np.float64] = np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels]
+    return lost
+
+
 def cross_entropy(logits: Logits, labels: Labels) -> float:
     """Return the cross-entropy with the labels, averaged over the examples (nats)."""
-    shifted = logits - logits.max(1, keepdims=True)
-    return float((np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels]).mean())
+    return float(cross_entropies(logits, labels).mean())
 
 
 def confusion_matrix(logits: Logits, labels: Labels) -> NDArray[np.int64]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any
+
+from torch import Tensor
 
 from kdlab.core.data import Split
 from kdlab.core.events import Probe
 from kdlab.core.metrics import count_errors
-from kdlab.core.teams import Learner, Team
+from kdlab.core.teams import Team
 
 __all__ = ["Selection"]
 
@@ -21,7 +22,7 @@ class Selection:
     def __init__(self) -> None:
         self.errors: dict[str, int] = {}
         self.steps: dict[str, int] = {}
-        self._weights: dict[str, dict[str, Any]] = {}
+        self._weights: dict[str, dict[str, Tensor]] = {}
 
     def consider(self, probe: Probe, teams: Sequence[Team], watch: Split) -> None:
         """Take what the networks said of the images `watch` into account."""
@@ -34,7 +35,6 @@ class Selection:
                     self.errors[learner.name], self.steps[learner.name] = errors, probe.step
                     self._weights[learner.name] = deepcopy(learner.module.state_dict())
 
-    def restore(self, learners: Sequence[Learner]) -> None:
-        """Give each learner's module its best weights back."""
-        for learner in learners:
-            learner.module.load_state_dict(self._weights[learner.name])
+    def weights(self, name: str) -> dict[str, Tensor]:
+        """Return the best weights of the network called `name`."""
+        return self._weights[name]

@@ -12,7 +12,7 @@ from kdlab.registry import InputError
 if TYPE_CHECKING:
     from kdlab.core.data import Split
 
-__all__ = ["best_of", "numbers"]
+__all__ = ["best_of", "numbers", "whole_numbers"]
 
 
 def best_of(logits: Sequence[NDArray[np.float32]], validation: "Split") -> int:
@@ -33,3 +33,11 @@ def numbers(text: str, what: str) -> list[float]:
             f"The {what} must be numbers with commas between them, such as 1,2,4, not {text!r}."
         ) from error
     return list(dict.fromkeys(found))
+
+
+def whole_numbers(text: str, what: str) -> list[int]:
+    """Return the whole numbers that `text` lists, each at least 1; raises InputError as `numbers` does."""
+    found = numbers(text, what)
+    if any(one != int(one) or one < 1 for one in found):
+        raise InputError(f"The {what} must be whole numbers from 1 on, such as 30,100, not {text!r}.")
+    return [int(one) for one in found]

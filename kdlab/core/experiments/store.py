@@ -15,7 +15,7 @@ from torch import Tensor
 from kdlab.core.data import Split
 from kdlab.registry import InputError
 
-__all__ = ["Store", "digest", "fingerprint"]
+__all__ = ["Store", "Weights", "digest", "fingerprint"]
 
 Weights = list[dict[str, Tensor]]
 

@@ -1,8 +1,10 @@
 """Training for experiments: pieces that are kept, on data without a test set."""
 
+import statistics
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
@@ -17,7 +19,7 @@ from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import predict
 from kdlab.core.events import Phase, Probe, Step
 from kdlab.core.experiments.events import Advanced, Began, Event, Watched
-from kdlab.core.experiments.store import Store, digest, fingerprint
+from kdlab.core.experiments.store import Store, Weights, digest, fingerprint
 from kdlab.core.machine import choose_precision
 from kdlab.core.metrics import count_errors, cross_entropy
 from kdlab.core.selection import Selection
@@ -29,7 +31,8 @@ from kdlab.registry import OBJECTIVES, InputError
 __all__ = ["Course", "Piece", "Pupil", "Study", "Trained"]
 
 INTERVAL = 0.1  # seconds between two signs of life
-MOST_KEPT = 4  # teachers' answers and views in memory
+ROUNDS = 101  # answers that a latency is the median of
+MOST_KEPT = 4  # teachers whose answers, and augmentations whose views, stay in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Pupil:
 class Course:
     """How pupils are trained, side by side on the same batches, whose order `seed` fixes.
 
-    `early_stopping`: each ends with the weights of its best epoch, by errors on the validation images.
+    `early_stopping`: the weights of the best epoch, by errors on the validation images, are kept beside the last.
     """
 
     epochs: int
@@ -70,12 +73,22 @@ class Course:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A network that was trained, its name among all that ever were, and its validation curve by epoch."""
+    """A network that was trained, its name among all that ever were, and its validation curve by epoch.
+
+    `best`: the same network as it stood after `epoch` epochs, the best by early stopping, where that was asked for.
+    """
 
     module: nn.Module
     name: str
     curve: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    best_epoch: int = 0
+    epoch: int = 0
+    best: "Trained | None" = None
+
+    @property
+    def stopped_early(self) -> "Trained":
+        """The network as early stopping leaves it; the course must have asked for it."""
+        assert self.best is not None
+        return self.best
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,15 +144,13 @@ class Study:
         kept = self.store.read(piece.name)
         yield Began(label, kept is not None)
         if kept is None:
-            record = yield from self._train(piece, modules)
-            self.store.write(piece.name, [module.state_dict() for module in modules], record)
+            weights, record = yield from self._train(piece, modules)
+            self.store.write(piece.name, weights, record)
+            self.done += self._costs.get(piece.name, 0.0)
         else:
             weights, record = kept
-            for module, state in zip(modules, weights, strict=True):
-                module.load_state_dict(state)
-        self.done += self._costs.get(piece.name, 0.0) if kept is None else 0.0
         yield Advanced(self.done)
-        return self._wrap(piece, modules, record)
+        return self._wrap(piece, modules, weights, record)
 
     def _piece(
         self, label: str, pupils: Sequence[Pupil], course: Course, guide: Trained | None, split: Split | None,
@@ -158,13 +169,24 @@ class Study:
         }
         return Piece(label, digest(about), pupils, course, guide, split, examples)
 
-    def _wrap(self, piece: Piece, modules: Sequence[nn.Module], record: Mapping[str, Any]) -> list[Trained]:
-        return [
-            Trained(module.eval(), f"{piece.name}/{at}", told["curve"], told["best_epoch"])
-            for at, (module, told) in enumerate(zip(modules, record["networks"], strict=True))
-        ]
+    def _wrap(
+        self, piece: Piece, modules: Sequence[nn.Module], weights: Weights, record: Mapping[str, Any]
+    ) -> list[Trained]:
+        """The networks as they ended, each with its best state where there is one."""
+        count, networks = len(modules), []
+        for at, (module, told) in enumerate(zip(modules, record["networks"], strict=True)):
+            name, best = f"{piece.name}/{at}", None
+            if piece.course.early_stopping:
+                copy = deepcopy(module)
+                copy.load_state_dict(weights[count + at])
+                best = Trained(copy.eval(), f"{name}/best", told["curve"], told["best_epoch"])
+            module.load_state_dict(weights[at])
+            networks.append(Trained(module.eval(), name, told["curve"], piece.course.epochs, best))
+        return networks
 
-    def _train(self, piece: Piece, modules: Sequence[nn.Module]) -> Generator[Event, None, dict[str, Any]]:
+    def _train(
+        self, piece: Piece, modules: Sequence[nn.Module]
+    ) -> Generator[Event, None, tuple[Weights, dict[str, Any]]]:
         course, validation = piece.course, self.data.validation
         fields = asdict(course)
         fields.pop("early_stopping")
@@ -202,12 +224,13 @@ class Study:
                     case Step() if time.perf_counter() - shown > INTERVAL:
                         shown = time.perf_counter()
                         yield Advanced(self.done + total * event.step / steps)
+        weights = [module.state_dict() for module in modules]
         best = [course.epochs] * len(names)
         if selection is not None:
-            selection.restore(learners)
+            weights += [selection.weights(name) for name in names]
             best = [selection.steps[name] // per_epoch for name in names]
         about = zip(curves, best, strict=True)
-        return {
+        return weights, {
             "label": piece.label,
             "seconds": round(time.perf_counter() - began, 1),
             "networks": [{"curve": curve, "best_epoch": epoch} for curve, epoch in about],
@@ -241,6 +264,18 @@ class Study:
         found: np.ndarray[Any, np.dtype[np.float32]]
         found = predict(network.module, self.data.validation if split is None else split).cpu().numpy()
         return found
+
+    def latency(self, networks: Mapping[str, Trained], batch: int) -> dict[str, float]:
+        """Return the seconds of an answer to `batch` images by each network: medians of rounds side by side."""
+        inputs = self.data.validation.inputs(slice(batch))
+        seconds: dict[str, list[float]] = {name: [] for name in networks}
+        for _ in range(ROUNDS):
+            for name, network in networks.items():
+                began = time.perf_counter()
+                with torch.no_grad():
+                    network.module(inputs)[0, 0].item()  # asked for, so that an accelerator has answered
+                seconds[name].append(time.perf_counter() - began)
+        return {name: statistics.median(own) for name, own in seconds.items()}
 
 
 def blind(data: Dataset) -> Dataset:

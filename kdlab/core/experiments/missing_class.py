@@ -1,0 +1,154 @@
+"""Classes that the student never sees: soft targets tell of them all the same, and one bias brings them out."""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.core.experiments.charts import lines
+from kdlab.core.experiments.events import Event
+from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.offsets import left_out_sets, matching_offset, oracle_offset, shifted
+from kdlab.core.experiments.references import PAPER
+from kdlab.core.experiments.report import Claim, Rescored, Row, Summary
+from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
+from kdlab.registry import EXPERIMENTS, Knob, knob_field
+
+if TYPE_CHECKING:
+    from kdlab.core.experiments.study import Study
+
+__all__ = ["MissingClass"]
+
+WAYS = {
+    "as trained": "as trained", "matched": "offset matched to the prior", "oracle": "best offset by test labels",
+}  # fmt: skip
+# What the paper reports of MNIST: test errors, and of the missing class so many per cent right.
+REPORTED = {
+    ("no 3", "as trained"): (206.0, 86.8), ("no 3", "oracle"): (109.0, 98.6),
+    ("only 7, 8", "as trained"): (4730.0, None), ("only 7, 8", "oracle"): (1320.0, None),
+}  # fmt: skip
+
+
+@EXPERIMENTS.add(
+    "missing-class",
+    label="A class left out",
+    help="no 3s, or only 7s and 8s, in the transfer set; a bias found without labels brings the missing classes out",
+)
+@dataclass(frozen=True, kw_only=True)
+class MissingClass(Experiment):
+    """A student that never saw a 3 knows 3s from what its teacher says of other digits.
+
+    Some classes are taken out of the transfer set. The student then finds them too seldom, because its biases for them
+    are too low. One number added to their logits mends that: the one with which, over validation images whose labels
+    are not looked at, the classes are predicted as often as they occur; beside it stands the best one by test labels.
+    """
+
+    teacher: str = PERCEPTRON
+    student: str = "mlp:800x2"
+    left_out: str = "3; only 7,8"
+    every: bool = knob_field("every", "Every class in turn", True, 0, 1, "is left out once", kind=bool)
+    temperature: float = knob_field("temperature", "Temperature", 20.0, 0.5, 50.0, "of the students", kind=float)
+    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
+    epochs: int = knob_field("epochs", "Epochs", 20, 1, 10_000, "of each student")
+
+    quick: ClassVar = {
+        "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "teacher_epochs": 8,
+        "epochs": 6, "every": False,
+    }  # fmt: skip
+    sliders: ClassVar = (Knob("offset", "Offset", 0.0, -5.0, 15.0, "added to the logits of the missing classes"),)
+
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+        """Train the teacher, once, and a student without each set of classes; find the offsets that match the prior."""
+        import torch
+
+        from kdlab.core.experiments.study import Course, Pupil
+
+        teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
+        knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}
+        labels, networks, offsets = study.data.train.labels, {}, {}
+        frequency = np.bincount(labels.cpu().numpy(), minlength=len(study.data.classes)) / len(labels)
+        for name, missing in left_out_sets(self.left_out, bool(self.every), study.data.classes).items():
+            there = ~torch.isin(labels, torch.tensor(missing, device=labels.device))
+            (student,) = yield from study.learn(
+                f"{name}, seed {seed}", [Pupil(self.student, seed, "hinton", knobs)],
+                Course(epochs=self.epochs, seed=seed), guide=teacher, examples=there.nonzero()[:, 0],
+            )  # fmt: skip
+            networks[name] = student
+            offsets[name] = matching_offset(study.logits(student), missing, float(frequency[missing].sum()))
+        return Finished({"teacher": teacher, **networks}, {"offsets": offsets, "classes": list(study.data.classes)})
+
+    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+        """Return errors, and how many of the missing classes are right, before and after either offset."""
+        labels, classes = exams[0].labels, exams[0].chosen["classes"]
+        sets = left_out_sets(self.left_out, bool(self.every), classes)
+        rows = [Row("teacher", exams[0].wrong("teacher").sum()[None], place=0)]
+        claims, arrays = [], {"labels": labels}
+        for name, missing in sets.items():
+            own = np.isin(labels, missing)
+            found: dict[str, list[NDArray[np.bool_]]] = {"as trained": [], "matched": [], "oracle": []}
+            for exam in exams:
+                logits = exam.logits[name]
+                used = {
+                    "as trained": 0.0,
+                    "matched": exam.chosen["offsets"][name],
+                    "oracle": oracle_offset(logits, labels, missing),
+                }
+                for way, offset in used.items():
+                    found[way].append(shifted(logits, missing, offset).argmax(1) != labels)
+            wrong = {way: np.stack(values) for way, values in found.items()}
+            for way, label in WAYS.items():
+                told = REPORTED.get((name, way), (None, None)) if self.dataset == "mnist" else (None, None)
+                refer = [{PAPER: value} if value is not None else {} for value in told]
+                right = 100 * (1 - wrong[way][:, own].mean(1))
+                rows.append(Row(f"{name}: {label}", wrong[way].sum(1), reference=refer[0]))
+                rows.append(Row(f"{name}: {label}, missing classes right", right, "%", refer[1]))
+            hits = (~wrong["matched"][:, own]).astype(np.float64)
+            if len(missing) == 1:
+                claims.append(
+                    Claim(
+                        f"Without a {classes[missing[0]]} to learn from, the student has at least 97 % of the test "
+                        f"{classes[missing[0]]}s right after the offset found without labels.",
+                        hits - 0.97,
+                        f"{100 * hits.mean():.1f} %",
+                    )
+                )
+            else:
+                claims.append(
+                    Claim(
+                        f"{name.capitalize()} to learn from: the offset found without labels makes fewer errors.",
+                        wrong["as trained"].astype(float) - wrong["matched"],
+                        f"{wrong['as trained'].sum(1).mean():.0f} before, {wrong['matched'].sum(1).mean():.0f} after",
+                    )
+                )
+            arrays |= {f"logits/{name}": exams[0].logits[name].astype(np.float16), f"missing/{name}": np.array(missing)}
+            arrays[f"matched/{name}"] = np.array(exams[0].chosen["offsets"][name])
+        return Summary(rows, claims, (), arrays)
+
+    @classmethod
+    def choices(cls, arrays: Mapping[str, NDArray[Any]]) -> list[str]:
+        """Return the sets of classes that were left out."""
+        return [key.partition("/")[2] for key in arrays if key.startswith("logits/")]
+
+    @classmethod
+    def rescore(cls, arrays: Mapping[str, NDArray[Any]], choice: str, values: Mapping[str, float]) -> Rescored:
+        """Return errors, overall and of the missing classes, with the offset where the slider stands."""
+        labels, missing = arrays["labels"], arrays[f"missing/{choice}"].tolist()
+        logits = arrays[f"logits/{choice}"].astype(np.float32)
+        own = np.isin(labels, missing)
+        wrong = shifted(logits, missing, values["offset"]).argmax(1) != labels
+        tiles = [
+            ("errors", f"{wrong.sum():,}"),
+            ("missing classes right", f"{100 * (1 - wrong[own].mean()):.1f} %"),
+            ("other classes right", f"{100 * (1 - wrong[~own].mean()):.1f} %"),
+            ("offset matched to the prior", f"{float(arrays[f'matched/{choice}']):.2f}"),
+            ("best offset by test labels", f"{oracle_offset(logits, labels, missing):.2f}"),
+        ]
+        steps = np.linspace(-5, 15, 41)
+        misses = 100 * np.stack([shifted(logits, missing, step).argmax(1) != labels for step in steps])
+        drawn = [
+            {"name": name, "role": role, "x": steps.tolist(), "y": misses[:, which].mean(1).tolist()}
+            for name, role, which in (("missing classes", "student", own), ("other classes", "baseline", ~own))
+        ]
+        return Rescored(tiles, [lines("Wrong by offset", "offset", "% of the test images", drawn)])

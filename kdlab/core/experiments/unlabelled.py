@@ -1,0 +1,128 @@
+"""Transfer sets without labels: the teacher's own kind of images, another data set, and noise."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from kdlab.core.experiments.events import Event
+from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.teachers import JITTER, PERCEPTRON, perceptron_teacher
+from kdlab.registry import DATASETS, EXPERIMENTS, knob_field
+
+if TYPE_CHECKING:
+    from kdlab.core.data import Split
+    from kdlab.core.experiments.study import Study
+
+__all__ = ["Unlabelled"]
+
+
+@EXPERIMENTS.add(
+    "unlabelled",
+    label="Without labels",
+    help="images whose labels nobody knows, images of another data set, and noise as transfer sets",
+)
+@dataclass(frozen=True, kw_only=True)
+class Unlabelled(Experiment):
+    """A transfer set needs no labels, and it need not even come from the same place.
+
+    First, few labels: a teacher learns from a small part with labels, a student from its answers to all images, none
+    of whose labels it sees. Then, other images: students of a teacher that saw everything learn from its answers to
+    another data set, to smooth noise and to plain noise.
+    """
+
+    teacher: str = PERCEPTRON
+    student: str = "mlp:800x2"
+    other: str = "digits"
+    share: float = knob_field("share", "Labelled share", 3.0, 0.1, 100.0, "per cent of the images", kind=float)
+    temperature: float = knob_field("temperature", "Temperature", 8.0, 0.5, 50.0, "of the students", kind=float)
+    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
+    epochs: int = knob_field("epochs", "Epochs", 20, 1, 10_000, "of as many images as the data set has")
+
+    quick: ClassVar = {
+        "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "teacher_epochs": 8,
+        "epochs": 6,
+    }  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        DATASETS.find(self.other)
+
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+        """Train two teachers, one of all labels (once) and one of few, and a student on each transfer set."""
+        import torch
+
+        from kdlab.core.batches import transfer_set
+        from kdlab.core.experiments.study import Course, Pupil
+        from kdlab.core.experiments.transfer import noise, resized, smooth_noise
+
+        teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
+        train = study.data.train
+        knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}
+        pupil = Pupil(self.student, seed, "hinton", knobs)
+        course = Course(epochs=self.epochs, seed=seed, augmentation=JITTER)
+
+        few = transfer_set(train, max(1, round(len(train) * self.share / 100)), seed)
+        # As many steps on few images as on all.
+        often = few.repeat(max(1, len(train) // len(few)))
+        (novice,) = yield from study.learn(
+            f"teacher with few labels, seed {seed}", [Pupil(self.teacher, seed)], course, examples=often
+        )
+        (hard,) = yield from study.learn(
+            f"student with few labels, seed {seed}", [Pupil(self.student, seed)], course, examples=often
+        )
+        (taught,) = yield from study.learn(f"all images, no labels, seed {seed}", [pupil], course, guide=novice)
+
+        (own,) = yield from study.learn(f"the same images, seed {seed}", [pupil], course, guide=teacher)
+        networks = {"teacher": teacher, "novice": novice, "hard": hard, "taught": taught, "own": own}
+        generator = torch.Generator().manual_seed(seed)
+        others: dict[str, Split] = {
+            "other": resized(self.other, study.data.shape, study.place),
+            "smooth": smooth_noise(len(train), study.data.shape, generator).to(study.place),
+            "noise": noise(len(train), study.data.shape, generator).to(study.place),
+        }
+        for name, split in others.items():
+            often = torch.arange(len(split)).repeat(max(1, len(train) // len(split)))
+            (networks[name],) = yield from study.learn(
+                f"{name}, seed {seed}", [pupil], course, guide=teacher, split=split, examples=often
+            )
+        return Finished(networks)
+
+    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+        """Return test errors by transfer set."""
+        wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
+        called = {
+            "novice": f"teacher with {self.share:g} % of the labels",
+            "hard": f"student with {self.share:g} % of the labels",
+            "taught": "its student, all images without labels", "teacher": "teacher with all labels",
+            "own": "student, the same images without labels", "other": f"student, images of {self.other}",
+            "smooth": "student, smooth noise", "noise": "student, plain noise",
+        }  # fmt: skip
+        rows = [
+            Row(label, wrong[name].sum(1)[: 1 if name == "teacher" else None], place=0 if name == "teacher" else 1)
+            for name, label in called.items()
+        ]
+        chance = 1 - 1 / exams[0].logits["own"].shape[1]
+        claims = [
+            Claim(
+                "Images without labels help: the student of a teacher with few labels makes fewer errors than one "
+                "with just those labels.",
+                wrong["hard"] - wrong["taught"],
+                f"{wrong['taught'].sum(1).mean():.1f} against {wrong['hard'].sum(1).mean():.1f}",
+            ),
+            *(
+                Claim(
+                    f"A student taught on {where} alone does better than chance on images it never saw the like of.",
+                    chance - wrong[name], f"{100 * wrong[name].mean():.1f} % wrong, by chance {100 * chance:.0f} %",
+                )
+                for name, where in (("other", self.other), ("smooth", "smooth noise"), ("noise", "plain noise"))
+            ),
+            Claim(
+                "None of them takes the place of the images themselves: the other data set makes more errors.",
+                wrong["other"] - wrong["own"],
+                f"{wrong['other'].sum(1).mean():.1f} against {wrong['own'].sum(1).mean():.1f}",
+            ),
+        ]  # fmt: skip
+        return Summary(rows, claims)

@@ -1,0 +1,103 @@
+"""Which temperature suits which width: the paper's remark on 300 and on 30 units, as a map."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from kdlab.core.experiments.choosing import numbers, whole_numbers
+from kdlab.core.experiments.events import Event
+from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
+from kdlab.registry import EXPERIMENTS, knob_field
+
+if TYPE_CHECKING:
+    from kdlab.core.experiments.study import Study, Trained
+
+__all__ = ["WidthTemperature"]
+
+
+@EXPERIMENTS.add(
+    "width-temperature",
+    label="Width × temperature",
+    help="test errors over the student's width and the temperature: 300 units take any T above 8, 30 want T = 2.5 to 4",
+)
+@dataclass(frozen=True, kw_only=True)
+class WidthTemperature(Experiment):
+    """A wide student can follow its teacher at any high temperature; a narrow one should not try to learn everything.
+
+    Students with two hidden layers of each width are distilled at each temperature, with soft targets alone; those of
+    one width and seed share start and batches.
+    """
+
+    teacher: str = PERCEPTRON
+    widths: str = "30,100,300,800"
+    temperatures: str = "1,2.5,4,8,20,40"
+    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
+    epochs: int = knob_field("epochs", "Epochs", 20, 1, 10_000, "of each student")
+
+    quick: ClassVar = {
+        "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "teacher_epochs": 8, "widths": "30,100",
+        "epochs": 5,
+    }  # fmt: skip
+
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+        """Train the teacher, once, and a row of the map at a time."""
+        from kdlab.core.experiments.study import Course, Pupil
+
+        teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
+        temperatures = numbers(self.temperatures, "temperatures")
+        networks: dict[str, Trained] = {}
+        for width in whole_numbers(self.widths, "widths"):
+            pupils = [
+                Pupil(
+                    f"mlp:{width}x2", seed, "hinton",
+                    {"temperature": one, "soft_weight": 1.0, "hard_weight": 0.0}, f"T = {one:g}",
+                )
+                for one in temperatures
+            ]  # fmt: skip
+            course = Course(epochs=self.epochs, seed=seed)
+            students = yield from study.learn(f"{width} units, seed {seed}", pupils, course, guide=teacher)
+            networks |= {f"{width} {one:g}": own for one, own in zip(temperatures, students, strict=True)}
+        return Finished({"teacher": teacher, **networks})
+
+    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+        """Return the map of test errors and what the paper says of its rows."""
+        widths, temperatures = whole_numbers(self.widths, "widths"), numbers(self.temperatures, "temperatures")
+        wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
+        rows = [Row("teacher", wrong["teacher"].sum(1)[:1], place=0)]
+        rows += [
+            Row(f"{width} units, T = {one:g}", wrong[f"{width} {one:g}"].sum(1))
+            for width in widths
+            for one in temperatures
+        ]
+        claims = []
+        low, high = [one for one in temperatures if 2.5 <= one <= 4], [one for one in temperatures if one > 8]
+        narrow = min(widths)
+        if low and high:
+            few, many = (np.mean([wrong[f"{narrow} {one:g}"] for one in some], 0) for some in (low, high))
+            claims.append(
+                Claim(
+                    f"With {narrow} units, temperatures from 2.5 to 4 make fewer errors than those above 8.",
+                    many - few, f"{few.sum(1).mean():.1f} against {many.sum(1).mean():.1f}",
+                )
+            )  # fmt: skip
+        for width in widths:
+            if width >= 300 and len(high) > 1:
+                mean = [np.stack([wrong[f"{width} {one:g}"].sum(1) for one in high]).mean(1)]
+                spread = float(np.ptp(mean[0]))
+                seeds = np.stack([wrong[f"{width} {one:g}"].sum(1) for one in high])
+                claims.append(
+                    Claim(
+                        f"With {width} units, all temperatures above 8 are alike: they differ by less than a tenth.",
+                        0.1 * seeds.mean(0) - np.ptp(seeds, axis=0), f"means differ by {spread:.1f} errors",
+                    )
+                )  # fmt: skip
+        chart = {
+            "kind": "map", "title": "Mean test errors", "x": "temperature", "y": "units a layer",
+            "x_values": temperatures, "y_values": widths,
+            "z": [[float(wrong[f"{width} {one:g}"].sum(1).mean()) for one in temperatures] for width in widths],
+        }  # fmt: skip
+        return Summary(rows, claims, [chart])
