@@ -11,7 +11,7 @@ from kdlab.core.experiments.choosing import whole_numbers
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.report import Claim, Row, Summary
-from kdlab.core.experiments.teachers import EXPERT, VIEWS, convolutional_teachers
+from kdlab.core.experiments.teachers import EXPERT, VIEWS, convolutional_teachers, on_views
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class CnnToMlp(Experiment):
     teachers: int = knob_field("teachers", "CNN teachers", 3, 1, 20, "that answer together")
     cnn_epochs: int = knob_field("cnn_epochs", "CNN epochs", 10, 1, 10_000, "of each of these")
     temperature: float = knob_field("temperature", "Temperature", 4.0, 0.5, 50.0, "of the distilled", kind=float)
-    epochs: int = knob_field("epochs", "Epochs", 60, 1, 10_000, "of the perceptrons")
+    epochs: int = knob_field("epochs", "Epochs", 80, 1, 10_000, "of the perceptrons")
 
     quick: ClassVar = {
         "seeds": 1, "network": "cnn:width=8", "augmentation": "affine:views=4:degrees=12:scale=0.12:pixels=2",
@@ -49,7 +49,7 @@ class CnnToMlp(Experiment):
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the teachers, once, and two perceptrons of each width; time their answers side by side."""
-        from kdlab.core.experiments.study import Course, Pupil
+        from kdlab.core.experiments.study import Pupil
 
         experts, one = yield from convolutional_teachers(
             study, self.network, self.teachers, self.cnn_epochs, self.augmentation
@@ -61,8 +61,7 @@ class CnnToMlp(Experiment):
             soft, hard = yield from study.learn(
                 f"{width} units, seed {seed}",
                 [Pupil(name, seed, "hinton", knobs, "distilled"), Pupil(name, seed, name="hard labels")],
-                Course(epochs=self.epochs, seed=seed, augmentation=self.augmentation, early_stopping=True),
-                guide=experts,
+                on_views(self.epochs, seed, self.augmentation), guide=experts,
             )  # fmt: skip
             networks |= {f"soft {width}": soft.stopped_early, f"hard {width}": hard.stopped_early}
         timed = {name: own for name, own in networks.items() if name == "cnn" or name.startswith("soft")}

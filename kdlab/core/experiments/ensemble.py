@@ -35,7 +35,7 @@ class Ensemble(Experiment):
     augmentation: str = "shift:pixels=2"
     temperatures: str = "2,5,10"
     members: int = knob_field("members", "Networks", 10, 2, 100, "in the ensemble")
-    epochs: int = knob_field("epochs", "Epochs", 25, 1, 10_000, "of every network")
+    epochs: int = knob_field("epochs", "Epochs", 20, 1, 10_000, "of every network")
     hard_weight: float = knob_field("hard_weight", "Hard weight", 0.0, 0.0, 1.0, "pull towards the labels", kind=float)
 
     quick: ClassVar = {"network": "mlp:64x2", "epochs": 4, "seeds": 1}

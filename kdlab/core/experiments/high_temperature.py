@@ -41,7 +41,7 @@ class HighTemperature(Experiment):
     student: str = "mlp:300x2"
     temperatures: str = "1,4,20,50"
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
-    epochs: int = knob_field("epochs", "Epochs", 20, 1, 10_000, "of each student")
+    epochs: int = knob_field("epochs", "Epochs", 15, 1, 10_000, "of each student")
 
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:100x2", "teacher_epochs": 8,

@@ -11,7 +11,14 @@ from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.references import BLOG, FOFFANO, PAPER, SIMARD
 from kdlab.core.experiments.report import Claim, Row, Summary
-from kdlab.core.experiments.teachers import EXPERT, PERCEPTRON, VIEWS, convolutional_teachers, perceptron_teacher
+from kdlab.core.experiments.teachers import (
+    EXPERT,
+    PERCEPTRON,
+    VIEWS,
+    convolutional_teachers,
+    on_views,
+    perceptron_teacher,
+)
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
@@ -41,11 +48,11 @@ class Mnist(Experiment):
     seeds: int = knob_field("seeds", "Seeds", 5, 1, 100, "students of either way; the teachers are shared")
     temperature: float = knob_field("temperature", "T, paper's way", 20.0, 0.5, 50.0, "the paper's", kind=float)
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
-    epochs: int = knob_field("epochs", "Epochs", 60, 1, 10_000, "of the students, the paper's way")
+    epochs: int = knob_field("epochs", "Epochs", 40, 1, 10_000, "of the students, the paper's way")
     teachers: int = knob_field("teachers", "CNN teachers", 3, 1, 20, "that answer together, today's way")
     cnn_epochs: int = knob_field("cnn_epochs", "CNN epochs", 10, 1, 10_000, "of each of these")
     low_temperature: float = knob_field("low_temperature", "T, today's way", 4.0, 0.5, 50.0, "today's", kind=float)
-    long_epochs: int = knob_field("long_epochs", "Long epochs", 60, 1, 10_000, "of the student, today's way")
+    long_epochs: int = knob_field("long_epochs", "Long epochs", 80, 1, 10_000, "of the student, today's way")
 
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "network": "cnn:width=8",
@@ -76,8 +83,7 @@ class Mnist(Experiment):
                 Pupil(self.student, seed, "hinton", {"temperature": self.low_temperature, **soft}, "distilled"),
                 Pupil(self.student, seed, name="hard labels"),
             ],
-            Course(epochs=self.long_epochs, seed=seed, augmentation=self.augmentation, early_stopping=True),
-            guide=experts,
+            on_views(self.long_epochs, seed, self.augmentation), guide=experts,
         )  # fmt: skip
         networks = {"teacher": teacher, "hard": hard, "student": student, "experts": experts}
         epochs = {"epoch distilled": modern.stopped_early.epoch, "epoch hard": views.stopped_early.epoch}

@@ -7,9 +7,9 @@ from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.together import committee
 
 if TYPE_CHECKING:
-    from kdlab.core.experiments.study import Study, Trained
+    from kdlab.core.experiments.study import Course, Study, Trained
 
-__all__ = ["EXPERT", "JITTER", "PERCEPTRON", "VIEWS", "convolutional_teachers", "perceptron_teacher"]
+__all__ = ["EXPERT", "JITTER", "PERCEPTRON", "VIEWS", "convolutional_teachers", "on_views", "perceptron_teacher"]
 
 # The paper's: dropout, weight constraints, and inputs moved by up to two pixels (section 3).
 PERCEPTRON = "mlp:1200x2:dropout=0.5:input_dropout=0.2:max_norm=3"
@@ -39,3 +39,10 @@ def convolutional_teachers(
         course = Course(epochs=epochs, seed=seed, batch_size=128, learning_rate=3e-3, augmentation=augmentation)
         members += yield from study.learn(f"teacher {seed + 1} of {count}", [Pupil(network, seed)], course)
     return committee(members), members[0]
+
+
+def on_views(epochs: int, seed: int, augmentation: str) -> "Course":
+    """Return the course of perceptrons that learn from views: long, at a higher rate, with early stopping."""
+    from kdlab.core.experiments.study import Course
+
+    return Course(epochs=epochs, seed=seed, augmentation=augmentation, learning_rate=2e-3, early_stopping=True)

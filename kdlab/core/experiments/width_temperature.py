@@ -36,7 +36,7 @@ class WidthTemperature(Experiment):
     widths: str = "30,100,300,800"
     temperatures: str = "1,2.5,4,8,20,40"
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
-    epochs: int = knob_field("epochs", "Epochs", 20, 1, 10_000, "of each student")
+    epochs: int = knob_field("epochs", "Epochs", 15, 1, 10_000, "of each student")
 
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "teacher_epochs": 8, "widths": "30,100",
