@@ -36,7 +36,7 @@ class EarlyStopping(Experiment):
     teacher: str = PERCEPTRON
     student: str = "mlp:800x2"
     temperature: float = knob_field("temperature", "Temperature", 20.0, 0.5, 50.0, "of the distilled", kind=float)
-    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
+    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
     epochs: int = knob_field("epochs", "Epochs", 40, 2, 10_000, "of the students")
 
     quick: ClassVar = {

@@ -40,7 +40,7 @@ class HighTemperature(Experiment):
     teacher: str = PERCEPTRON
     student: str = "mlp:300x2"
     temperatures: str = "1,4,20,50"
-    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
+    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
     epochs: int = knob_field("epochs", "Epochs", 15, 1, 10_000, "of each student")
 
     quick: ClassVar = {

@@ -50,7 +50,7 @@ class MissingClass(Experiment):
     left_out: str = "3; only 7,8"
     every: bool = knob_field("every", "Every class in turn", True, 0, 1, "is left out once", kind=bool)
     temperature: float = knob_field("temperature", "Temperature", 20.0, 0.5, 50.0, "of the students", kind=float)
-    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
+    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
     epochs: int = knob_field("epochs", "Epochs", 12, 1, 10_000, "of each student")
 
     quick: ClassVar = {

@@ -47,7 +47,7 @@ class Mnist(Experiment):
     augmentation: str = VIEWS
     seeds: int = knob_field("seeds", "Seeds", 5, 1, 100, "students of either way; the teachers are shared")
     temperature: float = knob_field("temperature", "T, paper's way", 20.0, 0.5, 50.0, "the paper's", kind=float)
-    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
+    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
     epochs: int = knob_field("epochs", "Epochs", 40, 1, 10_000, "of the students, the paper's way")
     teachers: int = knob_field("teachers", "CNN teachers", 3, 1, 20, "that answer together, today's way")
     cnn_epochs: int = knob_field("cnn_epochs", "CNN epochs", 10, 1, 10_000, "of each of these")

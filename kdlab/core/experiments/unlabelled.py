@@ -38,7 +38,7 @@ class Unlabelled(Experiment):
     other: str = "digits"
     share: float = knob_field("share", "Labelled share", 3.0, 0.1, 100.0, "per cent of the images", kind=float)
     temperature: float = knob_field("temperature", "Temperature", 8.0, 0.5, 50.0, "of the students", kind=float)
-    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
+    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
     epochs: int = knob_field("epochs", "Epochs", 12, 1, 10_000, "of as many images as the data set has")
 
     quick: ClassVar = {

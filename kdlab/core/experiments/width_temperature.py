@@ -35,7 +35,7 @@ class WidthTemperature(Experiment):
     teacher: str = PERCEPTRON
     widths: str = "30,100,300,800"
     temperatures: str = "1,2.5,4,8,20,40"
-    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 60, 1, 10_000, "of the perceptron")
+    teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
     epochs: int = knob_field("epochs", "Epochs", 15, 1, 10_000, "of each student")
 
     quick: ClassVar = {
