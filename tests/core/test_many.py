@@ -161,21 +161,21 @@ def readme_objective(monkeypatch: pytest.MonkeyPatch) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     (source,) = re.findall(r"## Add a loss\n.*?```python\n(.*?)```", readme, re.DOTALL)
     monkeypatch.setattr(OBJECTIVES, "_entries", dict(OBJECTIVES._entries))
-    exec(source, {"OBJECTIVES": OBJECTIVES, "Knob": Knob, "Part": objectives.Part})
+    exec(source, vars(objectives) | {"OBJECTIVES": OBJECTIVES})
 
 
 @pytest.mark.usefixtures("readme_objective")
 def test_the_readmes_objective_works_in_a_stack_and_beside_another(teacher: nn.Module) -> None:
     runs = distill_many(
-        "digits", teacher, ["mlp:12x1", "mlp:16x1"], objective="logit-matching", match_weight=[0.1, 1, 5], **SHORT
+        "digits", teacher, ["mlp:12x1", "mlp:16x1"], objective="total-variation", pull_weight=[0.1, 1, 5], **SHORT
     )
     assert {run.result["trained_together"] for run in runs} == {8}
     for run in runs:
         assert_same_run(run, alone(run, teacher))
-    mixed = distill_many("digits", teacher, "mlp:12x1", objective=["hinton", "logit-matching", "hinton"], **SHORT)
+    mixed = distill_many("digits", teacher, "mlp:12x1", objective=["hinton", "total-variation", "hinton"], **SHORT)
     assert {run.result["trained_together"] for run in mixed} == {4}
     assert [[part for role, part in run.history.losses if role == "student"] for run in mixed] == [
-        ["soft", "hard"], ["match"], ["soft", "hard"],
+        ["soft", "hard"], ["pull"], ["soft", "hard"],
     ]  # fmt: skip
     for run in mixed:
         assert_same_run(run, alone(run, teacher))

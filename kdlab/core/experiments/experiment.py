@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core import augmentation, data, models, objectives  # noqa: F401  (they fill the registries)
 from kdlab.core.experiments.events import Event
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, InputError, Knob, Registry, knob_field, knob_fields
 
@@ -85,7 +86,7 @@ class Experiment(ABC):
                 registry.find(getattr(self, key))
 
     @classmethod
-    def of_size(cls, quick: bool = False, **changes: Any) -> Self:
+    def of_size(cls, quick: bool, /, **changes: Any) -> Self:
         """Return the quick or the full experiment with these settings changed; raises InputError."""
         known = [item.name for item in fields(cls)]
         for key in changes:

@@ -48,9 +48,9 @@ class Rehearsal(Study):
         guide: Trained | None = None, split: Split | None = None, examples: Tensor | None = None,
     ) -> Generator[Event, None, list[Trained]]:  # fmt: skip
         """Return the pupils untrained."""
-        piece = self._piece(label, pupils, course, guide, split, examples)
-        self.pieces.append(piece)
         modules = [make_network(pupil.network, self.data, pupil.seed, "student") for pupil in pupils]
+        piece = self._piece(label, pupils, modules, course, guide, split, examples)
+        self.pieces.append(piece)
         flat = {"curve": {"errors": [0.0] * (course.epochs + 1), "nats": [0.0] * (course.epochs + 1)}, "best_epoch": 1}
         weights = [module.state_dict() for module in modules] * 2
         return self._wrap(piece, modules, weights, {"networks": [flat] * len(modules)})
@@ -74,10 +74,14 @@ def forecast(experiment: Experiment, data: Dataset, store: Store) -> Plan:
             pass
     paces: dict[Any, float] = {}
     costs: dict[str, float] = {}
+    seen: set[str] = set()
     asked: set[Any] = set()
     labels = []
     for piece in rehearsal.pieces:
-        if piece.name in costs or piece.name in store:
+        if piece.name in seen:  # a teacher that seeds share
+            continue
+        seen.add(piece.name)
+        if piece.name in store:
             labels.append((piece.label, 0.0))
             continue
         kind = tuple((one.network, one.objective) for one in piece.pupils), piece.course.batch_size

@@ -13,6 +13,7 @@ from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
+from kdlab.core.experiments.verdicts import within
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class HighTemperature(Experiment):
                 {"temperature": one, "soft_weight": 1.0, "hard_weight": 0.0},
                 f"T = {one:g}",
             )
-            for one in numbers(self.temperatures, "temperatures")
+            for one in sorted(numbers(self.temperatures, "temperatures"))
         ]
         course = Course(epochs=self.epochs, seed=seed, precision="float32")
         students = yield from study.learn(f"students, seed {seed}", pupils, course, guide=teacher)
@@ -73,7 +74,7 @@ class HighTemperature(Experiment):
 
     def sum_up(self, exams: Sequence[Exam]) -> Summary:
         """Return how alike gradients and students are to those of logit matching."""
-        names = [f"T = {one:g}" for one in numbers(self.temperatures, "temperatures")]
+        names = [f"T = {one:g}" for one in sorted(numbers(self.temperatures, "temperatures"))]
         wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
         apart = {
             name: np.stack([_differs(exam.logits[name], exam.logits["logits"]) for exam in exams])
@@ -103,7 +104,7 @@ class HighTemperature(Experiment):
             ),
             Claim(
                 f"The student at {highest} and the one of logit matching make as many errors, within a tenth.",
-                0.1 * wrong["logits"].sum(1) - np.abs(wrong[highest].sum(1) - wrong["logits"].sum(1)),
+                within(wrong[highest], wrong["logits"], 0.1),
                 f"{wrong[highest].sum(1).mean():.1f} and {wrong['logits'].sum(1).mean():.1f}",
             ),
         ]  # fmt: skip

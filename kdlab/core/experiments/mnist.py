@@ -9,7 +9,7 @@ import numpy as np
 from kdlab.core.experiments.charts import validation_curves
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
-from kdlab.core.experiments.references import BLOG, FOFFANO, PAPER, SIMARD
+from kdlab.core.experiments.references import BLOG, FOFFANO, PAPER, SIMARD, on_mnist
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import (
     EXPERT,
@@ -19,12 +19,15 @@ from kdlab.core.experiments.teachers import (
     on_views,
     perceptron_teacher,
 )
+from kdlab.core.experiments.verdicts import keeps
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.study import Study
 
 __all__ = ["Mnist"]
+
+PAPERS_STUDENT = 74
 
 
 @EXPERIMENTS.add(
@@ -48,11 +51,11 @@ class Mnist(Experiment):
     seeds: int = knob_field("seeds", "Seeds", 5, 1, 100, "students of either way; the teachers are shared")
     temperature: float = knob_field("temperature", "T, paper's way", 20.0, 0.5, 50.0, "the paper's", kind=float)
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
-    epochs: int = knob_field("epochs", "Epochs", 40, 1, 10_000, "of the students, the paper's way")
+    epochs: int = knob_field("epochs", "Epochs", 30, 1, 10_000, "of the students, the paper's way")
     teachers: int = knob_field("teachers", "CNN teachers", 3, 1, 20, "that answer together, today's way")
     cnn_epochs: int = knob_field("cnn_epochs", "CNN epochs", 10, 1, 10_000, "of each of these")
     low_temperature: float = knob_field("low_temperature", "T, today's way", 4.0, 0.5, 50.0, "today's", kind=float)
-    long_epochs: int = knob_field("long_epochs", "Long epochs", 80, 1, 10_000, "of the student, today's way")
+    long_epochs: int = knob_field("long_epochs", "Long epochs", 60, 1, 10_000, "of the student, today's way")
 
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "network": "cnn:width=8",
@@ -102,12 +105,21 @@ class Mnist(Experiment):
         seeds = f"{wins} of {len(exams)} seeds"
         modern, views = errors["student on views"], errors["hard on views"]
         rows = [
-            Row("paper's way: teacher", teacher[:1], reference={PAPER: 67, BLOG: 101, FOFFANO: 64}, place=0),
-            Row("paper's way: student, hard labels", hard, reference={PAPER: 146, BLOG: 196}),
-            Row("paper's way: student, distilled", student, reference={PAPER: 74, BLOG: 137}),
+            Row(
+                "paper's way: teacher",
+                teacher[:1],
+                reference=on_mnist(self.dataset, {PAPER: 67, BLOG: 101, FOFFANO: 64}),
+                place=0,
+            ),
+            Row("paper's way: student, hard labels", hard, reference=on_mnist(self.dataset, {PAPER: 146, BLOG: 196})),
+            Row(
+                "paper's way: student, distilled",
+                student,
+                reference=on_mnist(self.dataset, {PAPER: PAPERS_STUDENT, BLOG: 137}),
+            ),
             Row("today's way: teachers together", errors["experts"][:1], place=0),
-            Row("today's way: student, hard labels, same views", views, reference={SIMARD: 70}),
-            Row("today's way: student, distilled", modern, reference={FOFFANO: 67}),
+            Row("today's way: student, hard labels, same views", views, reference=on_mnist(self.dataset, {SIMARD: 70})),
+            Row("today's way: student, distilled", modern, reference=on_mnist(self.dataset, {FOFFANO: 67})),
         ]
         claims = [
             Claim(
@@ -116,20 +128,28 @@ class Mnist(Experiment):
             ),
             Claim(
                 "It closes at least 80 % of the gap to its teacher.",
-                wrong["hard"] - wrong["student"] - 0.8 * (wrong["hard"] - wrong["teacher"]), closed,
+                keeps(wrong["hard"] - wrong["teacher"], wrong["hard"] - wrong["student"], 0.8), closed,
             ),
             Claim(
                 "Today's way: the distilled student makes fewer errors than one with hard labels on the same views.",
                 wrong["hard on views"] - wrong["student on views"], f"{(views - modern).mean():.1f} fewer",
             ),
-            Claim(
-                "Today's way makes fewer errors than the paper's student (74).",
-                74 - modern, f"{modern.mean():.1f} on average",
-            ),
         ]  # fmt: skip
+        if self.dataset == "mnist":
+            claims.append(
+                Claim(
+                    "Today's way makes fewer errors than the paper's student (74).",
+                    PAPERS_STUDENT / len(exams[0].labels) - wrong["student on views"],
+                    f"{modern.mean():.1f} on average",
+                )
+            )
         shown = {
             "hard": ("paper's way, hard labels", "baseline"), "student": ("paper's way, distilled", "student"),
             "hard on views": ("today's way, hard labels", "baseline"),
             "student on views": ("today's way, distilled", "student"),
         }  # fmt: skip
-        return Summary(rows, claims, [validation_curves(exams, shown)])
+        notes = [
+            "All students of a way have the same teacher; what another teacher would change is not in the intervals.",
+            "Today's settings grew out of earlier trials on this data set, of which test errors were seen too.",
+        ]
+        return Summary(rows, claims, [validation_curves(exams, shown)], notes=notes)

@@ -1,6 +1,6 @@
 """What others report, to stand beside what is measured: facts only."""
 
-__all__ = ["BLOG", "FOFFANO", "PAPER", "SIMARD", "SOURCES"]
+__all__ = ["BLOG", "FOFFANO", "PAPER", "SIMARD", "SOURCES", "on_mnist"]
 
 PAPER, BLOG, FOFFANO, SIMARD = "paper", "blog", "Foffano et al.", "Simard 2003"
 
@@ -10,3 +10,8 @@ SOURCES = {
     FOFFANO: "Foffano, Patil, Scholman: a reproduction with jitter in the transfer set too, 1,000 epochs",
     SIMARD: "Simard, Steinkraus, Platt: Best practices for convolutional neural networks, 2003 (elastic distortions)",
 }
+
+
+def on_mnist(dataset: str, values: dict[str, float]) -> dict[str, float]:
+    """Return what is reported of MNIST, or nothing where another data set is used."""
+    return values if dataset == "mnist" else {}

@@ -1,5 +1,6 @@
 """What an experiment shows: rows beside the references, claims with verdicts, and charts; all of it plain data."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,9 +29,12 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain data, with mean and standard deviation over seeds (None of a single seed)."""
         values = [float(value) for value in self.values]
+        mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+        if not math.isfinite(mean):  # a share of nothing
+            mean = deviation = None  # type: ignore[assignment]
         return {
-            "label": self.label, "unit": self.unit, "values": values, "mean": float(np.mean(values)),
-            "deviation": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            "label": self.label, "unit": self.unit, "values": values if mean is not None else [], "mean": mean,
+            "deviation": deviation,
             "reference": dict(self.reference), "place": self.place,
         }  # fmt: skip
 

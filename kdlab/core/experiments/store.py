@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from kdlab.core.data import Split
+from kdlab.core.experiments.results import put
 from kdlab.registry import InputError
 
 __all__ = ["Store", "Weights", "digest", "fingerprint"]
@@ -28,7 +27,8 @@ def digest(about: Any) -> str:
 def fingerprint(split: Split) -> int:
     """Return a number that stands for the images and labels of a split."""
     images, labels = split.images.cpu().contiguous(), split.labels.cpu().contiguous()
-    return zlib.crc32(labels.numpy().tobytes(), zlib.crc32(images.numpy().tobytes()))
+    shape = zlib.crc32(str(tuple(images.shape)).encode())
+    return zlib.crc32(labels.numpy().tobytes(), zlib.crc32(images.numpy().tobytes(), shape))
 
 
 class Store:
@@ -38,7 +38,11 @@ class Store:
         self.folder = folder
 
     def __contains__(self, name: str) -> bool:
-        return self._path(name).is_file()
+        try:
+            with safe_open(self._path(name), framework="pt") as file:
+                return "record" in file.metadata()
+        except (OSError, SafetensorError, TypeError):
+            return False
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.safetensors"
@@ -66,14 +70,7 @@ class Store:
         content = to_bytes(tensors, {"record": json.dumps(record)})
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, scratch = tempfile.mkstemp(dir=self.folder, prefix=".")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                Path(scratch).replace(self._path(name))
-            except BaseException:
-                Path(scratch).unlink(missing_ok=True)
-                raise
+            put(self._path(name), content)
         except OSError as error:
             raise InputError(
                 f"What was trained cannot be kept in {self.folder} ({error.strerror}): make room there, or choose "

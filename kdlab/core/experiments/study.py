@@ -31,6 +31,8 @@ from kdlab.registry import OBJECTIVES, InputError
 __all__ = ["Course", "Piece", "Pupil", "Study", "Trained"]
 
 INTERVAL = 0.1  # seconds between two signs of life
+# To be raised when a change of the training core makes pieces that were kept before worthless.
+RECIPE = 1
 ROUNDS = 101  # answers that a latency is the median of
 MOST_KEPT = 4  # teachers whose answers, and augmentations whose views, stay in memory
 
@@ -114,12 +116,15 @@ class Study:
     """Trains what an experiment asks for, piece by piece, and keeps what is finished.
 
     `data` comes without its test set: `blind` takes it out, so that nothing that is trained or chosen can have seen it.
+    `seconds`: what all pieces took to train, whenever that was.
     """
 
     def __init__(self, data: Dataset, store: Store, costs: Mapping[str, float] | None = None) -> None:
         self.data = blind(data)
         self.store = store
         self.done = 0.0
+        self.seconds = 0.0
+        self._finished: dict[str, list[Trained]] = {}
         self._costs = costs or {}
         self._fingerprints: dict[int, tuple[Split, int]] = {}
         self._views: dict[tuple[int, str], Views] = {}
@@ -139,8 +144,10 @@ class Study:
         `guide`: the teacher; `split`: what is learnt from (the training images), of which `examples`, int64, are used
         (all). Raises InputError, Diverged.
         """
-        piece = self._piece(label, pupils, course, guide, split, examples)
         modules = [make_network(pupil.network, self.data, pupil.seed, "student") for pupil in pupils]
+        piece = self._piece(label, pupils, modules, course, guide, split, examples)
+        if piece.name in self._finished:  # a teacher that seeds share
+            return self._finished[piece.name]
         kept = self.store.read(piece.name)
         yield Began(label, kept is not None)
         if kept is None:
@@ -149,22 +156,27 @@ class Study:
             self.done += self._costs.get(piece.name, 0.0)
         else:
             weights, record = kept
+        self.seconds += record["seconds"]
         yield Advanced(self.done)
-        return self._wrap(piece, modules, weights, record)
+        self._finished[piece.name] = self._wrap(piece, modules, weights, record)
+        return self._finished[piece.name]
 
     def _piece(
-        self, label: str, pupils: Sequence[Pupil], course: Course, guide: Trained | None, split: Split | None,
-        examples: Tensor | None,
+        self, label: str, pupils: Sequence[Pupil], modules: Sequence[nn.Module], course: Course, guide: Trained | None,
+        split: Split | None, examples: Tensor | None,
     ) -> Piece:  # fmt: skip
         split = self.data.train if split is None else split
         examples = torch.arange(len(split), device=self.place) if examples is None else examples.to(self.place)
         about = {
+            "recipe": RECIPE,
             "pupils": [asdict(pupil) | {"name": ""} for pupil in pupils],
             "course": asdict(course),
             "guide": guide.name if guide else None,
             "split": self._fingerprint(split),
             "validation": self._fingerprint(self.data.validation),
             "examples": digest(examples.tolist()),
+            "precision": [str(choose_precision(course.precision, module, self.place)) for module in modules],
+            "classes": len(self.data.classes),
             "versions": [version("kdlab"), str(torch.__version__), self.place.type],
         }
         return Piece(label, digest(about), pupils, course, guide, split, examples)
@@ -266,15 +278,20 @@ class Study:
         return found
 
     def latency(self, networks: Mapping[str, Trained], batch: int) -> dict[str, float]:
-        """Return the seconds of an answer to `batch` images by each network: medians of rounds side by side."""
+        """Return the seconds of an answer to `batch` images by each network: medians of rounds on one thread."""
         inputs = self.data.validation.inputs(slice(batch))
         seconds: dict[str, list[float]] = {name: [] for name in networks}
-        for _ in range(ROUNDS):
-            for name, network in networks.items():
-                began = time.perf_counter()
-                with torch.no_grad():
-                    network.module(inputs)[0, 0].item()  # asked for, so that an accelerator has answered
-                seconds[name].append(time.perf_counter() - began)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # whatever trained before must not decide
+        try:
+            for _ in range(ROUNDS):
+                for name, network in networks.items():
+                    began = time.perf_counter()
+                    with torch.no_grad():
+                        network.module(inputs)[0, 0].item()  # asked for, so that an accelerator has answered
+                    seconds[name].append(time.perf_counter() - began)
+        finally:
+            torch.set_num_threads(threads)
         return {name: statistics.median(own) for name, own in seconds.items()}
 
 

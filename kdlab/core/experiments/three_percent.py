@@ -107,7 +107,7 @@ class ThreePercent(Experiment):
             values = [100 * exam.chosen[f"{way}: training accuracy"] for exam in exams]
             rows.append(Row(f"{label}: training accuracy", values, "%", place=2))
         if 100 in shares:
-            rows.append(Row("hard labels, 100 %", wrong["hard 100"].sum(1)))
+            rows.append(Row("hard labels, 100 %, as many steps", wrong["hard 100"].sum(1)))
         hard, stopped, soft = (wrong[way + at] for way in WAYS)
         claims = [
             Claim(

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HOLDS", "LEVEL", "NOISE", "REFUTED", "judge"]
+__all__ = ["HOLDS", "LEVEL", "NOISE", "REFUTED", "judge", "keeps", "within"]
 
 HOLDS, REFUTED, NOISE = "holds", "does not hold", "inside the noise"
 LEVEL = 0.95
+# Fewer examples than these cannot tell anything from noise: five heads in a row have McNemar's exact p = 0.06.
+FEWEST = 6
 
 
 def judge(scores: NDArray[np.float64]) -> dict[str, Any]:
@@ -36,6 +38,23 @@ def judge(scores: NDArray[np.float64]) -> dict[str, Any]:
         freedom = total**2 / sum(variance**2 / degrees for variance, degrees in variances)
         half = math.sqrt(total) * float(stdtrit(freedom, (1 + LEVEL) / 2))
     verdict = HOLDS if mean - half > 0 else REFUTED if mean + half < 0 else NOISE
-    if total == 0 and mean == 0:
+    if (total == 0 and mean == 0) or (values.shape[1] > 1 and np.count_nonzero(values.any(0)) < FEWEST):
         verdict = NOISE
     return {"verdict": verdict, "mean": mean, "interval": [mean - half, mean + half]}
+
+
+def keeps(gain: NDArray[np.float64], kept: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Return the scores of "at least this share of the gain is kept"; where there is no gain, there is none to keep.
+
+    `gain`, `kept`: what is better than the baseline, by how much, for each seed and example.
+    """
+    return kept - share * gain if gain.mean() > 0 else np.minimum(gain, 0.0)
+
+
+def within(first: NDArray[np.float64], second: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Return the scores of "the errors `first` and `second` differ by less than this share of their mean".
+
+    Signed by which of the two has more, so that equal ones do not seem to differ.
+    """
+    sign = 1.0 if first.sum() >= second.sum() else -1.0
+    return share * (first + second) / 2 - sign * (first - second)

@@ -11,6 +11,7 @@ from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
+from kdlab.core.experiments.verdicts import within
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
@@ -86,13 +87,11 @@ class WidthTemperature(Experiment):
             )  # fmt: skip
         for width in widths:
             if width >= 300 and len(high) > 1:
-                mean = [np.stack([wrong[f"{width} {one:g}"].sum(1) for one in high]).mean(1)]
-                spread = float(np.ptp(mean[0]))
-                seeds = np.stack([wrong[f"{width} {one:g}"].sum(1) for one in high])
+                best, *_, worst = sorted((wrong[f"{width} {one:g}"] for one in high), key=np.sum)
                 claims.append(
                     Claim(
                         f"With {width} units, all temperatures above 8 are alike: they differ by less than a tenth.",
-                        0.1 * seeds.mean(0) - np.ptp(seeds, axis=0), f"means differ by {spread:.1f} errors",
+                        within(worst, best, 0.1), f"from {best.sum(1).mean():.1f} to {worst.sum(1).mean():.1f} errors",
                     )
                 )  # fmt: skip
         chart = {
