@@ -17,7 +17,10 @@ def run(*arguments: str) -> None:
     assert done.returncode == 0, f"\n{done.stdout}"
 
 
-@pytest.mark.parametrize("module", ["kdlab.dashboards", "kdlab.core.spec", "kdlab.core.history", "kdlab.runner"])
+@pytest.mark.parametrize(
+    "module",
+    ["kdlab.dashboards", "kdlab.core.spec", "kdlab.core.history", "kdlab.core.experiments.results", "kdlab.runner"],
+)
 def test_the_interface_does_not_import_torch(module: str) -> None:
     run("-c", f"import sys, {module}; loaded = {HEAVY} & set(sys.modules); assert not loaded, loaded")
 

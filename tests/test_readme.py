@@ -1,4 +1,4 @@
-"""The README's two lines, to run kdlab and to test it, are marked, and CI runs the second."""
+"""The README's two lines, to run kdlab and to test it, are marked, CI runs the second; its results are the shipped."""
 
 import os
 import re
@@ -7,6 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from kdlab.assets.make_results import FOLDER, table
+from kdlab.registry import EXPERIMENTS
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,6 +25,11 @@ def test_marked_lines(marker: str) -> None:
     line = marked((ROOT / "README.md").read_text(), marker)
     assert line.strip()
     assert "\n" not in line
+
+
+def test_results_are_the_shipped_ones() -> None:
+    assert f"\n<!-- results -->\n\n{table()}\n\n<!-- /results -->\n" in (ROOT / "README.md").read_text("utf-8")
+    assert {path.stem for path in FOLDER.glob("*")} <= set(EXPERIMENTS)
 
 
 def checkout(folder: Path, readme: str) -> Path:

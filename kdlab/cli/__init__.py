@@ -1,4 +1,4 @@
-"""The command line: `kdlab distill`, `kdlab app`, `kdlab lab` and `kdlab export`.
+"""The command line: `kdlab distill`, `kdlab reproduce`, `kdlab app`, `kdlab lab` and `kdlab export`.
 
 What a command needs is imported when it runs, so that `kdlab --help` answers at once.
 """
@@ -9,6 +9,7 @@ import click
 
 from kdlab.cli.distill import distill
 from kdlab.cli.export import export
+from kdlab.cli.reproduce import reproduce
 from kdlab.cli.serve import app, lab
 from kdlab.registry import InputError
 
@@ -38,5 +39,5 @@ def main() -> None:
     """See knowledge distillation with your own hands."""
 
 
-for _command in (app, lab, distill, export):
+for _command in (app, lab, distill, reproduce, export):
     main.add_command(_command)

@@ -14,7 +14,7 @@ from kdlab.core.events import Event, Opened, Phase, Probe, Progress, Step
 from kdlab.core.metrics import count_errors
 from kdlab.core.runs import Run
 
-__all__ = ["follow"]
+__all__ = ["amount", "follow"]
 
 WIDE = 130  # columns of a terminal that also has room for the losses
 
@@ -54,7 +54,7 @@ class _Bars:
             case Progress():
                 if event.label != self._label:
                     self._begin(event.label, event.total)
-                self._update(event.done, _amount(event))
+                self._update(event.done, amount(event))
             case Opened():
                 self._end()
                 self._opened = event
@@ -90,7 +90,8 @@ class _Bars:
             self._display.update(self._bar, completed=done, detail=detail)
 
 
-def _amount(event: Progress) -> str:
+def amount(event: Progress) -> str:
+    """Return how much is done, in words; "" where nobody knows how much there is."""
     if not event.total:
         return ""
     if event.unit == "B":

@@ -1,0 +1,68 @@
+"""Ships what the full experiments gave: `KDLAB_DATA=… python -m kdlab.assets.make_results NAME…`.
+
+Without a name it does all. A full report that `kdlab reproduce NAME` kept is taken as it is; where there is none, the
+experiment is run, which may take hours. `--table` prints README's tables of all that is shipped.
+"""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import kdlab.core.experiments  # noqa: F401  (fills the registry)
+from kdlab.core.experiments.results import load, measured, referenced, save, standard_folder
+from kdlab.registry import EXPERIMENTS
+
+FOLDER = Path(__file__).parent / "results"
+
+
+def make(name: str, folder: Path) -> None:
+    """Put the full report of an experiment and its arrays into `folder`."""
+    entry, _ = EXPERIMENTS.find(name)
+    usual = asdict(entry.build.of_size(False))
+    kept = load(standard_folder(), name)
+    if kept is None or kept[0]["settings"] != usual:
+        from kdlab.cli.pieces import follow
+        from kdlab.core.experiments.conduct import reproduce_events
+
+        kept = follow(reproduce_events(name, standard_folder()))
+        save(*kept, standard_folder(), name)
+    print(save(*kept, folder, name))
+
+
+def table(folder: Path = FOLDER) -> str:
+    """Return two tables in Markdown, of what was measured and of the claims, of all reports in `folder`."""
+    reports = [found[0] for name in EXPERIMENTS if (found := load(folder, name))]
+    rows = [_line("experiment", "what", "reference", "measured"), _line("---", "---", "---", "---")]
+    claims = [_line("experiment", "claim", "measured", "verdict"), _line("---", "---", "---", "---")]
+    for report in reports:
+        for at, row in enumerate(report["rows"]):
+            told = ", ".join(f"{text} ({source})" for source in row["reference"] if (text := referenced(row, source)))
+            rows.append(_line(_title(report) if at == 0 else "", row["label"], told, f"{measured(row)} {row['unit']}"))
+        for at, claim in enumerate(report["claims"]):
+            first = report["label"] if at == 0 else ""
+            claims.append(_line(first, claim["text"], claim["measured"], f"**{claim['verdict']}**"))
+    sources = {key: citation for report in reports for key, citation in report["sources"].items()}
+    parts = ["\n".join(rows), "\n".join(claims), *(f"- {key}: {citation}" for key, citation in sources.items())]
+    return "\n\n".join([*parts[:2], *(["\n".join(parts[2:])] if sources else [])])
+
+
+def _title(report: dict[str, Any]) -> str:
+    seeds = report["settings"]["seeds"]
+    return f"{report['label']} ({seeds} seed{'' if seeds == 1 else 's'}, {report['device']})"
+
+
+def _line(*cells: str) -> str:
+    return " ".join(["|", *(f"{one} |" for one in (cell.replace("|", r"\|") for cell in cells))])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--table", action="store_true", help="print README's tables and do nothing else")
+    given = parser.parse_args()
+    if given.table:
+        print(table())
+    else:
+        for name in given.names or EXPERIMENTS:
+            make(name, FOLDER)

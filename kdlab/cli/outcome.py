@@ -1,0 +1,84 @@
+"""An experiment's report on a terminal: what others report and what was measured, and the claims' verdicts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kdlab.core.experiments.results import measured, referenced
+from kdlab.core.experiments.verdicts import HOLDS, NOISE, REFUTED
+
+__all__ = ["brief", "in_words", "print_outcome"]
+
+STYLES = {HOLDS: "green", REFUTED: "red", NOISE: "yellow"}
+
+
+def in_words(seconds: float) -> str:
+    """Return a length of time as people say it: "40 seconds", "24 minutes", "2.5 hours"."""
+    if seconds < 90:
+        count = max(round(seconds), 1)
+        return f"{count} second{'s' if count > 1 else ''}"
+    return f"{seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"{seconds / 3600:.1f} hours"
+
+
+def brief(value: Any) -> str:
+    """Return a setting or a choice as people write it."""
+    return f"{value:g}" if isinstance(value, float) else f"{value}"
+
+
+def print_outcome(report: Mapping[str, Any], path: Path) -> None:
+    """Print a report, which is kept at `path`."""
+    console = Console(highlight=False, markup=False)
+    console.print(f"{report['label']}{' (quick)' if report['size'] == 'quick' else ''}", style="bold")
+    console.print(_rows(report))
+    console.print(_claims(report))
+    for note in report["notes"]:
+        console.print(note)
+    for key, citation in report["sources"].items():
+        console.print(f"{key}: {citation}")
+    console.print(_circumstances(report))
+    console.print(f"The report is in {path}", soft_wrap=True)
+
+
+def _rows(report: Mapping[str, Any]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("")
+    sources = list(report["sources"])
+    for heading in (*sources, "here"):
+        table.add_column(Text(heading), justify="right")
+    table.add_column("")
+    for row in report["rows"]:
+        cells = [row["label"], *(referenced(row, source) for source in sources), measured(row), row["unit"]]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _claims(report: Mapping[str, Any]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("claim")
+    table.add_column("measured")
+    table.add_column("verdict", no_wrap=True)
+    for claim in report["claims"]:
+        verdict = Text(claim["verdict"], style=STYLES[claim["verdict"]])
+        table.add_row(Text(claim["text"]), Text(claim["measured"]), verdict)
+    return table
+
+
+def _circumstances(report: Mapping[str, Any]) -> str:
+    """Choices, seeds, examples, time, device and versions, in a few sentences."""
+    seeds = report["settings"]["seeds"]
+    chosen = [f"{key} {', '.join(brief(one[key]) for one in report['chosen'])}" for key in report["chosen"][0]]
+    examples, versions = report["examples"], report["versions"]
+    spread = "" if seeds == 1 else ", mean ± standard deviation over them"
+    return (
+        (f"Chosen on validation images: {'; '.join(chosen)}. " if chosen else "")
+        + f"Seeds {', '.join(map(str, range(seeds)))}{spread}. "
+        f"{report['settings']['dataset']}: {examples['train']:,} images to learn from, {examples['validation']:,} for "
+        f"validation, {examples['test']:,} to test on. This took {in_words(report['seconds'])} on {report['device']} "
+        f"({report['machine']}, {report['threads']} thread{'' if report['threads'] == 1 else 's'}), kdlab "
+        f"{versions['kdlab']}, torch {versions['torch']}, Python {versions['python']}."
+    )

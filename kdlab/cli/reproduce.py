@@ -1,0 +1,121 @@
+"""`kdlab reproduce`: an experiment of the paper, beside the numbers that others report."""
+
+import inspect
+import signal
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kdlab.registry import EXPERIMENTS, InputError, knob_fields
+
+__all__ = ["reproduce"]
+
+YES_OR_NO = {"1": True, "yes": True, "0": False, "no": False}
+
+
+class _Listing(click.Command):
+    """A command whose help ends with the experiments; they are imported only when it is read."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        import kdlab.core.experiments  # noqa: F401  (fills the registry)
+
+        with formatter.section("Experiments"):
+            formatter.write_dl([(entry.key, f"{entry.label}: {entry.help}") for entry in EXPERIMENTS.values()])
+
+
+@click.command(cls=_Listing, short_help="Repeat an experiment of the paper, beside the reported numbers.")
+@click.argument("name", required=False)
+@click.option("--quick", is_flag=True, help="smaller networks, fewer epochs, one seed: minutes instead of hours")
+@click.option("--seeds", metavar="INTEGER", help="how often all is repeated; the same as --set seeds=INTEGER")
+@click.option(
+    "--set", "pairs", metavar="KEY=VALUE", multiple=True, help="change a setting (may be given several times)"
+)
+@click.option("--json", "as_json", is_flag=True, help="print the report as one line of JSON, and nothing else")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="keep what is trained and the report here  [a folder in your cache that all experiments share]",
+)  # fmt: skip
+def reproduce(
+    name: str | None, quick: bool, seeds: str | None, pairs: tuple[str, ...], as_json: bool, out: Path | None
+) -> None:
+    """Train what the experiment NAME needs, and print what came out beside what the paper and others report.
+
+    What is finished is kept: interrupted, the same line goes on from there.
+    """
+    import kdlab.core.experiments  # noqa: F401  (fills the registry)
+    from kdlab.core.experiments import results
+
+    if name is None:
+        raise InputError(f"Name an experiment, as in kdlab reproduce {next(iter(EXPERIMENTS))}: {_known()}.")
+    entry, argument = EXPERIMENTS.find(name)
+    if argument:
+        raise InputError(f"The experiment {entry.key!r} takes nothing behind a colon; change it with --set KEY=VALUE.")
+    kind: Any = entry.build
+    settings = _read_settings(kind, [*pairs, *([f"seeds={seeds}"] if seeds is not None else [])])
+    experiment = kind.of_size(quick, **settings)
+    folder = out or results.standard_folder()
+    results.check_writable(folder)
+    stem = "" if out else _stem(entry.key, quick, asdict(experiment), asdict(kind.of_size(quick)))
+
+    try:
+        with _terminable():
+            from kdlab.cli.outcome import brief, print_outcome
+
+            told = ", ".join(f"{key}={brief(value)}" for key, value in asdict(experiment).items())
+            click.echo(f"{entry.label}. {inspect.getdoc(kind)}\nSettings: {told}\n", err=True)
+
+            from kdlab.cli.pieces import follow  # torch, which takes seconds to import
+            from kdlab.core.experiments.conduct import reproduce_events
+            from kdlab.core.training import Diverged
+
+            try:
+                report, arrays = follow(reproduce_events(entry.key, folder, quick, settings))
+            except Diverged as error:
+                raise click.ClickException(str(error)) from error
+            path = results.save(report, arrays, folder, stem)
+            if as_json:
+                click.echo(results.to_line(report))
+            else:
+                print_outcome(report, path)
+    except KeyboardInterrupt:
+        click.echo(f"\nStopped: what is finished is kept in {folder}, and the same line goes on from there.", err=True)
+        raise SystemExit(130) from None
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _known() -> str:
+    return "; ".join(f"{entry.key} ({entry.label})" for entry in EXPERIMENTS.values())
+
+
+def _read_settings(kind: type, pairs: Sequence[str]) -> dict[str, Any]:
+    """Return the settings that were typed; the experiment itself checks them."""
+    yes_or_no = {key for key, knob in knob_fields(kind).items() if knob.kind is bool}
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set takes KEY=VALUE, such as seeds=2, not {pair!r}.")
+        key = key.replace("-", "_")
+        settings[key] = YES_OR_NO.get(value, value) if key in yes_or_no else value
+    return settings
+
+
+def _stem(key: str, quick: bool, settings: dict[str, Any], usual: dict[str, Any]) -> str:
+    """Name the report in the shared folder; one with other settings does not take the usual one's place."""
+    size = f"{key}-quick" if quick else key
+    changed = [f"{key}={value}" for key, value in settings.items() if value != usual[key]]
+    return f"{size}-{zlib.crc32(' '.join(changed).encode()):08x}" if changed else size

@@ -1,0 +1,239 @@
+"""`kdlab reproduce` as people run it: a real experiment on the digits with tiny networks."""
+
+import json
+import math
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from kdlab.assets.make_results import table
+from kdlab.cli import main
+from kdlab.core.experiments import results
+from kdlab.registry import EXPERIMENTS, InputError
+
+KDLAB = Path(sys.executable).with_name("kdlab")
+SETTINGS = {"dataset": "digits", "network": "mlp:16x1", "augmentation": "none", "members": 2, "temperatures": "2,5"}
+PIECES = ["2 networks, seed 0", "dropout, seed 0", "distilled, seed 0"]
+
+
+def command(**changes: Any) -> list[str]:
+    pairs = [f"{key}={value}" for key, value in {**SETTINGS, "epochs": 1, **changes}.items()]
+    return ["reproduce", "ensemble", "--quick", *(word for pair in pairs for word in ("--set", pair))]
+
+
+def reproduce(*more: str, **changes: Any) -> Result:
+    result = CliRunner().invoke(main, [*command(**changes), *more])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def refusal(result: Result) -> str:
+    """The one sentence on standard error, with nothing on standard output."""
+    assert (result.exit_code, result.stdout) == (2, ""), result.output
+    message = result.stderr.splitlines()[-1]
+    assert message.startswith("Error: ")
+    assert message.endswith(".")
+    return message
+
+
+def numbers(folder: Path) -> dict[str, Any]:
+    """What must not depend on interruptions."""
+    report = json.loads((folder / "report.json").read_text())
+    return {key: report[key] for key in ("settings", "rows", "claims", "charts", "chosen")}
+
+
+def test_help_lists_the_experiments() -> None:
+    text = " ".join(CliRunner().invoke(main, ["reproduce", "--help"], terminal_width=100_000).output.split())
+    assert EXPERIMENTS
+    for entry in EXPERIMENTS.values():
+        assert f"{entry.key} {entry.label}: {entry.help}" in text
+
+
+def test_json(tmp_path: Path) -> None:
+    result = reproduce("--seeds", "2", "--json", "--out", str(tmp_path / "new" / "folder"))
+    assert result.stdout.count("\n") == 1
+    report = json.loads(result.stdout, parse_constant=pytest.fail)  # JSON knows no NaN
+    assert result.stdout == (tmp_path / "new/folder/report.json").read_text(encoding="utf-8")
+    assert report["settings"].items() >= {**SETTINGS, "epochs": 1, "seeds": 2}.items()
+    assert (report["experiment"], report["size"]) == ("ensemble", "quick")
+    assert report["seconds"] > 0
+    assert report["versions"].keys() == {"kdlab", "torch", "python"}
+    errors = report["rows"][0]
+    assert errors["mean"] == pytest.approx(np.mean(errors["values"]))
+    assert errors["deviation"] == pytest.approx(np.std(errors["values"], ddof=1))
+    found = results.load(tmp_path / "new" / "folder")
+    assert found is not None
+    kind: Any = EXPERIMENTS["ensemble"].build
+    values = {knob.key: knob.default for knob in kind.sliders}
+    tiles = dict(kind.rescore(found[1], "", values).tiles)
+    assert tiles["distilled single network"] == f"{report['rows'][5]['values'][0]:.0f} errors"
+
+
+def test_table(tmp_path: Path) -> None:
+    result = reproduce("--seeds", "2", "--out", str(tmp_path))
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines[:-1])) <= 80
+    assert lines[-1] == f"The report is in {tmp_path / 'report.json'}"
+    text = " ".join(result.stdout.split())
+    for row in report["rows"]:
+        line = next(line for line in lines if line.strip().startswith(row["label"]))
+        assert line.split()[-1] == row["unit"]
+        assert results.measured(row) in line
+        assert all(results.referenced(row, source) in line for source in row["reference"])
+    assert "86.4" in text
+    assert "±" in text
+    for source, citation in report["sources"].items():
+        assert f"{source}: {citation}" in text
+    verdicts = [claim["verdict"] for claim in report["claims"]]
+    assert len(verdicts) == 3
+    ends = [line.rstrip() for line in lines[lines.index(next(line for line in lines if "verdict" in line)) :]]
+    assert [one for end in ends for one in set(verdicts) if end.endswith(f"  {one}")] == verdicts
+    assert "Seeds 0, 1, mean" in text
+    assert f"torch {report['versions']['torch']}" in text
+
+    results.save(report, {}, tmp_path / "shipped", "ensemble")
+    markdown = table(tmp_path / "shipped")
+    assert f"| Ensemble into one network (2 seeds, {report['device']}) | one network (mean) |  |" in markdown
+    assert "| 86.4 (paper) |" in markdown
+    for claim in report["claims"]:
+        assert f"| {claim['text']} | {claim['measured']} | **{claim['verdict']}** |" in markdown
+
+
+def test_without_a_folder_all_is_kept_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    assert tmp_path in results.standard_folder().parents
+    reproduce()
+    first = {path.name for path in results.standard_folder().iterdir()}
+    assert len([name for name in first if name.endswith(".safetensors")]) == len(PIECES)
+    (report,) = (name for name in first if name.endswith(".json"))
+    assert report.startswith("ensemble-quick-")  # the bare name is left to the settings as they are
+    again = reproduce(temperatures="2,3")
+    assert again.stderr.count(", kept from before\n") == 2
+    assert len(list(results.standard_folder().glob("ensemble-quick-*.json"))) == 2
+
+
+def test_interrupted_and_resumed(tmp_path: Path) -> None:
+    interrupted = tmp_path / "interrupted"
+    line = [KDLAB, *command(epochs=300), "--out", str(interrupted)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        seen = [next(process.stderr)]
+        while not seen[-1].endswith(f"{PIECES[1]}\n"):  # begun when the piece before is on the disk
+            seen.append(next(process.stderr))
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.stdout.read() == ""
+        assert process.wait() == 130
+    assert any(line.startswith("About ") and "in 3 pieces. Ctrl-C stops it" in line for line in seen)
+    assert rest == f"\nStopped: what is finished is kept in {interrupted}, and the same line goes on from there.\n"
+    (piece,) = interrupted.iterdir()
+    assert piece.suffix == ".safetensors"
+
+    resumed = reproduce("--out", str(interrupted), epochs=300)
+    assert "; 1 of 3 pieces are kept from before." in resumed.stderr
+    assert f"{PIECES[0]}, kept from before\n" in resumed.stderr
+    assert resumed.stderr.count(", kept from before\n") == 1
+    reproduce("--out", str(tmp_path / "whole"), epochs=300)
+    assert numbers(interrupted) == numbers(tmp_path / "whole")
+
+
+def test_a_bar_on_a_terminal_and_sigterm(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    line = [KDLAB, *command(epochs=10_000, members=30), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
+        os.close(theirs)
+        seen = ""
+        while "validation errors of 143: " not in seen:
+            seen += os.read(ours, 4096).decode(errors="replace")
+        process.send_signal(signal.SIGTERM)
+        try:
+            while chunk := os.read(ours, 4096):
+                seen += chunk.decode(errors="replace")
+        except OSError:  # how Linux says that nobody writes any more
+            pass
+        assert process.stdout is not None
+        assert process.stdout.read() == ""
+        assert process.wait() == 130
+    os.close(ours)
+    assert "About " in seen
+    assert "30 networks, seed 0" in seen
+    assert "Traceback" not in seen
+    assert seen.rstrip().endswith("the same line goes on from there.")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_piece_is_trained_anew(tmp_path: Path) -> None:
+    reproduce("--out", str(tmp_path))
+    whole = numbers(tmp_path)
+    for piece in tmp_path.glob("*.safetensors"):
+        content = piece.read_bytes()
+        piece.write_bytes(content[:-1])
+        again = reproduce("--out", str(tmp_path))
+        assert again.stderr.count(", kept from before\n") == len(PIECES) - 1
+        assert len(piece.read_bytes()) == len(content)
+        assert numbers(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("", "ensemble (Ensemble into one network)"),
+        ("ensmble", "Did you mean 'ensemble'?"),
+        ("ensemble:3", "colon"),
+        ("ensemble --set epochs", "KEY=VALUE"),
+        ("ensemble --set epochs=0", "1 to 10000"),
+        ("ensemble --set epochs=1.5", "whole number"),
+        ("ensemble --set hard_weight=nan", "from 0 to 1"),
+        ("ensemble --set epoch=1", "members"),
+        ("ensemble --set dataset=mnits", "Did you mean 'mnist'?"),
+        ("ensemble --set dataset=digits --set network=mlp:banana", "banana"),
+        ("ensemble --set dataset=digits --set temperatures=2,x", "2,x"),
+        ("ensemble --seeds 0", "1 to 100"),
+        ("ensemble --seeds many", "'many'"),
+    ],
+)
+def test_bad_input(tmp_path: Path, given: str, said: str) -> None:
+    result = CliRunner().invoke(main, ["reproduce", *given.split(), "--out", str(tmp_path / "out")])
+    assert said in refusal(result)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    for folder in (tmp_path / "mine", tmp_path / "mine" / "deeper"):
+        result = CliRunner().invoke(main, ["reproduce", "mnist", "--out", str(folder)])
+        assert str(folder) in refusal(result)
+        assert result.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_reports_are_kept_whole(tmp_path: Path) -> None:
+    assert results.load(tmp_path, "x") is None
+    results.save({"share": math.nan, "rows": [1.5]}, {"labels": np.arange(3)}, tmp_path, "x")
+    found = results.load(tmp_path, "x")
+    assert found is not None
+    assert found[0] == {"share": None, "rows": [1.5]}
+    assert found[1]["labels"].tolist() == [0, 1, 2]
+    assert {path.name for path in tmp_path.iterdir()} == {"x.json", "x.npz"}
+    (tmp_path / "x.npz").write_bytes((tmp_path / "x.npz").read_bytes()[:-30])
+    with pytest.raises(InputError, match="damaged"):
+        results.load(tmp_path, "x")
+    results.save({"share": 1.0}, {}, tmp_path, "x")
+    assert results.load(tmp_path, "x") == ({"share": 1.0}, {})
+    (tmp_path / "x.json").write_text('{"share"')
+    with pytest.raises(InputError, match="damaged"):
+        results.load(tmp_path, "x")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="--out"):
+        results.save({}, {}, tmp_path / "file")
