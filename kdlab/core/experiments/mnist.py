@@ -51,7 +51,7 @@ class Mnist(Experiment):
     seeds: int = knob_field("seeds", "Seeds", 5, 1, 100, "students of either way; the teachers are shared")
     temperature: float = knob_field("temperature", "T, paper's way", 20.0, 0.5, 50.0, "the paper's", kind=float)
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
-    epochs: int = knob_field("epochs", "Epochs", 30, 1, 10_000, "of the students, the paper's way")
+    epochs: int = knob_field("epochs", "Epochs", 50, 1, 10_000, "of the students, the paper's way")
     teachers: int = knob_field("teachers", "CNN teachers", 3, 1, 20, "that answer together, today's way")
     cnn_epochs: int = knob_field("cnn_epochs", "CNN epochs", 10, 1, 10_000, "of each of these")
     low_temperature: float = knob_field("low_temperature", "T, today's way", 4.0, 0.5, 50.0, "today's", kind=float)
@@ -75,7 +75,7 @@ class Mnist(Experiment):
                 Pupil(self.student, seed, "hinton", {"temperature": self.temperature, **soft}, "distilled"),
                 Pupil(self.student, seed, name="hard labels"),
             ],
-            Course(epochs=self.epochs, seed=seed, batch_size=128), guide=teacher,
+            Course(epochs=self.epochs, seed=seed, batch_size=128, learning_rate=3e-3), guide=teacher,
         )  # fmt: skip
         experts, _ = yield from convolutional_teachers(
             study, self.network, self.teachers, self.cnn_epochs, self.augmentation
