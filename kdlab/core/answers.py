@@ -57,6 +57,20 @@ class Answers:
             self._logits[asked] = self._ask(*asked).clamp(limits.min, limits.max).to(self._logits.dtype)
             self._known[asked] = True
 
+    def state(self) -> dict[str, Tensor]:
+        """Return all that is known so far, to be kept in a file."""
+        return {"logits": self._logits, "known": self._known}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take over what `state` returned of the same teacher and views."""
+        self._logits.copy_(state["logits"])
+        self._known.copy_(state["known"])
+
+    @property
+    def known(self) -> int:
+        """How many views were answered."""
+        return int(self._known.sum())
+
     def __call__(self, index: Tensor, view: Tensor) -> Tensor:
         """Return the logits, float32 (batch, classes), of views that were prepared."""
         # Classes first in memory, as the students' are: quicker sums where there are many students.

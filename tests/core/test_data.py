@@ -28,7 +28,8 @@ def test_listing_the_data_sets_does_not_import_torch() -> None:
 
 
 def test_digits_comes_first_and_every_entry_explains_itself() -> None:
-    assert list(DATASETS) == ["digits", "mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100", "folder"]
+    published = ["mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100", "spoken-digits"]
+    assert list(DATASETS) == ["digits", *published, "folder"]
     assert all(entry.label and entry.help and entry.examples for entry in DATASETS.values())
 
 

@@ -4,7 +4,7 @@ To add one, decorate a generator function that takes the argument behind the col
 returns a `Dataset`. Torch is imported inside the functions: the pages only list the names.
 """
 
-from kdlab.core.data import digits, downloads, folders  # noqa: F401  (they fill the registry, in this order)
+from kdlab.core.data import digits, downloads, speech, folders  # noqa: F401, I001  (they fill the registry, in this order)
 from kdlab.core.data.loading import load, load_events
 from kdlab.core.data.splits import Dataset, Split
 

@@ -27,10 +27,13 @@ INTERVAL = 0.1  # seconds between two progress events
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A file to fetch from the first of `urls` that has it, with its MD5 checksum."""
+    """A file to fetch from the first of `urls` that has it.
+
+    `md5`: its checksum, or None where it has no lasting one and what is in it must be checked instead.
+    """
 
     name: str
-    md5: str
+    md5: str | None
     urls: tuple[str, ...]
 
 
@@ -68,7 +71,7 @@ def download(archives: Sequence[Archive], folder: Path, label: str, total: int) 
                         if time.monotonic() - shown >= INTERVAL:
                             shown = time.monotonic()
                             yield Progress(label, finished + received, total, "B")
-                if checksum.hexdigest() != archive.md5:
+                if archive.md5 is not None and checksum.hexdigest() != archive.md5:
                     raise BrokenDownloadError(f"{archive.name} came with a wrong checksum")
             except BrokenDownloadError as error:
                 reasons.append(f"{urlsplit(url).netloc}: {error}")

@@ -52,7 +52,7 @@ class MissingClass(Experiment):
     every: bool = knob_field("every", "Every class in turn", True, 0, 1, "is left out once", kind=bool)
     temperature: float = knob_field("temperature", "Temperature", 20.0, 0.5, 50.0, "of the students", kind=float)
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
-    epochs: int = knob_field("epochs", "Epochs", 10, 1, 10_000, "of each student")
+    epochs: int = knob_field("epochs", "Epochs", 8, 1, 10_000, "of each student")
 
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "teacher_epochs": 8,

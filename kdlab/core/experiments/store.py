@@ -32,7 +32,7 @@ def fingerprint(split: Split) -> int:
 
 
 class Store:
-    """One file a piece, `NAME.safetensors`: the weights of its networks, and a record of how they came about."""
+    """One file a piece, `NAME.safetensors`: the weights of its networks, last and best, and how they came about."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,8 +52,9 @@ class Store:
         try:
             with safe_open(self._path(name), framework="pt") as file:
                 record = json.loads(file.metadata()["record"])
-                weights: Weights = [{} for _ in record["networks"]]
-                for key in file.keys():  # noqa: SIM118  (it is no dict)
+                keys = list(file.keys())
+                weights: Weights = [{} for _ in {key.partition("/")[0] for key in keys}]
+                for key in keys:
                     at, _, parameter = key.partition("/")
                     weights[int(at)][parameter] = file.get_tensor(key)
                 return weights, record

@@ -128,7 +128,7 @@ class Study:
         self._costs = costs or {}
         self._fingerprints: dict[int, tuple[Split, int]] = {}
         self._views: dict[tuple[int, str], Views] = {}
-        self._answers: dict[tuple[Any, ...], Answers] = {}
+        self._answers: dict[str, Answers] = {}
 
     @property
     def place(self) -> torch.device:
@@ -210,6 +210,7 @@ class Study:
         ]
         views = self._make_views(piece.split, course.augmentation)
         answers = self._make_answers(piece, views, spec) if piece.guide else None
+        known = answers.known if answers else 0
         selection = Selection() if course.early_stopping else None
         curves: list[dict[str, list[float]]] = [{"errors": [], "nats": []} for _ in names]
         truth = validation.labels.cpu().numpy()
@@ -236,6 +237,9 @@ class Study:
                     case Step() if time.perf_counter() - shown > INTERVAL:
                         shown = time.perf_counter()
                         yield Advanced(self.done + total * event.step / steps)
+        if answers and views.count > 1 and answers.known > known:
+            name = next(name for name, one in self._answers.items() if one is answers)
+            self.store.write(name, [answers.state()], {"label": f"answers for {piece.label}"})
         weights = [module.state_dict() for module in modules]
         best = [course.epochs] * len(names)
         if selection is not None:
@@ -261,15 +265,23 @@ class Study:
         return self._views[key]
 
     def _make_answers(self, piece: Piece, views: Views, spec: Spec) -> Answers:
+        """The teacher's answers, read where they were kept: those to many views take longer than a student."""
         assert piece.guide is not None
         guide = piece.guide.module
         dtype = choose_precision(spec.precision, guide, self.place)
-        key = piece.guide.name, self._fingerprint(piece.split), spec.augmentation, dtype
-        if key not in self._answers:
+        name = self._answers_name(piece, dtype)
+        if name not in self._answers:
             _make_room(self._answers)
             sizes = len(piece.split), len(self.data.classes)
-            self._answers[key] = Answers(guide, views, *sizes, dtype, self.place)
-        return self._answers[key]
+            self._answers[name] = Answers(guide, views, *sizes, dtype, self.place)
+            if kept := self.store.read(name):
+                self._answers[name].restore(kept[0][0])
+        return self._answers[name]
+
+    def _answers_name(self, piece: Piece, dtype: torch.dtype) -> str:
+        assert piece.guide is not None
+        about = [RECIPE, piece.guide.name, self._fingerprint(piece.split), piece.course.augmentation, str(dtype)]
+        return digest(["answers", *about, self.place.type])
 
     def logits(self, network: Trained, split: Split | None = None) -> "np.ndarray[Any, np.dtype[np.float32]]":
         """Return the logits of the validation images, or of another split, float32 (examples, classes)."""

@@ -42,7 +42,7 @@ class ThreePercent(Experiment):
     share: float = knob_field("share", "Share", 3.0, 0.1, 100.0, "per cent of the training images", kind=float)
     temperature: float = knob_field("temperature", "Temperature", 8.0, 0.5, 50.0, "of the distilled", kind=float)
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
-    steps: int = knob_field("steps", "Steps", 3_000, 1, 10_000_000, "of each student, whatever the share", scale="log")
+    steps: int = knob_field("steps", "Steps", 2_500, 1, 10_000_000, "of each student, whatever the share", scale="log")
 
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "shares": "3,30",

@@ -39,7 +39,7 @@ class Unlabelled(Experiment):
     share: float = knob_field("share", "Labelled share", 3.0, 0.1, 100.0, "per cent of the images", kind=float)
     temperature: float = knob_field("temperature", "Temperature", 8.0, 0.5, 50.0, "of the students", kind=float)
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
-    epochs: int = knob_field("epochs", "Epochs", 10, 1, 10_000, "of as many images as the data set has")
+    epochs: int = knob_field("epochs", "Epochs", 8, 1, 10_000, "of as many images as the data set has")
 
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "teacher_epochs": 8,
