@@ -76,7 +76,24 @@ def test_width_of_the_convolutional_network() -> None:
     assert models.build("cnn", (3, 32, 32), 10).get_submodule("0").weight.shape == (32, 3, 3, 3)
 
 
-@pytest.mark.parametrize("name", ["cnn", "resnet18", "mobilenet_v3_small"])
+def test_more_convolutions_and_dropout_in_the_convolutional_network() -> None:
+    plain, deep = (models.build(name, (1, 8, 8), 10) for name in ("cnn:width=4", "cnn:width=4:convolutions=3"))
+    widths = [
+        [layer.weight.shape[:2] for layer in net.modules() if isinstance(layer, nn.Conv2d)] for net in (plain, deep)
+    ]
+    assert widths == [[(4, 1), (8, 4)], [(4, 1), (4, 4), (4, 4), (8, 4), (8, 8), (8, 8)]]
+    assert not any(isinstance(part, nn.Dropout) for part in deep.modules())
+    module = models.build("cnn:width=4:convolutions=2:dropout=0.3", (1, 8, 8), 10)
+    (dropout,) = (part for part in module.modules() if isinstance(part, nn.Dropout))
+    assert dropout.p == 0.3
+    assert [type(part) for part in module.children()][-3:] == [nn.Flatten, nn.Dropout, nn.Linear]
+    inputs = torch.rand(2, 1, 8, 8)
+    with torch.no_grad():
+        assert not torch.equal(module.train()(inputs), module(inputs))
+        assert torch.equal(module.eval()(inputs), module(inputs))
+
+
+@pytest.mark.parametrize("name", ["cnn", "cnn:width=3:convolutions=2:dropout=0.3", "resnet18", "mobilenet_v3_small"])
 @pytest.mark.parametrize("shape", [(1, 13, 6), (3, 5, 31), (3, 1, 1)], ids=str)
 def test_image_networks_take_images_of_any_size(name: str, shape: tuple[int, int, int]) -> None:
     with torch.no_grad():
@@ -118,6 +135,11 @@ def test_small_images_keep_their_resolution_in_the_first_layers(name: str, last:
         ("mlp:8x2:foo=1", r"does not understand 'foo=1'.* dropout=…, input_dropout=…"),
         ("cnn:width=x", "cannot take 'width=x'.* from 1 to"),
         ("cnn:width=0", "cannot take 'width=0'"),
+        ("cnn:convolutions=0", "cannot take 'convolutions=0'.* from 1 to"),
+        ("cnn:convolutions=1.5", "cannot take 'convolutions=1.5'"),
+        ("cnn:dropout=1", "cannot take 'dropout=1'.* from 0 to 0.99"),
+        ("mlp:8x2:max_norm=-1", "cannot take 'max_norm=-1'.* from 0 to"),
+        ("mlp:8x2:max_norm=nan", "cannot take 'max_norm=nan'"),
         ("cnn:8", "does not understand '8'.* width=…"),
         ("resnet18:foo=1", "does not understand 'foo=1'.* none"),
         ("mobilenet_v3_small:foo=1", "does not understand 'foo=1'.* none"),

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 from torch.nn.functional import kl_div
 
-from kdlab.core.objectives import Part, cross_entropy, hinton, soft_divergence
+from kdlab.core.objectives import Part, cross_entropy, hinton, logit_matching, soft_divergence
 from kdlab.core.spec import knob_defaults
 from kdlab.registry import OBJECTIVES, InputError
 
@@ -122,6 +122,41 @@ def test_t_squared_keeps_the_size_of_the_soft_gradient() -> None:
 
     assert size(80.0, 1) == pytest.approx(size(40.0, 1), rel=0.05)
     assert size(80.0, 0) == pytest.approx(size(40.0, 0) / 4, rel=0.05)
+
+
+def test_logit_matching_is_the_squared_distance_of_zero_meaned_logits() -> None:
+    student, teacher, labels = draw()
+    parts = logit_matching(student, teacher, labels, match_weight=0.7)
+    assert {name: part.weight for name, part in parts.items()} == {"match": 0.7}
+    z, v = ([[x - sum(row) / len(row) for x in row] for row in logits.tolist()] for logits in (student, teacher))
+    distances = [sum((a - b) ** 2 for a, b in zip(*rows, strict=True)) / 10 for rows in zip(z, v, strict=True)]
+    assert parts["match"].value.item() == pytest.approx(sum(distances) / len(distances) / 2, rel=1e-12)
+    # A number added to all logits of an image changes no prediction, and no part.
+    moved = logit_matching(student + torch.arange(6.0)[:, None], teacher - 5, labels, match_weight=0.7)
+    assert moved["match"].value.item() == pytest.approx(parts["match"].value.item(), rel=1e-12)
+
+
+def test_the_gradient_of_logit_matching() -> None:
+    student, teacher, labels = draw()
+
+    def value(logits: Tensor) -> Tensor:
+        return logit_matching(logits, teacher, labels, match_weight=1.0)["match"].value
+
+    assert torch.autograd.gradcheck(value, student)  # finite differences
+    (gradient,) = torch.autograd.grad(value(student), student)
+    z, v = (logits.detach() - logits.detach().mean(1, keepdim=True) for logits in (student, teacher))
+    torch.testing.assert_close(gradient, (z - v) / 10 / len(z), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("temperature", "apart"), [(10.0, 0.3), (100.0, 0.03), (1_000.0, 0.003), (10_000.0, 3e-4)])
+def test_logit_matching_is_the_limit_of_soft_targets_times_t_squared(temperature: float, apart: float) -> None:
+    """Hinton et al. 2015, equation 4, in value and gradient: as near as 1/T."""
+    student, teacher, labels = draw()
+    soft = temperature**2 * soft_divergence(student, teacher, temperature)
+    match = logit_matching(student, teacher, labels, match_weight=1.0)["match"].value
+    assert soft.item() == pytest.approx(match.item(), rel=apart)
+    (first,), (second,) = torch.autograd.grad(soft, student), torch.autograd.grad(match, student)
+    assert float((first - second).norm() / second.norm()) < apart
 
 
 # --- what every objective must be -------------------------------------------------------------------------------------

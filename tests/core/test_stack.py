@@ -56,11 +56,12 @@ def errors(module: nn.Module) -> int:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("mlp:16x1", Plan(64, 2, 10, (0.0, 0.0))),
-        ("mlp:7x3", Plan(64, 4, 10, (0.0, 0.0, 0.0, 0.0))),
-        ("mlp:8x2:dropout=0.5", Plan(64, 3, 10, (0.0, 0.5, 0.5))),
-        ("mlp:8x1:input_dropout=0.2", Plan(64, 2, 10, (0.2, 0.0))),
-        ("mlp:8x2:dropout=0.5:input_dropout=0.2", Plan(64, 3, 10, (0.2, 0.5, 0.5))),
+        ("mlp:16x1", Plan(64, 2, 10, (0.0, 0.0), 0.0)),
+        ("mlp:7x3", Plan(64, 4, 10, (0.0, 0.0, 0.0, 0.0), 0.0)),
+        ("mlp:8x2:dropout=0.5", Plan(64, 3, 10, (0.0, 0.5, 0.5), 0.0)),
+        ("mlp:8x1:input_dropout=0.2", Plan(64, 2, 10, (0.2, 0.0), 0.0)),
+        ("mlp:8x2:dropout=0.5:input_dropout=0.2", Plan(64, 3, 10, (0.2, 0.5, 0.5), 0.0)),
+        ("mlp:8x1:max_norm=2.5", Plan(64, 2, 10, (0.0, 0.0), 2.5)),
     ],
 )
 def test_a_perceptron_of_the_registry_has_a_plan(name: str, expected: Plan) -> None:
@@ -207,8 +208,9 @@ def test_what_else_has_no_plan(module: nn.Module) -> None:
 def test_networks_of_different_plans_are_not_stacked() -> None:
     with pytest.raises(ValueError, match="unpack"):
         Stack([build("mlp:8x1"), models.build("mlp:8x1", (1, 8, 8), 5)], torch.float32)
-    learners = [Learner(name, build(name), 0) for name in ("mlp:8x1", "mlp:8x2", "cnn:width=2")]
-    assert [len(team.learners) for team in make_teams(learners, torch.float32, "test")] == [1, 1, 1]
+    for names in (("mlp:8x1", "mlp:8x2", "cnn:width=2"), ("mlp:8x1", "mlp:8x1:max_norm=1", "mlp:8x1:max_norm=2")):
+        learners = [Learner(name, build(name), 0) for name in names]
+        assert [len(team.learners) for team in make_teams(learners, torch.float32, "test")] == [1, 1, 1]
 
 
 # --- logits -----------------------------------------------------------------------------------------------------------
@@ -404,6 +406,90 @@ def test_eight_students_make_as_many_operations_as_two() -> None:
     assert eight.made.count("_fused_adam_") == 1
     products = ("addmm", "mm", "bmm", "baddbmm", "_fused_adam_", "copy_")
     assert [eight.made.count(name) for name in products] == [two.made.count(name) for name in products]
+
+
+# --- max-norm ---------------------------------------------------------------------------------------------------------
+
+MOST = 0.4  # less than most units' weights measure at first
+
+
+def lengths(module: nn.Module) -> list[Tensor]:
+    """How long each unit's incoming weights are, layer by layer."""
+    return [layer.weight.detach().norm(dim=1) for layer in module.modules() if isinstance(layer, nn.Linear)]
+
+
+def unstackable(name: str, seed: int = 0) -> nn.Module:
+    """The same perceptron as one of another build, which trains alone."""
+    inner = build(name, seed)
+    module = Chain(*inner)
+    module.max_norm = inner.max_norm  # type: ignore[assignment]
+    return module
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: company([f"mlp:16x1:max_norm={MOST}"]),
+        lambda: company([f"mlp:16x2:max_norm={MOST}"] * 3),
+        lambda: company([f"mlp:{width}x2:max_norm={MOST}" for width in (16, 11, 16, 12)]),
+        lambda: company([f"mlp:16x2:dropout=0.3:input_dropout=0.2:max_norm={MOST}"]),
+        lambda: [unstackable(f"mlp:16x2:max_norm={MOST}")],
+    ],
+    ids=["one", "three", "widths", "dropout", "solo"],
+)
+def test_max_norm_is_held_after_every_step(make: Callable[[], list[nn.Module]], dtype: torch.dtype) -> None:
+    modules = make()
+    assert any((own > MOST).any() for module in modules for own in lengths(module)[:-1])
+    learners = [Learner(str(at), module, at, hinton, KNOBS) for at, module in enumerate(modules)]
+    (team,) = make_teams(learners, dtype, "test")
+    reached = 0
+    for step in range(8):
+        inputs, labels, guide = batch(step)
+        team.step(inputs.to(dtype), labels, guide, 3e-2)
+        team.network.store()
+        for module in modules:
+            *hidden, last = lengths(module)
+            for own in hidden:
+                assert float(own.max()) <= MOST * (1 + 1e-6)
+                reached += int((own > MOST * (1 - 1e-5)).sum())
+    assert reached > 0
+    assert float(last.max()) > MOST  # the last layer is free
+    if isinstance(team.network, Stack):  # units that fill a narrower network up stay exactly zero
+        (master,) = team.network.parameters
+        assert int(master.count_nonzero()) == sum(one.numel() for module in modules for one in module.parameters())
+        assert master.isfinite().all()
+
+
+@pytest.mark.parametrize("make", [build, unstackable])
+@pytest.mark.parametrize("names", [["mlp:16x1"], ["mlp:16x2", "mlp:11x2", "mlp:16x2"]])
+def test_max_norm_is_that_of_a_plain_loop(names: list[str], make: Callable[[str, int], nn.Module]) -> None:
+    def own(make: Callable[[str, int], nn.Module]) -> list[nn.Module]:
+        return [make(f"{name}:max_norm={MOST}", seed) for seed, name in enumerate(names)]
+
+    modules, references = own(make), own(build)
+    made = step_together(modules, 20, [KNOBS] * len(names))
+    for at, module in enumerate(references):
+        adam = torch.optim.Adam(module.parameters())
+        linear = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
+        for step in range(20):
+            inputs, labels, guide = batch(step)
+            found = hinton(module(inputs), guide, labels, **KNOBS)
+            adam.zero_grad()
+            sum(part.weight * part.value for part in found.values()).backward()  # type: ignore[union-attr]
+            adam.param_groups[0]["lr"] = 1e-2 / (1 + step / 10)
+            adam.step()
+            for layer in linear[:-1]:
+                layer.weight.data = torch.renorm(layer.weight.data, 2, 0, MOST)
+        assert made[at] == pytest.approx([part.value.item() for part in found.values()], rel=1e-4)
+        assert any((own > 0.99 * MOST).any() for own in lengths(module)[:-1])
+        torch.testing.assert_close(weights(modules[at]), weights(module), rtol=1e-4, atol=1e-5)
+
+
+def test_without_a_max_norm_weights_grow_as_they_like() -> None:
+    modules = company(["mlp:16x2", "mlp:16x2"])
+    step_together(modules, 20, [KNOBS] * 2)
+    assert all(float(own.max()) > MOST for module in modules for own in lengths(module))
 
 
 # --- dropout ----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kdlab.core import teaching, training
+from kdlab.core.augmentation import make_views
 from kdlab.core.data import load
 from kdlab.core.distillation import distill, distill_events, fit
 from kdlab.core.evaluation import evaluating, predict
@@ -252,6 +253,57 @@ def test_a_network_of_any_layout_learns_as_with_torchs_own_adam() -> None:
         nn.functional.cross_entropy(theirs(inputs), labels).backward()
         optimizer.step()
     torch.testing.assert_close(mine.state_dict(), theirs.state_dict(), rtol=1e-4, atol=1e-5)
+
+
+# --- watched images and the learning rate -----------------------------------------------------------------------------
+
+
+def train_alone(spec: Spec, module: nn.Module, epochs: int, **rest: Any) -> list[Any]:
+    """The events of a training on the labels of the first 256 digits."""
+    data, views = load("digits"), make_views("none", load("digits").train.images)
+    learner = Learner("one", module, 0)
+    return list(
+        training.train(
+            "student", "", [learner], data.train, torch.arange(256), views, spec,
+            epochs=epochs, live=training.LiveKnobs(spec), **rest,
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_only_watched_images_are_probed(watched: bool) -> None:
+    spec, validation = Spec(batch_size=128), load("digits").validation
+    modules = perceptron(), perceptron()
+    events = train_alone(spec, modules[0], 3, watch=validation if watched else None)
+    kinds = [type(event).__name__ for event in events]
+    probes = ["Probe"] if watched else []
+    assert kinds == ["Phase", *probes, *(["Step"] * 2 + probes) * 3]
+    # To look changes nothing.
+    train_alone(spec, modules[1], 3)
+    torch.testing.assert_close(modules[0].state_dict(), modules[1].state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_the_learning_rate_falls_by_a_cosine_or_stays(schedule: str) -> None:
+    """Against torch's Adam, on batches that are all the same: the 256 images."""
+    mine, theirs = perceptron(), perceptron()
+    epochs = 8
+    train_alone(Spec(batch_size=256, learning_rate=1e-2, schedule=schedule, precision="float32"), mine, epochs)
+    optimizer = torch.optim.Adam(theirs.parameters(), 1e-2)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+    data = load("digits")
+    for _ in range(epochs):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(theirs(data.train.inputs(slice(256))), data.train.labels[:256]).backward()
+        optimizer.step()
+        if schedule == "cosine":
+            cosine.step()
+    torch.testing.assert_close(mine.state_dict(), theirs.state_dict(), rtol=1e-4, atol=1e-5)
+
+
+def test_an_unknown_schedule_is_refused() -> None:
+    with pytest.raises(InputError, match=r"no schedule 'linear'; known: cosine, constant\."):
+        Spec(schedule="linear")
 
 
 # --- the transfer set -------------------------------------------------------------------------------------------------

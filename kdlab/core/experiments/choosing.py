@@ -1,5 +1,6 @@
 """Choices that an experiment makes on validation images."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ def numbers(text: str, what: str) -> list[float]:
     """Return the numbers that `text` lists, as "1, 2.5, 4"; raises InputError, which names `what` they are."""
     try:
         found = [float(one) for one in text.split(",")]
+        if not all(map(math.isfinite, found)):
+            raise ValueError("no number")
     except ValueError as error:
         raise InputError(
             f"The {what} must be numbers with commas between them, such as 1,2,4, not {text!r}."

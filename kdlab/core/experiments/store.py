@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
@@ -57,8 +58,9 @@ class Store:
                 for key in keys:
                     at, _, parameter = key.partition("/")
                     weights[int(at)][parameter] = file.get_tensor(key)
-                return weights, record
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+                whole = _checksum(weights) == int(file.metadata()["checksum"])
+                return (weights, record) if whole else None
+        except (OSError, SafetensorError, KeyError, IndexError, TypeError, ValueError):
             return None
 
     def write(self, name: str, weights: Weights, record: dict[str, Any]) -> None:
@@ -68,7 +70,7 @@ class Store:
             for at, state in enumerate(weights)
             for key, value in state.items()
         }
-        content = to_bytes(tensors, {"record": json.dumps(record)})
+        content = to_bytes(tensors, {"record": json.dumps(record), "checksum": str(_checksum(weights))})
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             put(self._path(name), content)
@@ -77,3 +79,13 @@ class Store:
                 f"What was trained cannot be kept in {self.folder} ({error.strerror}): make room there, or choose "
                 f"another folder with --out."
             ) from error
+
+
+def _checksum(weights: Weights) -> int:
+    """A number that changes with any bit of the weights, which the file format does not guard."""
+    found = 0
+    for state in weights:
+        for key in sorted(state):
+            content = state[key].detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            found = zlib.crc32(content.numpy().tobytes(), zlib.crc32(key.encode(), found))
+    return found

@@ -165,6 +165,8 @@ class Study:
         self, label: str, pupils: Sequence[Pupil], modules: Sequence[nn.Module], course: Course, guide: Trained | None,
         split: Split | None, examples: Tensor | None,
     ) -> Piece:  # fmt: skip
+        for pupil in pupils:
+            _way(pupil)  # refused here, which is before any training
         split = self.data.train if split is None else split
         examples = torch.arange(len(split), device=self.place) if examples is None else examples.to(self.place)
         about = {
@@ -237,7 +239,7 @@ class Study:
                     case Step() if time.perf_counter() - shown > INTERVAL:
                         shown = time.perf_counter()
                         yield Advanced(self.done + total * event.step / steps)
-        if answers and views.count > 1 and answers.known > known:
+        if answers and answers.known > known:
             name = next(name for name, one in self._answers.items() if one is answers)
             self.store.write(name, [answers.state()], {"label": f"answers for {piece.label}"})
         weights = [module.state_dict() for module in modules]
@@ -281,7 +283,7 @@ class Study:
     def _answers_name(self, piece: Piece, dtype: torch.dtype) -> str:
         assert piece.guide is not None
         about = [RECIPE, piece.guide.name, self._fingerprint(piece.split), piece.course.augmentation, str(dtype)]
-        return digest(["answers", *about, self.place.type])
+        return f"answers-{digest([*about, self.place.type])}"
 
     def logits(self, network: Trained, split: Split | None = None) -> "np.ndarray[Any, np.dtype[np.float32]]":
         """Return the logits of the validation images, or of another split, float32 (examples, classes)."""

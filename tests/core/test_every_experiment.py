@@ -1,0 +1,348 @@
+"""What every experiment must be: settings, plan, report, kept logits; the same again, and after an interruption."""
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, fields
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_experiments import NAMES, OWN, SEEDS, SMALLEST, Outcome, conduct, kind_of, noting, smallest
+
+from kdlab.core.data import load
+from kdlab.core.experiments import results
+from kdlab.core.experiments.conduct import reproduce_events
+from kdlab.core.experiments.events import Advanced, Began, Planned, Watched
+from kdlab.core.experiments.experiment import NAMES as NAMED
+from kdlab.core.experiments.forecast import forecast
+from kdlab.core.experiments.store import Store
+from kdlab.core.experiments.verdicts import HOLDS, NOISE, REFUTED
+from kdlab.registry import EXPERIMENTS, InputError, knob_fields
+
+every = pytest.mark.parametrize("name", NAMES)
+
+
+@cache
+def outcome(name: str) -> Outcome:
+    """An experiment from beginning to end, made once for all tests."""
+    with TemporaryDirectory() as folder:
+        return conduct(name, Path(folder))
+
+
+def refusal(caught: pytest.ExceptionInfo[InputError]) -> str:
+    """The message, which is one line that ends as a sentence."""
+    message = str(caught.value)
+    assert message.endswith(".")
+    assert "\n" not in message
+    return message
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def test_listing_the_experiments_does_not_import_torch() -> None:
+    code = """
+import sys, kdlab.core.experiments, kdlab.core.experiments.events, kdlab.core.experiments.report
+from kdlab.registry import EXPERIMENTS
+assert len(EXPERIMENTS) > 8
+for entry in EXPERIMENTS.values(): entry.build.of_size(False), entry.build.of_size(True)
+assert not {"torch", "torchvision", "sklearn"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@every
+def test_an_experiment_explains_itself_and_comes_in_two_sizes(name: str) -> None:
+    entry, kind = EXPERIMENTS[name], kind_of(name)
+    assert entry.label
+    assert entry.help
+    assert kind.__doc__
+    full, quick = kind.of_size(False), kind.of_size(True)
+    assert full == kind()
+    assert quick != full
+    assert {key: getattr(quick, key) for key in kind.quick} == dict(kind.quick)
+    assert quick.seeds <= full.seeds
+    for key, knob in knob_fields(kind).items():
+        assert knob.key == key
+        assert knob.label
+        assert knob.help
+        assert type(getattr(full, key)) is type(getattr(quick, key)) is knob.kind
+    # What is neither a knob nor a name is text.
+    assert all(isinstance(getattr(full, one.name), str) for one in fields(kind) if one.name not in knob_fields(kind))
+    with pytest.raises(FrozenInstanceError):
+        full.seeds = 1  # type: ignore[misc]
+
+
+@every
+def test_bad_numbers_and_names_are_refused(name: str) -> None:
+    kind = kind_of(name)
+    bad: list[tuple[str, Any]] = [(key, "no-such-name") for key in NAMED if key in smallest(name)]
+    for key, knob in knob_fields(kind).items():
+        bad += [(key, value) for value in (knob.minimum - 1, knob.maximum + 1, math.nan, math.inf, "many", None)]
+    for key, value in bad:
+        with pytest.raises(InputError) as caught:
+            kind.of_size(True, **{key: value})
+        assert key in refusal(caught) or str(value) in refusal(caught)
+    with pytest.raises(InputError, match="nonsense") as caught:
+        kind.of_size(True, nonsense=1)
+    assert "seeds" in refusal(caught)
+
+
+# Text that only the experiment itself can tell to be wrong.
+TEXTS: dict[str, list[str]] = {
+    "temperatures": ["2,x", "", "nan", "inf", "0", "-1", "1000"],
+    "widths": ["x", "0", "2.5", "nan", "inf", "99999"],
+    "shares": ["x", "0", "101", "nan"],
+    "left_out": ["ten", "", "0,1,2,3,4,5,6,7,8,9", "only 0,1,2,3,4,5,6,7,8,9"],
+    "teacher": ["mlp:wide", "mlp:8x1:dropout=2"],
+    "student": ["mlp:wide", "cnn:width=0"],
+    "network": ["mlp:wide", "resnet18:8"],
+    "augmentation": ["affine:views=1", "none:pixels=2"],
+    "other": ["no-such-set", "digits:8"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [(name, key, value) for name in NAMES for key in TEXTS if key in smallest(name) for value in TEXTS[key]],
+)
+def test_bad_text_is_refused_before_anything_is_trained(name: str, key: str, value: str, tmp_path: Path) -> None:
+    begun: list[Any] = []
+    folder = tmp_path / "new"
+
+    def run() -> None:
+        for event in reproduce_events(name, folder, True, smallest(name, seeds=1, **{key: value})):
+            begun.extend([event] if isinstance(event, Began) else [])
+
+    with noting(kind_of(name)), pytest.raises(InputError) as caught:
+        run()
+    refusal(caught)
+    assert begun == []
+    assert not folder.exists()
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+@every
+def test_what_is_planned_is_what_is_trained(name: str, tmp_path: Path) -> None:
+    made = outcome(name)
+    (plan,) = made.every(Planned)
+    begun = made.every(Began)
+    assert [label for label, _ in plan.pieces] == [event.label for event in begun]
+    assert not any(event.kept for event in begun)
+    assert all(seconds > 0 for _, seconds in plan.pieces)
+    assert plan.seconds == pytest.approx(sum(seconds for _, seconds in plan.pieces))
+    done = [event.seconds for event in made.every(Advanced)]
+    assert done == sorted(done)
+    assert done[-1] == pytest.approx(plan.seconds)
+    kinds = [type(event).__name__ for event in made.events]
+    assert kinds.index("Planned") < kinds.index("Began")
+    assert (kinds.count("Concluded"), kinds[-1]) == (1, "Concluded")
+    for event in made.every(Watched):
+        assert event.label in [label for label, _ in plan.pieces]
+        assert 0 <= event.epoch <= event.epochs
+        assert all(0 <= errors <= event.total for errors in event.errors.values())
+    # Not only the labels: the pieces themselves.
+    with noting(kind_of(name)):
+        data = load("sealed:plain")
+        again = forecast(kind_of(name).of_size(True, **smallest(name)), data, Store(tmp_path))
+    assert set(again.costs) == set(made.pieces)
+    assert list(tmp_path.iterdir()) == []
+
+
+@every
+def test_an_interrupted_experiment_goes_on_and_ends_the_same(name: str, tmp_path: Path) -> None:
+    whole = outcome(name)
+    half = (len(whole.every(Began)) + 1) // 2
+    stopped = conduct(name, tmp_path, pieces=half)
+    assert len(stopped.pieces) == half
+    resumed = conduct(name, tmp_path)
+    assert [event.kept for event in resumed.every(Began)] == [at < half for at in range(len(whole.pieces))]
+    (plan,) = resumed.every(Planned)
+    assert [seconds == 0 for _, seconds in plan.pieces] == [event.kept for event in resumed.every(Began)]
+    assert resumed.pieces.keys() == whole.pieces.keys()
+    assert results.to_line(resumed.numbers) == results.to_line(whole.numbers)
+    assert resumed.concluded.arrays.keys() == whole.concluded.arrays.keys()
+    for key, array in whole.concluded.arrays.items():
+        assert (resumed.concluded.arrays[key] == array).all()
+
+
+# --- the report -------------------------------------------------------------------------------------------------------
+
+
+def test_the_smallest_settings_are_settings() -> None:
+    """Of some experiment each: otherwise this file would say less than it seems to."""
+    known = {item.name for name in NAMES for item in fields(kind_of(name))}
+    assert known >= SMALLEST.keys()
+    assert all(OWN[name].keys() <= {item.name for item in fields(kind_of(name))} for name in OWN)
+
+
+@every
+def test_a_report_is_json_and_says_how_it_came_about(name: str) -> None:
+    report = outcome(name).report
+    assert json.loads(json.dumps(report, allow_nan=False)) == json.loads(results.to_line(report))
+    assert list(report) == [
+        "experiment", "label", "size", "settings", "rows", "claims", "charts", "notes", "sources", "examples", "chosen",
+        "seconds", "device", "machine", "threads", "versions",
+    ]  # fmt: skip
+    assert (report["experiment"], report["label"], report["size"]) == (name, EXPERIMENTS[name].label, "quick")
+    assert report["settings"] == {**{item.name: None for item in fields(kind_of(name))}, **report["settings"]}
+    assert report["settings"].items() >= smallest(name).items()
+    assert report["examples"] == {"train": 1294, "validation": 143, "test": 360}
+    assert len(report["chosen"]) == SEEDS
+    assert report["versions"].keys() == {"kdlab", "torch", "python"}
+    assert all(isinstance(note, str) for note in report["notes"])
+
+
+@every
+def test_rows_have_one_value_a_seed_or_one(name: str) -> None:
+    report = outcome(name).report
+    rows = report["rows"]
+    assert rows
+    assert len({row["label"] for row in rows}) == len(rows)
+    for row in rows:
+        assert row.keys() == {"label", "unit", "values", "mean", "deviation", "reference", "place"}
+        values = row["values"]
+        if row["mean"] is None:  # a share of nothing
+            assert (values, row["deviation"]) == ([], None)
+            continue
+        assert len(values) in (1, SEEDS)
+        assert row["mean"] == pytest.approx(sum(values) / len(values))
+        if len(values) == 1:
+            assert row["deviation"] is None
+        else:  # of two
+            assert row["deviation"] == pytest.approx(abs(values[0] - values[1]) / math.sqrt(2))
+        if row["unit"] == "errors":
+            assert all(0 <= value <= 360 for value in values)
+        if row["unit"] == "%" and not row["label"].startswith("share of"):
+            assert all(0 <= value <= 100 for value in values)
+        assert all(isinstance(value, int | float) for value in row["reference"].values())
+        assert isinstance(row["place"], int)
+        assert row["reference"].keys() <= report["sources"].keys()
+    assert report["sources"].keys() == {source for row in rows for source in row["reference"]}
+
+
+@every
+def test_each_claim_has_a_verdict(name: str) -> None:
+    claims = outcome(name).report["claims"]
+    assert claims
+    for claim in claims:
+        assert claim.keys() == {"text", "measured", "verdict", "mean", "interval"}
+        assert claim["text"].endswith(".")
+        assert claim["measured"]
+        assert "nan" not in claim["measured"]
+        if claim["interval"] is None:
+            assert claim["verdict"] == NOISE
+            continue
+        low, high = claim["interval"]
+        assert low <= claim["mean"] <= high
+        assert claim["verdict"] == (HOLDS if low > 0 else REFUTED if high < 0 else NOISE)
+
+
+def check_chart(chart: dict[str, Any]) -> None:
+    """Of the form that `Summary` documents, with finite numbers."""
+    if chart["kind"] == "map":
+        assert chart.keys() == {"kind", "title", "x", "y", "x_values", "y_values", "z"}
+        assert len(chart["z"]) == len(chart["y_values"]) > 0
+        assert {len(row) for row in chart["z"]} == {len(chart["x_values"])}
+        numbers = [*chart["x_values"], *chart["y_values"], *(value for row in chart["z"] for value in row)]
+    else:
+        assert chart.keys() == {"kind", "title", "x", "y", "log", "series"}
+        assert chart["kind"] == "lines"
+        assert isinstance(chart["log"], bool)
+        assert len({series["name"] for series in chart["series"]}) == len(chart["series"]) > 0
+        numbers = []
+        for series in chart["series"]:
+            assert {"name", "role", "x", "y"} <= series.keys() <= {"name", "role", "x", "y", "deviation"}
+            assert series["role"] in ("teacher", "student", "baseline", "truth")
+            assert len(series["x"]) == len(series["y"]) == len(series.get("deviation", series["y"])) > 0
+            assert min(series["x"]) > 0 or not chart["log"]
+            assert min(series.get("deviation", [0])) >= 0
+            numbers += [*series["x"], *series["y"], *series.get("deviation", [])]
+    assert all(isinstance(chart[key], str) and chart[key] for key in ("title", "x", "y"))
+    assert all(isinstance(value, int | float) and math.isfinite(value) for value in numbers)
+
+
+@every
+def test_charts_have_the_form_that_is_documented(name: str) -> None:
+    for chart in outcome(name).report["charts"]:
+        check_chart(chart)
+
+
+# --- kept logits ------------------------------------------------------------------------------------------------------
+
+
+@every
+def test_only_what_can_be_scored_anew_is_kept(name: str) -> None:
+    kind, arrays = kind_of(name), outcome(name).concluded.arrays
+    assert bool(arrays) == bool(kind.sliders)
+    for choice in (kind.choices(arrays) or [""]) if kind.sliders else []:
+        for values in [
+            {knob.key: getattr(knob, end) for knob in kind.sliders} for end in ("default", "minimum", "maximum")
+        ]:
+            scored = kind.rescore(arrays, choice, values)
+            assert scored.tiles
+            assert all(isinstance(part, str) and part for tile in scored.tiles for part in tile)
+            for chart in scored.charts:
+                check_chart(json.loads(json.dumps(chart, allow_nan=False)))
+
+
+def at_rest(name: str, choice: str = "") -> dict[str, str]:
+    """The tiles with all sliders where they are at first."""
+    kind = kind_of(name)
+    values = {knob.key: knob.default for knob in kind.sliders}
+    return dict(kind.rescore(outcome(name).concluded.arrays, choice, values).tiles)
+
+
+def errors_of(tile: str) -> float:
+    return float(tile.removesuffix(" errors"))
+
+
+def first(name: str, label: str) -> float:
+    """What the report says of the first seed, whose logits are kept."""
+    (row,) = (row for row in outcome(name).report["rows"] if row["label"] == label)
+    return float(row["values"][0])
+
+
+def test_the_ensembles_logits_say_what_its_report_says() -> None:
+    def errors(power: float, tile: str) -> float:
+        kind, arrays = kind_of("ensemble"), outcome("ensemble").concluded.arrays
+        return errors_of(dict(kind.rescore(arrays, "", {"power": power, "networks": 3}).tiles)[tile])
+
+    tiles = at_rest("ensemble")
+    # Logits are kept in float16: an image on the border may change sides.
+    assert errors_of(tiles["3 together"]) == pytest.approx(first("ensemble", "ensemble of 3, geometric mean"), abs=2)
+    assert errors_of(tiles["one network (mean)"]) == pytest.approx(first("ensemble", "one network (mean)"), abs=2)
+    student = first("ensemble", "distilled single network, T chosen on validation")
+    assert errors_of(tiles["distilled single network"]) == pytest.approx(student, abs=2)
+    assert errors(1.0, "3 together") == pytest.approx(first("ensemble", "ensemble of 3, arithmetic mean"), abs=2)
+
+
+def test_the_left_out_classes_logits_say_what_their_report_says() -> None:
+    name = "missing-class"
+    kind, made = kind_of(name), outcome(name)
+    arrays = made.concluded.arrays
+    assert kind.choices(arrays) == ["no 3", "only 7, 8"]
+    for choice, missing in (("no 3", [3]), ("only 7, 8", [0, 1, 2, 3, 4, 5, 6, 9])):
+        tiles, own = at_rest(name, choice), np.isin(arrays["labels"], missing)
+        answers = arrays[f"logits/{choice}"].argmax(1)
+        assert errors_of(tiles["errors"]) == (answers != arrays["labels"]).sum()
+        assert errors_of(tiles["errors"]) == pytest.approx(first(name, f"{choice}: as trained"), abs=2)
+        right = 100 * (answers == arrays["labels"])[own].mean()
+        assert tiles["missing classes right"] == f"{right:.1f} %"
+        found = first(name, f"{choice}: as trained, missing classes right")
+        assert right == pytest.approx(found, abs=200 / own.sum())
+        matched = made.chosen[0]["offsets"][choice]
+        assert tiles["offset matched to the prior"] == f"{matched:.2f}"
+        for way, offset in (
+            ("offset matched to the prior", matched),
+            ("best offset by test labels", float(tiles["best offset by test labels"])),
+        ):
+            moved = dict(kind.rescore(arrays, choice, {"offset": offset}).tiles)
+            assert errors_of(moved["errors"]) == pytest.approx(first(name, f"{choice}: {way}"), abs=2)
