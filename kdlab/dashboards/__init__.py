@@ -1,6 +1,7 @@
 """The pages. None of them imports torch."""
 
 from kdlab.dashboards.distil import Distil
+from kdlab.dashboards.experiments import Experiments, Index
 from kdlab.dashboards.temperature import Temperature
 
-__all__ = ["Distil", "Temperature"]
+__all__ = ["Distil", "Experiments", "Index", "Temperature"]

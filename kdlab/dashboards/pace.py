@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["Pace"]
+__all__ = ["Pace", "duration"]
 
 # Long enough to smooth over an evaluation between two epochs, short enough to follow a change of load.
 WINDOW = 200
@@ -15,20 +15,27 @@ class Pace:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._ticks: deque[tuple[float, int]] = deque(maxlen=WINDOW)
+        self._ticks: deque[tuple[float, float]] = deque(maxlen=WINDOW)
 
     def reset(self) -> None:
         """Forget the steps so far."""
         self._ticks.clear()
 
-    def tick(self, step: int) -> None:
+    def tick(self, step: float) -> None:
         """Note that `step` was reached."""
         self._ticks.append((self._clock(), step))
 
-    def seconds_left(self, steps: int) -> float | None:
+    def seconds_left(self, steps: float) -> float | None:
         """Return the seconds until step `steps`, or None while too little is known."""
         if len(self._ticks) < 2:
             return None
         (began, first), (_, last) = self._ticks[0], self._ticks[-1]
         pace = (self._ticks[-1][0] - began) / (last - first)
         return pace * (steps - last)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: "12 s", "4 min", "2.5 h"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

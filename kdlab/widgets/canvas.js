@@ -51,6 +51,7 @@ function render({ model, el }) {
     waiting.textContent = data ? "" : "Not trained yet";
     plot.style.visibility = data ? "visible" : "hidden";
     if (!data) return;
+    if (layout.height) plot.style.height = `${layout.height}px`; // it knows better than the style sheet
     const size = { width: plot.clientWidth, height: plot.clientHeight };
     const first = !plot.on;
     library.react(plot, data, { ...layout, ...size }, { displayModeBar: false });

@@ -44,7 +44,7 @@ function render({ model, el }) {
     const offered = [...OFFERED[model.get("state")], "reset"];
     for (const { button, names } of buttons) {
       const action = names.find((name) => offered.includes(name)) ?? names[0];
-      [button.textContent, button.title] = BUTTONS[action];
+      [button.textContent, button.title] = model.get("words")[action] ?? BUTTONS[action];
       button.dataset.action = action;
       button.setAttribute("aria-disabled", !offered.includes(action)); // unlike `disabled` it keeps the keyboard's focus
     }

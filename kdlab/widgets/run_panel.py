@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-from traitlets import Float, Unicode
+from traitlets import Dict, Float, Unicode
 
 __all__ = ["RunPanel"]
 
@@ -13,7 +13,8 @@ __all__ = ["RunPanel"]
 class RunPanel(anywidget.AnyWidget):
     """Offers the buttons that `state` (a `kdlab.runner.State`) allows and calls `act` with the name of the one pressed.
 
-    `progress`: share of the current phase, or -1 when it cannot be told. `error`: a sentence, or empty.
+    `progress`: share of the current phase, or -1 when it cannot be told. `error`: a sentence, or empty. `words`: other
+    texts on buttons, (what stands there, what it does) by name.
     """
 
     _esm = Path(__file__).parent / "run_panel.js"
@@ -21,6 +22,7 @@ class RunPanel(anywidget.AnyWidget):
     progress = Float(0.0).tag(sync=True)
     status = Unicode("").tag(sync=True)
     error = Unicode("").tag(sync=True)
+    words = Dict().tag(sync=True)
 
     def __init__(self, act: Callable[[str], None], **traits: Any) -> None:
         super().__init__(**traits)

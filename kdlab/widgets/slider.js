@@ -1,16 +1,16 @@
 // One knob as a native range input (or a checkbox), so that arrows, Page keys and screen readers work by themselves.
 
-const STEPS = 400;
-
 function render({ model, el }) {
   const { key, label, minimum, maximum, scale, kind, help } = model.get("knob");
   const log = scale === "log";
+  const whole = kind === "int";
+  const STEPS = whole && !log ? maximum - minimum : 400;
   const toPosition = (value) =>
     STEPS * (log ? Math.log(value / minimum) / Math.log(maximum / minimum) : (value - minimum) / (maximum - minimum));
   const toValue = (position) => {
     const share = position / STEPS;
     const value = log ? minimum * (maximum / minimum) ** share : minimum + (maximum - minimum) * share;
-    return Number(value.toPrecision(3));
+    return whole ? Math.round(value) : Number(value.toPrecision(3));
   };
 
   el.classList.add("kd-knob", `kd-knob-${key}`);
@@ -37,7 +37,7 @@ function render({ model, el }) {
     }
     // A value between two positions keeps its own digits; the thumb only goes where it is nearest.
     if (toValue(Number(input.value)) !== value) input.value = Math.round(toPosition(value));
-    output.textContent = value < 10 ? value.toFixed(2) : value.toFixed(1);
+    output.textContent = value.toFixed(whole ? 0 : value < 10 ? 2 : 1);
     input.setAttribute("aria-valuetext", output.textContent);
   }
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 from listening import wait_until_listening
 
+from kdlab.core.data.fetching import data_root
+
 __all__ = ["Server"]
 
 KERNEL, WORKER = "ipykernel_launcher", "multiprocessing.spawn"
@@ -22,11 +24,19 @@ class Server:
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
         command = ["app"] if kind == "voila" else ["lab", str(folder / "notebooks")]
-        # A person's own Jupyter settings, workspaces and command history stay out of it, and are not written to.
+        # A person's own Jupyter settings, workspaces, command history and trained networks stay out of it, and are not
+        # written to.
         own = {
             name: str(folder / name.lower())
-            for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+            for name in (
+                "JUPYTER_CONFIG_DIR",
+                "JUPYTER_DATA_DIR",
+                "JUPYTER_RUNTIME_DIR",
+                "IPYTHONDIR",
+                "XDG_CACHE_HOME",
+            )
         }
+        own["KDLAB_DATA"] = str(data_root())  # which may be in the cache that this person has
         self._server = subprocess.Popen(
             [Path(sys.executable).with_name("kdlab"), *command, "--no-browser"],
             env=os.environ | own, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -319,7 +319,7 @@ def test_the_ensembles_logits_say_what_its_report_says() -> None:
     # Logits are kept in float16: an image on the border may change sides.
     assert errors_of(tiles["3 together"]) == pytest.approx(first("ensemble", "ensemble of 3, geometric mean"), abs=2)
     assert errors_of(tiles["one network (mean)"]) == pytest.approx(first("ensemble", "one network (mean)"), abs=2)
-    student = first("ensemble", "distilled single network, T chosen on validation")
+    student = first("ensemble", "distilled single network")
     assert errors_of(tiles["distilled single network"]) == pytest.approx(student, abs=2)
     assert errors(1.0, "3 together") == pytest.approx(first("ensemble", "ensemble of 3, arithmetic mean"), abs=2)
 

@@ -15,7 +15,7 @@ from kdlab.core.evaluation import predict
 from kdlab.core.experiments.choosing import best_of, numbers, whole_numbers
 from kdlab.core.experiments.high_temperature import alignment
 from kdlab.core.experiments.offsets import left_out_sets, matching_offset, oracle_offset, shifted
-from kdlab.core.experiments.study import Trained
+from kdlab.core.experiments.pupils import Trained
 from kdlab.core.experiments.together import combine, committee, with_dropout
 from kdlab.core.seeding import seeded
 from kdlab.registry import InputError

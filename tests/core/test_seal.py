@@ -16,8 +16,8 @@ from tiny_experiments import NAMES, SEEDS, Outcome, conduct
 from kdlab.core.data import load
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.report import Row, Summary
-from kdlab.core.experiments.study import Course, Pupil
 from kdlab.core.metrics import count_errors
 from kdlab.registry import EXPERIMENTS, Entry
 

@@ -15,8 +15,9 @@ from kdlab.core.augmentation import make_views
 from kdlab.core.data import Dataset, Split, load
 from kdlab.core.experiments import study as module
 from kdlab.core.experiments.events import Began
+from kdlab.core.experiments.pupils import Course, Pupil, Trained
 from kdlab.core.experiments.store import Store
-from kdlab.core.experiments.study import Course, Pupil, Study, Trained
+from kdlab.core.experiments.study import Study
 from kdlab.core.experiments.together import committee
 from kdlab.core.metrics import count_errors
 from kdlab.core.objectives import Part

@@ -10,6 +10,7 @@ from kdlab.core.experiments.charts import lines, series
 from kdlab.core.experiments.choosing import whole_numbers
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.pupils import Pupil
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import EXPERT, VIEWS, convolutional_teachers, on_views
 from kdlab.registry import EXPERIMENTS, knob_field
@@ -49,8 +50,6 @@ class CnnToMlp(Experiment):
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the teachers, once, and two perceptrons of each width; time their answers side by side."""
-        from kdlab.core.experiments.study import Pupil
-
         experts, one = yield from convolutional_teachers(
             study, self.network, self.teachers, self.cnn_epochs, self.augmentation
         )

@@ -15,9 +15,10 @@ from kdlab.core.evaluation import predict
 from kdlab.core.experiments.events import Concluded, Event, Planned
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.forecast import forecast
+from kdlab.core.experiments.pupils import Trained
 from kdlab.core.experiments.references import SOURCES
 from kdlab.core.experiments.store import Store
-from kdlab.core.experiments.study import Study, Trained
+from kdlab.core.experiments.study import Study
 from kdlab.core.machine import count_operations, prepared
 from kdlab.registry import EXPERIMENTS
 

@@ -9,6 +9,7 @@ import numpy as np
 from kdlab.core.experiments.charts import validation_curves
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.core.metrics import cross_entropies
@@ -46,8 +47,6 @@ class EarlyStopping(Experiment):
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the teacher, once, and the two students of a seed."""
-        from kdlab.core.experiments.study import Course, Pupil
-
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}
         course = Course(epochs=self.epochs, seed=seed, batch_size=128, schedule="constant", early_stopping=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from kdlab.core.experiments.choosing import best_of, numbers
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.references import PAPER
 from kdlab.core.experiments.report import Claim, Rescored, Row, Summary
 from kdlab.core.experiments.together import combine, committee, with_dropout
@@ -43,13 +44,11 @@ class Ensemble(Experiment):
 
     sliders: ClassVar = (
         Knob("power", "Mean", 0.0, 0.0, 1.0, "of the probabilities: 0 geometric, 1 arithmetic"),
-        Knob("networks", "Networks", 10, 1, 100, "that answer together", kind=int),
+        Knob("networks", "Networks", 10, 1, 10, "that answer together", kind=int),
     )
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the members, a network with dropout, and a student at each temperature; choose the temperature."""
-        from kdlab.core.experiments.study import Course, Pupil
-
         course = Course(epochs=self.epochs, seed=seed, augmentation=self.augmentation)
         first = seed * 1000
         pupils = [Pupil(self.network, first + at, name=f"network {at + 1}") for at in range(self.members)]
@@ -148,8 +147,12 @@ class Ensemble(Experiment):
             ("cross-entropy together", f"{cross_entropy(together, labels):.4f} nats"),
             ("cross-entropy distilled", f"{cross_entropy(student, labels):.4f} nats"),
         ]
-        powers = np.linspace(0, 1, 11)
-        errors = [count_errors(combine(members[:count], power), labels) for power in powers]
+        # Where all agree, no mean changes the answer: only the few others have to be looked at for each mean.
+        answers = members[:count].argmax(-1)
+        split = (answers != answers[0]).any(0)
+        agreed = int((answers[0] != labels)[~split].sum())
+        disputed, powers = members[:count, split], np.linspace(0, 1, 11)
+        errors = [agreed + count_errors(combine(disputed, power), labels[split]) for power in powers]
         chart = {
             "kind": "lines", "title": "Errors from the geometric to the arithmetic mean", "x": "power of the mean",
             "y": "test errors", "log": False,

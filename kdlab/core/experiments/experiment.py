@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from kdlab.core import augmentation, data, models, objectives  # noqa: F401  (they fill the registries)
 from kdlab.core.experiments.events import Event
+from kdlab.core.experiments.pupils import Trained
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, InputError, Knob, Registry, knob_field, knob_fields
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.report import Rescored, Summary
-    from kdlab.core.experiments.study import Study, Trained
+    from kdlab.core.experiments.study import Study
 
 __all__ = ["NAMES", "Exam", "Experiment", "Finished"]
 
@@ -38,7 +39,7 @@ class Finished:
     without a look at the test set (an offset, an epoch …), by name.
     """
 
-    networks: "Mapping[str, Trained | Sequence[Trained]]"
+    networks: Mapping[str, Trained | Sequence[Trained]]
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -16,8 +16,9 @@ from kdlab.core.evaluation import predict
 from kdlab.core.events import Step
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Experiment
+from kdlab.core.experiments.pupils import Course, Piece, Pupil, Trained
 from kdlab.core.experiments.store import Store
-from kdlab.core.experiments.study import Course, Piece, Pupil, Study, Trained
+from kdlab.core.experiments.study import Study
 from kdlab.core.spec import Spec
 from kdlab.core.teams import Learner
 from kdlab.core.training import LiveKnobs, make_network, train

@@ -11,6 +11,7 @@ from kdlab.core.experiments.charts import lines, series
 from kdlab.core.experiments.choosing import numbers
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.core.experiments.verdicts import within
@@ -51,8 +52,6 @@ class HighTemperature(Experiment):
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the teacher, once, a student on labels, and the students that are compared."""
-        from kdlab.core.experiments.study import Course, Pupil
-
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         pupils = [Pupil(self.student, seed, name="labels"), Pupil(self.student, seed, "logit-matching", {}, "logits")]
         pupils += [

@@ -11,6 +11,7 @@ from kdlab.core.experiments.charts import lines
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.offsets import left_out_sets, matching_offset, oracle_offset, shifted
+from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.references import PAPER
 from kdlab.core.experiments.report import Claim, Rescored, Row, Summary
 from kdlab.core.experiments.teachers import JITTER, PERCEPTRON, perceptron_teacher
@@ -66,8 +67,6 @@ class MissingClass(Experiment):
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the teacher, once, and a student without each set of classes; find the offsets that match the prior."""
         import torch
-
-        from kdlab.core.experiments.study import Course, Pupil
 
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}

@@ -9,6 +9,7 @@ import numpy as np
 from kdlab.core.experiments.charts import validation_curves
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.references import BLOG, FOFFANO, PAPER, SIMARD, on_mnist
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import (
@@ -65,8 +66,6 @@ class Mnist(Experiment):
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train both teachers, once, and the students of a seed."""
-        from kdlab.core.experiments.study import Course, Pupil
-
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         soft = {"soft_weight": 1.0, "hard_weight": 0.0}
         student, hard = yield from study.learn(

@@ -12,6 +12,7 @@ from kdlab.core.experiments.charts import validation_curves
 from kdlab.core.experiments.choosing import best_of, numbers
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.pupils import Course, Pupil, Trained
 from kdlab.core.experiments.recordings import by_recording, draw_recordings, wrong_recordings
 from kdlab.core.experiments.references import PAPER
 from kdlab.core.experiments.report import Claim, Row, Summary
@@ -22,7 +23,7 @@ from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
     from kdlab.core.data import Split
-    from kdlab.core.experiments.study import Study, Trained
+    from kdlab.core.experiments.study import Study
 
 __all__ = ["Speech"]
 
@@ -82,8 +83,6 @@ class Speech(Experiment):
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the networks and their students on all recordings and on a few; choose temperatures on others."""
-        from kdlab.core.experiments.study import Course, Pupil
-
         train, validation, first = study.data.train, study.data.validation, seed * 1000
         course = Course(epochs=self.epochs, seed=seed, learning_rate=LEARNING_RATE)
         pupils = [Pupil(self.network, first + at, name=f"network {at + 1}") for at in range(self.members)]

@@ -15,7 +15,10 @@ from kdlab.core.data import Split
 from kdlab.core.experiments.results import put
 from kdlab.registry import InputError
 
-__all__ = ["Store", "Weights", "digest", "fingerprint"]
+__all__ = ["RECIPE", "Store", "Weights", "digest", "fingerprint"]
+
+# To be raised when a change of the training core makes what was kept before worthless.
+RECIPE = 1
 
 Weights = list[dict[str, Tensor]]
 

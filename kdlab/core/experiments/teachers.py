@@ -4,10 +4,11 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from kdlab.core.experiments.events import Event
+from kdlab.core.experiments.pupils import Course, Pupil, Trained
 from kdlab.core.experiments.together import committee
 
 if TYPE_CHECKING:
-    from kdlab.core.experiments.study import Course, Study, Trained
+    from kdlab.core.experiments.study import Study
 
 __all__ = ["EXPERT", "JITTER", "PERCEPTRON", "VIEWS", "convolutional_teachers", "on_views", "perceptron_teacher"]
 
@@ -19,10 +20,8 @@ EXPERT = "cnn:width=16:convolutions=2:dropout=0.3"
 VIEWS = "affine:views=30:degrees=12:scale=0.12:pixels=2"
 
 
-def perceptron_teacher(study: "Study", network: str, epochs: int) -> Generator[Event, None, "Trained"]:
+def perceptron_teacher(study: "Study", network: str, epochs: int) -> Generator[Event, None, Trained]:
     """Train the paper's teacher, or one in its place, on moved images."""
-    from kdlab.core.experiments.study import Course, Pupil
-
     course = Course(epochs=epochs, batch_size=128, augmentation=JITTER)
     (teacher,) = yield from study.learn("teacher", [Pupil(network, 0)], course)
     return teacher
@@ -30,10 +29,8 @@ def perceptron_teacher(study: "Study", network: str, epochs: int) -> Generator[E
 
 def convolutional_teachers(
     study: "Study", network: str, count: int, epochs: int, augmentation: str
-) -> Generator[Event, None, tuple["Trained", "Trained"]]:
+) -> Generator[Event, None, tuple[Trained, Trained]]:
     """Train several networks on the same views, one after the other; return them as one that answers, and the first."""
-    from kdlab.core.experiments.study import Course, Pupil
-
     members = []
     for seed in range(count):
         course = Course(epochs=epochs, seed=seed, batch_size=128, learning_rate=3e-3, augmentation=augmentation)
@@ -41,8 +38,6 @@ def convolutional_teachers(
     return committee(members), members[0]
 
 
-def on_views(epochs: int, seed: int, augmentation: str) -> "Course":
+def on_views(epochs: int, seed: int, augmentation: str) -> Course:
     """Return the course of perceptrons that learn from views: long, at a higher rate, with early stopping."""
-    from kdlab.core.experiments.study import Course
-
     return Course(epochs=epochs, seed=seed, augmentation=augmentation, learning_rate=2e-3, early_stopping=True)

@@ -10,13 +10,14 @@ from kdlab.core.experiments.charts import lines, series, validation_curves
 from kdlab.core.experiments.choosing import numbers
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.pupils import Course, Pupil, Trained
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.core.metrics import count_errors
 from kdlab.registry import EXPERIMENTS, InputError, knob_field
 
 if TYPE_CHECKING:
-    from kdlab.core.experiments.study import Study, Trained
+    from kdlab.core.experiments.study import Study
 
 __all__ = ["ThreePercent"]
 
@@ -60,7 +61,6 @@ class ThreePercent(Experiment):
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the teacher, once, and two students on each share."""
         from kdlab.core.batches import transfer_set
-        from kdlab.core.experiments.study import Course, Pupil
 
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}

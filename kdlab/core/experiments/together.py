@@ -1,15 +1,13 @@
 """Networks that answer together: the mean of an ensemble, arithmetic or geometric."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from kdlab.core.experiments.study import Trained
+from kdlab.core.experiments.pupils import Trained
 
-__all__ = ["combine", "committee"]
+__all__ = ["combine", "committee", "with_dropout"]
 
 
 def combine(logits: NDArray[np.float32], power: float) -> NDArray[np.float32]:
@@ -30,12 +28,11 @@ def combine(logits: NDArray[np.float32], power: float) -> NDArray[np.float32]:
     return mean
 
 
-def committee(members: "Sequence[Trained]") -> "Trained":
+def committee(members: Sequence[Trained]) -> Trained:
     """Return several networks as one that answers with the mean of their logits: the geometric mean of predictions."""
     from torch import Tensor, nn
 
     from kdlab.core.experiments.store import digest
-    from kdlab.core.experiments.study import Trained
 
     class Committee(nn.Module):
         """The mean of the members' logits."""
@@ -52,13 +49,12 @@ def committee(members: "Sequence[Trained]") -> "Trained":
     return Trained(Committee().eval(), digest(["committee", *(member.name for member in members)]))
 
 
-def with_dropout(network: "Trained", draws: int) -> "Trained":
+def with_dropout(network: Trained, draws: int) -> Trained:
     """Return a network with dropout as an ensemble: the arithmetic mean of `draws` answers with units dropped."""
     import torch
     from torch import Tensor, nn
 
     from kdlab.core.experiments.store import digest
-    from kdlab.core.experiments.study import Trained
     from kdlab.core.objectives import log_softmax
     from kdlab.core.seeding import seeded
 

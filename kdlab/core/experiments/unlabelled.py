@@ -8,6 +8,7 @@ import numpy as np
 
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import JITTER, PERCEPTRON, perceptron_teacher
 from kdlab.registry import DATASETS, EXPERIMENTS, knob_field
@@ -55,7 +56,6 @@ class Unlabelled(Experiment):
         import torch
 
         from kdlab.core.batches import transfer_set
-        from kdlab.core.experiments.study import Course, Pupil
         from kdlab.core.experiments.transfer import noise, resized, smooth_noise
 
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)

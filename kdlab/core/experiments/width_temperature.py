@@ -9,13 +9,14 @@ import numpy as np
 from kdlab.core.experiments.choosing import numbers, whole_numbers
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
+from kdlab.core.experiments.pupils import Course, Pupil, Trained
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.core.experiments.verdicts import within
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
-    from kdlab.core.experiments.study import Study, Trained
+    from kdlab.core.experiments.study import Study
 
 __all__ = ["WidthTemperature"]
 
@@ -46,8 +47,6 @@ class WidthTemperature(Experiment):
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the teacher, once, and a row of the map at a time."""
-        from kdlab.core.experiments.study import Course, Pupil
-
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         temperatures = numbers(self.temperatures, "temperatures")
         networks: dict[str, Trained] = {}

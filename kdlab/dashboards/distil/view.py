@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from kdlab.core.history import History
 from kdlab.core.metrics import confusion_matrix, paired_test
 from kdlab.core.spec import Spec
+from kdlab.dashboards.pace import duration
 from kdlab.figures.confusion import confusion_difference, confusion_heatmap
 from kdlab.figures.curves import error_curves, loss_curves
 from kdlab.figures.theme import ROLES, Figure
@@ -144,24 +145,18 @@ def progress(history: History, state: str, seconds_left: float | None) -> tuple[
         case "starting":
             return -1.0, "Starting the worker and loading PyTorch …"
         case "running" if seconds_left is not None:
-            return share, f"{doing}, {_duration(seconds_left)} left"
+            return share, f"{doing}, {duration(seconds_left)} left"
         case "running":
             return share, doing or "Reading the data …"
         case "done":
             seconds = history.result["seconds"] if history.result else {}
-            return 1.0, "Done: " + ", ".join(f"{name} {_duration(value)}" for name, value in seconds.items()) + "."
+            return 1.0, "Done: " + ", ".join(f"{name} {duration(value)}" for name, value in seconds.items()) + "."
         case "failed":
             return share, "Failed."
         case _ if history.phase:
             return share, f"{state.capitalize()}. {doing}"
         case _:
             return share, doing
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def example(history: History, chosen: int) -> dict[str, Any]:

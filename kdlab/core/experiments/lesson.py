@@ -1,0 +1,79 @@
+"""Training one piece: the loop's events become an experiment's, and the outcome something to keep."""
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
+
+from torch import nn
+
+from kdlab.core.data import Split
+from kdlab.core.events import Phase, Probe, Step
+from kdlab.core.experiments.events import Advanced, Event, Watched
+from kdlab.core.experiments.materials import Materials
+from kdlab.core.experiments.pupils import Piece
+from kdlab.core.experiments.store import Weights
+from kdlab.core.metrics import count_errors, cross_entropy
+from kdlab.core.selection import Selection
+from kdlab.core.spec import Spec
+from kdlab.core.teams import Learner
+from kdlab.core.training import LiveKnobs, train
+
+__all__ = ["Outcome", "give"]
+
+INTERVAL = 0.1  # seconds between two signs of life
+# The weights of each network at the end, then at its best epoch where that was asked for; and a record in plain data.
+Outcome = tuple[Weights, dict[str, Any]]
+
+
+def give(
+    piece: Piece, modules: Sequence[nn.Module], materials: Materials, validation: Split, done: float, cost: float
+) -> Generator[Event, None, Outcome]:
+    """Train the modules of a piece and return the outcome; `done` planned seconds lie behind it, it costs `cost`."""
+    course = piece.course
+    fields = asdict(course)
+    fields.pop("early_stopping")
+    spec = Spec(batch_seed=course.seed, **fields)
+    live = LiveKnobs(spec)
+    names = [f"{at}" for at in range(len(modules))]
+    learners = [
+        Learner(name, module, pupil.seed, **pupil.way())
+        for name, module, pupil in zip(names, modules, piece.pupils, strict=True)
+    ]
+    answers = materials.answers(piece)
+    known = answers.known if answers else 0
+    selection = Selection() if course.early_stopping else None
+    curves: list[dict[str, list[float]]] = [{"errors": [], "nats": []} for _ in names]
+    truth = validation.labels.cpu().numpy()
+    began = shown = time.perf_counter()
+    with closing(
+        train(
+            "student", piece.label, learners, piece.split, piece.examples, materials.views(piece), spec,
+            epochs=course.epochs, live=live, answers=answers, watch=validation, selection=selection,
+        )
+    ) as events:  # fmt: skip
+        for event in events:
+            match event:
+                case Phase(steps=steps, steps_per_epoch=per_epoch):
+                    pass
+                case Probe() as probe:
+                    found = {}
+                    for name, pupil, curve in zip(names, piece.pupils, curves, strict=True):
+                        curve["errors"].append(count_errors(probe.logits[name], truth))
+                        curve["nats"].append(cross_entropy(probe.logits[name], truth))
+                        found[pupil.label] = int(curve["errors"][-1])
+                    yield Watched(piece.label, probe.step // per_epoch, course.epochs, found, len(truth))
+                case Step() if time.perf_counter() - shown > INTERVAL:
+                    shown = time.perf_counter()
+                    yield Advanced(done + cost * event.step / steps)
+    seconds = time.perf_counter() - began - live.waited  # without what a pause took
+    if answers and answers.known > known:
+        materials.keep_answers(piece, answers)
+    weights = [module.state_dict() for module in modules]
+    best = [course.epochs] * len(names)
+    if selection is not None:
+        weights += [selection.weights(name) for name in names]
+        best = [selection.steps[name] // per_epoch for name in names]
+    about = [{"curve": curve, "best_epoch": epoch} for curve, epoch in zip(curves, best, strict=True)]
+    return weights, {"label": piece.label, "seconds": round(seconds, 1), "networks": about}

@@ -1,0 +1,73 @@
+"""What pupils learn from: views of images and a teacher's answers to them, made once, and the answers kept."""
+
+from typing import Any
+
+import torch
+
+from kdlab.core.answers import Answers
+from kdlab.core.augmentation import Views, make_views
+from kdlab.core.data import Split
+from kdlab.core.experiments.pupils import Piece
+from kdlab.core.experiments.store import RECIPE, Store, digest, fingerprint
+from kdlab.core.machine import choose_precision
+
+__all__ = ["Materials"]
+
+MOST_KEPT = 4  # teachers whose answers, and augmentations whose views, stay in memory
+
+
+class Materials:
+    """Views and answers by what they are made of; the answers to many views take longer than a student."""
+
+    def __init__(self, store: Store, classes: int, place: torch.device) -> None:
+        self._store, self._classes, self._place = store, classes, place
+        self._fingerprints: dict[int, tuple[Split, int]] = {}
+        self._views: dict[tuple[int, str], Views] = {}
+        self._answers: dict[str, Answers] = {}
+
+    def fingerprint(self, split: Split) -> int:
+        """Return a number that stands for a split, worked out once."""
+        if id(split) not in self._fingerprints:
+            self._fingerprints[id(split)] = split, fingerprint(split)
+        return self._fingerprints[id(split)][1]
+
+    def views(self, piece: Piece) -> Views:
+        """Return the views that a piece shows of its images."""
+        key = self.fingerprint(piece.split), piece.course.augmentation
+        if key not in self._views:
+            _make_room(self._views)
+            self._views[key] = make_views(piece.course.augmentation, piece.split.images)
+        return self._views[key]
+
+    def answers(self, piece: Piece) -> Answers | None:
+        """Return the guide's answers to these views, as far as they were kept; None where there is no guide."""
+        if piece.guide is None:
+            return None
+        name = self._name(piece)
+        if name not in self._answers:
+            _make_room(self._answers)
+            dtype = choose_precision(piece.course.precision, piece.guide.module, self._place)
+            sizes = len(piece.split), self._classes
+            self._answers[name] = Answers(piece.guide.module, self.views(piece), *sizes, dtype, self._place)
+            if kept := self._store.read(name):
+                self._answers[name].restore(kept[0][0])
+        return self._answers[name]
+
+    def keep_answers(self, piece: Piece, answers: Answers) -> None:
+        """Keep what the guide answered in a file; raises InputError."""
+        self._store.write(self._name(piece), [answers.state()], {"label": f"answers for {piece.label}"})
+
+    def has_answers(self, piece: Piece) -> bool:
+        """Whether answers of the guide were kept."""
+        return self._name(piece) in self._store
+
+    def _name(self, piece: Piece) -> str:
+        assert piece.guide is not None
+        dtype = choose_precision(piece.course.precision, piece.guide.module, self._place)
+        about = [RECIPE, piece.guide.name, self.fingerprint(piece.split), piece.course.augmentation, str(dtype)]
+        return f"answers-{digest([*about, self._place.type])}"
+
+
+def _make_room(kept: dict[Any, Any]) -> None:
+    while len(kept) >= MOST_KEPT:
+        del kept[next(iter(kept))]

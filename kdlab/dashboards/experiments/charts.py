@@ -1,0 +1,29 @@
+"""As many figures as there are."""
+
+from collections.abc import Sequence
+
+import ipywidgets
+
+from kdlab.figures.theme import Figure
+from kdlab.widgets.canvas import Canvas
+
+__all__ = ["Charts"]
+
+
+class Charts(ipywidgets.Box):
+    """A grid of canvases, which are kept for the figures that come next."""
+
+    def __init__(self) -> None:
+        self._canvases: list[Canvas] = []
+        super().__init__()
+        self.add_class("kd-charts")
+
+    def show(self, figures: Sequence[Figure]) -> None:
+        """Show these figures."""
+        while len(self._canvases) < len(figures):
+            self._canvases.append(Canvas())
+        for canvas, figure in zip(self._canvases, figures, strict=False):
+            canvas.figure = figure
+        if len(figures) != len(self.children):
+            self.children = self._canvases[: len(figures)]
+        self.layout.display = None if figures else "none"

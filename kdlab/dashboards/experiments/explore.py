@@ -1,0 +1,68 @@
+"""The panel whose sliders score kept logits anew."""
+
+import ipywidgets
+
+from kdlab.dashboards.experiments import view
+from kdlab.dashboards.experiments.charts import Charts
+from kdlab.dashboards.experiments.shipped import Result
+from kdlab.dashboards.experiments.state import ExperimentState
+from kdlab.registry import Entry
+from kdlab.widgets.experiments import Facts
+from kdlab.widgets.slider import Slider
+
+__all__ = ["Explore"]
+
+TITLE = {
+    "title": "Move and see",
+    "text": ["What the networks said of the test images is scored anew as you move: nothing is trained."],
+}
+
+
+class Explore(ipywidgets.Box):
+    """Sliders, tiles and charts of a result; `state` holds what is chosen, and the page asks for `draw`."""
+
+    def __init__(self, entry: Entry, state: ExperimentState) -> None:
+        self._entry, self._state = entry, state
+        self._result: Result | None = None
+        self._filling = False
+        self.sliders = {knob.key: Slider(knob, state.turned[knob.key]) for knob in entry.build.sliders}
+        for key, slider in self.sliders.items():
+            slider.observe(lambda change, key=key: self._turn(key, change["new"]), "value")
+        self.choices = ipywidgets.Dropdown(description="Of")
+        self.choices.add_class("kd-field")
+        self.choices.observe(self._choose, "value")
+        turn = ipywidgets.Box([self.choices, *self.sliders.values()])
+        turn.add_class("kd-turn")
+        self.tiles, self.charts = Facts(), Charts()
+        super().__init__([Facts(content=TITLE), turn, self.tiles, self.charts])
+        self.add_class("kd-explore")
+
+    def show(self, result: Result | None) -> None:
+        """Explore another result, or nothing."""
+        self._result = result if result and result.arrays and self.sliders else None
+        self.layout.display = None if self._result else "none"
+        if self._result is None:
+            return
+        offered = self._entry.build.choices(self._result.arrays)
+        self._filling = True
+        self.choices.options = offered
+        self.choices.value = self._state.choice if self._state.choice in offered else next(iter(offered), None)
+        self._filling = False
+        self._state.choice = self.choices.value or ""
+        self.choices.layout.display = None if offered else "none"
+        self.draw()
+
+    def draw(self) -> None:
+        """Score anew."""
+        if self._result is not None:
+            self.tiles.content, figures = view.explored(
+                self._entry, self._result, self._state.choice, self._state.turned
+            )
+            self.charts.show(figures)
+
+    def _turn(self, key: str, value: float) -> None:
+        self._state.turned = {**self._state.turned, key: value}
+
+    def _choose(self, change: dict[str, str]) -> None:
+        if not self._filling:
+            self._state.choice = change["new"] or ""

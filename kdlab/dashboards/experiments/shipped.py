@@ -1,0 +1,24 @@
+"""Results of experiments: those that come with kdlab, and those of a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from kdlab.core.experiments.results import load
+
+__all__ = ["Result", "shipped"]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A report, and the arrays that are scored anew when sliders move."""
+
+    report: Mapping[str, Any]
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+
+
+def shipped(name: str) -> Result | None:
+    """Return the result that comes with kdlab of the experiment called `name`, or None."""
+    found = load(files("kdlab.assets") / "results", name)
+    return Result(*found) if found else None

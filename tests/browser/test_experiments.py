@@ -1,0 +1,152 @@
+"""What a person does on the pages of the experiments, in Voilà and in JupyterLab."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import save_picture
+from playwright.sync_api import Browser, Page, expect
+from servers import Server
+from windows import DESKTOP, TELEPHONE, open_window
+
+pytestmark = pytest.mark.browser
+TINY = {"Network name": "mlp:8x1", "Temperatures": "2,5", "Networks": 2, "Epochs": 1, "Seeds": 1}
+
+
+class Window:
+    """One page of one server; `problems` fills with what the browser complains about."""
+
+    def __init__(self, page: Page, server: Server, problems: list[str]) -> None:
+        self.page, self.server, self.problems = page, server, problems
+        self.run, self.status, self.error = (page.locator(name) for name in (".kd-run", ".kd-status", ".kd-error"))
+        self.pieces = page.locator(".kd-pieces li")
+        self.tiles = page.locator(".kd-explore dt")
+
+    def open(self, name: str) -> None:
+        self.page.goto(self.server.page(name), wait_until="commit")
+        self.run_cells()
+
+    def run_cells(self) -> None:
+        """Have the notebook that is open show its page, which Voilà does by itself."""
+        if self.server.kind == "jupyterlab":
+            # What is run before the kernel has answered for the first time is dropped.
+            self.page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+            for entry in ("Run", "Run All Cells"):
+                self.page.get_by_role("menuitem", name=entry, exact=True).click()
+
+    def press(self, action: str) -> None:
+        self.page.locator(f"button[data-action={action}]").click()
+
+    def expect_state(self, state: str) -> None:
+        expect(self.run).to_have_attribute("data-state", state)
+
+    def fill(self, label: str, text: object) -> None:
+        """Type into a field of the settings, with the keyboard."""
+        field = self.page.locator(".kd-setup").get_by_label(label, exact=True)
+        expect(field).to_be_visible()
+        field.focus()
+        self.page.keyboard.press("ControlOrMeta+a")
+        self.page.keyboard.type(str(text))
+        self.page.keyboard.press("Tab")
+
+    def choose_tiny(self) -> None:
+        """Choose settings with which the ensemble is trained in seconds."""
+        self.page.get_by_label("Data set", exact=True).select_option("digits")
+        self.page.get_by_label("Augmentation", exact=True).select_option("none")
+        self.page.get_by_label("Network", exact=True).select_option("Other …")
+        for label, value in TINY.items():
+            self.fill(label, value)
+
+
+@pytest.fixture
+def window(
+    chromium: Browser, serve: Callable[[str], Server], tmp_path: Path
+) -> Iterator[Callable[[str, tuple[int, int]], Window]]:
+    """Return a function that makes a window for one server's pages."""
+    opened: list[Window] = []
+
+    def make(kind: str, size: tuple[int, int] = DESKTOP) -> Window:
+        opened.append(open_window(chromium, serve(kind), size, Window))
+        return opened[-1]
+
+    yield make
+    problems = [problem for one in opened for problem in one.problems]
+    for one in opened:
+        save_picture(one.page, tmp_path)
+        one.page.context.close()
+    assert not problems
+
+
+@pytest.mark.parametrize("kind", ["voila", "jupyterlab"])
+def test_the_index_leads_to_an_experiment_that_runs_stops_and_goes_on(
+    kind: str, window: Callable[..., Window], serve: Callable[[str], Server]
+) -> None:
+    here = window(kind)
+    page = here.page
+    here.open("index")
+    page.get_by_role("link", name="Can one network do what ten do together?").click()
+    if kind == "jupyterlab":
+        expect(page.get_by_role("tab", name="ensemble.ipynb")).to_have_attribute("aria-selected", "true")
+    else:
+        expect(page).to_have_title("kdlab – Ensemble")
+    here.run_cells()
+    expect(page.locator(".kd-about h2")).to_be_visible()
+
+    # What cannot be used is said, and a good setting makes it go.
+    here.choose_tiny()
+    here.fill("Network name", "mpl:8x1")
+    here.press("start")
+    expect(here.error).to_contain_text("There is no model 'mpl:8x1'.")
+    here.fill("Network name", "mlp:8x1")
+    expect(here.error).to_be_hidden()
+
+    # Epoch by epoch until the second of three pieces has begun.
+    for words in ("epoch 0 of 1", "epoch 1 of 1", "Piece 2 of 3, dropout, seed 0: epoch 0 of 1"):
+        here.press("step")
+        expect(here.status).to_contain_text(words)
+        here.expect_state("paused")
+    expect(page.locator(".kd-live .kd-canvas .gtitle")).to_contain_text("dropout, seed 0")
+    here.press("stop")
+    here.expect_state("stopped")
+    expect(here.status).to_contain_text("Finished pieces are kept")
+    states = "all => all.map(one => one.dataset.state)"
+    assert here.pieces.evaluate_all(states) == ["done", "waiting", "waiting"]
+
+    here.press("start")
+    here.expect_state("done")
+    expect(here.pieces.first).to_contain_text("kept from before")
+    assert here.pieces.evaluate_all(states) == ["kept", "done", "done"]
+    expect(page.locator(".kd-origin")).to_contain_text("This run: quick experiment on digits, 1 seed")
+    expect(page.locator(".kd-claims li")).to_have_count(3)
+    expect(page.locator(".kd-compared tbody tr").last).to_contain_text("86.4 paper")
+    expect(page.locator(".kd-badge").first).to_have_text(re.compile("^(✓holds|✗does not hold|≈inside the noise)$"))
+
+    # The sliders score anew.
+    expect(here.tiles.first).to_have_text("2 together")
+    slider = page.locator(".kd-knob-networks input")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(here.tiles.first).to_have_text("one of them")
+    expect(page.locator(".kd-explore .kd-canvas .legendtext")).to_have_text("1 together")
+
+    here.press("reset")
+    here.expect_state("idle")
+    expect(page.get_by_label("Data set", exact=True)).to_have_value("mnist")
+    expect(page.locator(".kd-live")).to_be_hidden()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, TELEPHONE], ids=["desktop", "telephone"])
+@pytest.mark.parametrize("name", ["index", "ensemble"])
+def test_nothing_overflows(name: str, size: tuple[int, int], window: Callable[..., Window]) -> None:
+    here = window("voila", size)
+    here.open(name)
+    here.page.locator(".kd-link-card, .kd-findings > *").first.wait_for()
+    assert here.page.evaluate("document.scrollingElement.scrollWidth") <= size[0]
+    boxes = "all => all.map(one => one.getBoundingClientRect().toJSON())"
+    for box in here.page.locator(".kd-link-card, .kd-run, .kd-size, .kd-setup, .kd-facts").evaluate_all(boxes):
+        assert box["left"] >= 0
+        assert box["right"] <= size[0]
+    if name == "ensemble":
+        start = here.page.locator("button[data-action=start]").bounding_box()
+        assert start["y"] + start["height"] <= size[1]

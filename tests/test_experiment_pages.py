@@ -1,0 +1,375 @@
+"""The pages of experiments without a browser: what is chosen is what runs, in a process that never imports torch."""
+
+import asyncio
+import copy
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdlab.core.experiments.events import Advanced, Began, Concluded, Planned, Progress, Watched
+from kdlab.core.experiments.results import save, standard_folder
+from kdlab.dashboards import Experiments, Index
+from kdlab.dashboards.experiments import index, one, view
+from kdlab.dashboards.experiments.live import Live
+from kdlab.dashboards.experiments.one import OneExperiment
+from kdlab.dashboards.experiments.pages import PAGES
+from kdlab.dashboards.experiments.shipped import Result
+from kdlab.registry import EXPERIMENTS, UnknownNameError
+from kdlab.runner import Happened, Status
+
+TINY = {
+    "dataset": "digits", "network": "mlp:8x1", "augmentation": "none", "temperatures": "2,5", "members": 2,
+    "epochs": 1, "seeds": 1,
+}  # fmt: skip
+REPORT: dict[str, Any] = {
+    "experiment": "ensemble", "label": "Ensemble", "size": "full", "settings": {"dataset": "mnist", "seeds": 2.0},
+    "rows": [
+        {"label": "student", "unit": "errors", "values": [1074.0, 1070.0], "mean": 1072.0, "deviation": 2.83,
+         "reference": {"paper": 74, "blog": 137.5}, "place": 1},
+        {"label": "share", "unit": "%", "values": [None], "mean": None, "deviation": None, "reference": {}, "place": 0},
+    ],
+    "claims": [
+        {"text": "It errs less.", "measured": "-3 fewer", "verdict": "does not hold", "mean": -1, "interval": [-2, -1]},
+        {"text": "It errs.", "measured": "1 error", "verdict": "inside the noise", "mean": 1, "interval": None},
+    ],
+    "charts": [{"kind": "lines", "title": "", "x": "", "y": "", "log": False, "series": []}], "notes": ["A note."],
+    "sources": {"paper": "Hinton et al.", "blog": "Mishra"}, "examples": {"train": 50_000, "test": 10_000},
+    "chosen": [{"temperature": 2.0}, {"temperature": 5.0}], "seconds": 7200.0, "device": "cpu", "machine": "x86_64",
+    "threads": 2, "versions": {"kdlab": "0.1.0", "torch": "2.15.0"},
+}  # fmt: skip
+
+SCRIPT = f"""
+import asyncio, sys
+from kdlab.dashboards import Experiments
+
+async def run():
+    page = Experiments("ensemble")
+    (one,) = page.shown.values()
+    for name, value in {TINY}.items():
+        setattr(one.state, name, value)
+    one._act("start")
+    while one._panel.state not in ("done", "failed"):
+        await asyncio.sleep(0.05)
+    one._draw()
+    assert one._panel.state == "done", one._panel.error
+    assert one.result.report["settings"] == {TINY} | {{"hard_weight": 0.0}}, one.result.report
+    assert one._findings.content["origin"].startswith("This run: quick experiment on digits")
+    tiles = one._explore.tiles.content
+    one._explore.sliders["networks"].value = 1
+    await asyncio.sleep(0.2)
+    assert one._explore.tiles.content["facts"][0][0] == "one of them" != tiles["facts"][0][0]
+    page.close()
+    print(sorted({{"torch", "torchvision", "sklearn", "pandas"}} & set(sys.modules)))
+
+if __name__ == "__main__":
+    asyncio.run(run())
+"""
+
+
+def test_a_whole_run_leaves_torch_out_of_the_pages_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "page.py"
+    script.write_text(SCRIPT)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=180)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == "[]"
+    if sys.platform == "linux":
+        assert list((tmp_path / "kdlab" / "experiments").glob("*.safetensors"))
+
+
+@pytest.fixture
+def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[OneExperiment], Awaitable[None]]], None]:
+    """Return a function that lets another handle the page of the ensemble, as if REPORT came with kdlab."""
+    draw = np.random.default_rng(0)
+    arrays = {
+        "labels": draw.integers(0, 10, 50), "members": draw.normal(size=(4, 50, 10)),
+        "student": draw.normal(size=(50, 10)),
+    }  # fmt: skip
+    monkeypatch.setattr(one, "shipped", lambda name: Result(REPORT, arrays))
+
+    def handle(use: Callable[[OneExperiment], Awaitable[None]]) -> None:
+        async def run() -> None:
+            page = Experiments("ensemble")
+            try:
+                await use(page.shown["ensemble"])
+            finally:
+                page.close()
+
+        asyncio.run(run())
+
+    return handle
+
+
+async def settle(page: OneExperiment) -> None:
+    """Let the page do what it has posted to its loop, and draw what that asked for."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    page._draw()
+    page._explore.draw()
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_quick_and_full_fill_in_all_settings(on_page: Callable[..., None], quick: bool) -> None:
+    async def use(page: OneExperiment) -> None:
+        kind = page.entry.build
+        assert page.state.experiment() == kind.of_size(True)  # quick is where it begins
+        page.state.epochs = 77
+        page._size.value = "full"
+        await settle(page)
+        if quick:
+            page._size.value = "quick"
+            await settle(page)
+        assert page.state.experiment() == kind.of_size(quick)
+        assert page.state.quick is quick
+        for item in fields(kind):
+            assert page._settings.controls[item.name].value == getattr(kind.of_size(quick), item.name)
+
+    on_page(use)
+
+
+@pytest.mark.parametrize("name", list(EXPERIMENTS))
+def test_each_experiment_has_a_page_with_a_control_for_each_setting(name: str) -> None:
+    async def use() -> None:
+        page = Experiments(name)
+        (shown,) = page.shown.values()
+        assert set(shown._settings.controls) == {item.name for item in fields(EXPERIMENTS[name].build)}
+        assert shown.state.experiment() == EXPERIMENTS[name].build.of_size(True)
+        assert len(shown._about.content["text"]) >= 2
+        page.close()
+
+    asyncio.run(use())
+
+
+def test_a_bad_setting_is_said_in_one_sentence_and_nothing_is_lost(on_page: Callable[..., None]) -> None:
+    async def use(page: OneExperiment) -> None:
+        findings = page._findings.content
+        page.state.network = "mpl:3x1"
+        page._act("start")
+        assert page._panel.error.startswith("There is no model 'mpl:3x1'.")
+        assert (page._panel.state, page._findings.content) == ("idle", findings)
+        page.state.network = "mlp:8x1"
+        await settle(page)
+        assert page._panel.error == ""
+        for message in (Status("starting"), Status("failed", "InputError", "The temperatures must be numbers.")):
+            page._take(message)
+        await settle(page)
+        assert (page._panel.state, page._panel.error) == ("failed", "The temperatures must be numbers.")
+        assert page.state.network == "mlp:8x1"
+        assert page._findings.content == findings
+
+    on_page(use)
+
+
+def test_a_name_that_nobody_registered_fails_at_once() -> None:
+    async def use() -> None:
+        with pytest.raises(UnknownNameError, match="no experiment 'ensembel'"):
+            Experiments("ensemble", "ensembel")
+
+    asyncio.run(use())
+
+
+def test_several_experiments_keep_what_they_have_while_another_is_looked_at() -> None:
+    async def use() -> None:
+        names = list(EXPERIMENTS)[:2]
+        page = Experiments(*names)
+        first = page.shown[names[0]]
+        first.state.seeds = 7
+        page._tabs.value = names[1]
+        await settle(first)
+        assert list(page.shown) == names
+        assert [one.layout.display for one in page.shown.values()] == ["none", None]
+        page._tabs.value = names[0]
+        while page.shown[names[1]].layout.display is None:  # tabs are changed a few times a second at most
+            await asyncio.sleep(0.01)
+        assert page.shown[names[0]] is first
+        assert (first.layout.display, first.state.seeds) == (None, 7)
+        page.close()
+
+    asyncio.run(use())
+
+
+# --- a run ------------------------------------------------------------------------------------------------------------
+
+PLANNED = Planned((("teacher", 6.0), ("students, seed 0", 2.0), ("teacher", 0.0), ("students, seed 1", 2.0)), 10.0)
+EVENTS = [
+    PLANNED,
+    Began("teacher", False), Watched("teacher", 1, 2, {"net": 9}, 100), Watched("teacher", 2, 2, {"net": 5}, 100),
+    Advanced(6.0), Began("students, seed 0", False), Advanced(7.0), Watched("students, seed 0", 1, 4, {"net": 9}, 100),
+]  # fmt: skip
+
+
+def lived(events: list[Any]) -> Live:
+    live = Live()
+    for event in events:
+        live.append(event)
+    return live
+
+
+def marks(live: Live, state: str) -> list[str]:
+    return [how for _, how, _ in view.pieces(live, state)["pieces"]]
+
+
+def test_pieces_are_marked_as_the_run_gets_to_them() -> None:
+    assert marks(lived(EVENTS[:1]), "running") == ["waiting"] * 4
+    assert marks(lived(EVENTS[:3]), "running") == ["now", "waiting", "waiting", "waiting"]
+    assert marks(lived(EVENTS), "paused") == ["done", "now", "waiting", "waiting"]
+    assert marks(lived(EVENTS), "stopped") == ["done", "waiting", "waiting", "waiting"]
+    rest = [Advanced(8.0), Began("teacher", True), Advanced(8.0), Began("students, seed 1", False), Advanced(10.0)]
+    assert marks(lived(EVENTS + rest), "running") == ["done", "done", "kept", "now"]
+    assert marks(lived([*EVENTS, *rest, Concluded(REPORT, {})]), "done") == ["done", "done", "kept", "done"]
+    kept = Planned((("teacher", 0.0), ("students", 2.0)), 2.0)
+    assert marks(lived([kept]), "running") == ["kept", "waiting"]
+    assert view.pieces(lived([kept]), "running")["title"] == "1 of 2 pieces are trained and kept"
+
+
+def test_the_progress_is_of_the_whole() -> None:
+    share, words = view.progress(lived(EVENTS), "running", 120.0)
+    assert share == 0.7
+    assert words == "Piece 2 of 4, students, seed 0: epoch 1 of 4. About 2 min left."
+    assert view.progress(lived(EVENTS), "running", None)[1].endswith("About 3 s left.")
+    assert view.progress(lived([]), "running", None)[0] == -1
+    loading = Progress("Downloading", 5_000_000, 10_000_000, "B")
+    assert view.progress(lived([loading]), "running", None) == (0.5, "Downloading: 5 of 10 MB")
+    assert "kept" in view.progress(lived(EVENTS), "stopped", None)[1]
+    all_kept = Planned((("teacher", 0.0),), 0.0)
+    assert view.progress(lived([all_kept, Began("teacher", True), Advanced(0.0)]), "running", None)[0] == 1
+
+
+def test_the_curve_is_of_the_piece_at_work() -> None:
+    assert view.watched(lived(EVENTS[:2])) == {}
+    figure = view.watched(lived(EVENTS))
+    assert "students, seed 0" in figure["layout"]["title"]["text"]
+    assert [one["y"] for one in figure["data"]] == [[9]]
+
+
+def test_a_run_that_concludes_is_shown_and_the_shipped_one_comes_back(on_page: Callable[..., None]) -> None:
+    async def use(page: OneExperiment) -> None:
+        shipped, explored = page._findings.content, page._explore.tiles.content
+        assert shipped["origin"].startswith("As shipped: full experiment on mnist, 2 seeds")
+        assert page._whose.layout.display == "none"
+        for message in (Status("starting"), Status("running"), *map(Happened, EVENTS)):
+            page._take(message)
+        await settle(page)
+        assert page._findings.content == shipped  # until there is another
+        mine = REPORT | {"size": "quick", "settings": {"dataset": "digits", "seeds": 1}}
+        page._take(Happened(Concluded(mine, {})))
+        page._take(Status("done"))
+        await settle(page)
+        assert page._findings.content["origin"].startswith("This run: quick experiment on digits, 1 seed,")
+        assert page._explore.layout.display == "none"  # it kept nothing to explore
+        assert page._whose.layout.display is None
+        page._whose.value = "shipped"
+        await settle(page)
+        assert (page._findings.content, page._explore.tiles.content) == (shipped, explored)
+        page._whose.value = "run"
+        await settle(page)
+        assert page._findings.content["origin"].startswith("This run")
+        page._act("reset")
+        await settle(page)
+        assert (page._findings.content, page._panel.state) == (shipped, "idle")
+
+    on_page(use)
+
+
+# --- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def test_findings_are_words_and_numbers_side_by_side() -> None:
+    found = view.findings(Result(REPORT), own=False)
+    assert found["origin"] == "As shipped: full experiment on mnist, 2 seeds, run on cpu (x86_64) in 2.0 h."
+    student, share = found["rows"]
+    assert student["measured"] == "1,072.0 ± 2.8"
+    assert student["seeds"] == "each seed: 1,074.0, 1,070.0"
+    assert student["references"] == [["74", "paper"], ["137.5", "blog"]]
+    assert (share["measured"], share["seeds"], share["references"]) == ("–", "", [])
+    assert [claim["measured"] for claim in found["claims"]] == ["−3 fewer.", "1 error."]
+    assert found["claims"][1]["interval"] == "A single number: nothing tells its noise."
+    assert found["sources"] == [["paper", "Hinton et al."], ["blog", "Mishra"]]
+    assert view.findings(None, own=False) == {"empty": "Not run yet: press Start."}
+
+
+def test_facts_say_how_it_was_measured() -> None:
+    facts = dict(view.facts(Result(REPORT))["facts"])
+    assert facts["Time"] == "2.0 h"
+    assert facts["Chosen on validation images"] == "temperature 2; temperature 5"
+    assert facts["Images"] == "50,000 train, 10,000 test"
+    assert facts["Versions"] == "kdlab 0.1.0, torch 2.15.0"
+    assert view.facts(None) == {}
+
+
+def test_rows_of_a_unit_share_a_figure_and_one_number_alone_has_none() -> None:
+    figures = view.figures(Result(REPORT))
+    assert [figure["layout"]["title"]["text"] for figure in figures] == ["Errors", ""]
+    assert view.figures(None) == []
+
+
+def test_view_changes_nothing_that_it_is_given() -> None:
+    result, live = Result(copy.deepcopy(REPORT)), lived([*EVENTS, Concluded(REPORT, {})])
+    before = copy.deepcopy((live.begun, live.watched, live.done))
+    for state in ("idle", "starting", "running", "paused", "stopped", "done", "failed"):
+        assert view.progress(live, state, 1.0) == view.progress(live, state, 1.0)
+        assert view.pieces(live, state) == view.pieces(live, state)
+    view.findings(result, True), view.facts(result), view.figures(result), view.watched(live)
+    assert result.report == REPORT
+    assert (live.begun, live.watched, live.done) == before
+
+
+def test_sliders_score_anew(on_page: Callable[..., None]) -> None:
+    async def use(page: OneExperiment) -> None:
+        assert page._explore.layout.display is None
+        first = page._explore.tiles.content["facts"]
+        page._explore.sliders["networks"].value = 2
+        await settle(page)
+        second = page._explore.tiles.content["facts"]
+        assert (first[0][0], second[0][0]) == ("4 together", "2 together")
+        scored = page.entry.build.rescore(page.result.arrays, "", {"networks": 2, "power": 0.0})
+        assert second == [list(tile) for tile in scored.tiles]
+        assert len(page._explore.charts.children) == len(scored.charts)
+
+    on_page(use)
+
+
+def test_a_shipped_result_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kdlab.dashboards.experiments import shipped as module
+
+    save(REPORT, {"labels": np.arange(3)}, tmp_path / "results", "ensemble")
+    monkeypatch.setattr(module, "files", lambda package: tmp_path)
+    found = module.shipped("ensemble")
+    assert found is not None
+    assert found.report == REPORT
+    assert found.arrays["labels"].tolist() == [0, 1, 2]
+    assert module.shipped("mnist") is None
+
+
+def test_experiments_are_kept_in_the_users_cache_folder() -> None:
+    assert standard_folder().name == "experiments"
+
+
+# --- the list of pages ------------------------------------------------------------------------------------------------
+
+
+def test_the_index_has_a_card_for_each_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "shipped", lambda name: Result(REPORT) if name == "ensemble" else None)
+    cards = {card["page"]: card for card in Index().children[0].content["cards"]}
+    notebooks = {path.name for path in (Path(__file__).parents[1] / "apps").glob("*.ipynb")}
+    assert set(cards) == notebooks - {"index.ipynb"}
+    assert all(card["question"].endswith("?") for card in cards.values())
+    assert cards["ensemble.ipynb"]["answer"] == "“It errs less.” Does not hold: −3 fewer."
+    assert [card["mark"] for card in cards.values() if card["mark"]] == ["✗"]
+
+
+def test_the_notebooks_show_the_experiments_that_the_index_names() -> None:
+    for page in PAGES:
+        if page.experiments:
+            text = (Path(__file__).parents[1] / "apps" / f"{page.page}.ipynb").read_text(encoding="utf-8")
+            names = ", ".join(f'\\"{name}\\"' for name in page.experiments)
+            assert f"Experiments({names})" in text
