@@ -23,9 +23,9 @@ MAP = {
 }  # fmt: skip
 ROWS = [
     {"label": "student & teacher", "unit": "errors", "values": [74.0, 70.0], "mean": 72.0, "deviation": 2.8,
-     "reference": {"paper": 74, "blog": 137}, "place": 0},
+     "reference": {"paper": 74, "blog": 137}, "place": 0, "detail": False},
     {"label": "a share of nothing", "unit": "errors", "values": [None, 3.0], "mean": None, "deviation": None,
-     "reference": {"blog": 12.5}, "place": 1},
+     "reference": {"blog": 12.5}, "place": 1, "detail": False},
 ]  # fmt: skip
 WATCHED = {"T = 2": [(0, 90), (1, 20), (2, 10)], "T = 5": [(0, 90), (1, 30), (2, 20)]}
 MANY = {f"network {at}": [(0, 90), (1, 10 + at)] for at in range(10)}

@@ -31,8 +31,9 @@ REPORT: dict[str, Any] = {
     "experiment": "ensemble", "label": "Ensemble", "size": "full", "settings": {"dataset": "mnist", "seeds": 2.0},
     "rows": [
         {"label": "student", "unit": "errors", "values": [1074.0, 1070.0], "mean": 1072.0, "deviation": 2.83,
-         "reference": {"paper": 74, "blog": 137.5}, "place": 1},
-        {"label": "share", "unit": "%", "values": [None], "mean": None, "deviation": None, "reference": {}, "place": 0},
+         "reference": {"paper": 74, "blog": 137.5}, "place": 1, "detail": False},
+        {"label": "share", "unit": "%", "values": [None], "mean": None, "deviation": None, "reference": {},
+         "place": 0, "detail": False},
     ],
     "claims": [
         {"text": "It errs less.", "measured": "-3 fewer", "verdict": "does not hold", "mean": -1, "interval": [-2, -1]},

@@ -36,7 +36,7 @@ def table(folder: Path = FOLDER) -> str:
     rows = [_line("experiment", "what", "reference", "measured"), _line("---", "---", "---", "---")]
     claims = [_line("experiment", "claim", "measured", "verdict"), _line("---", "---", "---", "---")]
     for report in reports:
-        for at, row in enumerate(report["rows"]):
+        for at, row in enumerate(row for row in report["rows"] if not row["detail"]):
             told = ", ".join(f"{text} ({source})" for source in row["reference"] if (text := referenced(row, source)))
             rows.append(_line(_title(report) if at == 0 else "", row["label"], told, f"{measured(row)} {row['unit']}"))
         for at, claim in enumerate(report["claims"]):

@@ -207,7 +207,7 @@ def test_rows_have_one_value_a_seed_or_one(name: str) -> None:
     assert rows
     assert len({row["label"] for row in rows}) == len(rows)
     for row in rows:
-        assert row.keys() == {"label", "unit", "values", "mean", "deviation", "reference", "place"}
+        assert row.keys() == {"label", "unit", "values", "mean", "deviation", "reference", "place", "detail"}
         values = row["values"]
         if row["mean"] is None:  # a share of nothing
             assert (values, row["deviation"]) == ([], None)

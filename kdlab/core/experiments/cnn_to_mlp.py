@@ -86,7 +86,8 @@ class CnnToMlp(Experiment):
             for key, label in called.items():
                 ratios = [exam.chosen["latency"][batch][key] / exam.chosen["latency"][batch]["cnn"] for exam in exams]
                 if key != "cnn":
-                    rows.append(Row(f"{label}: time / the CNN's, {batch} at once, one thread", ratios, "", place=2))
+                    name = f"{label}: time / the CNN's, {batch} at once, one thread"
+                    rows.append(Row(name, ratios, "", place=2, detail=batch == "256"))
         wide = max(widths)
         ratio = sizes["cnn"]["multiply_adds"] / sizes[f"soft {wide}"]["multiply_adds"]
         claims = [

@@ -87,7 +87,13 @@ class HighTemperature(Experiment):
             Row(f"answers unlike logit matching's: {name}", apart[name].sum(1), "images") for name in [*names, "labels"]
         ]
         rows += [
-            Row(f"cosine of gradients, T = {temperature:g}", cosines[:, at].tolist(), "", place=5)
+            Row(
+                f"cosine of gradients, T = {temperature:g}",
+                cosines[:, at].tolist(),
+                "",
+                place=5,
+                detail=0 < at < len(TEMPERATURES) - 1,
+            )
             for at, temperature in enumerate(TEMPERATURES)
         ]
         lowest, highest = names[0], names[-1]

@@ -17,7 +17,7 @@ __all__ = ["Claim", "Rescored", "Row", "Summary"]
 class Row:
     """A measured quantity: one value a seed, and what others report of it, by source.
 
-    `unit`: "errors", "%" …; `place`: the digits behind the point.
+    `unit`: "errors", "%" …; `place`: the digits behind the point; `detail`: for those who want to know it all.
     """
 
     label: str
@@ -25,6 +25,7 @@ class Row:
     unit: str = "errors"
     reference: Mapping[str, float] = field(default_factory=dict)
     place: int = 1
+    detail: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain data, with mean and standard deviation over seeds (None of a single seed)."""
@@ -35,7 +36,7 @@ class Row:
         return {
             "label": self.label, "unit": self.unit, "values": values if mean is not None else [], "mean": mean,
             "deviation": deviation,
-            "reference": dict(self.reference), "place": self.place,
+            "reference": dict(self.reference), "place": self.place, "detail": self.detail,
         }  # fmt: skip
 
 

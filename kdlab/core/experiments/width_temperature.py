@@ -69,7 +69,7 @@ class WidthTemperature(Experiment):
         wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
         rows = [Row("teacher", wrong["teacher"].sum(1)[:1], place=0)]
         rows += [
-            Row(f"{width} units, T = {one:g}", wrong[f"{width} {one:g}"].sum(1))
+            Row(f"{width} units, T = {one:g}", wrong[f"{width} {one:g}"].sum(1), detail=True)
             for width in widths
             for one in temperatures
         ]
@@ -78,6 +78,10 @@ class WidthTemperature(Experiment):
         narrow = min(widths)
         if low and high:
             few, many = (np.mean([wrong[f"{narrow} {one:g}"] for one in some], 0) for some in (low, high))
+            rows[1:1] = [
+                Row(f"{narrow} units, mean of T from 2.5 to 4", few.sum(1)),
+                Row(f"{narrow} units, mean of T above 8", many.sum(1)),
+            ]
             claims.append(
                 Claim(
                     f"With {narrow} units, temperatures from 2.5 to 4 make fewer errors than those above 8.",
@@ -86,6 +90,12 @@ class WidthTemperature(Experiment):
             )  # fmt: skip
         for width in widths:
             if width >= 300 and len(high) > 1:
+                rows.append(
+                    Row(
+                        f"{width} units, mean of T above 8",
+                        np.mean([wrong[f"{width} {one:g}"].sum(1) for one in high], 0),
+                    )
+                )
                 best, *_, worst = sorted((wrong[f"{width} {one:g}"] for one in high), key=np.sum)
                 claims.append(
                     Claim(

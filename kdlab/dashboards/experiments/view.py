@@ -58,7 +58,8 @@ def findings(result: Result | None, own: bool) -> Content:
             }
             for claim in report["claims"]
         ],
-        "rows": [_row(row) for row in report["rows"]],
+        "rows": [_row(row) for row in report["rows"] if not row["detail"]],
+        "details": [_row(row) for row in report["rows"] if row["detail"]],
         "sources": [list(pair) for pair in report["sources"].items()],
         "notes": list(report["notes"]),
     }  # fmt: skip
@@ -100,7 +101,7 @@ def figures(result: Result | None) -> list[Figure]:
     """Return a result's figures: its rows, those of one unit together, and its charts."""
     if result is None:
         return []
-    rows = sorted(result.report["rows"], key=lambda row: row["unit"])
+    rows = sorted((row for row in result.report["rows"] if not row["detail"]), key=lambda row: row["unit"])
     by_unit = [(unit, list(same)) for unit, same in groupby(rows, key=lambda row: row["unit"])]
     by_unit.sort(key=lambda pair: -len(pair[1]))
     # One number of one seed without a reference is no figure.

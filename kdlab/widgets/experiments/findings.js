@@ -32,11 +32,15 @@ function table(rows) {
   );
 }
 
-function build({ origin = "", empty = "", claims = [], rows = [], sources = [], notes = [] }) {
+function build({ origin = "", empty = "", claims = [], rows = [], details = [], sources = [], notes = [] }) {
   if (empty) return [element("p", { class: "kd-empty" }, empty)];
   const made = [element("h2", {}, "What came out"), element("p", { class: "kd-note kd-origin" }, origin)];
   if (claims.length) made.push(element("ul", { class: "kd-claims" }, ...claims.map(claim)));
   if (rows.length) made.push(table(rows));
+  if (details.length) {
+    const all = element("summary", {}, `${details.length} numbers more`);
+    made.push(element("details", {}, all, table(details)));
+  }
   for (const [name, citation] of sources) made.push(element("p", { class: "kd-note" }, `${name}: ${citation}`));
   for (const note of notes) made.push(element("p", { class: "kd-note" }, note));
   return made;
