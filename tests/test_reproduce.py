@@ -194,7 +194,7 @@ def test_a_damaged_piece_is_trained_anew(tmp_path: Path) -> None:
         ("ensemble --set epochs", "KEY=VALUE"),
         ("ensemble --set epochs=0", "1 to 10000"),
         ("ensemble --set epochs=1.5", "whole number"),
-        ("ensemble --set hard_weight=nan", "from 0 to 1"),
+        ("ensemble --set share=nan", "from 0.1 to 100"),
         ("ensemble --set epoch=1", "members"),
         ("ensemble --set dataset=mnits", "Did you mean 'mnist'?"),
         ("ensemble --set dataset=digits --set network=mlp:banana", "banana"),

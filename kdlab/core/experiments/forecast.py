@@ -13,7 +13,7 @@ from torch import Tensor
 from kdlab.core.augmentation import make_views
 from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import predict
-from kdlab.core.events import Step
+from kdlab.core.events import Probe, Step
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Experiment
 from kdlab.core.experiments.pupils import Course, Piece, Pupil, Trained
@@ -73,7 +73,7 @@ def forecast(experiment: Experiment, data: Dataset, store: Store) -> Plan:
     for seed in range(experiment.seeds):
         for _ in experiment.train(rehearsal, seed):
             pass
-    paces: dict[Any, float] = {}
+    paces: dict[Any, tuple[float, float]] = {}
     costs: dict[str, float] = {}
     seen: set[str] = set()
     asked: set[Any] = set()
@@ -88,18 +88,21 @@ def forecast(experiment: Experiment, data: Dataset, store: Store) -> Plan:
         kind = tuple((one.network, one.objective) for one in piece.pupils), piece.course.batch_size
         if kind not in paces:
             paces[kind] = _pace(piece, rehearsal.data)
-        seconds = piece.steps * paces[kind]
+        step, look = paces[kind]
+        seconds = piece.steps * step + (piece.course.epochs + 1) * look
         if piece.guide and (question := (piece.guide.name, piece.split, piece.course.augmentation)) not in asked:
             asked.add(question)
-            views = make_views(piece.course.augmentation, piece.split.images[:1]).count
-            seconds += len(piece.examples) * min(views, piece.course.epochs) * _answering(piece.guide, piece.split)
+            if not rehearsal.materials.has_answers(piece):
+                views = min(make_views(piece.course.augmentation, piece.split.images[:1]).count, piece.course.epochs)
+                images = min(len(piece.examples), len(piece.split))
+                seconds += images * views * _answering(piece.guide, piece.split)
         costs[piece.name] = seconds
         labels.append((piece.label, seconds))
     return Plan(tuple(labels), costs, sum(costs.values()))
 
 
-def _pace(piece: Piece, data: Dataset) -> float:
-    """Seconds of one step of a piece, from a few."""
+def _pace(piece: Piece, data: Dataset) -> tuple[float, float]:
+    """Seconds of one step of a piece, from a few, and of one look at the validation images."""
     size = min(piece.course.batch_size, len(piece.examples))
     learners = [
         Learner(f"{at}", make_network(pupil.network, data, pupil.seed, "student"), pupil.seed)
@@ -108,12 +111,18 @@ def _pace(piece: Piece, data: Dataset) -> float:
     spec = Spec(batch_size=size, precision=piece.course.precision)
     examples = piece.examples[:size].repeat(STEPS)
     views = make_views("none", piece.split.images)
-    clock, seconds = time.perf_counter(), []
-    for event in train("student", "", learners, piece.split, examples, views, spec, epochs=1, live=LiveKnobs(spec)):
+    clock, look, seconds = time.perf_counter(), 0.0, []
+    for event in train(
+        "student", "", learners, piece.split, examples, views, spec,
+        epochs=1, live=LiveKnobs(spec), watch=data.validation,
+    ):  # fmt: skip
+        took = time.perf_counter() - clock
         if isinstance(event, Step):
-            seconds.append(time.perf_counter() - clock)
-            clock = time.perf_counter()
-    return statistics.median(seconds[1:] or seconds)
+            seconds.append(took)
+        elif isinstance(event, Probe):
+            look = took  # the last one's: the first still has to begin
+        clock = time.perf_counter()
+    return statistics.median(seconds[1:] or seconds), look
 
 
 def _answering(guide: Trained, split: Split) -> float:
