@@ -301,7 +301,7 @@ def test_findings_are_words_and_numbers_side_by_side() -> None:
 def test_facts_say_how_it_was_measured() -> None:
     facts = dict(view.facts(Result(REPORT))["facts"])
     assert facts["Time"] == "2.0 h"
-    assert facts["Chosen on validation images"] == "temperature 2; temperature 5"
+    assert facts["Chosen or noted before the test"] == "temperature 2; temperature 5"
     assert facts["Images"] == "50,000 train, 10,000 test"
     assert facts["Versions"] == "kdlab 0.1.0, torch 2.15.0"
     assert view.facts(None) == {}

@@ -75,7 +75,7 @@ def _circumstances(report: Mapping[str, Any]) -> str:
     examples, versions = report["examples"], report["versions"]
     spread = "" if seeds == 1 else ", mean ± standard deviation over them"
     return (
-        (f"Chosen on validation images: {'; '.join(chosen)}. " if chosen else "")
+        (f"Chosen or noted before the test: {'; '.join(chosen)}. " if chosen else "")
         + f"Seeds {', '.join(map(str, range(seeds)))}{spread}. "
         f"{report['settings']['dataset']}: {examples['train']:,} images to learn from, {examples['validation']:,} for "
         f"validation, {examples['test']:,} to test on. This took {in_words(report['seconds'])} on {report['device']} "

@@ -10,6 +10,7 @@ from kdlab.core.experiments.charts import validation_curves
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Course, Pupil
+from kdlab.core.experiments.references import BLOG, on_mnist
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.core.metrics import cross_entropies
@@ -73,7 +74,11 @@ class EarlyStopping(Experiment):
             "hard, stopped": "hard labels, at the best epoch", "hard": "hard labels, at the end",
             "soft, stopped": "distilled, at the best epoch", "soft": "distilled, at the end",
         }  # fmt: skip
-        rows = [Row(label, wrong[name].sum(1)) for name, label in called.items()]
+        reported = on_mnist(self.dataset, {"hard": 196, "soft": 137})
+        rows = [
+            Row(label, wrong[name].sum(1), reference={BLOG: reported[name]} if name in reported else {})
+            for name, label in called.items()
+        ]
         rows += [Row(f"{label}: cross-entropy", nats[name].mean(1), "nats", place=4) for name, label in called.items()]
         worse = {name: (nats[name] - nats[f"{name}, stopped"]) for name in ("hard", "soft")}
         more = {name: (wrong[name] - wrong[f"{name}, stopped"]) for name in ("hard", "soft")}

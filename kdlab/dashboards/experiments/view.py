@@ -124,7 +124,7 @@ def facts(result: Result | None) -> Content:
         ("Threads", f"{report['threads']}"),
         ("Seeds", f"{report['settings']['seeds']:g}"),
         ("Images", ", ".join(f"{count:,} {name}" for name, count in report["examples"].items())),
-        ("Chosen on validation images", "; ".join(chosen)),
+        ("Chosen or noted before the test", "; ".join(chosen)),
         ("Settings", ", ".join(f"{key} {_write(value)}" for key, value in report["settings"].items())),
         ("Versions", versions),
     ]
