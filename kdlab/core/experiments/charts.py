@@ -31,9 +31,11 @@ def validation_curves(
     exams: "Sequence[Exam]", shown: Mapping[str, tuple[str, str]], what: str = "errors"
 ) -> dict[str, Any]:
     """Return validation errors or cross-entropy ("nats") by epoch; `shown`: what to call a network, and its role."""
-    drawn = [
-        series(label, role, range(len(exams[0].curves[key][what])), [exam.curves[key][what] for exam in exams])
-        for key, (label, role) in shown.items()
-    ]
+    drawn = []
+    for key, (label, role) in shown.items():
+        curves = [exam.curves[key][what] for exam in exams]
+        # Where transfer sets of the seeds differ in size, so may their epochs.
+        shared = min(map(len, curves))
+        drawn.append(series(label, role, range(shared), [curve[:shared] for curve in curves]))
     title = "Validation errors" if what == "errors" else "Cross-entropy on validation images"
     return lines(title, "epoch", UNITS[what], drawn)
