@@ -39,7 +39,7 @@ class EarlyStopping(Experiment):
     student: str = "mlp:800x2"
     temperature: float = knob_field("temperature", "Temperature", 20.0, 0.5, 50.0, "of the distilled", kind=float)
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
-    epochs: int = knob_field("epochs", "Epochs", 20, 2, 10_000, "of the students")
+    epochs: int = knob_field("epochs", "Epochs", 40, 2, 10_000, "of the students")
 
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "teacher_epochs": 8,
