@@ -1,11 +1,10 @@
 """Ships what the full experiments gave: `KDLAB_DATA=… python -m kdlab.assets.make_results NAME…`.
 
-Without a name it does all. A full report that `kdlab reproduce NAME` kept is taken as it is; where there is none, the
-experiment is run, which may take hours. `--table` prints README's tables of all that is shipped.
+Without a name it does all. What `kdlab reproduce` kept is not trained again; the rest may take hours. `--table` prints
+README's tables of all that is shipped.
 """
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,12 @@ from kdlab.registry import EXPERIMENTS
 FOLDER = Path(__file__).parent / "results"
 
 
-def make(name: str, folder: Path) -> None:
-    """Put the full report of an experiment and its arrays into `folder`."""
-    entry, _ = EXPERIMENTS.find(name)
-    usual = asdict(entry.build.of_size(False))
-    kept = load(standard_folder(), name)
-    if kept is None or kept[0]["settings"] != usual:
-        from kdlab.cli.pieces import follow
-        from kdlab.core.experiments.conduct import reproduce_events
+def make(name: str, pieces: Path, folder: Path) -> None:
+    """Put the full report of an experiment and its arrays into `folder`; what `pieces` holds is not trained again."""
+    from kdlab.cli.pieces import follow
+    from kdlab.core.experiments.conduct import reproduce_events
 
-        kept = follow(reproduce_events(name, standard_folder()))
-        save(*kept, standard_folder(), name)
-    print(save(*kept, folder, name))
+    print(save(*follow(reproduce_events(name, pieces)), folder, name))
 
 
 def table(folder: Path = FOLDER) -> str:
@@ -59,10 +52,11 @@ def _line(*cells: str) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--pieces", type=Path, default=standard_folder(), metavar="FOLDER", help="of what was trained")
     parser.add_argument("--table", action="store_true", help="print README's tables and do nothing else")
     given = parser.parse_args()
     if given.table:
         print(table())
     else:
         for name in given.names or EXPERIMENTS:
-            make(name, FOLDER)
+            make(name, given.pieces, FOLDER)

@@ -9,25 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kdlab.core.experiments.results import measured, referenced
+from kdlab.core.experiments.results import measured, referenced, told
 from kdlab.core.experiments.verdicts import HOLDS, NOISE, REFUTED
+from kdlab.core.progress import duration
 
-__all__ = ["brief", "in_words", "print_outcome"]
+__all__ = ["print_outcome"]
 
 STYLES = {HOLDS: "green", REFUTED: "red", NOISE: "yellow"}
-
-
-def in_words(seconds: float) -> str:
-    """Return a length of time as people say it: "40 seconds", "24 minutes", "2.5 hours"."""
-    if seconds < 90:
-        count = max(round(seconds), 1)
-        return f"{count} second{'s' if count > 1 else ''}"
-    return f"{seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"{seconds / 3600:.1f} hours"
-
-
-def brief(value: Any) -> str:
-    """Return a setting or a choice as people write it."""
-    return f"{value:g}" if isinstance(value, float) else f"{value}"
 
 
 def print_outcome(report: Mapping[str, Any], path: Path) -> None:
@@ -71,14 +59,14 @@ def _claims(report: Mapping[str, Any]) -> Table:
 def _circumstances(report: Mapping[str, Any]) -> str:
     """Choices, seeds, examples, time, device and versions, in a few sentences."""
     seeds = report["settings"]["seeds"]
-    chosen = [f"{key} {', '.join(brief(one[key]) for one in report['chosen'])}" for key in report["chosen"][0]]
+    chosen = [f"{key} {'; '.join(told(one[key]) for one in report['chosen'])}" for key in report["chosen"][0]]
     examples, versions = report["examples"], report["versions"]
     spread = "" if seeds == 1 else ", mean ± standard deviation over them"
     return (
-        (f"Chosen or noted before the test: {'; '.join(chosen)}. " if chosen else "")
+        (f"Chosen or noted before the test: {', '.join(chosen)}. " if chosen else "")
         + f"Seeds {', '.join(map(str, range(seeds)))}{spread}. "
-        f"{report['settings']['dataset']}: {examples['train']:,} images to learn from, {examples['validation']:,} for "
-        f"validation, {examples['test']:,} to test on. This took {in_words(report['seconds'])} on {report['device']} "
+        f"{report['settings']['dataset']}: {examples['train']:,} to learn from, {examples['validation']:,} for "
+        f"validation, {examples['test']:,} to test on. This took {duration(report['seconds'])} on {report['device']} "
         f"({report['machine']}, {report['threads']} thread{'' if report['threads'] == 1 else 's'}), kdlab "
         f"{versions['kdlab']}, torch {versions['torch']}, Python {versions['python']}."
     )

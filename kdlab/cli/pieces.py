@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Display
 
-from kdlab.cli.outcome import in_words
 from kdlab.cli.progress import amount
 from kdlab.core.experiments.events import Advanced, Began, Concluded, Event, Planned, Progress, Watched
+from kdlab.core.progress import duration
 
 __all__ = ["follow"]
 
@@ -65,7 +65,7 @@ def _announce(plan: Planned) -> str:
     if kept == pieces:
         return f"All {pieces} pieces are kept from before; only the test is left."
     left = f"; {kept} of {pieces} pieces are kept from before" if kept else f", in {pieces} pieces"
-    return f"About {in_words(plan.seconds)} on this machine{left}. Ctrl-C stops it; the same line goes on from there."
+    return f"About {duration(plan.seconds)} on this machine{left}. Ctrl-C stops it; the same line goes on from there."
 
 
 def _detail(event: Watched) -> str:

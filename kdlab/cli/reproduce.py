@@ -15,7 +15,7 @@ from kdlab.registry import EXPERIMENTS, InputError, knob_fields
 
 __all__ = ["reproduce"]
 
-YES_OR_NO = {"1": True, "yes": True, "0": False, "no": False}
+YES_OR_NO = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
 
 
 class _Listing(click.Command):
@@ -33,8 +33,9 @@ class _Listing(click.Command):
 @click.option("--quick", is_flag=True, help="smaller networks, fewer epochs, one seed: minutes instead of hours")
 @click.option("--seeds", metavar="INTEGER", help="how often all is repeated; the same as --set seeds=INTEGER")
 @click.option(
-    "--set", "pairs", metavar="KEY=VALUE", multiple=True, help="change a setting (may be given several times)"
-)
+    "--set", "pairs", metavar="KEY=VALUE", multiple=True,
+    help="change one of the settings that a run lists first (may be given several times)",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="print the report as one line of JSON, and nothing else")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FOLDER",
@@ -64,9 +65,9 @@ def reproduce(
 
     try:
         with _terminable():
-            from kdlab.cli.outcome import brief, print_outcome
+            from kdlab.cli.outcome import print_outcome
 
-            told = ", ".join(f"{key}={brief(value)}" for key, value in asdict(experiment).items())
+            told = ", ".join(f"{key}={results.told(value)}" for key, value in asdict(experiment).items())
             click.echo(f"{entry.label}. {inspect.getdoc(kind)}\nSettings: {told}\n", err=True)
 
             from kdlab.cli.pieces import follow  # torch, which takes seconds to import
@@ -110,7 +111,7 @@ def _read_settings(kind: type, pairs: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise InputError(f"--set takes KEY=VALUE, such as seeds=2, not {pair!r}.")
         key = key.replace("-", "_")
-        settings[key] = YES_OR_NO.get(value, value) if key in yes_or_no else value
+        settings[key] = YES_OR_NO.get(value.lower(), value) if key in yes_or_no else value
     return settings
 
 

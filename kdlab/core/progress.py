@@ -1,8 +1,8 @@
-"""How far a download or a long read has come: the one event that `kdlab.core.data` and `kdlab.core.events` share."""
+"""How far long work has come: the one event that `kdlab.core.data` and `kdlab.core.events` share, and time in words."""
 
 from dataclasses import dataclass
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "duration"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +13,10 @@ class Progress:
     done: int
     total: int
     unit: str
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: "12 s", "4 min", "2.5 h"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

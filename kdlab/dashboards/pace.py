@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["Pace", "duration"]
+__all__ = ["Pace"]
 
 # Long enough to smooth over an evaluation between two epochs, short enough to follow a change of load.
 WINDOW = 200
@@ -32,10 +32,3 @@ class Pace:
         (began, first), (_, last) = self._ticks[0], self._ticks[-1]
         pace = (self._ticks[-1][0] - began) / (last - first)
         return pace * (steps - last)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as people say them: "12 s", "4 min", "2.5 h"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 from servers import Server
 from temperature import TemperatureLab
+from test_experiments import Window
 from windows import DESKTOP, TELEPHONE, launch, open_window
 
 PICTURES = {"voila": ("voila", DESKTOP), "voila-telephone": ("voila", TELEPHONE), "jupyterlab": ("jupyterlab", DESKTOP)}
@@ -39,6 +40,14 @@ def main(folder: Path) -> None:
                 lab.page.screenshot(path=folder / f"{name}.png")
                 assert not lab.problems, lab.problems
                 lab.page.context.close()
+            for name, size in (("paper", DESKTOP), ("paper-telephone", TELEPHONE)):
+                experiment = open_window(chromium, servers["voila"], size, Window)
+                experiment.open("paper")
+                experiment.page.locator(".kd-claims li").first.wait_for()
+                experiment.page.wait_for_load_state("networkidle")
+                experiment.page.screenshot(path=folder / f"{name}.png")
+                assert not experiment.problems, experiment.problems
+                experiment.page.context.close()
         finally:
             chromium.close()
             for server in servers.values():

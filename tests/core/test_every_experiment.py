@@ -189,7 +189,7 @@ def test_a_report_is_json_and_says_how_it_came_about(name: str) -> None:
     assert json.loads(json.dumps(report, allow_nan=False)) == json.loads(results.to_line(report))
     assert list(report) == [
         "experiment", "label", "size", "settings", "rows", "claims", "charts", "notes", "sources", "examples", "chosen",
-        "seconds", "device", "machine", "threads", "versions",
+        "seconds", "pieces", "device", "machine", "threads", "versions",
     ]  # fmt: skip
     assert (report["experiment"], report["label"], report["size"]) == (name, EXPERIMENTS[name].label, "quick")
     assert report["settings"] == {**{item.name: None for item in fields(kind_of(name))}, **report["settings"]}

@@ -363,7 +363,7 @@ def exam(seed: int) -> Exam:
     chosen = {f"{name}: training accuracy": value for name, value in
               {"members": 0.9, "hard": 1.0, "stopped": 0.8, "soft": 0.7}.items()}  # fmt: skip
     curves = {name: {"errors": [9.0, 5.0, 7.0], "nats": [1.0, 0.5, 0.9]} for name in ("hard", "soft")}
-    return Exam(seed, labels, {"members": members, **logits}, groups, chosen, curves)
+    return Exam(seed, labels, {"members": members, **logits}, (), groups, chosen, curves)
 
 
 def test_the_tables_of_known_answers() -> None:

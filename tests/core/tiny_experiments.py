@@ -98,8 +98,8 @@ class Outcome:
     @property
     def numbers(self) -> dict[str, Any]:
         """What must be the same in each run: all of the report but how long something took."""
-        whole = {key: value for key, value in self.report.items() if key not in ("seconds", "settings")}
-        whole["rows"] = [row for row in whole["rows"] if ": time / " not in row["label"]]
+        whole = {key: value for key, value in self.report.items() if key not in ("seconds", "pieces", "settings")}
+        whole["rows"] = [row for row in whole["rows"] if ": time for an answer" not in row["label"]]
         return whole | {"chosen": self.chosen}
 
     @property

@@ -86,15 +86,15 @@ class CnnToMlp(Experiment):
             for key, label in called.items():
                 ratios = [exam.chosen["latency"][batch][key] / exam.chosen["latency"][batch]["cnn"] for exam in exams]
                 if key != "cnn":
-                    name = f"{label}: time / the CNN's, {batch} at once, one thread"
-                    rows.append(Row(name, ratios, "", place=2, detail=batch == "256"))
+                    name = f"{label}: time for an answer, {batch} at once, one thread"
+                    rows.append(Row(name, ratios, "times the CNN's", place=2, detail=batch == "256"))
         wide = max(widths)
         ratio = sizes["cnn"]["multiply_adds"] / sizes[f"soft {wide}"]["multiply_adds"]
         claims = [
             Claim(
                 f"The MLP of {width} units makes fewer errors distilled than with hard labels on the same views.",
                 wrong[f"hard {width}"] - wrong[f"soft {width}"],
-                f"{wrong[f'soft {width}'].sum(1).mean():.1f} against {wrong[f'hard {width}'].sum(1).mean():.1f}",
+                f"{wrong[f'soft {width}'].sum(1).mean():.1f} errors against {wrong[f'hard {width}'].sum(1).mean():.1f}",
             )
             for width in widths
         ]  # fmt: skip
@@ -102,7 +102,7 @@ class CnnToMlp(Experiment):
             Claim(
                 f"The MLP of {wide} units makes no more errors than one CNN, at fewer multiply-adds.",
                 wrong["cnn"] - wrong[f"soft {wide}"] if ratio > 1 else -np.ones_like(wrong["cnn"]),
-                f"{wrong[f'soft {wide}'].sum(1).mean():.1f} against {wrong['cnn'].sum(1).mean():.0f}, "
+                f"{wrong[f'soft {wide}'].sum(1).mean():.1f} errors against {wrong['cnn'].sum(1).mean():.0f}, "
                 f"with {1 / ratio:.2f} of its multiply-adds",
             )
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdlab.core.data import Split, load_events
+from kdlab.core.data import Dataset, Split, load_events
 from kdlab.core.evaluation import predict
 from kdlab.core.experiments.events import Concluded, Event, Planned
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
@@ -49,7 +49,7 @@ def reproduce_events(
             one = yield from experiment.train(study, seed)
             finished.append(one)
         # All is trained and chosen: only now is the test set looked at, and only once.
-        exams = examine(finished, data.test)
+        exams = examine(finished, data)
         summary = experiment.sum_up(exams)
         device = "cpu" if place.type == "cpu" else torch.cuda.get_device_name(place)
     report: dict[str, Any] = {
@@ -64,7 +64,8 @@ def reproduce_events(
         "sources": {key: SOURCES[key] for row in summary.rows for key in row.reference},
         "examples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
         "chosen": [dict(one.chosen) for one in finished],
-        "seconds": round(study.seconds, 1),
+        "seconds": round(sum(seconds for _, seconds in study.trained), 1),
+        "pieces": study.trained,
         "device": device,
         "machine": platform.machine(),
         "threads": threads,
@@ -74,8 +75,9 @@ def reproduce_events(
     return report
 
 
-def examine(finished: Sequence[Finished], test: Split) -> list[Exam]:
+def examine(finished: Sequence[Finished], data: Dataset) -> list[Exam]:
     """Return what the networks of each seed say of the test set."""
+    test = data.test
     labels = test.labels.cpu().numpy()
     groups = None if test.groups is None else test.groups.cpu().numpy()
     said: dict[str, np.ndarray[Any, np.dtype[np.float32]]] = {}
@@ -92,8 +94,8 @@ def examine(finished: Sequence[Finished], test: Split) -> list[Exam]:
         single = {name for name, own in one.networks.items() if isinstance(own, Trained)}
         exams.append(
             Exam(
-                seed, labels, {name: own[0] if name in single else own for name, own in logits.items()}, groups,
-                one.chosen, {name: own[0].curve for name, own in networks.items()},
+                seed, labels, {name: own[0] if name in single else own for name, own in logits.items()},
+                data.classes, groups, one.chosen, {name: own[0].curve for name, own in networks.items()},
                 {name: _size(own, test) for name, own in networks.items()},
             )
         )  # fmt: skip

@@ -25,7 +25,7 @@ __all__ = ["EarlyStopping"]
 @EXPERIMENTS.add(
     "early-stopping",
     label="Without early stopping",
-    help="students trained on and on at a constant rate: hard labels make the predictions worse, soft targets do not",
+    help="students trained on and on: whether hard labels make the predictions worse, and soft targets do not",
 )
 @dataclass(frozen=True, kw_only=True)
 class EarlyStopping(Experiment):
@@ -61,7 +61,8 @@ class EarlyStopping(Experiment):
             "soft": soft,
             "soft, stopped": soft.stopped_early,
         }
-        return Finished(networks, {name: own.epoch for name, own in networks.items() if "stopped" in name})
+        best = {"hard labels": hard.stopped_early.epoch, "distilled": soft.stopped_early.epoch}
+        return Finished(networks, {f"best epoch, {name}": epoch for name, epoch in best.items()})
 
     def sum_up(self, exams: Sequence[Exam]) -> Summary:
         """Return errors and cross-entropy of both students at their best epoch and at the end."""

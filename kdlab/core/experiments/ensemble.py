@@ -16,7 +16,7 @@ from kdlab.core.experiments.report import Claim, Rescored, Row, Summary
 from kdlab.core.experiments.together import combine, committee, with_dropout
 from kdlab.core.experiments.verdicts import keeps
 from kdlab.core.metrics import count_errors, cross_entropy
-from kdlab.registry import EXPERIMENTS, Knob, knob_field
+from kdlab.registry import EXPERIMENTS, MODELS, InputError, Knob, knob_field
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.study import Study
@@ -51,6 +51,15 @@ class Ensemble(Experiment):
         Knob("networks", "Networks", 10, 1, 10, "that answer together", kind=int),
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        entry, _ = MODELS.find(self.network)
+        if "dropout" not in {knob.key for knob in entry.knobs}:
+            raise InputError(
+                f"The experiment also trains its network with dropout, which {self.network!r} cannot have: choose an "
+                f"mlp or a cnn."
+            )
+
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the members, a network with dropout, and a student at each temperature; choose the temperature."""
         from kdlab.core.batches import transfer_set
@@ -61,7 +70,7 @@ class Ensemble(Experiment):
         often = labelled.repeat(max(1, len(train) // len(labelled)))
         pupils = [Pupil(self.network, first + at, name=f"network {at + 1}") for at in range(self.members)]
         members = yield from study.learn(f"{self.members} networks, seed {seed}", pupils, course, examples=often)
-        dropping = f"{self.network}:dropout=0.2"
+        dropping = self.network if ":dropout=" in self.network else f"{self.network}:dropout=0.2"
         (dropout,) = yield from study.learn(f"dropout, seed {seed}", [Pupil(dropping, first)], course, examples=often)
         temperatures = numbers(self.temperatures, "temperatures")
         pupils = [

@@ -1,9 +1,10 @@
 """What an experiment is: a frozen record of settings, how it trains, and what follows from its networks' answers.
 
 To add one, derive a frozen dataclass from `Experiment` in a file of its own and register it with `EXPERIMENTS.add`: the
-command `kdlab reproduce`, the pages and the contract tests find it by themselves. Numbers are `knob_field`s; text
-fields are names (of a data set, a network …) or text of its own kind. `train` never sees the test set; `sum_up` sees
-nothing but what the trained networks said of it. Torch is imported inside methods only: the pages list experiments.
+command `kdlab reproduce` and the contract tests find it by themselves; pages are listed in `kdlab.dashboards`. Numbers
+are `knob_field`s; text fields are names (of a data set, a network …) or text of its own kind. `train` never sees the
+test set; `sum_up` sees nothing but what the trained networks said of it. Torch is imported inside methods only: the
+pages list experiments.
 """
 
 from abc import ABC, abstractmethod
@@ -48,13 +49,15 @@ class Exam:
     """What the networks of one seed said of the test set, which is read once, after all training of all seeds.
 
     `logits`: float32 (examples, classes), or (networks, examples, classes) where there were several, by name; `labels`
-    int64 (examples,); `groups`: which examples belong together (frames of a recording), int64 (examples,), or None;
-    `curves`: validation errors and cross-entropy by epoch, by name; `sizes`: parameters and multiply-adds, by name.
+    int64 (examples,), of `classes`; `groups`: which examples belong together (frames of a recording), int64
+    (examples,), or None; `curves`: validation errors and cross-entropy by epoch, by name; `sizes`: parameters and
+    multiply-adds, by name.
     """
 
     seed: int
     labels: NDArray[np.int64]
     logits: Mapping[str, NDArray[np.float32]]
+    classes: Sequence[str] = ()
     groups: NDArray[np.int64] | None = None
     chosen: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kdlab.core.answers import check_size
 from kdlab.core.augmentation import make_views
 from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import predict
@@ -55,7 +56,7 @@ class Rehearsal(Study):
         flat = {"curve": {"errors": [0.0] * (course.epochs + 1), "nats": [0.0] * (course.epochs + 1)}, "best_epoch": 1}
         weights = [module.state_dict() for module in modules] * 2
         return self._wrap(piece, modules, weights, {"networks": [flat] * len(modules)})
-        yield
+        yield  # which makes this a generator, as the real one is
 
     def logits(self, network: Trained, split: Split | None = None) -> "np.ndarray[Any, np.dtype[np.float32]]":
         """Return zeros."""
@@ -92,10 +93,11 @@ def forecast(experiment: Experiment, data: Dataset, store: Store) -> Plan:
         seconds = piece.steps * step + (piece.course.epochs + 1) * look
         if piece.guide and (question := (piece.guide.name, piece.split, piece.course.augmentation)) not in asked:
             asked.add(question)
-            if not rehearsal.materials.has_answers(piece):
-                views = min(make_views(piece.course.augmentation, piece.split.images[:1]).count, piece.course.epochs)
-                images = min(len(piece.examples), len(piece.split))
-                seconds += images * views * _answering(piece.guide, piece.split)
+            count = make_views(piece.course.augmentation, piece.split.images[:1]).count
+            check_size(count, len(piece.split), len(data.classes))  # refused here, which is before any training
+            images = min(len(piece.examples), len(piece.split)) * min(count, piece.course.epochs)
+            if unknown := max(0, images - rehearsal.materials.kept_answers(piece)):
+                seconds += unknown * _answering(piece.guide, piece.split)
         costs[piece.name] = seconds
         labels.append((piece.label, seconds))
     return Plan(tuple(labels), costs, sum(costs.values()))

@@ -90,7 +90,7 @@ class HighTemperature(Experiment):
             Row(
                 f"cosine of gradients, T = {temperature:g}",
                 cosines[:, at].tolist(),
-                "",
+                "cosine",
                 place=5,
                 detail=0 < at < len(TEMPERATURES) - 1,
             )

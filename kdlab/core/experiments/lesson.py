@@ -47,29 +47,31 @@ def give(
     curves: list[dict[str, list[float]]] = [{"errors": [], "nats": []} for _ in names]
     truth = validation.labels.cpu().numpy()
     began = shown = time.perf_counter()
-    with closing(
-        train(
-            "student", piece.label, learners, piece.split, piece.examples, materials.views(piece), spec,
-            epochs=course.epochs, live=live, answers=answers, watch=validation, selection=selection,
-        )
-    ) as events:  # fmt: skip
-        for event in events:
-            match event:
-                case Phase(steps=steps, steps_per_epoch=per_epoch):
-                    pass
-                case Probe() as probe:
-                    found = {}
-                    for name, pupil, curve in zip(names, piece.pupils, curves, strict=True):
-                        curve["errors"].append(count_errors(probe.logits[name], truth))
-                        curve["nats"].append(cross_entropy(probe.logits[name], truth))
-                        found[pupil.label] = int(curve["errors"][-1])
-                    yield Watched(piece.label, probe.step // per_epoch, course.epochs, found, len(truth))
-                case Step() if time.perf_counter() - shown > INTERVAL:
-                    shown = time.perf_counter()
-                    yield Advanced(done + cost * event.step / steps)
-    seconds = time.perf_counter() - began - live.waited  # without what a pause took
-    if answers and answers.known > known:
-        materials.keep_answers(piece, answers)
+    try:
+        with closing(
+            train(
+                "student", piece.label, learners, piece.split, piece.examples, materials.views(piece), spec,
+                epochs=course.epochs, live=live, answers=answers, watch=validation, selection=selection,
+            )
+        ) as events:  # fmt: skip
+            for event in events:
+                match event:
+                    case Phase(steps=steps, steps_per_epoch=per_epoch):
+                        pass
+                    case Probe() as probe:
+                        found = {}
+                        for name, pupil, curve in zip(names, piece.pupils, curves, strict=True):
+                            curve["errors"].append(count_errors(probe.logits[name], truth))
+                            curve["nats"].append(cross_entropy(probe.logits[name], truth))
+                            found[pupil.label] = int(curve["errors"][-1])
+                        yield Watched(piece.label, probe.step // per_epoch, course.epochs, found, len(truth))
+                    case Step() if time.perf_counter() - shown > INTERVAL:
+                        shown = time.perf_counter()
+                        yield Advanced(done + cost * event.step / steps)
+        seconds = time.perf_counter() - began - live.waited  # without what a pause took
+    finally:  # worth keeping even when the training was not finished
+        if answers and answers.known > known:
+            materials.keep_answers(piece, answers)
     weights = [module.state_dict() for module in modules]
     best = [course.epochs] * len(names)
     if selection is not None:

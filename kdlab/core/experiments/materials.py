@@ -28,6 +28,7 @@ class Materials:
     def fingerprint(self, split: Split) -> int:
         """Return a number that stands for a split, worked out once."""
         if id(split) not in self._fingerprints:
+            _make_room(self._fingerprints)
             self._fingerprints[id(split)] = split, fingerprint(split)
         return self._fingerprints[id(split)][1]
 
@@ -55,11 +56,13 @@ class Materials:
 
     def keep_answers(self, piece: Piece, answers: Answers) -> None:
         """Keep what the guide answered in a file; raises InputError."""
-        self._store.write(self._name(piece), [answers.state()], {"label": f"answers for {piece.label}"})
+        record = {"label": f"answers for {piece.label}", "known": answers.known}
+        self._store.write(self._name(piece), [answers.state()], record)
 
-    def has_answers(self, piece: Piece) -> bool:
-        """Whether answers of the guide were kept."""
-        return self._name(piece) in self._store
+    def kept_answers(self, piece: Piece) -> int:
+        """Return how many answers of the guide were kept."""
+        record = self._store.record(self._name(piece))
+        return record["known"] if record else 0
 
     def _name(self, piece: Piece) -> str:
         assert piece.guide is not None

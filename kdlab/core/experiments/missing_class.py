@@ -41,11 +41,11 @@ REPORTED = {
 class MissingClass(Experiment):
     """A student that never saw a 3 knows 3s from what its teacher says of other digits.
 
-    Some classes are taken out of the transfer set; what remains is moved by up to two pixels, and
-    so shown to both. The student then finds them too seldom, because its biases for them
-    are too low. One number added to their logits mends that: the one with which, over validation images whose labels
-    are not looked at, the missing classes get on average as much probability as their share among the training labels,
-    which is taken as known; beside it stands the best one by test labels.
+    Some classes are taken out of the transfer set; what remains is moved by up to two pixels, and so shown to both. The
+    student then finds the missing classes too seldom, because its biases for them are too low. One number added to
+    their logits mends that: the one with which, over validation images whose labels are not looked at, they get on
+    average as much probability as their share among the training labels, which is taken as known. Beside it stands the
+    best one by test labels.
     """
 
     teacher: str = PERCEPTRON
@@ -83,11 +83,11 @@ class MissingClass(Experiment):
             )  # fmt: skip
             networks[name] = student
             offsets[name] = matching_offset(study.logits(student), missing, float(frequency[missing].sum()))
-        return Finished({"teacher": teacher, **networks}, {"offsets": offsets, "classes": list(study.data.classes)})
+        return Finished({"teacher": teacher, **networks}, {"offsets": offsets})
 
     def sum_up(self, exams: Sequence[Exam]) -> Summary:
         """Return errors, and how many of the missing classes are right, before and after either offset."""
-        labels, classes = exams[0].labels, exams[0].chosen["classes"]
+        labels, classes = exams[0].labels, exams[0].classes
         named = left_out_sets(self.left_out, False, classes) if self.left_out.strip() else {}
         rows = [Row("teacher", exams[0].wrong("teacher").sum()[None], place=0)]
         claims: list[Claim] = []
@@ -164,7 +164,7 @@ def _claim(
 ) -> Claim:
     if len(missing) > 1:
         return Claim(
-            f"{name.capitalize()} to learn from: the offset found without labels makes fewer errors.",
+            f"{name[:1].upper()}{name[1:]} to learn from: the offset found without labels makes fewer errors.",
             wrong["as trained"] - wrong["matched"],
             f"{wrong['as trained'].sum(1).mean():.0f} before, {wrong['matched'].sum(1).mean():.0f} after",
         )

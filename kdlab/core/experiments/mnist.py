@@ -88,7 +88,10 @@ class Mnist(Experiment):
             on_views(self.long_epochs, seed, self.augmentation), guide=experts,
         )  # fmt: skip
         networks = {"teacher": teacher, "hard": hard, "student": student, "experts": experts}
-        epochs = {"epoch distilled": modern.stopped_early.epoch, "epoch hard": views.stopped_early.epoch}
+        epochs = {
+            "best epoch on views, distilled": modern.stopped_early.epoch,
+            "best epoch on views, hard labels": views.stopped_early.epoch,
+        }
         return Finished(
             networks | {"hard on views": views.stopped_early, "student on views": modern.stopped_early}, epochs
         )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kdlab.registry import InputError
 
-__all__ = ["check_writable", "load", "measured", "put", "referenced", "save", "standard_folder", "to_line"]
+__all__ = ["check_writable", "load", "measured", "put", "referenced", "save", "standard_folder", "to_line", "told"]
 
 
 def standard_folder() -> Path:
@@ -31,8 +31,9 @@ def check_writable(folder: Path) -> None:
     A folder that does not exist is not made yet, but must be possible to make.
     """
     folder = folder.absolute()
-    home = next(place for place in (folder, *folder.parents) if place.exists())
+    home = folder
     try:
+        home = next(place for place in (folder, *folder.parents) if place.exists())
         with tempfile.TemporaryDirectory(prefix=".kdlab-", dir=home):
             pass
     except OSError as error:
@@ -57,7 +58,7 @@ def save(report: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], folder: 
         folder.mkdir(parents=True, exist_ok=True)
         if arrays:
             content = BytesIO()
-            np.savez_compressed(content, allow_pickle=False, **arrays)
+            np.savez_compressed(content, **dict(arrays))  # type: ignore[arg-type]
             put(beside, content.getvalue())
         else:
             beside.unlink(missing_ok=True)  # an older report's
@@ -102,6 +103,17 @@ def referenced(row: Mapping[str, Any], source: str) -> str:
     """Return what a source reports of a row, or "" where it says nothing."""
     value = row["reference"].get(source)
     return "" if value is None else f"{value:,.10g}"
+
+
+def told(value: Any) -> str:
+    """Return a setting or a choice as people write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {told(one)}" for key, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(told, value))
+    return f"{value:.4g}" if isinstance(value, float) else f"{value}"
 
 
 def _names(stem: str) -> tuple[str, str]:

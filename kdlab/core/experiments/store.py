@@ -42,11 +42,16 @@ class Store:
         self.folder = folder
 
     def __contains__(self, name: str) -> bool:
+        return self.record(name) is not None
+
+    def record(self, name: str) -> dict[str, Any] | None:
+        """Return the record of a piece without reading its weights; None where there is no whole file."""
         try:
             with safe_open(self._path(name), framework="pt") as file:
-                return "record" in file.metadata()
-        except (OSError, SafetensorError, TypeError):
-            return False
+                record: dict[str, Any] = json.loads(file.metadata()["record"])
+                return record
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            return None
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.safetensors"

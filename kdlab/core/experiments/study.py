@@ -31,14 +31,14 @@ class Study:
     """Trains what an experiment asks for, piece by piece, and keeps what is finished.
 
     `data` comes without its test set: `blind` takes it out, so that nothing that is trained or chosen can have seen it.
-    `seconds`: what all pieces took to train, whenever that was.
+    `trained`: the pieces so far, and the seconds that each took to train, whenever that was.
     """
 
     def __init__(self, data: Dataset, store: Store, costs: Mapping[str, float] | None = None) -> None:
         self.data = blind(data)
         self.store = store
         self.done = 0.0
-        self.seconds = 0.0
+        self.trained: list[tuple[str, float]] = []
         self._finished: dict[str, list[Trained]] = {}
         self._costs = costs or {}
         self.materials = Materials(store, len(data.classes), self.place)
@@ -61,16 +61,15 @@ class Study:
         piece = self._piece(label, pupils, modules, course, guide, split, examples)
         if piece.name in self._finished:  # a teacher that seeds share
             return self._finished[piece.name]
-        kept = self.store.read(piece.name)
+        kept, cost = self.store.read(piece.name), self._costs.get(piece.name, 0.0)
         yield Began(label, kept is not None)
         if kept is None:
-            cost = self._costs.get(piece.name, 0.0)
             weights, record = yield from give(piece, modules, self.materials, self.data.validation, self.done, cost)
             self.store.write(piece.name, weights, record)
-            self.done += cost
         else:
             weights, record = kept
-        self.seconds += record["seconds"]
+        self.done += cost
+        self.trained.append((label, record["seconds"]))
         yield Advanced(self.done)
         self._finished[piece.name] = self._wrap(piece, modules, weights, record)
         return self._finished[piece.name]

@@ -118,11 +118,11 @@ class ThreePercent(Experiment):
         claims = [
             Claim(
                 f"On {self.share:g} % of the training set soft targets make fewer errors than hard labels.",
-                hard - soft, f"{hard.sum(1).mean():.1f} against {soft.sum(1).mean():.1f}",
+                hard - soft, f"{soft.sum(1).mean():.1f} errors against {hard.sum(1).mean():.1f}",
             ),
             Claim(
                 "They do so against hard labels with early stopping as well.",
-                stopped - soft, f"{stopped.sum(1).mean():.1f} against {soft.sum(1).mean():.1f}",
+                stopped - soft, f"{soft.sum(1).mean():.1f} errors against {stopped.sum(1).mean():.1f}",
             ),
             Claim(
                 "Early stopping helps the student with hard labels.",

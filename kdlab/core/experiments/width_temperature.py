@@ -24,7 +24,7 @@ __all__ = ["WidthTemperature"]
 @EXPERIMENTS.add(
     "width-temperature",
     label="Width × temperature",
-    help="test errors over the student's width and the temperature: 300 units take any T above 8, 30 want T = 2.5 to 4",
+    help="errors over width and temperature; the paper: any T above 8 suits 300 units, T = 2.5 to 4 suits 30",
 )
 @dataclass(frozen=True, kw_only=True)
 class WidthTemperature(Experiment):

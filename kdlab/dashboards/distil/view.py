@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from kdlab.core.history import History
 from kdlab.core.metrics import confusion_matrix, paired_test
+from kdlab.core.progress import duration
 from kdlab.core.spec import Spec
-from kdlab.dashboards.pace import duration
 from kdlab.figures.confusion import confusion_difference, confusion_heatmap
 from kdlab.figures.curves import error_curves, loss_curves
 from kdlab.figures.theme import ROLES, Figure

@@ -8,7 +8,7 @@ import ipywidgets
 from traitlets import link
 
 from kdlab.core.experiments.events import Advanced, Concluded, Event, Planned, Watched
-from kdlab.core.experiments.results import standard_folder
+from kdlab.core.experiments.results import check_writable, standard_folder
 from kdlab.dashboards.experiments import view
 from kdlab.dashboards.experiments.charts import Charts
 from kdlab.dashboards.experiments.explore import Explore
@@ -108,6 +108,7 @@ class OneExperiment(ipywidgets.VBox):
     def _start(self, paused: bool) -> None:
         try:
             experiment = self.state.experiment()
+            check_writable(standard_folder())
         except InputError as error:
             self._panel.error = str(error)
             return
@@ -170,6 +171,8 @@ class OneExperiment(ipywidgets.VBox):
         (self._work.add_class if live.result else self._work.remove_class)("kd-over")
         self._pieces.content = view.pieces(live, state)
         self._curve.figure = view.watched(live)
+        # "Not run yet" would be wrong while the first run goes on.
+        self._findings.layout.display = "none" if self.result is None and state != "idle" else None
         self._whose.layout.display = None if live.result and self._shipped else "none"
         if (self.result, live.result) != self._seen:
             self._seen = self.result, live.result

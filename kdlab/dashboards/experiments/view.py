@@ -7,11 +7,11 @@ from itertools import groupby
 from typing import Any
 
 from kdlab.core.experiments.events import Planned
-from kdlab.core.experiments.results import measured, referenced
+from kdlab.core.experiments.results import measured, referenced, told
+from kdlab.core.progress import duration
 from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.pages import PageLink
 from kdlab.dashboards.experiments.shipped import Result
-from kdlab.dashboards.pace import duration
 from kdlab.figures.experiments import chart, rows_plot, watched_curves
 from kdlab.figures.theme import Figure
 from kdlab.registry import Entry
@@ -116,25 +116,19 @@ def facts(result: Result | None) -> Content:
     report = result.report
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     chosen = [
-        ", ".join(f"{key} {_write(value)}" for key, value in one.items()) for one in report["chosen"] if one
+        ", ".join(f"{key} {told(value)}" for key, value in one.items()) for one in report["chosen"] if one
     ]  # of each seed
     found = [
         ("Time", duration(report["seconds"])),
         ("Computed on", f"{report['device']} ({report['machine']})"),
         ("Threads", f"{report['threads']}"),
         ("Seeds", f"{report['settings']['seeds']:g}"),
-        ("Images", ", ".join(f"{count:,} {name}" for name, count in report["examples"].items())),
+        ("Examples", ", ".join(f"{count:,} {name}" for name, count in report["examples"].items())),
         ("Chosen or noted before the test", "; ".join(chosen)),
-        ("Settings", ", ".join(f"{key} {_write(value)}" for key, value in report["settings"].items())),
+        ("Settings", ", ".join(f"{key} {told(value)}" for key, value in report["settings"].items())),
         ("Versions", versions),
     ]
     return {"title": "How it was measured", "facts": [list(pair) for pair in found if pair[1]]}
-
-
-def _write(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def explored(entry: Entry, result: Result, choice: str, values: Mapping[str, float]) -> tuple[Content, list[Figure]]:
@@ -157,21 +151,18 @@ def pieces(live: Live, state: str) -> Content:
     if live.planned is None:
         return {"title": "What is to be trained", "pieces": []}
     made = []
-    labels: set[str] = set()
     at_work = len(live.begun) - 1 if state in ("running", "paused") and live.result is None else len(live.begun)
     ended = state in ("stopped", "failed") and live.result is None
     for at, (label, seconds) in enumerate(live.planned.pieces):
-        shared = not seconds and label in labels
-        labels.add(label)
         if at < len(live.begun):
             label, kept = live.begun[at].label, live.begun[at].kept
             # The last one that was begun is not finished when a run is stopped.
             cut = ended and at == len(live.begun) - 1 and not kept and live.done < _until(live.planned, at)
             how = "now" if at == at_work else "waiting" if cut else "kept" if kept else "done"
         else:
-            how = "kept" if not seconds and not shared else "waiting"
-        told = {"kept": "kept from before", "done": "kept", "now": "at work"}
-        detail = told.get(how, "" if shared else f"about {duration(seconds)}" if seconds else "")
+            how = "waiting" if seconds else "kept"
+        states = {"kept": "kept from before", "done": "kept", "now": "at work"}
+        detail = states.get(how, f"about {duration(seconds)}" if seconds else "")
         made.append([label, how, detail])
     finished = sum(how in ("done", "kept") for _, how, _ in made)
     return {"title": f"{finished} of {len(made)} pieces are trained and kept", "pieces": made}
