@@ -59,7 +59,7 @@ async def run():
         await asyncio.sleep(0.05)
     one._draw()
     assert one._panel.state == "done", one._panel.error
-    assert one.result.report["settings"] == {TINY} | {{"share": 10.0}}, one.result.report
+    assert one.result.report["settings"] == {TINY} | {{"share": 10.0, "student_epochs": 12}}, one.result.report
     assert one._findings.content["origin"].startswith("This run: quick experiment on digits")
     tiles = one._explore.tiles.content
     one._explore.sliders["networks"].value = 1
