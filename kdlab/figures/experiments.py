@@ -49,7 +49,8 @@ def _lines(about: Mapping[str, Any]) -> Figure:
     x_axis = {"title": {"text": escape(about["x"], quote=False), "standoff": 6}, **AXIS}
     if log:  # marked where something was measured, not at powers of ten
         marks = sorted({value for series in about["series"] for value in series["x"] if value > 0})
-        x_axis |= {"type": "log", "tickvals": _apart(marks)}
+        shown = _apart(marks)
+        x_axis |= {"type": "log", "tickvals": shown, "ticktext": [f"{mark:.3g}" for mark in shown]}
     return {"data": data, "layout": _curves_layout(about["title"], about["y"], x_axis)}
 
 

@@ -36,6 +36,7 @@ def validation_curves(
         curves = [exam.curves[key][what] for exam in exams]
         # Where transfer sets of the seeds differ in size, so may their epochs.
         shared = min(map(len, curves))
-        drawn.append(series(label, role, range(shared), [curve[:shared] for curve in curves]))
+        # Before the first epoch all are at chance, which would flatten what follows.
+        drawn.append(series(label, role, range(1, shared), [curve[1:shared] for curve in curves]))
     title = "Validation errors" if what == "errors" else "Cross-entropy on validation images"
     return lines(title, "epoch", UNITS[what], drawn)

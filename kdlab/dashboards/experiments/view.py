@@ -106,7 +106,10 @@ def figures(result: Result | None) -> list[Figure]:
     by_unit.sort(key=lambda pair: -len(pair[1]))
     # One number of one seed without a reference is no figure.
     worth = [pair for pair in by_unit if len(pair[1]) > 1 or pair[1][0]["reference"] or len(pair[1][0]["values"]) > 1]
-    return [*(rows_plot(same, unit.capitalize()) for unit, same in worth), *map(chart, result.report["charts"])]
+    return [
+        *(rows_plot(same, f"{unit[:1].upper()}{unit[1:]}") for unit, same in worth),
+        *map(chart, result.report["charts"]),
+    ]
 
 
 def facts(result: Result | None) -> Content:
