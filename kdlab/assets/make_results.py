@@ -24,12 +24,12 @@ def make(name: str, pieces: Path, folder: Path) -> None:
 
 
 def table(folder: Path = FOLDER) -> str:
-    """Return two tables in Markdown, of what was measured and of the claims, of all reports in `folder`."""
+    """Return two tables in Markdown of all reports in `folder`: what others report too, and the claims."""
     reports = [found[0] for name in EXPERIMENTS if (found := load(folder, name))]
     rows = [_line("experiment", "what", "reference", "measured"), _line("---", "---", "---", "---")]
     claims = [_line("experiment", "claim", "measured", "verdict"), _line("---", "---", "---", "---")]
     for report in reports:
-        for at, row in enumerate(row for row in report["rows"] if not row["detail"]):
+        for at, row in enumerate(row for row in report["rows"] if row["reference"]):
             told = ", ".join(f"{text} ({source})" for source in row["reference"] if (text := referenced(row, source)))
             rows.append(_line(_title(report) if at == 0 else "", row["label"], told, f"{measured(row)} {row['unit']}"))
         for at, claim in enumerate(report["claims"]):
