@@ -149,8 +149,8 @@ class Ensemble(Experiment):
         notes = [
             "The distilled network's temperature was chosen on validation images.",
             "The paper's 86 % are of speech frames, where ensemble and student have the same data.",
-            "These settings came after others (the same moved images for all, shorter training) of which test errors were "
-            "seen and nothing was kept.",
+            "These settings came after others (the same moved images for all, shorter training), of which test errors "
+            "were seen and nothing was kept.",
         ]
         return Summary(rows, claims, [chart], arrays, notes)
 
