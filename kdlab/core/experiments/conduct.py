@@ -64,7 +64,7 @@ def reproduce_events(
         "sources": {key: SOURCES[key] for row in summary.rows for key in row.reference},
         "examples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
         "chosen": [dict(one.chosen) for one in finished],
-        "seconds": round(sum(seconds for _, seconds in study.trained), 1),
+        "seconds": round(sum(seconds for _, seconds in study.trained), 3),
         "pieces": study.trained,
         "device": device,
         "machine": platform.machine(),

@@ -78,4 +78,4 @@ def give(
         weights += [selection.weights(name) for name in names]
         best = [selection.steps[name] // per_epoch for name in names]
     about = [{"curve": curve, "best_epoch": epoch} for curve, epoch in zip(curves, best, strict=True)]
-    return weights, {"label": piece.label, "seconds": round(seconds, 1), "networks": about}
+    return weights, {"label": piece.label, "seconds": round(seconds, 3), "networks": about}
