@@ -152,6 +152,6 @@ class Mnist(Experiment):
         }  # fmt: skip
         notes = [
             "All students of a way have the same teacher; what another teacher would change is not in the intervals.",
-            "Today's settings grew out of earlier trials on this data set, of which test errors were seen too.",
+            "The settings of both ways grew out of trials on this data set, of which test errors were seen too.",
         ]
         return Summary(rows, claims, [validation_curves(exams, shown)], notes=notes)
