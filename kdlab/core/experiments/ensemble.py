@@ -149,8 +149,8 @@ class Ensemble(Experiment):
         notes = [
             "The distilled network's temperature was chosen on validation images.",
             "The paper's 86 % are of speech frames, where ensemble and student have the same data.",
-            "Two earlier full runs' test errors were seen: the same moved images for all (-35 % of the gain kept) led to "
-            "few labels, and 20 epochs of the distilled network (67 %) to 60.",
+            "Two earlier full runs' test errors were seen: the same moved images for all (-35 % of the gain kept) "
+            "led to few labels, and 20 epochs of the distilled network (67 %) to 60.",
         ]
         return Summary(rows, claims, [chart], arrays, notes)
 
