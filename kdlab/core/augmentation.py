@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Views", "affine", "make_views", "none", "shift"]
+__all__ = ["Views", "affine", "flip", "make_views", "none", "shift"]
 
 PIXELS = Knob("pixels", "Pixels", 2, 0, 16, "largest move in either direction", kind=int)
 AFFINE = (
@@ -82,6 +82,18 @@ def shift(argument: str, images: "Tensor") -> Views:
         return windows[index, :, place // steps, place % steps]
 
     return Views(steps * steps, show)
+
+
+@AUGMENTATIONS.add("flip", label="Flip", help="flip: as it is, and mirrored left to right")
+def flip(argument: str, images: "Tensor") -> Views:
+    """Return two views of each image: itself and its mirror image, as is usual for photographs."""
+    read_options("augmentation 'flip'", argument, ())
+
+    def show(index: "Tensor", view: "Tensor") -> "Tensor":
+        chosen = images.index_select(0, index)
+        return chosen.where(view[:, None, None, None] == 0, chosen.flip(3))
+
+    return Views(2, show)
 
 
 @AUGMENTATIONS.add(

@@ -1,6 +1,7 @@
 """What networks see, batch by batch: views of the training images, their labels, and what the teacher says of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,16 +13,57 @@ from kdlab.core.seeding import generator
 from kdlab.core.spec import Spec
 from kdlab.registry import TEACHINGS
 
-__all__ = ["batches", "transfer_set"]
+__all__ = ["Batch", "Source", "batches", "feed", "transfer_set"]
+
+# Inputs, labels, and the teacher's logits where there is a teacher.
+Batch = tuple[Tensor, Tensor, Tensor | None]
 
 # Batches for which the teacher is asked at once: large products are quicker, and a run still stops when it is told to.
 AHEAD = 4
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """What networks learn from: `examples`, int64, of `split`, of which `views` are shown.
+
+    `watch`: images that are only looked at, after each epoch.
+    """
+
+    split: Split
+    examples: Tensor
+    views: Views
+    watch: Split | None = None
+
+
+def feed(
+    teams: Sequence[Sequence[Source]], spec: Spec, batch_size: int, phase: str, dtype: torch.dtype,
+    answers: Answers | None,
+) -> Iterator[list[Batch]]:  # fmt: skip
+    """Yield without end a batch for each team, `teams` being the sources of their members.
+
+    Members of one source share its batch; of several, each has its own: inputs (members, batch, …), labels (members,
+    batch).
+    """
+    streams = {
+        source: batches(source.split, source.examples, source.views, spec, batch_size, phase, dtype, answers)
+        for source in dict.fromkeys(source for team in teams for source in team)
+    }
+    for found in zip(*streams.values(), strict=True):
+        now = dict(zip(streams, found, strict=True))
+        yield [_side_by_side([now[source] for source in team]) for team in teams]
+
+
+def _side_by_side(found: Sequence[Batch]) -> Batch:
+    if all(batch is found[0] for batch in found):
+        return found[0]
+    inputs, labels, _ = zip(*found, strict=True)
+    return torch.stack(inputs), torch.stack(labels), None
+
+
 def batches(
     split: Split, examples: Tensor, views: Views, spec: Spec, batch_size: int, phase: str, dtype: torch.dtype,
     answers: Answers | None,
-) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:  # fmt: skip
+) -> Iterator[Batch]:  # fmt: skip
     """Yield without end the inputs of a batch, of type `dtype`, its labels and the teacher's logits.
 
     `examples`, int64, are shuffled anew for each epoch, whose last, partial batch is left for another shuffle. In as

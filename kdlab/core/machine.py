@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kdlab.core.evaluation import evaluating
+from kdlab.core.heads import body
 from kdlab.core.stack import plan
 
 __all__ = ["choose_precision", "count_operations", "prepared", "set_threads"]
@@ -73,7 +74,7 @@ def set_threads(operations: float, dtype: torch.dtype) -> None:
 
 def count_operations(module: nn.Module, inputs: Tensor) -> int:
     """Return the multiplications and additions of products when `module` answers `inputs`."""
-    if plan(module) is not None:
+    if plan(body(module)) is not None:
         linear = [layer.in_features * layer.out_features for layer in module.modules() if isinstance(layer, nn.Linear)]
         return 2 * len(inputs) * sum(linear)
     # Loads torch's compiler, a second that a start with perceptrons alone goes without.

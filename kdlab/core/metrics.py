@@ -10,6 +10,7 @@ __all__ = [
     "PairedTest",
     "confusion_matrix",
     "count_errors",
+    "count_pairs",
     "cross_entropies",
     "cross_entropy",
     "paired_test",
@@ -39,8 +40,12 @@ def cross_entropy(logits: Logits, labels: Labels) -> float:
 
 def confusion_matrix(logits: Logits, labels: Labels) -> NDArray[np.int64]:
     """Return counts (classes, classes): row = true class, column = predicted class."""
-    classes = logits.shape[1]
-    return np.bincount(labels * classes + logits.argmax(1), minlength=classes**2).reshape(classes, classes)
+    return count_pairs(labels, logits.argmax(1), logits.shape[1])
+
+
+def count_pairs(labels: Labels, predicted: Labels, classes: int) -> NDArray[np.int64]:
+    """Return how often each label met each prediction, (classes, classes), labels in rows."""
+    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def telling_example(logits: Mapping[str, Logits], labels: Labels) -> int:

@@ -1,6 +1,6 @@
 """Early stopping: the weights with which each network did best on images that it does not learn from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 from torch import Tensor
@@ -24,11 +24,11 @@ class Selection:
         self.steps: dict[str, int] = {}
         self._weights: dict[str, dict[str, Tensor]] = {}
 
-    def consider(self, probe: Probe, teams: Sequence[Team], watch: Split) -> None:
-        """Take what the networks said of the images `watch` into account."""
-        labels = watch.labels.cpu().numpy()
+    def consider(self, probe: Probe, teams: Sequence[Team], watched: Mapping[str, Split]) -> None:
+        """Take what each network said of the images that it `watched` into account."""
         for team in teams:
             for learner in team.learners:
+                labels = watched[learner.name].labels.cpu().numpy()
                 errors = count_errors(probe.logits[learner.name], labels)
                 if errors < self.errors.get(learner.name, len(labels) + 1):
                     team.network.store()

@@ -1,9 +1,9 @@
 """Perceptrons of one build as a single program: as many students as one likes for little more than the time of one.
 
 Hidden values lie features first, (networks, features, batch): the first layers of all networks are then one product
-with the shared inputs, and each further layer is one batched product. A narrower network is filled up with units of
-weight zero, which stay zero. Products are computed in `dtype`; weights, the last layer and logits are float32, because
-logits rounded to bfloat16 would move the soft targets by a per cent.
+with the inputs, unless each network has its own, and each further layer is one batched product. A narrower network is
+filled up with units of weight zero, which stay zero. Products are computed in `dtype`; weights, the last layer and
+logits are float32, because logits rounded to bfloat16 would move the soft targets by a per cent.
 """
 
 import math
@@ -125,8 +125,11 @@ class Stack:
         return weights, biases
 
     def logits(self, inputs: Tensor, training: bool = False) -> Tensor:
-        """Return the logits, float32 (networks, batch, classes), of inputs (batch, …) of the type `dtype`."""
-        hidden = inputs.flatten(1).T
+        """Return the logits, float32 (networks, batch, classes), of inputs of the type `dtype`.
+
+        Inputs are images that all networks share, (batch, channels, height, width), or of each its own (networks, …).
+        """
+        hidden = inputs.flatten(-3).mT
         product = torch.baddbmm if self._batch else torch.addmm
         for layer in range(self.plan.depth):
             weight, bias = self.leaves[2 * layer : 2 * layer + 2]
@@ -135,7 +138,7 @@ class Stack:
                 hidden = hidden * self._keep(layer, hidden) * (1 / (1 - self.plan.dropout[layer]))
             if layer == self.plan.depth - 1:
                 hidden = product(bias, weight, hidden.float())
-            elif hidden.ndim == 2 and self._batch:  # the inputs, which all networks share
+            elif hidden.ndim == 2 and self._batch:  # inputs that all networks share
                 wide = torch.addmm(bias.reshape(-1, 1), weight.reshape(-1, weight.shape[-1]), hidden)
                 hidden = wide.relu_().view(*bias.shape[:2], -1)
             else:

@@ -6,10 +6,14 @@ from itertools import groupby
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from torch.optim.adam import adam
 
+from kdlab.core.batches import Source
 from kdlab.core.data import Split
+from kdlab.core.data.splits import to_inputs
 from kdlab.core.evaluation import chunks
+from kdlab.core.heads import Headed, body
 from kdlab.core.objectives import Part, cross_entropy
 from kdlab.core.seeding import generator
 from kdlab.core.solo import Solo
@@ -29,7 +33,7 @@ def hard_loss(logits: Tensor, teacher_logits: Tensor | None, labels: Tensor) -> 
 class Learner:
     """A network in training: `objective` takes its logits, the teacher's, the labels and `knobs` as they are now.
 
-    `seed` fixes which units it drops.
+    `seed` fixes which units it drops; `own`: what it learns from, if not from what all do.
     """
 
     name: str
@@ -37,6 +41,7 @@ class Learner:
     seed: int
     objective: Objective = hard_loss
     knobs: Mapping[str, float] = field(default_factory=dict)
+    own: Source | None = None
 
 
 class Team:
@@ -46,13 +51,13 @@ class Team:
         self.learners = learners
         self.names: list[tuple[str, str]] = []
         self._groups = [list(group) for _, group in groupby(learners, key=_way)]
-        modules = [learner.module for learner in learners]
+        modules = [body(learner.module) for learner in learners]
         device = next(modules[0].parameters()).device
         if plan(modules[0]) is None:
-            self.network: Stack | Solo = Solo(modules[0], dtype, learners[0].seed, phase)
+            self.network: Stack | Solo = Solo(learners[0].module, dtype, learners[0].seed, phase)
         else:
             # Networks of one seed and build drop the same units, as student and baseline do.
-            keys = [(one.seed, repr(one.module)) for one in learners]
+            keys = [(one.seed, repr(module)) for one, module in zip(learners, modules, strict=True)]
             streams = {key: generator(key[0], phase, "dropout", device=device) for key in keys}
             self.network = Stack(modules, dtype, [streams[key] for key in keys])
         # Adam's own state; torch.optim's classes would load its compiler, a second of every start.
@@ -62,13 +67,16 @@ class Team:
     def step(self, inputs: Tensor, labels: Tensor, guide: Tensor | None, rate: float) -> Tensor:
         """Make one step on a batch and return the parts of each learner's loss, in the order of `names`.
 
-        `inputs` (batch, …) of the network's `dtype`, `labels` int64 (batch,), `guide`: the teacher's logits, float32
-        (batch, classes), `rate`: the learning rate.
+        `inputs` (batch, …) of the network's `dtype`, `labels` int64 (batch,), or both of each learner its own,
+        (learners, batch, …); `guide`: the teacher's logits, float32 (batch, classes), `rate`: the learning rate.
         """
         logits = self.network.logits(inputs, training=True)
         values, total, self.names = [], logits.new_zeros(()), []
-        for group, own in zip(self._groups, torch.split(logits, [len(group) for group in self._groups]), strict=True):
-            for part, (value, weighted) in _evaluate(group, own, guide, labels).items():
+        sizes = [len(group) for group in self._groups]
+        truths = [labels] * len(sizes) if labels.ndim == 1 else torch.split(labels, sizes)
+        for group, own, truth in zip(self._groups, torch.split(logits, sizes), truths, strict=True):
+            own = self._headed(group[0], own)
+            for part, (value, weighted) in _evaluate(group, own, guide, truth).items():
                 values.append(value.detach().reshape(-1))
                 total = total + weighted.sum()
                 self.names += [(learner.name, part) for learner in group]
@@ -82,26 +90,45 @@ class Team:
             self.network.refresh()
         return torch.cat(values)
 
+    def _headed(self, learner: Learner, logits: Tensor) -> Tensor:
+        """What a learner's head makes of its network's logits in a stack."""
+        stacked = isinstance(self.network, Stack) and isinstance(learner.module, Headed)
+        return learner.module.head(logits) if stacked else logits  # type: ignore[operator]
+
     @torch.no_grad()
-    def predict(self, split: Split) -> dict[str, Tensor]:
-        """Return each learner's logits of a split, float32 (examples, classes), as computed in training."""
-        pieces = [self.network.logits(split.inputs(chunk, self.network.dtype)) for chunk in chunks(split)]
-        return dict(zip([learner.name for learner in self.learners], torch.cat(pieces, 1), strict=True))
+    def predict(self, *splits: Split) -> dict[str, Tensor]:
+        """Return each learner's logits, float32 (examples, classes), as computed in training.
+
+        `splits`: one of which all give the logits, or one for each learner.
+        """
+        dtype, longest = self.network.dtype, max(splits, key=len)
+        if len(set(splits)) == 1:
+            pieces = [self.network.logits(longest.inputs(chunk, dtype)) for chunk in chunks(longest)]
+            splits = (longest,) * len(self.learners)
+        else:
+            images = pad_sequence([split.images for split in splits], batch_first=True)
+            pieces = [self.network.logits(to_inputs(images[:, chunk], dtype)) for chunk in chunks(longest)]
+        found = zip(self.learners, splits, torch.cat(pieces, 1), strict=True)
+        return {one.name: self._headed(one, logits[: len(split)]) for one, split, logits in found}
 
 
 def make_teams(learners: Sequence[Learner], dtype: torch.dtype, phase: str) -> Iterator[Team]:
     """Yield the teams in which networks train: a stack of all if they can be stacked, and each alone if not."""
-    plans = {plan(learner.module) for learner in learners}
-    # Input dropout would give each seed inputs of its own.
-    seeds = {learner.seed for learner in learners if (own := plan(learner.module)) and own.dropout[0]}
+    plans = {plan(body(learner.module)) for learner in learners}
+    # Input dropout would give each seed inputs of its own, which learners from sources of their own have anyway.
+    apart = len({learner.own for learner in learners}) > 1
+    seeds = {
+        learner.seed for learner in learners if not apart and (own := plan(body(learner.module))) and own.dropout[0]
+    }
     together = len(plans) == 1 and plans != {None} and len(seeds) <= 1
     for team in [learners] if together else [[learner] for learner in learners]:
         yield Team(team, dtype, phase)
 
 
 def _way(learner: Learner) -> tuple[object, ...]:
-    """What must agree for losses to be worked out at once: the objective, its knobs' names, and those that count."""
-    return learner.objective, tuple(learner.knobs), tuple(_counts(learner).items())
+    """What must agree for losses to be worked out at once: objective, head, its knobs' names, and those that count."""
+    head = learner.module if isinstance(learner.module, Headed) else None
+    return learner.objective, head, tuple(learner.knobs), tuple(_counts(learner).items())
 
 
 def _counts(learner: Learner) -> dict[str, float]:
@@ -112,19 +139,24 @@ def _counts(learner: Learner) -> dict[str, float]:
 def _evaluate(
     group: Sequence[Learner], logits: Tensor, guide: Tensor | None, labels: Tensor
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """The parts of the learners' losses, and the parts times their weights; logits (learners, batch, classes)."""
+    """The parts of the learners' losses, and the parts times their weights; logits (learners, batch, classes).
 
-    def parts(logits: Tensor, knobs: Mapping[str, float]) -> dict[str, tuple[Tensor, Tensor]]:
+    `labels`: of all, (batch,), or of each its own, (learners, batch).
+    """
+
+    def parts(logits: Tensor, labels: Tensor, knobs: Mapping[str, float]) -> dict[str, tuple[Tensor, Tensor]]:
         found = group[0].objective(logits, guide, labels, **knobs)
         return {name: (part.value, part.weight * part.value) for name, part in found.items()}
 
     first = group[0].knobs
     if len(group) == 1:
-        return parts(logits[0], first)
+        return parts(logits[0], labels.view(-1), first)
     # What is the same for all stays a number: the teacher's side is then worked out once.
     values = {key: [learner.knobs[key] for learner in group] for key in first}
     turned = {key: logits.new_tensor(own) for key, own in values.items() if len(set(own)) > 1}
     same = {key: value for key, value in first.items() if key not in turned}
-    at_once = torch.func.vmap(lambda own, knobs: parts(own, same | knobs))
-    answers: dict[str, tuple[Tensor, Tensor]] = at_once(logits, turned)
+    at_once = torch.func.vmap(
+        lambda own, truth, knobs: parts(own, truth, same | knobs), in_dims=(0, None if labels.ndim == 1 else 0, 0)
+    )
+    answers: dict[str, tuple[Tensor, Tensor]] = at_once(logits, labels, turned)
     return answers

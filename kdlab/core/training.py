@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from kdlab.core import models
 from kdlab.core.answers import Answers
 from kdlab.core.augmentation import Views
-from kdlab.core.batches import batches
+from kdlab.core.batches import Source, feed
 from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import predict
 from kdlab.core.events import Event, KnobsTurned, Phase, Probe, Step
@@ -71,27 +71,32 @@ def train(
 
     `examples` int64: the images of `split` that are learnt from, of which `views` are shown; `answers`: the teacher's.
     `watch`: images that are only looked at, after each epoch; `selection` keeps the weights that suit them best.
-    Raises Diverged.
+    All this is for learners without a source of their own; the others learn from labels alone, in the same order.
+    Raises Diverged, and ValueError for sources that do not go together.
     """
-    device, batch_size = examples.device, min(spec.batch_size, len(examples))
+    sources = _sources(learners, Source(split, examples, views, watch), answers)
+    watched = {name: source.watch for name, source in sources.items() if source.watch is not None}
+    first = sources[learners[0].name]
+    device, batch_size = first.examples.device, min(spec.batch_size, len(first.examples))
     dtype = choose_precision(spec.precision, learners[0].module, device)
     teams = list(make_teams(learners, dtype, phase))
-    _set_threads(teams, split.inputs(slice(batch_size)), dtype)
-    steps_per_epoch = len(examples) // batch_size
+    _set_threads(teams, first.split.inputs(slice(batch_size)), dtype)
+    steps_per_epoch = len(first.examples) // batch_size
     total = epochs * steps_per_epoch
-    seen = batches(split, examples, views, spec, batch_size, phase, dtype, answers)
+    members = [[sources[one.name] for one in team.learners] for team in teams]
+    fed = feed(members, spec, batch_size, phase, dtype, answers)
     stride = _stride(device)
     pending: list[Tensor] = []
     first_losses: Losses = {}
     try:
         yield from live.emit(Phase(phase, label, total, steps_per_epoch), phase)
-        if watch is not None:
-            yield from live.emit(_probe(phase, 0, teams, watch), phase)
-        for step, (inputs, labels, guide) in enumerate(islice(seen, total), 1):
+        if watched:
+            yield from live.emit(_probe(phase, 0, teams, watched), phase)
+        for step, found in enumerate(islice(fed, total), 1):
             rate = spec.learning_rate
             if spec.schedule == "cosine":
                 rate *= (1 + math.cos(math.pi * (step - 1) / total)) / 2
-            pending.append(torch.cat([team.step(inputs, labels, guide, rate) for team in teams]))
+            pending.append(torch.cat([team.step(*batch, rate) for team, batch in zip(teams, found, strict=True)]))
             epoch_ends = step % steps_per_epoch == 0
             if epoch_ends or len(pending) == stride:
                 for made, values in enumerate(torch.stack(pending).tolist(), step - len(pending) + 1):
@@ -100,14 +105,24 @@ def train(
                     _check(losses, first_losses, made, spec)
                     yield from live.emit(Step(phase, made, losses), phase, step)
                 pending = []
-            if epoch_ends and watch is not None:
-                probe = _probe(phase, step, teams, watch, final=step == total)
+            if epoch_ends and watched:
+                probe = _probe(phase, step, teams, watched, final=step == total)
                 if selection is not None:
-                    selection.consider(probe, teams, watch)
+                    selection.consider(probe, teams, watched)
                 yield from live.emit(probe, phase, step)
     finally:
         for team in teams:
             team.network.store()
+
+
+def _sources(learners: Sequence[Learner], shared: Source, answers: Answers | None) -> dict[str, Source]:
+    """What each learner learns from, by its name; raises ValueError."""
+    sources = {one.name: one.own or shared for one in learners}
+    if answers is not None and set(sources.values()) != {shared}:
+        raise ValueError("A teacher's answers are to images that all learners share: none may have its own.")
+    if len({(len(source.examples), source.watch is None) for source in sources.values()}) > 1:
+        raise ValueError("Learners side by side need as many examples each, and all or none of them a split to watch.")
+    return sources
 
 
 def _stride(device: torch.device) -> int:
@@ -115,15 +130,15 @@ def _stride(device: torch.device) -> int:
     return 1 if device.type == "cpu" else 16
 
 
-def _probe(phase: str, step: int, teams: Sequence[Team], watch: Split, final: bool = False) -> Probe:
+def _probe(phase: str, step: int, teams: Sequence[Team], watched: Mapping[str, Split], final: bool = False) -> Probe:
     """Look at the watched images: as in training, but for the last time, which is quoted, in float32."""
     logits: dict[str, Tensor] = {}
     for team in teams:
         if final:
             team.network.store()
-            logits |= {one.name: predict(one.module, watch) for one in team.learners}
+            logits |= {one.name: predict(one.module, watched[one.name]) for one in team.learners}
         else:
-            logits |= team.predict(watch)
+            logits |= team.predict(*(watched[one.name] for one in team.learners))
     return Probe(phase, step, {name: values.cpu().numpy() for name, values in logits.items()})
 
 

@@ -129,7 +129,7 @@ class TestEveryAugmentation:
 def test_all_views_of_an_image_differ(name: str) -> None:
     images = noise(20, (1, 9, 11))
     images[0] = noise(1, (1, 9, 11), seed=5)  # a white image moved down looks like one that has shrunk
-    images[0, :, ::2] //= 2
+    images[0, :, ::2, 1:] //= 2
     for own in shown(make_views(name, images), images):
         assert len(set(rows(own))) == len(own)
 
@@ -152,6 +152,8 @@ def test_views_come_in_the_type_that_is_asked_for(name: str, dtype: torch.dtype 
     ("name", "expected"),
     [
         ("none:x", "does not understand 'x'; options it knows: none."),
+        ("flip:x", "does not understand 'x'; options it knows: none."),
+        ("flip:pixels=1", "does not understand 'pixels=1'; options it knows: none."),
         ("shift:pixels=-1", "cannot take 'pixels=-1': largest move in either direction, from 0 to 16."),
         ("shift:pixels=17", "from 0 to 16."),
         ("shift:pixels=1.5", "from 0 to 16."),
@@ -226,6 +228,24 @@ def test_shift_on_digits_keeps_their_ink_but_what_leaves(digits: Dataset) -> Non
     inked = shown(make_views("shift:pixels=1", images), images).sum((2, 3, 4))
     assert (inked <= inked[:, :1] + 1e-4).all()
     assert (inked < inked[:, :1] - 0.1).any()
+
+
+# --- flip -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 9), (1, 9, 3), (2, 4, 1)], ids=str)
+def test_flip_shows_the_image_and_its_mirror_image(shape: tuple[int, int, int]) -> None:
+    images = noise(6, shape)
+    views = make_views("flip", images)
+    assert views.count == 2
+    both = views.show(*every(views, images)).unflatten(0, (6, 2))
+    assert both.dtype == torch.uint8
+    assert np.array_equal(both[:, 0].numpy(), images.numpy())
+    assert np.array_equal(both[:, 1].numpy(), images.numpy()[..., ::-1])  # left and right alone
+    # A batch of both kinds, an image twice in it.
+    mixed = views.show(torch.tensor([3, 0, 3]), torch.tensor([1, 0, 0]))
+    assert rows(mixed) == [rows(both[3])[1], rows(both[0])[0], rows(both[3])[0]]
+    assert len(views.show(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))) == 0
 
 
 # --- affine -----------------------------------------------------------------------------------------------------------

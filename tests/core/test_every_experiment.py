@@ -104,6 +104,9 @@ TEXTS: dict[str, list[str]] = {
     "network": ["mlp:wide", "resnet18:8"],
     "augmentation": ["affine:views=1", "none:pixels=2"],
     "other": ["no-such-set", "digits:8"],
+    "subsets": ["cat", "1, 1", ";", "1,2;", "0,1,2,3,4,5,6,7,8,9"],
+    "similarity": ["likeness"],
+    "clustering": ["by hand"],
 }
 
 
@@ -170,7 +173,7 @@ def test_an_interrupted_experiment_goes_on_and_ends_the_same(name: str, tmp_path
     assert results.to_line(resumed.numbers) == results.to_line(whole.numbers)
     assert resumed.concluded.arrays.keys() == whole.concluded.arrays.keys()
     for key, array in whole.concluded.arrays.items():
-        assert (resumed.concluded.arrays[key] == array).all()
+        assert key == "seconds" or (resumed.concluded.arrays[key] == array).all()
 
 
 # --- the report -------------------------------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ def test_a_missing_folder(tmp_path: Path) -> None:
 
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     paint(tmp_path / "image.png")
-    assert "Not a directory" in refusal(tmp_path / "image.png")
+    assert "is no folder and no archive" in refusal(tmp_path / "image.png")
 
 
 @pytest.mark.parametrize(("there", "missing"), [("train", "test"), ("test", "train")])

@@ -27,6 +27,8 @@ SMALLEST: dict[str, Any] = {
     "student": "mlp:8x1", "network": "mlp:8x1", "augmentation": "affine:views=2", "temperatures": "3,10,20",
     "widths": "4,8", "shares": "10,100", "share": 10, "left_out": "3; only 7,8", "every": False, "seeds": SEEDS,
     "members": 3, "teachers": 2, "epochs": 2, "teacher_epochs": 2, "cnn_epochs": 1, "long_epochs": 2, "steps": 20,
+    "subsets": "", "similarity": "correlation", "clustering": "k-means", "count": 3, "size": 4, "specialist_epochs": 1,
+    "student_epochs": 2,
 }  # fmt: skip
 # Where these will not do.
 OWN: dict[str, dict[str, Any]] = {

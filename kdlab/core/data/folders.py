@@ -1,12 +1,14 @@
-"""A person's own images: a tree of folders, one a class, as torchvision's `ImageFolder` wants it."""
+"""A person's own images: a tree of folders, one a class, as torchvision's `ImageFolder` wants it, or its archive."""
 
 import os
 from collections.abc import Generator
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core.data.archives import unpack
 from kdlab.core.data.images import choose_format, read_images
 from kdlab.core.data.splits import PHOTOGRAPHS, Dataset, Split, assemble, hold_out
 from kdlab.core.progress import Progress
@@ -17,27 +19,54 @@ __all__ = ["folder"]
 TEST_SHARE = 0.2
 FEWEST = 5  # images of a class of which a fifth is at least one
 JUNK = {"thumbs.db", "desktop.ini"}
+PARTS = ("train", "test")
 
 
 @DATASETS.add(
     "folder",
     label="Image folder",
-    help="folder:PATH, with train/CLASS/… and test/CLASS/…, or only CLASS/… of which a fifth becomes the test set",
+    help="folder:PATH, with train/CLASS/… and test/CLASS/…, or only CLASS/… of which a fifth becomes the test set; "
+    "PATH may be a tar or zip archive of that",
     examples=("folder:PATH",),
     suggested=PHOTOGRAPHS,
 )
 def folder(argument: str) -> Generator[Progress, None, Dataset]:
     """Return the images below the path `argument`, all in one size: the usual one, at most 64 pixels a side.
 
-    Raises InputError for a tree that is no image folder and for a file that is no image.
+    A file there is unpacked as a tar or zip archive, for as long as it is being read.
+    Raises InputError for a tree that is no image folder and for a file that is no archive or no image.
     """
     if not argument:
         raise InputError("The data set 'folder:' needs a path behind the colon, for example folder:~/pictures.")
+    path, name = Path(argument).expanduser(), f"folder:{argument}"
+    if not os.path.isfile(path):  # noqa: PTH113  (pathlib's raises where it may not look)
+        return (yield from _read(path, name))
+    try:
+        with TemporaryDirectory(prefix="kdlab-") as scratch:
+            yield from unpack(path, Path(scratch))
+            try:
+                return (yield from _read(_top(Path(scratch)), name))
+            except InputError as error:  # about a file that nobody but us knows under that name
+                raise InputError(str(error).replace(scratch, str(path))) from error
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be unpacked into {gettempdir()} ({error.strerror or error}): make room there, set the "
+            "environment variable TMPDIR to another folder, or unpack it yourself and give the folder."
+        ) from error
+
+
+def _top(root: Path) -> Path:
+    """The single folder in which an archive may hold all others, or else `root`."""
+    folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    return folders[0] if len(folders) == 1 and folders[0].name not in PARTS else root
+
+
+def _read(root: Path, name: str) -> Generator[Progress, None, Dataset]:
+    """The data set `name` from the tree at `root`."""
     yield Progress("Reading images", 0, 0, "images")
     import torch
 
-    root = Path(argument).expanduser()
-    parts = [part for part in ("train", "test") if (root / part).is_dir()]
+    parts = [part for part in PARTS if os.path.isdir(root / part)]  # noqa: PTH112
     if len(parts) == 1:
         missing = "test" if parts == ["train"] else "train"
         raise InputError(
@@ -59,7 +88,7 @@ def folder(argument: str) -> Generator[Progress, None, Dataset]:
     pixels = torch.from_numpy((yield from read_images([*files, *test_files], form)))
     train = Split(pixels[: len(files)], torch.from_numpy(labels))
     test = Split(pixels[len(files) :], torch.from_numpy(test_labels))
-    return assemble(f"folder:{argument}", classes, train, test)
+    return assemble(name, classes, train, test)
 
 
 def _list(root: Path, fewest: int) -> tuple[tuple[str, ...], list[str], NDArray[np.int64]]:

@@ -79,6 +79,7 @@ def examine(finished: Sequence[Finished], data: Dataset) -> list[Exam]:
     """Return what the networks of each seed say of the test set."""
     test = data.test
     labels = test.labels.cpu().numpy()
+    images = test.images.cpu().numpy()
     groups = None if test.groups is None else test.groups.cpu().numpy()
     said: dict[str, np.ndarray[Any, np.dtype[np.float32]]] = {}
 
@@ -96,7 +97,7 @@ def examine(finished: Sequence[Finished], data: Dataset) -> list[Exam]:
             Exam(
                 seed, labels, {name: own[0] if name in single else own for name, own in logits.items()},
                 data.classes, groups, one.chosen, {name: own[0].curve for name, own in networks.items()},
-                {name: _size(own, test) for name, own in networks.items()},
+                {name: _size(own, test) for name, own in networks.items()}, one.noted, images,
             )
         )  # fmt: skip
     return exams

@@ -6,7 +6,7 @@ from typing import Any
 
 from kdlab.core.progress import Progress
 
-__all__ = ["Advanced", "Began", "Concluded", "Event", "Planned", "Progress", "Watched"]
+__all__ = ["Advanced", "Began", "Concluded", "Event", "Noted", "Planned", "Progress", "Watched"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,13 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Noted:
+    """Something to look at before the end, as NumPy `arrays` by name."""
+
+    arrays: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Concluded:
     """The experiment is complete; `report` is what `kdlab reproduce --json` prints, `arrays` what pages re-score."""
 
@@ -54,4 +61,4 @@ class Concluded:
     arrays: Mapping[str, Any]
 
 
-Event = Progress | Planned | Began | Advanced | Watched | Concluded
+Event = Progress | Planned | Began | Advanced | Watched | Noted | Concluded

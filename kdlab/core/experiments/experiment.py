@@ -37,11 +37,12 @@ class Finished:
     """What training one seed ended with.
 
     `networks` to be examined, by name: one, or several whose logits are wanted one by one; `chosen`: what was chosen
-    without a look at the test set (an offset, an epoch …), by name.
+    without a look at the test set (an offset, an epoch …), by name; `noted`: what else a page may show, as arrays.
     """
 
     networks: Mapping[str, Trained | Sequence[Trained]]
     chosen: Mapping[str, Any] = field(default_factory=dict)
+    noted: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Exam:
     `logits`: float32 (examples, classes), or (networks, examples, classes) where there were several, by name; `labels`
     int64 (examples,), of `classes`; `groups`: which examples belong together (frames of a recording), int64
     (examples,), or None; `curves`: validation errors and cross-entropy by epoch, by name; `sizes`: parameters and
-    multiply-adds, by name.
+    multiply-adds, by name; `noted`: what `Finished` has; `images`: uint8 (examples, channels, height, width), to show.
     """
 
     seed: int
@@ -62,6 +63,8 @@ class Exam:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    noted: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    images: NDArray[np.uint8] | None = None
 
     def wrong(self, name: str) -> NDArray[np.float64]:
         """Return 1 where the network called `name` is wrong and 0 where it is right, float64 (…, examples)."""

@@ -17,7 +17,7 @@ from kdlab.core.evaluation import predict
 from kdlab.core.events import Probe, Step
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Experiment
-from kdlab.core.experiments.pupils import Course, Piece, Pupil, Trained
+from kdlab.core.experiments.pupils import Course, Piece, Pupil, Subject, Trained
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study
 from kdlab.core.spec import Spec
@@ -48,10 +48,10 @@ class Rehearsal(Study):
     def learn(
         self, label: str, pupils: Sequence[Pupil], course: Course, *,
         guide: Trained | None = None, split: Split | None = None, examples: Tensor | None = None,
+        subjects: Sequence[Subject] = (),
     ) -> Generator[Event, None, list[Trained]]:  # fmt: skip
         """Return the pupils untrained."""
-        modules = [make_network(pupil.network, self.data, pupil.seed, "student") for pupil in pupils]
-        piece = self._piece(label, pupils, modules, course, guide, split, examples)
+        piece, modules = self._prepare(label, pupils, course, guide, split, examples, subjects)
         self.pieces.append(piece)
         flat = {"curve": {"errors": [0.0] * (course.epochs + 1), "nats": [0.0] * (course.epochs + 1)}, "best_epoch": 1}
         weights = [module.state_dict() for module in modules] * 2
@@ -61,7 +61,8 @@ class Rehearsal(Study):
     def logits(self, network: Trained, split: Split | None = None) -> "np.ndarray[Any, np.dtype[np.float32]]":
         """Return zeros."""
         split = self.data.validation if split is None else split
-        return np.zeros((len(split), len(self.data.classes)), dtype=np.float32)
+        classes = predict(network.module, split.take(torch.arange(1, device=self.place))).shape[1]
+        return np.zeros((len(split), classes), dtype=np.float32)
 
     def latency(self, networks: Mapping[str, Trained], batch: int) -> dict[str, float]:
         """Return ones."""

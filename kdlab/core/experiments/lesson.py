@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from kdlab.core.data import Split
+from kdlab.core.batches import Source
 from kdlab.core.events import Phase, Probe, Step
 from kdlab.core.experiments.events import Advanced, Event, Watched
 from kdlab.core.experiments.materials import Materials
@@ -28,7 +28,7 @@ Outcome = tuple[Weights, dict[str, Any]]
 
 
 def give(
-    piece: Piece, modules: Sequence[nn.Module], materials: Materials, validation: Split, done: float, cost: float
+    piece: Piece, modules: Sequence[nn.Module], materials: Materials, done: float, cost: float
 ) -> Generator[Event, None, Outcome]:
     """Train the modules of a piece and return the outcome; `done` planned seconds lie behind it, it costs `cost`."""
     course = piece.course
@@ -37,21 +37,30 @@ def give(
     spec = Spec(batch_seed=course.seed, **fields)
     live = LiveKnobs(spec)
     names = [f"{at}" for at in range(len(modules))]
+    sources: list[Source | None] = [
+        Source(one.data.train, one.examples, materials.views(one.data.train, course.augmentation), one.data.validation)
+        for one in piece.subjects
+    ]
+    sources = sources or [None] * len(names)
     learners = [
-        Learner(name, module, pupil.seed, **pupil.way())
-        for name, module, pupil in zip(names, modules, piece.pupils, strict=True)
+        Learner(name, module, pupil.seed, **pupil.way(), own=source)
+        for name, module, pupil, source in zip(names, modules, piece.pupils, sources, strict=True)
     ]
     answers = materials.answers(piece)
     known = answers.known if answers else 0
     selection = Selection() if course.early_stopping else None
     curves: list[dict[str, list[float]]] = [{"errors": [], "nats": []} for _ in names]
-    truth = validation.labels.cpu().numpy()
+    truths = {
+        name: (source.watch if source and source.watch else piece.validation).labels.cpu().numpy()
+        for name, source in zip(names, sources, strict=True)
+    }
     began = shown = time.perf_counter()
     try:
         with closing(
             train(
-                "student", piece.label, learners, piece.split, piece.examples, materials.views(piece), spec,
-                epochs=course.epochs, live=live, answers=answers, watch=validation, selection=selection,
+                "student", piece.label, learners, piece.split, piece.examples,
+                materials.views(piece.split, course.augmentation), spec,
+                epochs=course.epochs, live=live, answers=answers, watch=piece.validation, selection=selection,
             )
         ) as events:  # fmt: skip
             for event in events:
@@ -61,10 +70,10 @@ def give(
                     case Probe() as probe:
                         found = {}
                         for name, pupil, curve in zip(names, piece.pupils, curves, strict=True):
-                            curve["errors"].append(count_errors(probe.logits[name], truth))
-                            curve["nats"].append(cross_entropy(probe.logits[name], truth))
+                            curve["errors"].append(count_errors(probe.logits[name], truths[name]))
+                            curve["nats"].append(cross_entropy(probe.logits[name], truths[name]))
                             found[pupil.label] = int(curve["errors"][-1])
-                        yield Watched(piece.label, probe.step // per_epoch, course.epochs, found, len(truth))
+                        yield Watched(piece.label, probe.step // per_epoch, course.epochs, found, len(piece.validation))
                     case Step() if time.perf_counter() - shown > INTERVAL:
                         shown = time.perf_counter()
                         yield Advanced(done + cost * event.step / steps)

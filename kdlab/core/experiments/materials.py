@@ -32,12 +32,12 @@ class Materials:
             self._fingerprints[id(split)] = split, fingerprint(split)
         return self._fingerprints[id(split)][1]
 
-    def views(self, piece: Piece) -> Views:
-        """Return the views that a piece shows of its images."""
-        key = self.fingerprint(piece.split), piece.course.augmentation
+    def views(self, split: Split, augmentation: str) -> Views:
+        """Return the views of a split's images."""
+        key = self.fingerprint(split), augmentation
         if key not in self._views:
             _make_room(self._views)
-            self._views[key] = make_views(piece.course.augmentation, piece.split.images)
+            self._views[key] = make_views(augmentation, split.images)
         return self._views[key]
 
     def answers(self, piece: Piece) -> Answers | None:
@@ -49,7 +49,8 @@ class Materials:
             _make_room(self._answers)
             dtype = choose_precision(piece.course.precision, piece.guide.module, self._place)
             sizes = len(piece.split), self._classes
-            self._answers[name] = Answers(piece.guide.module, self.views(piece), *sizes, dtype, self._place)
+            views = self.views(piece.split, piece.course.augmentation)
+            self._answers[name] = Answers(piece.guide.module, views, *sizes, dtype, self._place)
             if kept := self._store.read(name):
                 self._answers[name].restore(kept[0][0])
         return self._answers[name]

@@ -9,9 +9,9 @@ from kdlab.registry import OBJECTIVES, InputError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from kdlab.core.data import Split
+    from kdlab.core.data import Dataset, Split
 
-__all__ = ["Course", "Piece", "Pupil", "Trained"]
+__all__ = ["Course", "Piece", "Pupil", "Subject", "Trained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,20 @@ class Course:
 
 
 @dataclass(frozen=True, eq=False)
+class Subject:
+    """What pupils learn when it is not the whole: `data` of its own, of whose training images `examples` are shown.
+
+    `start`: the network as it begins, of which each pupil is a copy. `name` stands for all of it, so that a plan can be
+    made before any of it is known: it must follow from what it is made of.
+    """
+
+    name: str
+    data: "Dataset"
+    start: "nn.Module"
+    examples: "Tensor"
+
+
+@dataclass(frozen=True, eq=False)
 class Trained:
     """A network that was trained, its name among all that ever were, and its validation curve by epoch.
 
@@ -83,7 +97,10 @@ class Trained:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Pupils that are trained together: what `Study.learn` was asked for, worked out."""
+    """Pupils that are trained together: what `Study.learn` was asked for, worked out.
+
+    `subjects`: of each pupil its own, where there are several, instead of `split`, `examples` and `validation`.
+    """
 
     label: str
     name: str
@@ -92,6 +109,8 @@ class Piece:
     guide: Trained | None
     split: "Split"
     examples: "Tensor"
+    validation: "Split"
+    subjects: "Sequence[Subject]" = ()
 
     @property
     def steps(self) -> int:

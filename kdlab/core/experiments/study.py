@@ -17,7 +17,7 @@ from kdlab.core.evaluation import predict
 from kdlab.core.experiments.events import Advanced, Began, Event
 from kdlab.core.experiments.lesson import give
 from kdlab.core.experiments.materials import Materials
-from kdlab.core.experiments.pupils import Course, Piece, Pupil, Trained
+from kdlab.core.experiments.pupils import Course, Piece, Pupil, Subject, Trained
 from kdlab.core.experiments.store import RECIPE, Store, Weights, digest
 from kdlab.core.machine import choose_precision
 from kdlab.core.training import make_network
@@ -51,20 +51,21 @@ class Study:
     def learn(
         self, label: str, pupils: Sequence[Pupil], course: Course, *,
         guide: Trained | None = None, split: Split | None = None, examples: Tensor | None = None,
+        subjects: Sequence[Subject] = (),
     ) -> Generator[Event, None, list[Trained]]:  # fmt: skip
         """Train `pupils`, or read them when they were trained before, and return them in order.
 
         `guide`: the teacher; `split`: what is learnt from (the training images), of which `examples`, int64, are used
-        (all). Raises InputError, Diverged.
+        (all); or `subjects` with data and weights of their own, one for all pupils or one for each. Raises InputError,
+        Diverged.
         """
-        modules = [make_network(pupil.network, self.data, pupil.seed, "student") for pupil in pupils]
-        piece = self._piece(label, pupils, modules, course, guide, split, examples)
+        piece, modules = self._prepare(label, pupils, course, guide, split, examples, subjects)
         if piece.name in self._finished:  # a teacher that seeds share
             return self._finished[piece.name]
         kept, cost = self.store.read(piece.name), self._costs.get(piece.name, 0.0)
         yield Began(label, kept is not None)
         if kept is None:
-            weights, record = yield from give(piece, modules, self.materials, self.data.validation, self.done, cost)
+            weights, record = yield from give(piece, modules, self.materials, self.done, cost)
             self.store.write(piece.name, weights, record)
         else:
             weights, record = kept
@@ -74,27 +75,40 @@ class Study:
         self._finished[piece.name] = self._wrap(piece, modules, weights, record)
         return self._finished[piece.name]
 
-    def _piece(
-        self, label: str, pupils: Sequence[Pupil], modules: Sequence[nn.Module], course: Course, guide: Trained | None,
-        split: Split | None, examples: Tensor | None,
-    ) -> Piece:  # fmt: skip
+    def _prepare(
+        self, label: str, pupils: Sequence[Pupil], course: Course, guide: Trained | None, split: Split | None,
+        examples: Tensor | None, subjects: Sequence[Subject],
+    ) -> tuple[Piece, list[nn.Module]]:  # fmt: skip
+        """What is asked for, worked out, and its networks as they begin."""
         for pupil in pupils:
             pupil.way()  # refused here, which is before any training
-        split = self.data.train if split is None else split
-        examples = torch.arange(len(split), device=self.place) if examples is None else examples.to(self.place)
-        about = {
+        about: dict[str, Any] = {}
+        if subjects:
+            own = subjects if len(subjects) > 1 else list(subjects) * len(pupils)
+            modules = [deepcopy(subject.start) for subject in own]
+            data, examples, split = subjects[0].data, subjects[0].examples, subjects[0].data.train
+            about["subject"] = subjects[0].name if len(subjects) == 1 else [subject.name for subject in subjects]
+        else:
+            data, split = self.data, self.data.train if split is None else split
+            modules = [make_network(pupil.network, data, pupil.seed, "student") for pupil in pupils]
+            examples = torch.arange(len(split), device=self.place) if examples is None else examples.to(self.place)
+            about |= {
+                "split": self.materials.fingerprint(split),
+                "validation": self.materials.fingerprint(data.validation),
+                "examples": digest(examples.tolist()),
+                "classes": len(data.classes),
+            }
+        about |= {
             "recipe": RECIPE,
             "pupils": [asdict(pupil) | {"name": ""} for pupil in pupils],
             "course": asdict(course),
             "guide": guide.name if guide else None,
-            "split": self.materials.fingerprint(split),
-            "validation": self.materials.fingerprint(self.data.validation),
-            "examples": digest(examples.tolist()),
             "precision": [str(choose_precision(course.precision, module, self.place)) for module in modules],
-            "classes": len(self.data.classes),
             "versions": [version("kdlab"), str(torch.__version__), self.place.type],
         }
-        return Piece(label, digest(about), pupils, course, guide, split, examples)
+        several = subjects if len(subjects) > 1 else ()
+        piece = Piece(label, digest(about), pupils, course, guide, split, examples, data.validation, several)
+        return piece, modules
 
     def _wrap(
         self, piece: Piece, modules: Sequence[nn.Module], weights: Weights, record: Mapping[str, Any]

@@ -1,0 +1,71 @@
+"""Asking specialists anew where n stands: what is kept for the page of one seed, and what follows from it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.core.experiments.charts import lines, series
+from kdlab.core.experiments.consulting import MOST, Consulted
+from kdlab.core.experiments.report import Rescored
+from kdlab.core.metrics import count_pairs
+
+if TYPE_CHECKING:
+    from kdlab.core.experiments.experiment import Exam
+
+__all__ = ["kept", "rescore"]
+
+PICTURED = 30  # test images of each kind to pick from: mended, spoilt, wrong both times, right both times
+
+
+def kept(exam: "Exam", found: Consulted) -> dict[str, NDArray[Any]]:
+    """Return what `rescore` and the page's other panels work on.
+
+    Logits are float16, those of a specialist with its dustbin last; `pictures` are uint8 images of the test examples
+    `pictured`; `seconds` of an answer by n, where it was timed.
+    """
+    before, after = (found.answers[way] == exam.labels for way in ((0, 0), found.way))
+    kinds = (~before & after, before & ~after, ~before & ~after, before & after)
+    pictured = np.concatenate([np.flatnonzero(kind)[:PICTURED] for kind in kinds])
+    assert exam.images is not None
+    return {
+        "labels": exam.labels.astype(np.int32), "answers": found.answers.astype(np.int16), "asked": found.asked,
+        "multiply_adds": found.costs, "pictured": pictured, "pictures": exam.images[pictured],
+        "seconds": np.array([exam.chosen["latency"].get(str(n), np.nan) for n in range(MOST + 1)]),
+        "generalist": exam.logits["generalist"].astype(np.float16),
+        **{f"specialist/{at}": one.astype(np.float16) for at, one in enumerate(found.said)},
+        **exam.noted,
+    }  # fmt: skip
+
+
+def rescore(arrays: Mapping[str, NDArray[Any]], direction: int, n: int) -> Rescored:
+    """Return errors, cost and confusion matrices where n stands; `direction` counts `DIRECTIONS`."""
+    labels, classes = arrays["labels"].astype(np.int64), [str(name) for name in arrays["classes"]]
+    before, after = arrays["answers"][0, 0], arrays["answers"][direction, n]
+    was, now = before != labels, after != labels
+    seconds, costs, asked = 1e3 * arrays["seconds"], arrays["multiply_adds"], arrays["asked"]
+    tiles = [
+        ("errors", f"{now.sum():,} (generalist {was.sum():,})"),
+        ("mended and spoilt", f"{(was & ~now).sum():,} and {(~was & now).sum():,} images"),
+        ("specialists asked, on average", f"{asked[n].sum():.2f} of {asked.shape[1]}"),
+        ("multiply-adds of an answer", f"{costs[n]:.3g} million (generalist {costs[0]:.3g})"),
+    ]
+    if np.isfinite(seconds[n]):
+        tiles.append(("time of an answer", f"{seconds[n]:.2g} ms (generalist {seconds[0]:.2g})"))
+    counts = [count_pairs(labels, one, len(classes)).tolist() for one in (before, after)]
+    known = arrays["members"].sum(0)[labels]
+    levels = np.unique(known)
+    right = [np.array([(~wrong)[known == level].mean() for level in levels]) for wrong in (was, now)]
+    gains = 100 * (right[1] / np.maximum(right[0], 1e-12) - 1)
+    about = {"kind": "confusion", "classes": classes}
+    charts = [
+        {**about, "title": "Generalist alone", "counts": counts[0]},
+        {**about, "title": f"With specialists, n = {n}", "counts": counts[1]},
+        {**about, "title": "With specialists − alone", "counts": counts[1], "minus": counts[0]},
+        lines(
+            "More right, by how many know the true class", "specialists that know it", "% more right",
+            [series("with specialists", "student", levels.tolist(), [gains.tolist()])],
+        ),
+    ]  # fmt: skip
+    return Rescored(tiles, charts)
