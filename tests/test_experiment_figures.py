@@ -4,6 +4,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kdlab.figures.experiments import chart, rows_plot, watched_curves
@@ -21,6 +22,9 @@ MAP = {
     "kind": "map", "title": "Errors", "x": "temperature", "y": "units", "x_values": [1, 2.5, 20],
     "y_values": [30, "all"], "z": [[1, 2, 3], [400, None, 12_345.6]],
 }  # fmt: skip
+CONFUSION = {
+    "kind": "confusion", "title": "Alone <first>", "classes": ["cat", "dog & co"], "counts": [[90, 7], [3, 80]],
+}  # fmt: skip
 ROWS = [
     {"label": "student & teacher", "unit": "errors", "values": [74.0, 70.0], "mean": 72.0, "deviation": 2.8,
      "reference": {"paper": 74, "blog": 137}, "place": 0, "detail": False},
@@ -35,6 +39,9 @@ FIGURES = {
     "log": chart(LINES | {"log": True}),
     "no lines": chart(LINES | {"series": []}),
     "map": chart(MAP),
+    "confusion": chart(CONFUSION),
+    "difference": chart(CONFUSION | {"minus": [[95, 2], [4, 79]]}),
+    "confusion of many": chart(CONFUSION | {"classes": [f"{at}" for at in range(100)], "counts": np.eye(100).tolist()}),
     "rows": rows_plot(ROWS, "Errors"),
     "no rows": rows_plot([], "Errors"),
     "watched": watched_curves(WATCHED, 100, 5, "Wrong <validation> images"),
@@ -130,3 +137,20 @@ def test_of_many_networks_their_mean_is_told() -> None:
     assert trace(figure, "mean of 10")["y"] == [90, 14.5]
     assert [one["name"] for one in figure["data"] if one.get("showlegend", True)] == ["mean of 10"]
     assert all("mean" not in one["name"] for one in FIGURES["watched"]["data"])
+
+
+def test_a_confusion_matrix_colours_mistakes_up_to_the_most_frequent_one() -> None:
+    figure = FIGURES["confusion"]
+    backdrop, mistakes = figure["data"]
+    assert mistakes["z"] == [[None, 7], [3, None]]
+    assert mistakes["zmax"] == 7
+    assert mistakes["text"] == [["90", "7"], ["3", "80"]]
+    assert figure["layout"]["title"]["text"] == "Alone &lt;first&gt;"
+    assert backdrop["customdata"] == [[90, 7], [3, 80]]
+    assert chart(CONFUSION | {"most": 20})["data"][1]["zmax"] == 20
+
+
+def test_a_difference_of_confusion_matrices_has_signs() -> None:
+    mistakes = FIGURES["difference"]["data"][1]
+    assert mistakes["text"] == [["−5", "+5"], ["−1", "+1"]]
+    assert (mistakes["zmin"], mistakes["zmax"]) == (-5, 5)

@@ -64,6 +64,23 @@ def test_a_missing_module_is_named(write: Write) -> None:
         bundle(folder, "c.js")
 
 
+def test_a_module_may_come_from_another_folder(write: Write, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "b.js").write_text("export const b = 'other';")
+    (other / "c.js").write_text("export const c = 'other';")
+    folder = write(a='import { b } from "./b.js";\nimport { c } from "./c.js";', b="export const b = 'own';")
+    sources, _ = held(bundle(folder, "a.js", other))
+    assert sources["b.js"] == "export const b = 'own';"
+    assert sources["c.js"] == "export const c = 'other';"
+
+
+def test_the_files_of_specialists_are_all_in_use() -> None:
+    folder = FOLDER.parent / "specialists"
+    used = {name for entry in ("confused.js", "asking.js") for name in held(bundle(folder, entry, FOLDER))[0]}
+    assert {path.name for path in folder.glob("*.js")} <= used
+
+
 def test_no_module_ends_the_script_that_holds_it(write: Write) -> None:
     source = 'export const html = "<!-- <script></script> ü \\n";\n'
     bundled = bundle(write(a=source), "a.js")

@@ -2,6 +2,7 @@
 
 from kdlab.dashboards.distil import Distil
 from kdlab.dashboards.experiments import Experiments, Index
+from kdlab.dashboards.specialists import Specialists
 from kdlab.dashboards.temperature import Temperature
 
-__all__ = ["Distil", "Experiments", "Index", "Temperature"]
+__all__ = ["Distil", "Experiments", "Index", "Specialists", "Temperature"]

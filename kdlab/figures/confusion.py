@@ -18,7 +18,7 @@ DIVERGING = [[0.0, "#6a3d9a"], [0.5, "#ffffff"], [1.0, "#e69f00"]]
 
 def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str], title: str, most: int) -> Figure:
     """Return a confusion matrix; `counts`: (classes, classes), rows true. Colours end at `most` mistakes in a cell."""
-    text = [[str(count) if count else "" for count in row] for row in counts.tolist()]
+    text = _texts(counts, "d")
     hover = "true %{y}, predicted %{x}: %{customdata} images<extra></extra>"
     trace = _heatmap(_mistakes(counts), classes, text, hover) | {
         "colorscale": "Cividis", "reversescale": True, "zmin": 0, "zmax": max(1, most), "customdata": counts.tolist(),
@@ -33,12 +33,19 @@ def confusion_difference(
     difference = first - second
     mistakes = _mistakes(difference)
     most = float(np.abs(mistakes).max(initial=1, where=~np.isnan(mistakes)))
-    text = [[f"{value:+d}".replace("-", "−") if value else "" for value in row] for row in difference.tolist()]
+    text = _texts(difference, "+d")
     hover = "true %{y}, predicted %{x}: %{customdata:+d}<extra></extra>"
     trace = _heatmap(mistakes, classes, text, hover) | {
         "colorscale": DIVERGING, "zmin": -most, "zmax": most, "customdata": difference.tolist(),
     }  # fmt: skip
     return {"data": [_backdrop(difference, classes, text, hover), trace], "layout": _layout(title, classes)}
+
+
+def _texts(counts: NDArray[np.int64], form: str) -> list[list[str]]:
+    """What stands in the cells; nothing where there are too many."""
+    if len(counts) > MOST_LABELLED:
+        return []
+    return [[format(count, form).replace("-", "−") if count else "" for count in row] for row in counts.tolist()]
 
 
 def _mistakes(counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -55,13 +62,15 @@ def _backdrop(counts: NDArray[np.int64], classes: Sequence[str], text: list[list
 
 
 def _heatmap(values: NDArray[np.float64], classes: Sequence[str], text: list[list[str]], hover: str) -> Figure:
-    z = [[None if np.isnan(value) else value for value in row] for row in values.tolist()]
+    z = values.astype(object)
+    z[np.isnan(values)] = None
     trace: Figure = {
-        "type": "heatmap", "z": z, "showscale": False, "xgap": 1, "ygap": 1,
+        "type": "heatmap", "z": z.tolist(), "showscale": False, "xgap": 1, "ygap": 1,
         "hovertemplate": hover, "hoverongaps": False,
     }  # fmt: skip
-    if len(classes) <= MOST_LABELLED:
-        trace |= {"text": text, "texttemplate": "%{text}", "textfont": {"size": 10}}
+    if text:
+        longest = max(len(one) for row in text for one in row)
+        trace |= {"text": text, "texttemplate": "%{text}", "textfont": {"size": 10 if longest < 4 else 9}}
     return trace
 
 

@@ -24,10 +24,11 @@ export default await import(/* webpackIgnore: true */ addresses[ENTRY]);
 """
 
 
-def bundle(folder: Path, entry: str) -> str:
+def bundle(folder: Path, entry: str, *others: Path) -> str:
     """Return the source of one ES module whose default export is the module `entry` of `folder`, with what it imports.
 
-    Modules are imported as `from "./name.js"`, and not in a circle (ValueError).
+    Modules are imported as `from "./name.js"`, and not in a circle (ValueError). What is not in `folder` is looked for
+    in the `others`, in their order.
     """
     sources: dict[str, str] = {}
     imports: dict[str, list[str]] = {}
@@ -35,7 +36,8 @@ def bundle(folder: Path, entry: str) -> str:
     while wanted:
         name = wanted.pop()
         if name not in sources:
-            sources[name] = (folder / name).read_text(encoding="utf-8")
+            home = next((place for place in (folder, *others) if (place / name).is_file()), folder)
+            sources[name] = (home / name).read_text(encoding="utf-8")
             imports[name] = IMPORT.findall(sources[name])
             wanted += imports[name]
     try:

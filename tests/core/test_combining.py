@@ -135,11 +135,11 @@ def check_distribution(log_q: Array, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("direction", DIRECTIONS)
 class TestBothDirections:
     @pytest.mark.parametrize("kind", KINDS)
-    @pytest.mark.parametrize(("classes", "count"), [(2, 1), (2, 4), (3, 2), (5, 10), (8, 3), (12, 10)])
+    @pytest.mark.parametrize(("classes", "count"), [(2, 1), (3, 4), (5, 10), (12, 6)])
     def test_agrees_with_a_reference_solver(self, kind: str, classes: int, count: int, direction: str) -> None:
-        case = draw(0, kind, classes, count, examples=4, spread=2.0)
+        case = draw(0, kind, classes, count, examples=3, spread=2.0)
         q = np.exp(combine(*case, direction))
-        for row in range(4):
+        for row in range(3):
             expected = solve(case, row, direction)
             assert np.abs(q[row] - expected).max() < 1e-5
             assert divergence(case, row, q[row], direction)[0] <= divergence(case, row, expected, direction)[0] + 1e-12
@@ -149,10 +149,10 @@ class TestBothDirections:
     @pytest.mark.parametrize("kind", KINDS)
     def test_meets_the_conditions_of_an_optimum(self, kind: str, spread: float, dustbin: str, direction: str) -> None:
         for classes, count in ((2, 1), (2, 10), (3, 4), (10, 1), (10, 10), (12, 5), (100, 10)):
-            case = draw(1, kind, classes, count, examples=8, spread=spread, dustbin=dustbin)
+            case = draw(1, kind, classes, count, examples=4, spread=spread, dustbin=dustbin)
             log_q = combine(*case, direction)
-            check_distribution(log_q, (8, classes))
-            check_optimum(case, log_q, direction, range(8))
+            check_distribution(log_q, (4, classes))
+            check_optimum(case, log_q, direction, range(4))
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_networks_as_sure_as_can_be_that_contradict_each_other(self, kind: str, direction: str) -> None:
@@ -166,7 +166,7 @@ class TestBothDirections:
         case = draw(3, "random", 10, 10, examples=10_000)
         log_q = combine(*case, direction)
         check_distribution(log_q, (10_000, 10))
-        check_optimum(case, log_q, direction, range(0, 10_000, 25))
+        check_optimum(case, log_q, direction, range(0, 10_000, 100))
 
     def test_a_batch_is_answered_as_its_examples_are(self, direction: str) -> None:
         for classes, spread in ((10, 3.0), (100, 10.0)):

@@ -102,37 +102,21 @@ def test_the_dendrogram_is_that_of_average_linkage(similarity: str) -> None:
         assert joints.shape == (classes - 1, 2, 4)
         assert joints[:, 0].min() == 0
         assert joints[:, 0].max() == classes - 1
-        distances = matrix[np.triu_indices(classes, 1)].max() - matrix
+        above = matrix[np.triu_indices(classes, 1)]
+        distances = above.max() + 0.1 * np.ptp(above) - matrix  # so that the first joint, too, can be seen
         np.fill_diagonal(distances, 0)
         expected = np.sort(linkage(squareform(distances, checks=False), "average")[:, 2])
         heights = np.sort(joints[:, 1].max(1))
         assert heights * expected.max() == pytest.approx(expected, abs=1e-9)
-        # Two classes meet where they do in SciPy's tree: at the lowest joint that stands over both of them.
-        meet = squareform(cophenet(linkage(squareform(distances, checks=False), "average")))
-        place = np.argsort(order)
-        for a in range(min(classes, 12)):
-            for b in range(a):
-                low, high = sorted((place[a], place[b]))
-                over = highest_between(order, joints, low, high)
-                assert over * expected.max() == pytest.approx(meet[a, b], abs=1e-9)
-
-
-def highest_between(order: NDArray[np.int64], joints: Matrix, low: int, high: int) -> float:
-    """The height at which the leaves at two places are joined: the highest joint whose gap lies between them."""
-    heights = []
-    for x, y in joints:
-        middle = (max_leaf(joints, x[0], y[0]) + 0.5) if y[0] > 0 else x[0] + 0.5
-        if low < middle < high:
-            heights.append(y.max())
-    return max(heights)
-
-
-def max_leaf(joints: Matrix, x: float, y: float) -> float:
-    """The last leaf below the branch that ends at x, y."""
-    for xs, ys in joints:
-        if y > 0 and ys[1] == y and (xs[1] + xs[2]) / 2 == x:
-            return max_leaf(joints, xs[3], ys[3]) if ys[3] > 0 else float(xs[3])
-    return x
+        # Those between two leaves are joined with them before anything outside is: the order fits SciPy's tree.
+        meet = squareform(cophenet(linkage(squareform(distances, checks=False), "average")))[order][:, order]
+        neighbours = np.diag(meet, 1)
+        for low in range(min(classes, 20) - 1):
+            assert meet[low, low + 1 :] == pytest.approx(np.maximum.accumulate(neighbours[low:]), abs=1e-9)
+        assert np.sort(neighbours) == pytest.approx(expected, abs=1e-9)
+        for x, y in joints:  # two upright lines and one across
+            assert (x[0], x[3], y[1]) == (x[1], x[2], y[2])
+            assert x[0] < x[3]
 
 
 def test_blocks_lie_side_by_side_in_the_order() -> None:

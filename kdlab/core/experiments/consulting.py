@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kdlab.core.experiments.pupils import Trained
 from kdlab.core.specialists.combining import DIRECTIONS, combine
 from kdlab.core.specialists.routing import route
-from kdlab.core.specialists.subsets import membership
+from kdlab.core.specialists.subsets import membership, read_subsets
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.experiment import Exam
@@ -39,7 +39,7 @@ class Consulted:
 
 def consulted(exam: "Exam") -> Consulted:
     """Combine what generalist and specialists said in all ways."""
-    generalist, subsets = exam.logits["generalist"], exam.chosen["subsets"]
+    generalist, subsets = exam.logits["generalist"], read_subsets(exam.chosen["subsets"], exam.classes)
     said = [exam.logits[f"specialist {at}"] for at in range(len(subsets))]
     routes = [route(generalist, subsets, n) for n in range(MOST + 1)]
     answers = [

@@ -19,7 +19,7 @@ from kdlab.core.experiments.together import committee
 from kdlab.core.specialists.combining import DIRECTIONS, combine
 from kdlab.core.specialists.confusable import METHODS, SIMILARITIES, find_subsets, tree
 from kdlab.core.specialists.routing import route
-from kdlab.core.specialists.subsets import Subset, check_subsets, membership, read_subsets
+from kdlab.core.specialists.subsets import Subset, check_subsets, membership, read_subsets, write_subsets
 from kdlab.registry import EXPERIMENTS, InputError, Knob, knob_field
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ class Specialists(Experiment):
         from kdlab.core.experiments.store import digest
 
         data = study.data
-        named = read_subsets(self.subsets, data.classes) if self.subsets.strip() else None
+        text = self.subsets.strip()
+        # In their own order, as pages count them.
+        named = [tuple(sorted(one)) for one in read_subsets(text, data.classes)] if text else None
         pupil = Pupil(self.network, 1000 * seed)
         (generalist,) = yield from study.learn(f"generalist, seed {seed}", [pupil], self._course(self.epochs, seed))
         said = study.logits(generalist)
@@ -115,7 +117,7 @@ class Specialists(Experiment):
         }
         latency = {first: seconds / TIMED for first, seconds in study.latency(timed, TIMED).items()}
         special = {f"specialist {at}": one for at, one in enumerate(specialists)}
-        chosen = {"subsets": [list(one) for one in subsets], "n": n, "direction": direction, "latency": latency}
+        chosen = {"subsets": write_subsets(subsets, data.classes), "n": n, "direction": direction, "latency": latency}
         return Finished({"generalist": generalist, **special, **rivals, **students}, chosen, noted)
 
     def _course(self, epochs: float, seed: int, rate: float = RATE) -> Course:

@@ -6,6 +6,7 @@ section 5.3). To add a measure or a way to cluster, write a function like those 
 """
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,10 +89,8 @@ def find_subsets(similarity: Matrix, count: int, size: int = 0, method: str = "k
         near[members] -= np.diag(similarity)[members]  # how like the others
         near /= np.maximum(len(members) - np.isin(np.arange(classes), members), 1)
         ranked = np.lexsort([-near, cluster != one]).tolist()
-        choices = ([*ranked[: size - 1], last] for last in ranked[size - 1 :])
-        found.append(
-            next((own for choice in choices if (own := tuple(sorted(choice))) not in found), tuple(ranked[:size]))
-        )
+        nearest = (tuple(sorted(choice)) for choice in combinations(ranked, size))
+        found.append(next(own for own in nearest if own not in found))
     return sorted(found, key=lambda subset: (-len(subset), subset))
 
 
@@ -130,9 +129,9 @@ def tree(similarity: Matrix) -> tuple[NDArray[np.int64], Matrix]:
 
 
 def _distances(similarity: Matrix) -> Matrix:
-    """How far apart the classes are, condensed as SciPy wants it: 0 for the pair that is most alike."""
+    """How far apart the classes are, condensed as SciPy wants it; a little even for the pair that is most alike."""
     above = similarity[np.triu_indices(len(similarity), 1)]
-    apart: Matrix = above.max() - above
+    apart: Matrix = above.max() + 0.1 * np.ptp(above) - above
     return apart
 
 

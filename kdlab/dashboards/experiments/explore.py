@@ -4,6 +4,8 @@ import ipywidgets
 
 from kdlab.dashboards.experiments import view
 from kdlab.dashboards.experiments.charts import Charts
+from kdlab.dashboards.experiments.live import Live
+from kdlab.dashboards.experiments.panel import Panel
 from kdlab.dashboards.experiments.shipped import Result
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.registry import Entry
@@ -18,11 +20,13 @@ TITLE = {
 }
 
 
-class Explore(ipywidgets.Box):
-    """Sliders, tiles and charts of a result; `state` holds what is chosen, and the page asks for `draw`."""
+class Explore(Panel):
+    """Sliders, tiles and charts of a result; `state` holds what is chosen."""
+
+    follows = ("turned", "choice")
 
     def __init__(self, entry: Entry, state: ExperimentState) -> None:
-        self._entry, self._state = entry, state
+        super().__init__(entry, state)
         self._result: Result | None = None
         self._filling = False
         self.sliders = {knob.key: Slider(knob, state.turned[knob.key]) for knob in entry.build.sliders}
@@ -34,10 +38,10 @@ class Explore(ipywidgets.Box):
         turn = ipywidgets.Box([self.choices, *self.sliders.values()])
         turn.add_class("kd-turn")
         self.tiles, self.charts = Facts(), Charts()
-        super().__init__([Facts(content=TITLE), turn, self.tiles, self.charts])
+        self.children = [Facts(content=TITLE), turn, self.tiles, self.charts]
         self.add_class("kd-explore")
 
-    def show(self, result: Result | None) -> None:
+    def show(self, result: Result | None, live: Live) -> None:
         """Explore another result, or nothing."""
         self._result = result if result and result.arrays and self.sliders else None
         self.layout.display = None if self._result else "none"
@@ -54,6 +58,8 @@ class Explore(ipywidgets.Box):
 
     def draw(self) -> None:
         """Score anew."""
+        for key, slider in self.sliders.items():
+            slider.value = self._state.turned[key]  # another panel may have turned it
         if self._result is not None:
             self.tiles.content, figures = view.explored(
                 self._entry, self._result, self._state.choice, self._state.turned

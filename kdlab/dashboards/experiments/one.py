@@ -1,5 +1,6 @@
 """One experiment on the page: its result, a run of it, and what the sliders make of the answers."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from kdlab.dashboards.experiments import view
 from kdlab.dashboards.experiments.charts import Charts
 from kdlab.dashboards.experiments.explore import Explore
 from kdlab.dashboards.experiments.live import Live
+from kdlab.dashboards.experiments.panel import Panel
 from kdlab.dashboards.experiments.settings import Settings
 from kdlab.dashboards.experiments.shipped import Result, shipped
 from kdlab.dashboards.experiments.state import ExperimentState
@@ -38,20 +40,24 @@ TROUBLE = {"InputError", "UnknownNameError", "Diverged", "WorkerDied"}  # their 
 
 
 class OneExperiment(ipywidgets.VBox):
-    """The experiment called `name`; `state` holds its choices, `live` what its run did. Raises UnknownNameError."""
+    """The experiment called `name`; `state` holds its choices, `live` what its run did. Raises UnknownNameError.
 
-    def __init__(self, name: str) -> None:
+    `panels`: classes of what is to be shown beside findings, charts and sliders.
+    """
+
+    def __init__(self, name: str, panels: Sequence[type[Panel]] = ()) -> None:
         self._loop = Loop(self._draw, self._fail, rate=4.0)  # epochs are slow, and drawing takes time from training
-        # Of its own: what follows a slider does not wait for what a run has to say.
-        self._exploring = Loop(lambda: self._explore.draw(), self._fail, rate=30.0)
         hear = partial(self._loop.post, self._take)
         self._runner = Runner("kdlab.core.experiments.conduct:reproduce_events", hear, unit=Watched)
         self.name = name
         self.entry, _ = EXPERIMENTS.find(name)
         self.state = ExperimentState(self.entry.build)
         self.live = Live()
+        self._explore = Explore(self.entry, self.state)
+        self._panels = [*(kind(self.entry, self.state) for kind in panels), self._explore]
         self._shipped = shipped(name)
         self._pace = Pace()
+        self._asked: dict[str, Any] = {}  # the settings that the run was started with
         self._seen: object = None  # whose result is on the page
         super().__init__(self._build())
         self.add_class("kd-experiment")
@@ -73,11 +79,13 @@ class OneExperiment(ipywidgets.VBox):
         self._facts.add_class("kd-provenance")
         self._curve, self._pieces = Canvas(), Pieces()
         self._work = _box("kd-live", self._curve, self._pieces)
-        self._explore = Explore(self.entry, self.state)
         controls = _box("kd-controls", self._panel, _box("kd-size", size), self._settings)
+        above = [one for one in self._panels if one.above]
+        below = [one for one in self._panels if not one.above and one is not self._explore]
         results = _box(
-            "kd-results", self._about, self._work, self._whose, self._findings, self._charts, self._explore, self._facts
-        )
+            "kd-results", self._about, self._work, self._whose, *above, self._findings, self._charts, self._explore,
+            *below, self._facts,
+        )  # fmt: skip
         return [_box("kd-columns", controls, results)]
 
     def _connect(self) -> None:
@@ -85,7 +93,10 @@ class OneExperiment(ipywidgets.VBox):
         link((state, "shown"), (self._whose, "value"))
         self._size.observe(lambda change: self._loop.post(self._resize, change["new"]), "value")
         state.observe(lambda _: self._loop.request(), "shown")
-        state.observe(lambda _: self._exploring.request(), ["turned", "choice"])
+        for panel in self._panels:
+            # Loops of their own: what follows a slider does not wait for what a run, or another panel, has to say.
+            drawing = Loop(panel.draw, self._fail, rate=30.0)
+            state.observe(lambda _, drawing=drawing: drawing.request(), list(panel.follows))
         state.observe(lambda _: self._loop.post(self._forgive), list(state.settings))
 
     # --- what people do -----------------------------------------------------------------------------------------------
@@ -108,11 +119,14 @@ class OneExperiment(ipywidgets.VBox):
     def _start(self, paused: bool) -> None:
         try:
             experiment = self.state.experiment()
+            for panel in self._panels:
+                panel.check()
             check_writable(standard_folder())
         except InputError as error:
             self._panel.error = str(error)
             return
-        self._runner.start(self.name, standard_folder(), self.state.quick, asdict(experiment), paused=paused)
+        self._asked = asdict(experiment)
+        self._runner.start(self.name, standard_folder(), self.state.quick, self._asked, paused=paused)
         if paused:
             self._runner.step()
 
@@ -132,7 +146,7 @@ class OneExperiment(ipywidgets.VBox):
             case Status("idle"):
                 self._show_opening()
             case Status("starting"):
-                self.live = Live()
+                self.live = Live(self._asked)
                 self.state.shown = "shipped"
                 self._panel.state, self._panel.error = "starting", ""
             case Status("failed", kind, text):
@@ -174,13 +188,14 @@ class OneExperiment(ipywidgets.VBox):
         # "Not run yet" would be wrong while the first run goes on.
         self._findings.layout.display = "none" if self.result is None and state != "idle" else None
         self._whose.layout.display = None if live.result and self._shipped else "none"
-        if (self.result, live.result) != self._seen:
-            self._seen = self.result, live.result
+        if (self.result, live.result, live.noted) != self._seen:
+            self._seen = self.result, live.result, live.noted
             own = self.result is not None and self.result is live.result
             self._findings.content = view.findings(self.result, own)
             self._charts.show(view.figures(self.result))
             self._facts.content = view.facts(self.result)
-            self._explore.show(self.result)
+            for panel in self._panels:
+                panel.show(self.result, live)
 
     def _fail(self, error: Exception) -> None:
         self._panel.error = f"The page could not show this ({type(error).__name__}: {error})."

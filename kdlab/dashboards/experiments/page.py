@@ -1,8 +1,11 @@
 """The page of one experiment, or of several that are one idea."""
 
+from collections.abc import Sequence
+
 import ipywidgets
 
 from kdlab.dashboards.experiments.one import OneExperiment
+from kdlab.dashboards.experiments.panel import Panel
 from kdlab.registry import EXPERIMENTS
 from kdlab.widgets.experiments import Facts, Segments
 from kdlab.widgets.loop import Loop
@@ -11,9 +14,13 @@ __all__ = ["Experiments"]
 
 
 class Experiments(ipywidgets.VBox):
-    """The dashboard of the experiments called `names`; each has its own run. Raises UnknownNameError."""
+    """The dashboard of the experiments called `names`; each has its own run. Raises UnknownNameError.
 
-    def __init__(self, *names: str) -> None:
+    `panels`: classes of what each of them shows beside what all experiments show.
+    """
+
+    def __init__(self, *names: str, panels: Sequence[type[Panel]] = ()) -> None:
+        self._panels = panels
         self.shown: dict[str, OneExperiment] = {}  # made when first looked at
         entries = [EXPERIMENTS.find(name)[0] for name in names]
         self._loop = Loop(lambda: self.show(self._tabs.value), self._fail)
@@ -27,7 +34,7 @@ class Experiments(ipywidgets.VBox):
     def show(self, name: str) -> None:
         """Show the experiment called `name`; the others keep what they have."""
         if name not in self.shown:
-            self.shown[name] = OneExperiment(name)
+            self.shown[name] = OneExperiment(name, self._panels)
             self.children = [*self.children, self.shown[name]]
         for key, one in self.shown.items():
             one.layout.display = None if key == name else "none"

@@ -48,4 +48,9 @@ PAGES = (
         "Does what holds for pictures hold for sounds of speech?",
         ("speech",),
     ),
+    PageLink(
+        "specialists", "Specialists",
+        "Can small experts for the classes that are confused help a network that knows them all?",
+        ("specialists",),
+    ),
 )  # fmt: skip
