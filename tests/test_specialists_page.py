@@ -247,9 +247,8 @@ def test_without_a_result_there_is_nothing_to_edit_or_to_ask(on_page: Callable[.
 
 def expected(at: int, n: int, direction: str) -> np.ndarray:
     arrays = RESULT.arrays
-    example = arrays["pictured"][at : at + 1]
-    generalist = arrays["generalist"][example].astype(np.float32)
-    said = [arrays[f"specialist/{one}"][example].astype(np.float32) for one in range(len(FOUND))]
+    generalist = arrays["generalist"][at : at + 1]
+    said = [arrays[f"specialist/{one}"][at : at + 1] for one in range(len(FOUND))]
     return np.exp(combine(generalist, said, FOUND, route(generalist, FOUND, n), direction))[0]
 
 

@@ -15,12 +15,12 @@ from kdlab.registry import EXPERIMENTS
 FOLDER = Path(__file__).parent / "results"
 
 
-def make(name: str, pieces: Path, folder: Path) -> None:
+def make(name: str, pieces: Path, folder: Path, **settings: str) -> None:
     """Put the full report of an experiment and its arrays into `folder`; what `pieces` holds is not trained again."""
     from kdlab.cli.pieces import follow
     from kdlab.core.experiments.conduct import reproduce_events
 
-    print(save(*follow(reproduce_events(name, pieces)), folder, name))
+    print(save(*follow(reproduce_events(name, pieces, settings=settings)), folder, name))
 
 
 def table(folder: Path = FOLDER) -> str:
@@ -53,10 +53,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--pieces", type=Path, default=standard_folder(), metavar="FOLDER", help="of what was trained")
+    parser.add_argument("--dataset", help="instead of the experiments' own, such as folder:cifar10.tar")
     parser.add_argument("--table", action="store_true", help="print README's tables and do nothing else")
     given = parser.parse_args()
     if given.table:
         print(table())
     else:
+        settings = {"dataset": given.dataset} if given.dataset else {}
         for name in given.names or EXPERIMENTS:
-            make(name, given.pieces, FOLDER)
+            make(name, given.pieces, FOLDER, **settings)

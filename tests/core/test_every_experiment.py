@@ -250,6 +250,12 @@ def test_each_claim_has_a_verdict(name: str) -> None:
 
 def check_chart(chart: dict[str, Any]) -> None:
     """Of the form that `Summary` documents, with finite numbers."""
+    if chart["kind"] == "confusion":
+        assert {"kind", "title", "classes", "counts"} <= chart.keys() <= {"kind", "title", "classes", "counts", "minus"}
+        for counts in (chart["counts"], chart.get("minus", chart["counts"])):
+            assert np.array(counts).shape == (len(chart["classes"]),) * 2
+            assert np.array(counts).sum() == 360
+        return
     if chart["kind"] == "map":
         assert chart.keys() == {"kind", "title", "x", "y", "x_values", "y_values", "z"}
         assert len(chart["z"]) == len(chart["y_values"]) > 0

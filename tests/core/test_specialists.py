@@ -1,6 +1,7 @@
 """Specialists begin as the generalist, learn half special and half random images, and are corrected for it."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import torch
 from kdlab.core.data import Dataset, load
 from kdlab.core.evaluation import predict
 from kdlab.core.experiments.consulting import consultation
-from kdlab.core.experiments.events import Watched
+from kdlab.core.experiments.events import Began, Watched
 from kdlab.core.experiments.pupils import Course, Pupil, Subject, Trained
+from kdlab.core.experiments.specialists import Specialists
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study
 from kdlab.core.specialists.combining import DIRECTIONS, combine
@@ -97,6 +99,32 @@ def test_half_of_what_it_sees_is_special(data: Dataset, subset: tuple[int, ...])
 def test_without_images_of_its_classes_there_is_nothing_to_learn(data: Dataset) -> None:
     with pytest.raises(InputError, match="training images"):
         half_special(data.train.labels.clamp(max=6), (8,), 0)
+
+
+@pytest.mark.parametrize(("subsets", "told"), [("", "There is no training image of 'ten'"), ("ten, 1", "Specialist 1")])
+def test_a_class_without_data_is_refused_before_anything_is_trained(
+    data: Dataset, subsets: str, told: str, tmp_path: Path
+) -> None:
+    study = Study(replace(data, classes=(*data.classes, "ten")), Store(tmp_path))
+    with pytest.raises(InputError, match=told):
+        next(Specialists(dataset="digits", network="mlp:8x1", subsets=subsets).train(study, 0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_kept_of_another_subset_is_trained_anew(data: Dataset, generalist: Trained, tmp_path: Path) -> None:
+    """A found specialist is named by how it was found: once other classes are found, its weights are no use."""
+    kept = []
+    for subset in (SUBSET, SUBSET, (1, 7, 4)):
+        start = Specialist(generalist.module, subset, 10)
+        shown = half_special(data.train.labels, subset, 0)
+        subject = Subject("found", relabelled(data, subset), start, shown, list(subset))
+        events: list[Any] = []
+        running = Study(data, Store(tmp_path)).learn(
+            "one", [Pupil("mlp:32x1", 0)], Course(epochs=1), subjects=[subject]
+        )
+        finish(noted(running, events))
+        kept += [event.kept for event in events if isinstance(event, Began)]
+    assert kept == [False, True, False]
 
 
 def test_the_correction_gives_the_posterior_of_the_data_as_they_are() -> None:

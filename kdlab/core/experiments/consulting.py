@@ -26,7 +26,8 @@ class Consulted:
 
     `way`: the direction's number among `DIRECTIONS`, and n, as chosen; `answers`: the class that is answered,
     (directions, n from 0 to `MOST`, examples); `asked`: for which share of the examples a specialist was, (n,
-    specialists); `costs`: million multiply-adds of an answer, (n,); `known`: how many know the true class, (examples,).
+    specialists); `costs`: million multiply-adds of an answer, (n,); `known`: how many know the true class, (examples,);
+    `mendable`: which errors of the generalist have true and answered class with one specialist, bool (examples,).
     """
 
     way: tuple[int, int]
@@ -35,6 +36,7 @@ class Consulted:
     asked: NDArray[np.float64]
     costs: NDArray[np.float64]
     known: NDArray[np.int64]
+    mendable: NDArray[np.bool_]
 
 
 def consulted(exam: "Exam") -> Consulted:
@@ -48,9 +50,12 @@ def consulted(exam: "Exam") -> Consulted:
     each = np.array([exam.sizes[f"specialist {at}"]["multiply_adds"] for at in range(len(subsets))])
     share = np.stack([asked.mean(0) for asked in routes])
     costs = (exam.sizes["generalist"]["multiply_adds"] + share @ each) / 1e6
-    known = membership(subsets, len(exam.classes)).sum(0)[exam.labels]
+    members, first = membership(subsets, len(exam.classes)), generalist.argmax(1)
+    both = (members[:, exam.labels] & members[:, first]).any(0) & (first != exam.labels)
     way = list(DIRECTIONS).index(exam.chosen["direction"]), exam.chosen["n"]
-    return Consulted(way, said, np.stack([np.stack(one) for one in answers]), share, costs, known)
+    return Consulted(
+        way, said, np.stack([np.stack(one) for one in answers]), share, costs, members.sum(0)[exam.labels], both
+    )
 
 
 def consultation(
@@ -87,4 +92,4 @@ def consultation(
             together = combine(logits, said, subsets, asked, direction)
             return torch.from_numpy(together).to(first)
 
-    return Trained(Consultation().eval(), name)
+    return Trained(Consultation().eval(), name, mark=[n, direction])

@@ -68,7 +68,8 @@ class Materials:
     def _name(self, piece: Piece) -> str:
         assert piece.guide is not None
         dtype = choose_precision(piece.course.precision, piece.guide.module, self._place)
-        about = [RECIPE, piece.guide.name, self.fingerprint(piece.split), piece.course.augmentation, str(dtype)]
+        guide = [piece.guide.name, *([] if piece.guide.mark is None else [piece.guide.mark])]
+        about = [RECIPE, *guide, self.fingerprint(piece.split), piece.course.augmentation, str(dtype)]
         return f"answers-{digest([*about, self._place.type])}"
 
 

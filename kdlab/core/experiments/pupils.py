@@ -66,13 +66,15 @@ class Subject:
     """What pupils learn when it is not the whole: `data` of its own, of whose training images `examples` are shown.
 
     `start`: the network as it begins, of which each pupil is a copy. `name` stands for all of it, so that a plan can be
-    made before any of it is known: it must follow from what it is made of.
+    made before any of it is known: it must follow from what it is made of. `mark`: what came to be known of it, as
+    plain data; what is kept with another one is trained anew.
     """
 
     name: str
     data: "Dataset"
     start: "nn.Module"
     examples: "Tensor"
+    mark: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,7 @@ class Trained:
     """A network that was trained, its name among all that ever were, and its validation curve by epoch.
 
     `best`: the same network as it stood after `epoch` epochs, the best by early stopping, where that was asked for.
+    `mark`: as a `Subject` has it.
     """
 
     module: "nn.Module"
@@ -87,6 +90,7 @@ class Trained:
     curve: Mapping[str, Sequence[float]] = field(default_factory=dict)
     epoch: int = 0
     best: "Trained | None" = None
+    mark: Any = None
 
     @property
     def stopped_early(self) -> "Trained":
@@ -111,6 +115,7 @@ class Piece:
     examples: "Tensor"
     validation: "Split"
     subjects: "Sequence[Subject]" = ()
+    mark: Any = None
 
     @property
     def steps(self) -> int:

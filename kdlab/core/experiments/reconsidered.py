@@ -10,6 +10,7 @@ from kdlab.core.experiments.charts import lines, series
 from kdlab.core.experiments.consulting import MOST, Consulted
 from kdlab.core.experiments.report import Rescored
 from kdlab.core.metrics import count_pairs
+from kdlab.core.specialists.combining import DIRECTIONS
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.experiment import Exam
@@ -22,8 +23,8 @@ PICTURED = 30  # test images of each kind to pick from: mended, spoilt, wrong bo
 def kept(exam: "Exam", found: Consulted) -> dict[str, NDArray[Any]]:
     """Return what `rescore` and the page's other panels work on.
 
-    Logits are float16, those of a specialist with its dustbin last; `pictures` are uint8 images of the test examples
-    `pictured`; `seconds` of an answer by n, where it was timed.
+    `pictures` are uint8 images of the test examples `pictured`, of which all logits are, those of a specialist with its
+    dustbin last; `seconds` of an answer by n, where it was timed in the direction that was chosen (`way`: it, and n).
     """
     before, after = (found.answers[way] == exam.labels for way in ((0, 0), found.way))
     kinds = (~before & after, before & ~after, ~before & ~after, before & after)
@@ -33,8 +34,8 @@ def kept(exam: "Exam", found: Consulted) -> dict[str, NDArray[Any]]:
         "labels": exam.labels.astype(np.int32), "answers": found.answers.astype(np.int16), "asked": found.asked,
         "multiply_adds": found.costs, "pictured": pictured, "pictures": exam.images[pictured],
         "seconds": np.array([exam.chosen["latency"].get(str(n), np.nan) for n in range(MOST + 1)]),
-        "generalist": exam.logits["generalist"].astype(np.float16),
-        **{f"specialist/{at}": one.astype(np.float16) for at, one in enumerate(found.said)},
+        "way": np.array(found.way), "generalist": exam.logits["generalist"][pictured],
+        **{f"specialist/{at}": one[pictured] for at, one in enumerate(found.said)},
         **exam.noted,
     }  # fmt: skip
 
@@ -49,15 +50,17 @@ def rescore(arrays: Mapping[str, NDArray[Any]], direction: int, n: int) -> Resco
         ("errors", f"{now.sum():,} (generalist {was.sum():,})"),
         ("mended and spoilt", f"{(was & ~now).sum():,} and {(~was & now).sum():,} images"),
         ("specialists asked, on average", f"{asked[n].sum():.2f} of {asked.shape[1]}"),
-        ("multiply-adds of an answer", f"{costs[n]:.3g} million (generalist {costs[0]:.3g})"),
+        ("million multiply-adds", f"{costs[n]:.3g} (generalist {costs[0]:.3g})"),
     ]
-    if np.isfinite(seconds[n]):
-        tiles.append(("time of an answer", f"{seconds[n]:.2g} ms (generalist {seconds[0]:.2g})"))
+    chosen, best = arrays["way"]
+    if np.isfinite(seconds[n]) and direction == chosen:
+        tiles.append(("milliseconds", f"{seconds[n]:.2g} (generalist {seconds[0]:.2g})"))
+    tiles.append(("chosen by validation", f"n = {best}, {list(DIRECTIONS.values())[chosen]}"))
     counts = [count_pairs(labels, one, len(classes)).tolist() for one in (before, after)]
     known = arrays["members"].sum(0)[labels]
-    levels = np.unique(known)
+    levels = np.unique(known[~was])  # of the others no share can be told
     right = [np.array([(~wrong)[known == level].mean() for level in levels]) for wrong in (was, now)]
-    gains = 100 * (right[1] / np.maximum(right[0], 1e-12) - 1)
+    gains = 100 * (right[1] / right[0] - 1)
     about = {"kind": "confusion", "classes": classes}
     charts = [
         {**about, "title": "Generalist alone", "counts": counts[0]},

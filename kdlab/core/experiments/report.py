@@ -61,7 +61,8 @@ class Summary:
     """Rows, claims and charts of an experiment, and `arrays` that a page scores anew when its sliders move.
 
     A chart is {"kind": "lines", "title", "x", "y", "log", "series": [{"name", "x", "y", "deviation", "role"}]} or
-    {"kind": "map", "title", "x", "y", "x_values", "y_values", "z"}, the axes' titles being "x" and "y".
+    {"kind": "map", "title", "x", "y", "x_values", "y_values", "z"}, the axes' titles being "x" and "y", or
+    {"kind": "confusion", "title", "classes", "counts"}, with true classes in rows, and "minus" for a difference.
     """
 
     rows: Sequence[Row]

@@ -87,16 +87,22 @@ class Specialists(Experiment):
         """Train the generalist, its specialists, and what they are compared with; choose n on validation images."""
         from kdlab.core.experiments.store import digest
 
-        data = study.data
+        data, labels = study.data, study.data.train.labels.cpu().numpy()
         text = self.subsets.strip()
         # In their own order, as pages count them.
         named = [tuple(sorted(one)) for one in read_subsets(text, data.classes)] if text else None
+        if named:
+            check_subsets(named, data.classes, labels)
+        elif missing := [name for at, name in enumerate(data.classes) if not (labels == at).any()]:
+            raise InputError(
+                f"There is no training image of {missing[0]!r}, which a specialist might be found for: add images, or "
+                f"name the specialists' classes (subsets)."
+            )
         pupil = Pupil(self.network, 1000 * seed)
         (generalist,) = yield from study.learn(f"generalist, seed {seed}", [pupil], self._course(self.epochs, seed))
         said = study.logits(generalist)
         alike = SIMILARITIES[self.similarity](said, data.validation.labels.cpu().numpy())
         subsets = named or find_subsets(alike, self.count, self.size, self.clustering)
-        check_subsets(subsets, data.classes, data.train.labels.cpu().numpy())
         order, joints = tree(alike)
         noted = {
             "classes": np.array(data.classes), "similarity": alike.astype(np.float32), "order": order, "tree": joints,
@@ -110,12 +116,13 @@ class Specialists(Experiment):
         name = digest(["consulted", generalist.name, *(one.name for one in specialists), "n by validation"])
         together = consultation(generalist, specialists, subsets, n, direction, name)
         rivals = yield from self._rivals(study, seed, generalist, len(subsets))
-        students = yield from self._students(study, seed, generalist, together, rivals["ensemble"], len(subsets))
-        timed = {
+        students = yield from self._students(study, seed, generalist, together, rivals, len(subsets))
+        timed = {"0": generalist} | {
             str(first): consultation(generalist, specialists, subsets, first, direction, "timed")
-            for first in sorted({0, 1, 2, n})
+            for first in sorted({1, 2, n})
         }
-        latency = {first: seconds / TIMED for first, seconds in study.latency(timed, TIMED).items()}
+        images = min(TIMED, len(data.validation))
+        latency = {first: seconds / images for first, seconds in study.latency(timed, images).items()}
         special = {f"specialist {at}": one for at, one in enumerate(specialists)}
         chosen = {"subsets": write_subsets(subsets, data.classes), "n": n, "direction": direction, "latency": latency}
         return Finished({"generalist": generalist, **special, **rivals, **students}, chosen, noted)
@@ -144,6 +151,7 @@ class Specialists(Experiment):
                 Subject(
                     digest(["specialist", generalist.name, how]), relabelled(study.data, subset),
                     Specialist(generalist.module, subset, len(study.data.classes)), half_special(labels, subset, seed),
+                    [int(one) for one in subset],
                 )
             )  # fmt: skip
         pupils = [Pupil(self.network, 1000 * seed, name=f"specialist {at + 1}") for at in range(len(subjects))]
@@ -188,14 +196,16 @@ class Specialists(Experiment):
         return {"trained on": trained_on, "longer": longer, "ensemble": committee(members)}
 
     def _students(
-        self, study: "Study", seed: int, generalist: Trained, together: Trained, ensemble: Trained, count: int
-    ) -> Generator[Event, None, dict[str, Trained]]:
+        self, study: "Study", seed: int, generalist: Trained, together: Trained, rivals: Mapping[str, Trained],
+        count: int,
+    ) -> Generator[Event, None, dict[str, Trained]]:  # fmt: skip
         """Students of each teacher, from the same first weights; that of the generalist alone learns for longer."""
         students, later = {}, count * self.specialist_epochs
         for name, guide, epochs in (
             ("student", together, self.student_epochs),
             ("student of generalist", generalist, self.student_epochs + later),
-            ("student of ensemble", ensemble, self.student_epochs),
+            ("student of trained on", rivals["trained on"], self.student_epochs),
+            ("student of ensemble", rivals["ensemble"], self.student_epochs),
         ):
             pupil = Pupil(self.network, 1000 * seed + 999, "hinton", {"temperature": self.temperature})
             (students[name],) = yield from study.learn(
@@ -205,7 +215,18 @@ class Specialists(Experiment):
 
     def sum_up(self, exams: Sequence[Exam]) -> Summary:
         """Return errors, costs, the gain by how many specialists know the true class, and the way back's verdicts."""
-        return sum_up(exams)
+        return sum_up(exams, self._budgets(exams))
+
+    def _budgets(self, exams: Sequence[Exam]) -> str:
+        """Say for how many epochs each was trained."""
+        count = sum(name.startswith("specialist ") for name in exams[0].logits)
+        first, last, later = self.epochs, self.student_epochs, count * self.specialist_epochs
+        each = self._course((first + later) / (count + 1), 0).epochs
+        return (
+            f"Epochs, over as many images as there are: generalist {first}, {count} specialists {later} together, "
+            f"their student {last}; (a) {first + later + last}; (b) {first} and {later + last}; (c) {count + 1} times "
+            f"{each} and {last}; (d) {first + later} and {last}. What the teachers' answers cost comes on top."
+        )
 
     @classmethod
     def choices(cls, arrays: Mapping[str, NDArray[Any]]) -> list[str]:

@@ -63,10 +63,12 @@ class Study:
         if piece.name in self._finished:  # a teacher that seeds share
             return self._finished[piece.name]
         kept, cost = self.store.read(piece.name), self._costs.get(piece.name, 0.0)
+        if kept and kept[1].get("mark", piece.mark) != piece.mark:
+            kept = None
         yield Began(label, kept is not None)
         if kept is None:
             weights, record = yield from give(piece, modules, self.materials, self.done, cost)
-            self.store.write(piece.name, weights, record)
+            self.store.write(piece.name, weights, record | {"mark": piece.mark})
         else:
             weights, record = kept
         self.done += cost
@@ -107,7 +109,9 @@ class Study:
             "versions": [version("kdlab"), str(torch.__version__), self.place.type],
         }
         several = subjects if len(subjects) > 1 else ()
-        piece = Piece(label, digest(about), pupils, course, guide, split, examples, data.validation, several)
+        marks = [subject.mark for subject in subjects] + ([guide.mark] if guide else [])
+        marks = [mark for mark in marks if mark is not None]
+        piece = Piece(label, digest(about), pupils, course, guide, split, examples, data.validation, several, marks)
         return piece, modules
 
     def _wrap(

@@ -45,10 +45,13 @@ def check_subsets(
 ) -> None:
     """Raise InputError for a subset without a class, with all classes, with one twice, or with one without data.
 
+    Neither may two subsets be the same.
+
     `labels`, int64 (examples,): those of the training images, of which each class of a subset needs one.
     """
     if not subsets:
         raise InputError("There is no specialist: name the classes of at least one, such as cat, dog.")
+    seen: dict[frozenset[int], int] = {}
     there = None if labels is None else set(np.unique(labels).tolist())
     for at, subset in enumerate(subsets, 1):
         if not subset:
@@ -67,6 +70,8 @@ def check_subsets(
                 f"Specialist {at} has the class {classes[missing[0]]!r}, of which there is no training image: "
                 f"take the class out, or add images."
             )
+        if (same := seen.setdefault(frozenset(subset), at)) != at:
+            raise InputError(f"Specialists {same} and {at} have the same classes: change or remove one of them.")
 
 
 def membership(subsets: Sequence[Sequence[int]], classes: int) -> NDArray[np.bool_]:

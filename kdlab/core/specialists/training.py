@@ -20,13 +20,17 @@ DUSTBIN = "dustbin"
 class Specialist(Headed):
     """A generalist's network whose classes outside of `subset` are one, the dustbin: the sum of their probabilities.
 
-    It begins as the generalist in all that it says of its classes. (The paper's dustbin is one class with weights of
+    It begins as the generalist in all that it says of its classes. Raises InputError for a network that does not end
+    with a linear layer. (The paper's dustbin is one class with weights of
     its own, which saves the softmax over 15,000; of few classes it costs more than that: it must tell all that is not
     special from what is with one linear unit.)
     """
 
     def __init__(self, network: nn.Module, subset: Sequence[int], classes: int) -> None:
         super().__init__(deepcopy(network))
+        last = self._last()
+        if last is None or last.bias is None or last.out_features != classes:
+            raise InputError("Specialists need a network that ends with a linear layer for the classes, with a bias.")
         self.subset = list(subset)
         self.others = [at for at in range(classes) if at not in self.subset]
 
@@ -38,10 +42,15 @@ class Specialist(Headed):
     def raised(self, amount: float) -> "Specialist":
         """Return a copy with the dustbin's logit raised by `amount`: each of its classes' is."""
         copy = deepcopy(self)
-        last = [part for part in copy.modules() if isinstance(part, nn.Linear)][-1]
+        last = copy._last()
+        assert last is not None
         with torch.no_grad():
             last.bias[self.others] += amount
         return copy
+
+    def _last(self) -> nn.Linear | None:
+        linear = [part for part in self.network.modules() if isinstance(part, nn.Linear)]
+        return linear[-1] if linear else None
 
 
 def relabelled(data: Dataset, subset: Sequence[int]) -> Dataset:

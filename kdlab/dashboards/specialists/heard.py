@@ -36,9 +36,9 @@ class Heard:
         """Return what a result's arrays hold of its pictures."""
         shown = arrays["pictured"]
         subsets = [np.flatnonzero(row).tolist() for row in arrays["members"]]
-        said = [arrays[f"specialist/{at}"][shown].astype(np.float32) for at in range(len(subsets))]
+        said = [arrays[f"specialist/{at}"] for at in range(len(subsets))]
         classes = [str(one) for one in arrays["classes"]]
-        return cls(classes, arrays["labels"][shown], arrays["generalist"][shown].astype(np.float32), said, subsets)
+        return cls(classes, arrays["labels"][shown], arrays["generalist"], said, subsets)
 
     def together(self, at: slice, n: int, choice: str) -> NDArray[np.float64]:
         """Return the probabilities that all together give, (pictures, classes); `choice`: a direction's label."""
