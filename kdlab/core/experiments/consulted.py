@@ -65,7 +65,8 @@ def sum_up(exams: "Sequence[Exam]", budgets: str) -> Summary:
     right = {name: 1 - wrong[name].mean(1) for name in ("generalist", "together")}
     gains = 100 * (right["together"] / np.maximum(right["generalist"], 1e-12) - 1)
     mendable = [float(one.mendable.sum()) for one in found]
-    rows.append(Row("of the generalist's, true and answered class with one specialist", mendable))
+    mostly = "of the generalist's, true and answered class with one specialist: the most to be mended by it"
+    rows.append(Row(mostly, mendable, detail=True))
     rows.append(Row("more right with specialists", gains, "%, relative", {PAPER: 4.4}, 2))
     rows += _by_known(found, wrong)
     rows += _costs(exams, found)
@@ -109,7 +110,7 @@ def _costs(exams: "Sequence[Exam]", found: Sequence[Consulted]) -> list[Row]:
     ratios = [ours / its for ours, its in zip(spent, alone, strict=True)]
     ensemble = [exam.sizes["ensemble"]["multiply_adds"] / 1e6 for exam in exams]
     return [
-        Row("specialists asked for an image", asked, f"of {found[0].asked.shape[1]}", place=2),
+        Row("specialists asked for an image", asked, f"of {found[0].asked.shape[1]}", place=2, detail=True),
         Row("generalist: multiply-adds of networks", [one.costs[0] for one in found], "million", place=3),
         Row(
             "generalist and specialists: multiply-adds of networks",

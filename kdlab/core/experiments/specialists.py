@@ -47,8 +47,8 @@ class Specialists(Experiment):
     the generalist's first n classes, and the answer is the distribution that is nearest to what all of them say.
 
     Then the step that the paper leaves open: generalist and specialists are distilled into one network of the
-    generalist's size, beside three others for which as many images were learnt from in all: the generalist trained
-    longer, a student of the generalist alone, and a student of a plain ensemble of as many networks.
+    generalist's size, beside others for which as many images were learnt from in all: the generalist trained longer, a
+    student of the generalist alone, one of a plain ensemble of as many networks, and one of the generalist trained on.
     """
 
     dataset: str = "cifar10"
