@@ -47,15 +47,17 @@ def rescore(arrays: Mapping[str, NDArray[Any]], direction: int, n: int) -> Resco
     was, now = before != labels, after != labels
     seconds, costs, asked = 1e3 * arrays["seconds"], arrays["multiply_adds"], arrays["asked"]
     tiles = [
-        ("errors", f"{now.sum():,} (generalist {was.sum():,})"),
-        ("mended and spoilt", f"{(was & ~now).sum():,} and {(~was & now).sum():,} images"),
-        ("specialists asked, on average", f"{asked[n].sum():.2f} of {asked.shape[1]}"),
-        ("million multiply-adds", f"{costs[n]:.3g} (generalist {costs[0]:.3g})"),
+        ("errors, alone → with them", f"{was.sum():,} → {now.sum():,}"),
+        ("images mended, spoilt", f"{(was & ~now).sum():,}, {(~was & now).sum():,}"),
+        ("specialists asked", f"{asked[n].sum():.2f} of {asked.shape[1]}"),
+        ("million multiply-adds", f"{costs[0]:.3g} → {costs[n]:.3g}"),
     ]
     chosen, best = arrays["way"]
     if np.isfinite(seconds[n]) and direction == chosen:
-        tiles.append(("milliseconds", f"{seconds[n]:.2g} (generalist {seconds[0]:.2g})"))
-    tiles.append(("chosen by validation", f"n = {best}, {list(DIRECTIONS.values())[chosen]}"))
+        tiles.append(("milliseconds", f"{seconds[0]:.2g} → {seconds[n]:.2g}"))
+    tiles.append(
+        ("chosen by validation", f"n = {best}, {list(DIRECTIONS.values())[chosen].removesuffix(', as in the paper')}")
+    )
     counts = [count_pairs(labels, one, len(classes)).tolist() for one in (before, after)]
     known = arrays["members"].sum(0)[labels]
     levels = np.unique(known[~was])  # of the others no share can be told
