@@ -1,5 +1,6 @@
 """Specialists begin as the generalist, learn half special and half random images, and are corrected for it."""
 
+import json
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -161,6 +162,16 @@ def test_a_consultation_is_route_and_combination(data: Dataset, generalist: Trai
             found = predict(consultation(generalist, networks, subsets, n, direction, "some").module, data.validation)
             expected = combine(first, said, subsets, route(first, subsets, n), direction)
             np.testing.assert_allclose(found.exp(), np.exp(expected), atol=1e-6)
+
+
+def test_what_learnt_from_other_subsets_is_not_taken_for_the_same(generalist: Trained) -> None:
+    """Neither n nor the direction tells: a student's teacher is marked with its subsets too."""
+    marks = []
+    for subset in (SUBSET, (1, 7, 4)):
+        special = Trained(Specialist(generalist.module, subset, 10), "found")
+        marks.append(consultation(generalist, [special], [subset], 1, "forward", "consulted").mark)
+    assert marks[0] != marks[1]
+    assert json.loads(json.dumps(marks)) == marks
 
 
 def test_specialists_are_asked_for_the_first_classes_of_the_generalist() -> None:

@@ -92,4 +92,4 @@ def consultation(
             together = combine(logits, said, subsets, asked, direction)
             return torch.from_numpy(together).to(first)
 
-    return Trained(Consultation().eval(), name, mark=[n, direction])
+    return Trained(Consultation().eval(), name, mark=[n, direction, [list(subset) for subset in subsets]])
