@@ -18,10 +18,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
-__all__ = ["Happened", "Message", "Runner", "State", "Status"]
+__all__ = ["ENDS", "Happened", "Message", "Runner", "State", "Status"]
 
-State = Literal["idle", "starting", "running", "paused", "stopped", "done", "failed"]
-ENDS = ("stopped", "done", "failed")
+State = Literal["idle", "queued", "starting", "running", "paused", "stopped", "done", "failed", "interrupted"]
+ENDS = ("stopped", "done", "failed", "interrupted")
 # Seconds without a run after which a worker gives its memory back; the next start makes a new one.
 IDLE = 600.0
 # How often a waiting thread of GNU OpenMP, which computes for torch on Linux, looks for work before it gives its core

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kdlab.core.progress import Progress
 from kdlab.core.spec import Spec
 
-__all__ = ["Done", "Event", "KnobsTurned", "Opened", "Phase", "Probe", "Progress", "Step"]
+__all__ = ["Done", "Event", "KnobsTurned", "Opened", "Phase", "Probe", "Progress", "Saved", "Step"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,4 +75,15 @@ class Done:
     result: Mapping[str, Any]
 
 
-Event = Progress | Opened | Phase | Step | Probe | KnobsTurned | Done
+@dataclass(frozen=True, slots=True, eq=False)
+class Saved:
+    """What is worth keeping of a run: contents of files by name.
+
+    `final`: the finished run's; otherwise a checkpoint that the run can go on from.
+    """
+
+    files: Mapping[str, bytes]
+    final: bool
+
+
+Event = Progress | Opened | Phase | Step | Probe | KnobsTurned | Done | Saved
