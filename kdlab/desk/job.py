@@ -16,9 +16,9 @@ Files = Mapping[str, bytes]
 class Job:
     """Something to run: `target`, a generator function as "module:name", is called with `arguments` by a worker.
 
-    `record`: the class, as "module:name", that takes in the events. `unit`: the type of event that is one step. `page`:
-    the notebook's stem that shows such a run. `asks`: what limits look at, such as the data set and the epochs. `about`:
-    the spec or settings as plain JSON.
+    `record`: the class, as "module:name", that takes in the events. `unit`: the type of event that is one step.
+    `page`: the notebook's stem that shows such a run. `asks`: what limits look at, such as the data set and the epochs.
+    `about`: the spec or settings as plain JSON.
     """
 
     kind: str
