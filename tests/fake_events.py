@@ -1,10 +1,11 @@
 """Generators that stand in for a training run, importable by name in the worker."""
 
+import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -76,3 +77,42 @@ def unpicklable() -> Events:
 def exiting() -> Events:
     yield Unit(os.getpid())
     os._exit(3)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Files to keep."""
+
+    files: Mapping[str, bytes]
+    final: bool
+
+
+class Tally:
+    """What a desk records of such a run: the values of its units."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def append(self, event: Any) -> None:
+        self.values.append(event.value)
+
+    def files(self) -> dict[str, bytes]:
+        return {"values.json": json.dumps(self.values).encode()} if self.values else {}
+
+    @classmethod
+    def of(cls, files: Mapping[str, bytes]) -> Self:
+        tally = cls()
+        tally.values = json.loads(files["values.json"])
+        return tally
+
+    def summary(self) -> dict[str, Any]:
+        return {"units": len(self.values)}
+
+
+def saving(total: int, checkpoint: Mapping[str, bytes] | None = None) -> Generator[Unit | Saved, Any, None]:
+    """Counts, keeps how far it came, and goes on from there."""
+    begun = int(checkpoint["at.txt"]) if checkpoint else 0
+    for number in range(begun + 1, total + 1):
+        yield Unit(number)
+        yield Saved({"at.txt": str(number).encode()}, final=False)
+    yield Saved({"values.json": b'["finished"]'}, final=True)

@@ -1,12 +1,13 @@
 """What a desk is asked to run, who runs it, and what a page hears when it finds a run again."""
 
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kdlab.runner import Message
 
-__all__ = ["Attached", "Engine", "Files", "Job", "Record"]
+__all__ = ["Attached", "Engine", "Files", "Hearing", "Job", "Notice", "Record", "begin"]
 
 # Contents of files by name.
 Files = Mapping[str, bytes]
@@ -63,6 +64,17 @@ class Attached:
     mine: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a page must say of its run, which goes on all the same."""
+
+    text: str
+
+
+# What a page hears of its run.
+Hearing = Message | Attached | Notice
+
+
 class Engine(Protocol):
     """Runs jobs in processes of their own; `slots` at once."""
 
@@ -83,3 +95,9 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """End all runs and their processes."""
+
+
+def begin(target: str, arguments: tuple[Any, ...], checkpoint: Files | None) -> Any:
+    """Return the generator that a worker runs: the target's, from the start or from a checkpoint."""
+    function = pkgutil.resolve_name(target)
+    return function(*arguments, checkpoint=checkpoint) if checkpoint else function(*arguments)

@@ -1,0 +1,72 @@
+"""The desk of a web server: a process beside it, which has the runs of all pages."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import click
+
+from kdlab.desk.service import main
+from kdlab.registry import InputError
+
+__all__ = ["desk"]
+
+PATIENCE = 120.0  # seconds that a desk may take to begin, or to end
+context = multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def desk(public: bool, scheduler: str | None, limits: Path | None) -> Iterator[None]:
+    """Have a desk for the kernels that are started meanwhile; one that dies is started again at the same address.
+
+    Raises InputError when it cannot begin.
+    """
+    ending = threading.Event()
+    process = _begin(public, scheduler, limits)
+
+    def guard() -> None:
+        nonlocal process
+        while not ending.is_set():
+            process.join()
+            if not ending.is_set():
+                click.echo("The desk ended unexpectedly; it is started again.", err=True)
+                process = _begin(public, scheduler, limits)
+
+    keeper = threading.Thread(target=guard, name="kdlab-desk-guard", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        process.terminate()
+        process.join(PATIENCE)
+        keeper.join(PATIENCE)
+        del os.environ["KDLAB_DESK"]
+
+
+def _begin(public: bool, scheduler: str | None, limits: Path | None) -> BaseProcess:
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_be, args=(public, scheduler, limits, theirs), name="kdlab-desk")
+    process.start()
+    theirs.close()
+    try:
+        answer = ours.recv() if ours.poll(PATIENCE) else InputError("kdlab's desk did not begin in time: start again.")
+    except EOFError:
+        answer = InputError("kdlab's desk could not begin: what it printed says why.")
+    if isinstance(answer, InputError):
+        process.kill()
+        process.join()
+        raise answer
+    os.environ["KDLAB_DESK"] = answer
+    return process
+
+
+def _be(public: bool, scheduler: str | None, limits: Path | None, out: "multiprocessing.connection.Connection") -> None:
+    try:
+        main(public, scheduler, limits, out)
+    except InputError as error:
+        out.send(error)

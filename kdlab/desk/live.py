@@ -1,0 +1,128 @@
+"""A run that is queued or going on, or has ended while somebody still looks at it."""
+
+import copy
+import pkgutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kdlab.desk.job import Attached, Files, Hearing, Job, Record
+from kdlab.runner import ENDS, Happened, Status
+
+if TYPE_CHECKING:
+    from kdlab.desk.store import Row
+
+__all__ = ["LiveRun", "in_turn", "queued"]
+
+Receive = Callable[[Hearing], None]
+
+
+# What takes in a run's events, by its kind; every other kind is an experiment's key.
+RECORDS = {"distil": "kdlab.core.history:History"}
+EXPERIMENT = "kdlab.dashboards.experiments.live:Live"
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Who looks at a run; `mine`: it is the one whose run it is."""
+
+    receive: Receive
+    mine: bool
+
+
+@dataclass(slots=True, eq=False)
+class LiveRun:
+    """What a desk knows of a run; `stopped_because`: why the desk itself ends it, if it does.
+
+    `checkpoint`: what it goes on from. `working` and `held`: seconds that it trained and that it was paused, up to
+    `since`.
+    """
+
+    run: str
+    job: Job
+    visitor: str
+    record: Record
+    checkpoint: Files | None = None
+    paused: bool = False
+    status: Status = field(default_factory=lambda: Status("queued"))
+    watchers: dict[int, "Watcher"] = field(default_factory=dict)
+    kept: bool = False
+    stopped_because: str = ""
+    working: float = 0.0
+    held: float = 0.0
+    since: float = 0.0
+
+    @classmethod
+    def of(cls, run: str, job: Job, visitor: str) -> "LiveRun":
+        """Return a run that has just been asked for."""
+        return cls(run, job, visitor, pkgutil.resolve_name(job.record)())
+
+    @classmethod
+    def kept_as(cls, row: "Row", files: Files | None) -> "LiveRun":
+        """Return a run that has ended, as the store has it; raises InputError when its files are damaged."""
+        name = RECORDS.get(row.kind, EXPERIMENT)
+        kind = pkgutil.resolve_name(name)
+        job = Job(row.kind, "", (), name, object, row.label, row.page, about=row.about)
+        record = kind.of(files) if files else kind()
+        status = Status(row.state, "Kept", row.message)
+        return cls(row.run, job, row.visitor, record, status=status, kept=True, working=row.seconds or 0.0)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self.status.state in ENDS
+
+    def watch(self, key: int, receive: Receive, visitor: str) -> None:
+        """Tell `receive` what happened so far, and from now on all that happens."""
+        self.watchers[key] = Watcher(receive, visitor == self.visitor)
+        self.introduce(self.watchers[key])
+        receive(self.status)
+
+    def introduce(self, watcher: "Watcher") -> None:
+        """Tell a watcher what happened so far."""
+        # A copy, because what is appended here is appended there too.
+        record = copy.deepcopy(self.record)
+        watcher.receive(Attached(self.run, record, self.job.kind, self.job.about, watcher.mine))
+
+    def tell(self, message: Hearing) -> None:
+        """Record a message and pass it on to all who watch."""
+        if isinstance(message, Happened):
+            self.record.append(message.event)
+        elif isinstance(message, Status):
+            self.count()
+            self.status = message
+        for watcher in list(self.watchers.values()):
+            watcher.receive(message)
+
+    def count(self) -> None:
+        """Add the time since the last call to what the run has used."""
+        now = time.monotonic()
+        if self.status.state == "running":
+            self.working += now - self.since
+        elif self.status.state == "paused":
+            self.held += now - self.since
+        self.since = now
+
+
+def in_turn(waiting: Sequence[LiveRun], busy: Sequence[LiveRun], served: Sequence[str]) -> list[LiveRun]:
+    """Return those that wait in the order of their turns: everybody's first run comes before anybody's second.
+
+    `busy`: runs that go on, which count as their visitors' first. `served`: visitors who had a turn, the latest last,
+    and who therefore come after the others.
+    """
+    rounds: dict[str, int] = {}
+    for live in busy:
+        rounds[live.visitor] = rounds.get(live.visitor, 0) + 1
+    turns: list[tuple[int, int, int, LiveRun]] = []
+    for place, live in enumerate(waiting):
+        rounds[live.visitor] = turn = rounds.get(live.visitor, 0) + 1
+        last = served.index(live.visitor) if live.visitor in served else -1
+        turns.append((turn, last, place, live))
+    return [live for *_, live in sorted(turns, key=lambda turn: turn[:3])]
+
+
+def queued(before: int) -> Status:
+    """Say how many turns come before one's own."""
+    place = {0: "yours is the next as soon as a worker is free", 1: "one run is before yours"}
+    return Status("queued", message=f"In the queue: {place.get(before, f'{before} runs are before yours')}.")

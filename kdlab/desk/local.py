@@ -1,0 +1,66 @@
+"""Runs in worker processes of this machine, as one person needs them: no Dask, no cluster."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kdlab.desk.job import Files, Job
+from kdlab.runner import ENDS, Message, Runner, Status
+
+__all__ = ["LocalEngine"]
+
+SLOTS = 2
+
+
+class LocalEngine:
+    """Two runs at once, each in a process of its own, which stays for the next run with what it imported."""
+
+    slots = SLOTS
+
+    def __init__(self) -> None:
+        self._idle: list[_Worker] = []
+        self._working: dict[str, _Worker] = {}
+
+    def start(
+        self, run: str, job: Job, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
+    ) -> None:
+        """Begin a run, if possible where one of its kind was before."""
+        worker = next((one for one in self._idle if one.unit is job.unit), None)
+        if worker is not None:
+            self._idle.remove(worker)
+        else:
+            if len(self._idle) + len(self._working) >= SLOTS:
+                self._idle.pop(0).runner.close()
+            worker = _Worker(job.unit)
+        self._working[run] = worker
+
+        def hear(message: Message) -> None:
+            if isinstance(message, Status) and message.state in ENDS and (freed := self._working.pop(run, None)):
+                self._idle.append(freed)
+            receive(message)
+
+        worker.receive = hear
+        worker.runner.start(job.target, job.arguments, checkpoint, paused=paused)
+
+    def tell(self, run: str, command: str, value: Any = None) -> None:
+        """Send a command to a run."""
+        if worker := self._working.get(run):
+            if command == "turn":
+                worker.runner.send(value)
+            else:
+                getattr(worker.runner, command)()
+
+    def close(self) -> None:
+        """End the processes."""
+        for worker in [*self._idle, *self._working.values()]:
+            worker.runner.close()
+        self._idle.clear()
+        self._working.clear()
+
+
+class _Worker:
+    """A process, and whoever hears of the run in it."""
+
+    def __init__(self, unit: type) -> None:
+        self.unit = unit
+        self.receive: Callable[[Message], None] = lambda _: None
+        self.runner = Runner("kdlab.desk.job:begin", lambda message: self.receive(message), unit=unit)

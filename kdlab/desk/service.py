@@ -1,0 +1,145 @@
+"""A desk in a process of its own, and the way to it for the kernels of pages.
+
+The way is a socket of this machine behind a key, so that only processes which were given the address reach it.
+"""
+
+import logging
+import multiprocessing
+import os
+import queue
+import secrets
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+from functools import partial
+from multiprocessing.connection import Connection, Listener, wait
+from pathlib import Path
+from typing import Any
+
+from kdlab.desk.desk import Desk
+from kdlab.desk.job import Hearing
+from kdlab.registry import InputError
+
+__all__ = ["main", "serve"]
+
+ASKED = ("submit", "rows", "files", "delete", "tell", "unwatch")  # what a page may call, besides `watch`
+MOST_AT_ONCE = 500  # messages in one packet
+log = logging.getLogger("kdlab")
+
+
+def serve(desk: Desk, address: str, announce: Callable[[str], None], until: threading.Event) -> None:
+    """Let pages reach a desk until the event; `announce` gets the address to give to `RemoteDesk`.
+
+    `address`: one that was announced before, to be found there again, or "" for a new one.
+    """
+    place, _, key = address.rpartition("#")
+    if place:
+        with suppress(OSError):  # what a desk that was killed left there
+            Path(place).unlink()
+    key = key or secrets.token_hex(16)
+    with Listener(place or None, authkey=bytes.fromhex(key), backlog=128) as listener:
+        threading.Thread(target=_accept, args=(listener, desk, until), name="kdlab-door", daemon=True).start()
+        announce(f"{listener.address}#{key}")
+        until.wait()
+
+
+def _accept(listener: Listener, desk: Desk, until: threading.Event) -> None:
+    while not until.is_set():
+        try:
+            pipe = listener.accept()
+        except Exception as error:  # whoever knocks without the key, or hangs up while knocking
+            if not until.is_set():
+                log.warning("a connection to the desk was refused: %s", error)
+            continue
+        threading.Thread(target=_attend, args=(pipe, desk), name="kdlab-guest", daemon=True).start()
+
+
+def _attend(pipe: Connection, desk: Desk) -> None:
+    """Answer one page until it hangs up; what it watches is told it in packets, by a thread that may wait for it."""
+    news: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
+    poster = threading.Thread(target=_post, args=(pipe, news), name="kdlab-post", daemon=True)
+    poster.start()
+    watched: dict[int, str] = {}
+    try:
+        while True:
+            number, method, arguments = pipe.recv()
+            if method == "leave":
+                break
+            try:
+                if method == "watch":
+                    run, visitor, name = arguments
+                    answer: Any = desk.watch(run, partial(_write, news, name), visitor)
+                    watched[answer] = run
+                elif method in ASKED:
+                    answer = getattr(desk, method)(*arguments)
+                else:
+                    raise InputError(f"A desk does not know {method!r}.")
+            except InputError as error:
+                answer = error
+            except Exception as error:
+                log.exception("the desk could not answer")
+                answer = InputError(f"kdlab's desk could not do this ({type(error).__name__}): its log says why.")
+            if number is not None:
+                news.put((number, answer))
+    except (EOFError, OSError):
+        pass
+    finally:
+        for key, run in watched.items():
+            desk.unwatch(run, key)
+        news.put(None)
+        poster.join()
+        pipe.close()
+
+
+def _write(news: "queue.SimpleQueue[tuple[Any, ...] | None]", name: int, message: Hearing) -> None:
+    news.put((name, message))
+
+
+def _post(pipe: Connection, news: "queue.SimpleQueue[tuple[Any, ...] | None]") -> None:
+    while (first := news.get()) is not None:
+        packet = [first]
+        while len(packet) < MOST_AT_ONCE and not news.empty():
+            if (more := news.get()) is None:
+                return
+            packet.append(more)
+        try:
+            pipe.send(packet)
+        except OSError:
+            return
+
+
+def _await_end(sentinel: int, until: threading.Event) -> None:
+    wait([sentinel])
+    until.set()
+
+
+def main(public: bool = False, scheduler: str | None = None, file: Path | None = None, out: Any = None) -> None:
+    """Be a desk until SIGTERM, or until the process that started this one is gone; `out`, a pipe, gets the address.
+
+    `KDLAB_DESK` is the address, where it is set. `scheduler`: Dask's; `file`: the operator's limits. Raises InputError.
+    """
+    from kdlab.desk.limits import Limits
+    from kdlab.desk.session import open_store
+
+    until = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: until.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the server, which ends the desk
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_await_end, args=(parent.sentinel, until), name="kdlab-parent", daemon=True).start()
+    limits = Limits.read(file, public)
+    shared = public or scheduler is not None
+    if shared:
+        from kdlab.desk.cluster import ClusterEngine
+
+        engine: Any = ClusterEngine(scheduler, limits.runs_at_once or None, limits.worker_memory_bytes or None)
+    else:
+        from kdlab.desk.local import LocalEngine
+
+        engine = LocalEngine()
+    with closing(Desk(engine, open_store(), limits, shared)) as desk:
+        serve(desk, os.environ.get("KDLAB_DESK", ""), out.send if out else print, until)
+
+
+if __name__ == "__main__":
+    main()

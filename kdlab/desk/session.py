@@ -1,0 +1,126 @@
+"""What a page holds to have a run: it starts one at the desk, or finds one again by its id."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kdlab.desk.job import Hearing, Job
+from kdlab.runner import Status
+
+if TYPE_CHECKING:
+    from kdlab.desk.desk import Desk
+    from kdlab.desk.remote import RemoteDesk
+    from kdlab.desk.store import Store
+
+__all__ = ["Session", "open_store", "the_desk"]
+
+
+def _runs_folder() -> Path:
+    """Return the folder that runs are kept in: `KDLAB_RUNS`, or one among the user's data."""
+    if chosen := os.environ.get("KDLAB_RUNS"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_data_path("kdlab") / "runs"
+
+
+def open_store() -> "Store":
+    """Return the store of runs: files in that folder, rows in a database there or in the one `KDLAB_STORE` names."""
+    from kdlab.desk.store import Store
+
+    return Store(_runs_folder(), os.environ.get("KDLAB_STORE"))
+
+
+@cache
+def the_desk() -> "Desk | RemoteDesk":
+    """Return the desk that `KDLAB_DESK` names, or one in this process where none is named."""
+    if address := os.environ.get("KDLAB_DESK"):
+        from kdlab.desk.remote import RemoteDesk
+
+        return RemoteDesk(address)
+    import atexit
+
+    from kdlab.desk.desk import Desk
+    from kdlab.desk.local import LocalEngine
+
+    desk = Desk(LocalEngine(), open_store())
+    atexit.register(desk.close)
+    return desk
+
+
+class Session:
+    """A page's one run at a time; `receive` gets what is heard of it, on whatever thread.
+
+    `visitor`: who the page's visitor is, where a desk has several. `run`: the id of the run, or "".
+    """
+
+    def __init__(self, receive: Callable[[Hearing], None], desk: "Desk | RemoteDesk | None" = None) -> None:
+        self._receive, self._given = receive, desk
+        self.visitor = ""
+        self.run = ""
+        self._key = -1
+
+    @property
+    def _desk(self) -> "Desk | RemoteDesk":
+        return self._given or the_desk()
+
+    def start(self, job: Job, paused: bool = False) -> None:
+        """Stop what this page runs and begin a new run; raises InputError."""
+        run = self._desk.submit(job, self.visitor, paused)
+        self.stop()
+        self.attach(run)
+
+    def go_on(self, job: Job) -> None:
+        """Go on with this page's run, which has ended, from its last checkpoint; raises InputError."""
+        self._desk.submit(job, self.visitor, run=self.run)
+
+    def attach(self, run: str) -> None:
+        """Show another run from now on; raises InputError when there is none of this id."""
+        self._leave()
+        self.run = run
+        self._key = self._desk.watch(run, partial(self._hear, run), self.visitor)
+
+    def pause(self) -> None:
+        """Ask for no further event until `resume` or `step`."""
+        self._tell("pause")
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._tell("resume")
+
+    def step(self) -> None:
+        """Go on until one more unit has happened, then pause."""
+        self._tell("step")
+
+    def stop(self) -> None:
+        """End the run; what has happened stays."""
+        self._tell("stop")
+
+    def send(self, values: Mapping[str, float]) -> None:
+        """Send values into the run with the next event that is asked for."""
+        self._tell("turn", dict(values))
+
+    def abandon(self) -> None:
+        """Stop the run, hear no more of it, and be idle."""
+        self.stop()
+        self._leave()
+        self._receive(Status("idle"))
+
+    def close(self) -> None:
+        """Hear no more of the run, which goes on."""
+        self._leave()
+
+    def _tell(self, command: str, value: object = None) -> None:
+        if self.run:
+            self._desk.tell(self.run, command, value, self.visitor)
+
+    def _leave(self) -> None:
+        if self._key >= 0:
+            self._desk.unwatch(self.run, self._key)
+        self.run, self._key = "", -1
+
+    def _hear(self, run: str, message: Hearing) -> None:
+        if run == self.run:  # what an earlier run still had to say no longer matters
+            self._receive(message)

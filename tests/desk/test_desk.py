@@ -1,0 +1,263 @@
+"""The desk with real worker processes: turns, watching, finding again, going on, and what it keeps."""
+
+import os
+import queue
+import resource
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_events import Tally, Unit
+
+from kdlab.desk.desk import Desk
+from kdlab.desk.job import Attached, Hearing, Job, Notice
+from kdlab.desk.limits import Limits
+from kdlab.desk.local import LocalEngine
+from kdlab.desk.remote import RemoteDesk
+from kdlab.desk.service import serve
+from kdlab.desk.store import Store
+from kdlab.registry import InputError
+from kdlab.runner import ENDS, Happened, Status
+
+Desks = Callable[..., Desk | RemoteDesk]
+
+
+def job(target: str, *arguments: Any, **asks: Any) -> Job:
+    return Job("tally", f"fake_events:{target}", arguments, "fake_events:Tally", Unit, "A tally", "distil", asks)
+
+
+class Ear:
+    """Hears of one run."""
+
+    def __init__(self) -> None:
+        self.said: list[Hearing] = []
+        self._news: queue.SimpleQueue[Hearing] = queue.SimpleQueue()
+
+    def __call__(self, message: Hearing) -> None:
+        self._news.put(message)
+
+    def until(self, wanted: Callable[[Hearing], Any]) -> Hearing:
+        while True:
+            self.said.append(message := self._news.get(timeout=60))
+            if wanted(message):
+                return message
+
+    def state(self, *states: str) -> Status:
+        found = self.until(lambda message: isinstance(message, Status) and message.state in states)
+        assert isinstance(found, Status)
+        return found
+
+    def values(self) -> list[Any]:
+        return [message.event.value for message in self.said if isinstance(message, Happened)]
+
+
+@pytest.fixture(params=["here", "elsewhere"])
+def desks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desks]:
+    """Return a function that makes a desk, in this process or behind a socket."""
+    made: list[Desk] = []
+    ends: list[threading.Event] = []
+    guests: list[RemoteDesk] = []
+
+    def make(limits: Limits | None = None, shared: bool = False) -> Desk | RemoteDesk:
+        made.append(Desk(LocalEngine(), Store(tmp_path), limits, shared))
+        if request.param == "here":
+            return made[-1]
+        address: queue.SimpleQueue[str] = queue.SimpleQueue()
+        ends.append(threading.Event())
+        threading.Thread(target=serve, args=(made[-1], "", address.put, ends[-1]), daemon=True).start()
+        guests.append(RemoteDesk(address.get(timeout=30)))
+        return guests[-1]
+
+    yield make
+    for guest in guests:
+        guest.close()
+    for end in ends:
+        end.set()
+    for desk in made:
+        desk.close()
+
+
+def watched(desk: Desk | RemoteDesk, run: str, visitor: str = "") -> tuple[Ear, Attached]:
+    ear = Ear()
+    desk.watch(run, ear, visitor)
+    found = ear.until(lambda message: isinstance(message, Attached))
+    assert isinstance(found, Attached)
+    return ear, found
+
+
+def test_a_run_is_heard_recorded_and_kept(desks: Desks) -> None:
+    desk = desks()
+    run = desk.submit(job("count", 5))
+    ear, begun = watched(desk, run)
+    assert (begun.run, begun.kind, begun.mine) == (run, "tally", True)
+    assert ear.state(*ENDS).state == "done"
+    assert begun.record.values + ear.values() == [("", number) for number in range(5)]
+    (row,) = desk.rows()
+    assert (row.run, row.state, row.summary, row.resumable) == (run, "done", {"units": 5}, False)
+    again, found = watched(desk, run)
+    assert [value[1] for value in found.record.values] == list(range(5))
+    assert again.state("done")
+
+
+def test_who_comes_later_hears_all_of_it(desks: Desks) -> None:
+    desk = desks()
+    run = desk.submit(job("endless"), paused=True)
+    first, _ = watched(desk, run)
+    first.state("paused")
+    for _ in range(3):
+        desk.tell(run, "step")
+    first.until(lambda _: len(first.values()) == 3)
+    second, found = watched(desk, run)
+    assert len(found.record.values) == 3
+    desk.tell(run, "step")
+    for ear in (first, second):
+        ear.until(lambda message: isinstance(message, Happened) and message.event.value == ("", 3))
+    desk.tell(run, "stop")
+    assert first.state(*ENDS).state == second.state(*ENDS).state == "stopped"
+
+
+def test_what_is_turned_reaches_the_run(desks: Desks) -> None:
+    desk = desks()
+    run = desk.submit(job("echo"), paused=True)
+    ear, _ = watched(desk, run)
+    ear.state("paused")
+    desk.tell(run, "step")
+    ear.until(lambda message: isinstance(message, Happened))
+    desk.tell(run, "turn", {"temperature": 2.0})
+    desk.tell(run, "step")
+    ear.until(lambda message: isinstance(message, Happened) and message.event.value == {"temperature": 2.0})
+
+
+def test_each_visitor_has_one_run_and_all_have_turns(desks: Desks) -> None:
+    desk = desks(shared=True)
+    first = desk.submit(job("endless"), "ann", True)
+    second = desk.submit(job("endless"), "ann", True)
+    third = desk.submit(job("endless"), "bob", True)
+    fourth = desk.submit(job("endless"), "cid", True)
+    ears = {run: watched(desk, run)[0] for run in (first, second, third, fourth)}
+    for run in (first, third):
+        ears[run].state("paused")
+    # Ann asked for her second before Cid for his first, and waits behind him.
+    assert "next" in ears[fourth].state("queued").message
+    assert "one run" in ears[second].until(lambda said: isinstance(said, Status) and "one run" in said.message).message
+    desk.tell(first, "stop", visitor="ann")
+    ears[fourth].state("paused")
+    desk.tell(second, "stop", visitor="ann")
+    assert ears[second].state(*ENDS).state == "stopped"
+    for run, visitor in ((third, "bob"), (fourth, "cid")):
+        desk.tell(run, "stop", visitor=visitor)
+        ears[run].state("stopped")
+
+
+def test_others_runs_can_be_seen_and_nothing_else(desks: Desks) -> None:
+    desk = desks(shared=True)
+    run = desk.submit(job("endless"), "ann")
+    ear, found = watched(desk, run, "bob")
+    assert not found.mine
+    ear.state("running")
+    desk.tell(run, "stop", visitor="bob")
+    desk.tell(run, "pause", visitor="ann")
+    assert ear.state("paused", *ENDS).state == "paused"
+    assert desk.rows("bob") == []
+    desk.tell(run, "stop", visitor="ann")
+    ear.state("stopped")
+    for refused in (lambda: desk.delete(run, "bob"), lambda: desk.submit(job("endless"), "bob", run=run)):
+        with pytest.raises(InputError, match="not among yours"):
+            refused()
+    desk.delete(run, "ann")
+    with pytest.raises(InputError, match="not here any more"):
+        desk.watch("nothing", ear)
+
+
+def test_a_dead_worker_is_told_and_the_run_goes_on_from_its_checkpoint(desks: Desks) -> None:
+    desk = desks()
+    run = desk.submit(job("endless"))
+    ear, _ = watched(desk, run)
+    pid = ear.until(lambda message: isinstance(message, Happened)).event.value
+    os.kill(pid, signal.SIGKILL)
+    end = ear.state(*ENDS)
+    assert (end.state, end.kind) == ("failed", "WorkerDied")
+    run = desk.submit(job("saving", 200_000))
+    ear, _ = watched(desk, run)
+    ear.until(lambda message: isinstance(message, Happened) and message.event.value > 3)
+    desk.tell(run, "stop")
+    ear.state("stopped")
+    (row, _) = desk.rows()
+    assert row.resumable
+    reached = ear.values()[-1]
+    assert desk.submit(job("saving", reached + 2), run=run) == run
+    ear.until(lambda message: isinstance(message, Attached))
+    before = len(ear.values())
+    assert ear.state(*ENDS).state == "done"
+    assert ear.values()[before] > 3
+    assert ear.values()[-1] == reached + 2
+    assert watched(desk, run)[1].record.values in (["finished"], ear.values()[before:])
+    assert not desk.rows()[0].resumable
+
+
+def test_limits_are_said(desks: Desks) -> None:
+    desk = desks(Limits(epochs=5, queue_each=1, seconds=1, runs_at_once=1), shared=True)
+    with pytest.raises(InputError, match="5 epochs"):
+        desk.submit(job("count", 1, epochs=6), "ann")
+    run = desk.submit(job("endless"), "ann")
+    desk.submit(job("count", 1), "ann")
+    with pytest.raises(InputError, match="1 of your runs wait"):
+        desk.submit(job("count", 1), "ann")
+    ear, _ = watched(desk, run, "ann")
+    end = ear.state(*ENDS)
+    assert (end.state, end.kind) == ("stopped", "Limit")
+    assert "1 seconds" in end.message
+
+
+def test_what_cannot_be_kept_stays_on_the_page_and_is_kept_when_there_is_room(
+    desks: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdlab.desk.desk.BEAT", 0.1)
+    desk = desks()
+    run = desk.submit(job("endless"), paused=True)
+    ear, _ = watched(desk, run)
+    ear.state("paused")
+    desk.tell(run, "step")
+    ear.until(lambda message: isinstance(message, Happened))
+    # The system refuses to write a byte more to any file of this process, as a full disk does.
+    before, trap = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        desk.tell(run, "stop")
+        notice = ear.until(lambda message: isinstance(message, Notice))
+        assert "stay on this page" in notice.text
+        assert ear.state(*ENDS).state == "stopped"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, trap)
+    kept = tmp_path / "files" / run / "result.zip"
+    for _ in range(600):
+        if kept.exists():
+            break
+        threading.Event().wait(0.1)
+    assert desk.files(run, "result")
+
+
+def test_a_desk_that_ends_says_so_and_its_runs_are_found_by_the_next(tmp_path: Path) -> None:
+    desk = Desk(LocalEngine(), Store(tmp_path))
+    run = desk.submit(job("saving", 200_000))
+    ear, _ = watched(desk, run)
+    ear.until(lambda message: isinstance(message, Happened) and message.event.value > 3)
+    desk.close()
+    assert ear.state(*ENDS).state == "interrupted"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(__import__("kdlab.desk.live", fromlist=["RECORDS"]).RECORDS, "tally", "fake_events:Tally")
+        desk = Desk(LocalEngine(), Store(tmp_path))
+        try:
+            ear, found = watched(desk, run)
+            assert isinstance(found.record, Tally)
+            assert ear.state(*ENDS).state == "interrupted"
+            assert desk.rows()[0].resumable
+            desk.submit(job("saving", 200_000), run=run)
+            ear.state("running")
+            assert ear.until(lambda message: isinstance(message, Happened)).event.value > 3
+        finally:
+            desk.close()
