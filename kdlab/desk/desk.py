@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdlab.desk.job import Engine, Files, Hearing, Job, Notice
 from kdlab.desk.limits import Limits
-from kdlab.desk.live import LiveRun, in_turn, queued
+from kdlab.desk.live import LiveRun, discreet, in_turn, queued
 from kdlab.registry import InputError
 from kdlab.runner import ENDS, Happened, Message, Status
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Desk"]
 
 PULSE = 1.0  # seconds between two looks at limits
+TIDY = 3600.0  # seconds between two looks for runs that have been kept for long enough
 REMEMBERED = 1000  # visitors of whom it is known when they had a turn
 MOST_UNHEARD = 1000  # messages that wait for the desk's thread before workers wait for it
 BEAT = 10.0  # seconds between two signs of life in the store, which also tries again to keep what could not be kept
@@ -96,6 +97,10 @@ class Desk:
                 self._hear(live, Status("stopped"))
             elif command in ("pause", "resume", "step"):
                 live.paused = command != "resume"
+
+    def limits(self) -> Limits:
+        """Return what visitors may do."""
+        return self._limits
 
     def rows(self, visitor: str = "") -> "list[Row]":
         """Return the visitor's runs, newest first."""
@@ -208,7 +213,7 @@ class Desk:
         elif message.state in ENDS:
             if message.state == "stopped" and live.stopped_because:
                 message = Status("stopped", "Limit", live.stopped_because)
-            self._end(live, message)
+            self._end(live, discreet(message) if self._shared else message)
         else:
             live.tell(message)
             self._note(live, message)
@@ -268,6 +273,7 @@ class Desk:
     def _work(self) -> None:
         """Take what workers say; now and then look at limits, and every BEAT give signs of life to the store."""
         looked = beaten = time.monotonic()
+        tidied = 0.0
         while not self._closing:
             try:
                 said = self._inbox.get(timeout=PULSE)
@@ -282,12 +288,21 @@ class Desk:
                 if now - beaten > BEAT:
                     beaten = now
                     self._beat()
+            if now - tidied > TIDY:
+                tidied = now
+                self._tidy()
 
     def _look(self) -> None:
         for live in list(self._busy):
             live.count()
             self._check_time(live)
         self._next()
+
+    def _tidy(self) -> None:
+        try:
+            self._store.tidy(self._limits.keep_days)
+        except InputError as error:
+            log.error("%s", error)
 
     def _beat(self) -> None:
         for live in [*self._busy, *self._waiting]:

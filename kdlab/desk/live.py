@@ -2,6 +2,7 @@
 
 import copy
 import pkgutil
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from kdlab.runner import ENDS, Happened, Status
 if TYPE_CHECKING:
     from kdlab.desk.store import Row
 
-__all__ = ["LiveRun", "in_turn", "queued"]
+__all__ = ["LiveRun", "discreet", "in_turn", "queued"]
 
 Receive = Callable[[Hearing], None]
 
@@ -21,6 +22,11 @@ Receive = Callable[[Hearing], None]
 # What takes in a run's events, by its kind; every other kind is an experiment's key.
 RECORDS = {"distil": "kdlab.core.history:History"}
 EXPERIMENT = "kdlab.dashboards.experiments.live:Live"
+
+
+# Ends whose message is meant for people; and what looks like a file's place.
+PLAIN = ("InputError", "UnknownNameError", "Diverged", "WorkerDied", "PoolLost", "BrokenDownloadError")
+PATH = re.compile(r"(?<![\w:/])(?:/[\w.@+-]+){2,}/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +132,12 @@ def queued(before: int) -> Status:
     """Say how many turns come before one's own."""
     place = {0: "yours is the next as soon as a worker is free", 1: "one run is before yours"}
     return Status("queued", message=f"In the queue: {place.get(before, f'{before} runs are before yours')}.")
+
+
+def discreet(end: Status) -> Status:
+    """Return what visitors may read of a run's end: no path of this machine, and of an unforeseen failure nothing."""
+    if end.state == "failed" and end.kind not in PLAIN:
+        return Status(
+            "failed", "Trouble", "The run failed for a reason that the server's log tells: try another choice."
+        )
+    return Status(end.state, end.kind, PATH.sub("…", end.message))

@@ -8,6 +8,7 @@ from multiprocessing.connection import Client, Connection
 from typing import TYPE_CHECKING, Any
 
 from kdlab.desk.job import Hearing, Job
+from kdlab.desk.limits import Limits
 from kdlab.registry import InputError
 from kdlab.runner import Status
 
@@ -55,6 +56,11 @@ class RemoteDesk:
     def tell(self, run: str, command: str, value: Any = None, visitor: str = "") -> None:
         """As `Desk.tell`."""
         self._send(None, "tell", run, command, value, visitor)
+
+    def limits(self) -> Limits:
+        """As `Desk.limits`."""
+        found: Limits = self._ask("limits")
+        return found
 
     def rows(self, visitor: str = "") -> "list[Row]":
         """As `Desk.rows`."""

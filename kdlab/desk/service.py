@@ -23,7 +23,7 @@ from kdlab.registry import InputError
 
 __all__ = ["main", "serve"]
 
-ASKED = ("submit", "rows", "files", "delete", "tell", "unwatch")  # what a page may call, besides `watch`
+ASKED = ("submit", "limits", "rows", "files", "delete", "tell", "unwatch")  # what a page may call, besides `watch`
 MOST_AT_ONCE = 500  # messages in one packet
 log = logging.getLogger("kdlab")
 

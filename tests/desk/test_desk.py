@@ -15,6 +15,7 @@ from fake_events import Tally, Unit
 from kdlab.desk.desk import Desk
 from kdlab.desk.job import Attached, Hearing, Job, Notice
 from kdlab.desk.limits import Limits
+from kdlab.desk.live import discreet
 from kdlab.desk.local import LocalEngine
 from kdlab.desk.remote import RemoteDesk
 from kdlab.desk.service import serve
@@ -261,3 +262,10 @@ def test_a_desk_that_ends_says_so_and_its_runs_are_found_by_the_next(tmp_path: P
             assert ear.until(lambda message: isinstance(message, Happened)).event.value > 3
         finally:
             desk.close()
+
+
+def test_visitors_read_neither_paths_nor_what_was_not_meant_for_them() -> None:
+    end = Status("failed", "InputError", "The data in /home/kd lab/x and /srv/data/mnist.gz are damaged: 3/4 T=1/2.")
+    assert discreet(end).message == "The data in … lab/x and … are damaged: 3/4 T=1/2."
+    assert "secret" not in discreet(Status("failed", "KeyError", "secret")).message
+    assert discreet(Status("done")) == Status("done")
