@@ -67,6 +67,11 @@ class Answers:
         self._known.copy_(state["known"])
 
     @property
+    def nbytes(self) -> int:
+        """How many bytes `state` takes."""
+        return self._logits.nbytes + self._known.nbytes
+
+    @property
     def known(self) -> int:
         """How many views were answered."""
         return int(self._known.sum())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -37,15 +38,15 @@ class Source:
 
 def feed(
     teams: Sequence[Sequence[Source]], spec: Spec, batch_size: int, phase: str, dtype: torch.dtype,
-    answers: Answers | None,
+    answers: Answers | None, begin: int = 0,
 ) -> Iterator[list[Batch]]:  # fmt: skip
-    """Yield without end a batch for each team, `teams` being the sources of their members.
+    """Yield without end a batch for each team, `teams` being the sources of their members, from epoch `begin` on.
 
     Members of one source share its batch; of several, each has its own: inputs (members, batch, …), labels (members,
     batch).
     """
     streams = {
-        source: batches(source.split, source.examples, source.views, spec, batch_size, phase, dtype, answers)
+        source: batches(source.split, source.examples, source.views, spec, batch_size, phase, dtype, answers, begin)
         for source in dict.fromkeys(source for team in teams for source in team)
     }
     for found in zip(*streams.values(), strict=True):
@@ -62,19 +63,20 @@ def _side_by_side(found: Sequence[Batch]) -> Batch:
 
 def batches(
     split: Split, examples: Tensor, views: Views, spec: Spec, batch_size: int, phase: str, dtype: torch.dtype,
-    answers: Answers | None,
+    answers: Answers | None, begin: int = 0,
 ) -> Iterator[Batch]:  # fmt: skip
-    """Yield without end the inputs of a batch, of type `dtype`, its labels and the teacher's logits.
+    """Yield without end the inputs of a batch, of type `dtype`, its labels and the teacher's logits, from `begin` on.
 
     `examples`, int64, are shuffled anew for each epoch, whose last, partial batch is left for another shuffle. In as
-    many epochs as there are views of an image each of them is shown once, but for what those batches leave out.
+    many epochs as there are views of an image each of them is shown once, but for what those batches leave out. Of the
+    epochs before `begin` only the draws are made, and the teacher is asked as it was then what it has not kept: in
+    other batches its answers would be rounded otherwise.
     """
     device, teach = examples.device, TEACHINGS[spec.teaching].build
     draw, draw_other = (generator(spec.shuffle_seed, phase, purpose) for purpose in ("shuffle", "independent views"))
     first_view = torch.randint(views.count, (len(examples),), generator=generator(spec.shuffle_seed, phase, "views"))
     whole = len(examples) // batch_size * batch_size
-    epoch = 0
-    while True:
+    for epoch in count():
         order = torch.randperm(len(examples), generator=draw)[:whole]
         other = torch.randint(views.count, (whole,), generator=draw_other).to(device)
         shown = ((first_view[order] + epoch) % views.count).to(device)
@@ -83,10 +85,11 @@ def batches(
             if answers and start % (AHEAD * batch_size) == 0:
                 ahead = slice(start, start + AHEAD * batch_size)
                 answers.prepare(index[ahead], asked[ahead])
+            if epoch < begin:
+                continue
             now = slice(start, start + batch_size)
             inputs, labels = views.inputs(index[now], shown[now], dtype), split.labels[index[now]]
             yield inputs, labels, answers(index[now], asked[now]) if answers else None
-        epoch += 1
 
 
 def transfer_set(split: Split, size: int, seed: int) -> Tensor:

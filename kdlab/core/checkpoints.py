@@ -6,6 +6,7 @@ spec.json  result.json  history.npz  teacher.safetensors  baseline.safetensors  
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from kdlab.core.runs import Run
 from kdlab.core.spec import Spec
 from kdlab.registry import InputError
 
-__all__ = ["NETWORKS", "check_free", "load", "save"]
+__all__ = ["NETWORKS", "check_free", "contents", "load", "pack", "save"]
 
 NETWORKS = ("teacher", "baseline", "student")
 
@@ -89,16 +90,27 @@ def _home(folder: Path) -> Path:
     return next(parent for parent in folder.parents if parent.exists())
 
 
+def contents(run: Run) -> dict[str, bytes]:
+    """Return the files of a finished run by name."""
+    return {
+        "spec.json": (run.spec.to_json() + "\n").encode(),
+        "result.json": (json.dumps(run.result, indent=2) + "\n").encode(),
+        **run.history.files(),
+        **{f"{network}.safetensors": pack(getattr(run, network).state_dict()) for network in NETWORKS},
+    }
+
+
+def pack(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    """Return tensors as the content of a .safetensors file."""
+    # Copies, because safetensors refuses tensors that share memory, as tied weights do.
+    content: bytes = to_bytes({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()})
+    return content
+
+
 def _write(run: Run, folder: Path) -> None:
-    (folder / "spec.json").write_text(run.spec.to_json() + "\n", encoding="utf-8")
-    (folder / "result.json").write_text(json.dumps(run.result, indent=2) + "\n", encoding="utf-8")
-    run.history.save(folder / "history.npz")
-    for network in NETWORKS:
-        state: dict[str, torch.Tensor] = getattr(run, network).state_dict()
-        # Copies, because safetensors refuses tensors that share memory, as tied weights do.
-        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
-        # As bytes, because safetensors' own files may be read by nobody else, unlike the others here.
-        (folder / f"{network}.safetensors").write_bytes(to_bytes(tensors))
+    for name, content in contents(run).items():
+        # Not by safetensors itself, whose files may be read by nobody else.
+        (folder / name).write_bytes(content)
 
 
 def _build(folder: Path, network: str) -> nn.Module:

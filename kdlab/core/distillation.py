@@ -7,7 +7,7 @@ run = distill("digits", teacher, "mlp:16x1", epochs=20, temperature=4)
 print(run.result["student"], run.result["baseline"])
 """
 
-import time
+import math
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from copy import deepcopy
@@ -19,17 +19,20 @@ from torch import nn
 from kdlab.core.answers import check_size
 from kdlab.core.augmentation import make_views
 from kdlab.core.batches import transfer_set
+from kdlab.core.checks import check_parameters, check_transfer_size, check_weights
 from kdlab.core.data import Dataset, load, load_events
 from kdlab.core.evaluation import predict
-from kdlab.core.events import Done, Event, Opened, Probe
+from kdlab.core.events import Done, Event, Opened, Probe, Restored
 from kdlab.core.history import History
+from kdlab.core.live import LiveKnobs
 from kdlab.core.machine import prepared
+from kdlab.core.resume import Checkpoint, Keeper
 from kdlab.core.runs import Network, Run, network_name, sum_up
 from kdlab.core.spec import Spec
 from kdlab.core.teaching import Teacher, forget_teacher, teach, teach_or_replay
 from kdlab.core.teams import Learner
-from kdlab.core.training import LiveKnobs, make_network, train
-from kdlab.registry import OBJECTIVES, InputError
+from kdlab.core.training import make_network, train
+from kdlab.registry import OBJECTIVES
 
 __all__ = ["check_transfer_size", "check_weights", "distill", "distill_events", "fit"]
 
@@ -71,15 +74,23 @@ def fit(
 
 
 def distill_events(
-    spec: Spec, *, teacher: nn.Module | None = None, student: nn.Module | None = None
-) -> Generator[Event, Mapping[str, float] | None, Run]:
+    spec: Spec, *, teacher: nn.Module | None = None, student: nn.Module | None = None,
+    every: float | None = None, checkpoint: Mapping[str, bytes] | None = None, most_parameters: float = math.inf,
+) -> Generator[Event, Mapping[str, float] | None, Run]:  # fmt: skip
     """Yield the events of a run and return the `Run`; knobs sent in take effect at the next step.
 
-    A trained `teacher` is only evaluated; without one, the spec's is trained first. Raises InputError, Diverged.
+    A trained `teacher` is only evaluated; without one, the spec's is trained first. `every`: seconds after which an
+    epoch ends with a checkpoint (`Saved`; None: never); `checkpoint`: the files of one to go on from, which ends as the
+    run would have without the interruption. A network of `most_parameters` is the largest that is taken. Raises
+    InputError, Diverged.
     """
-    history = History()
+    history, live = History(), LiveKnobs(spec)
+    keeper = Keeper(spec, live, history, every, None if checkpoint is None else Checkpoint.read(checkpoint, spec))
     turned = None
-    with prepared() as place, closing(_events(spec, place, teacher, student)) as events:
+    with (
+        prepared() as place,
+        closing(_events(spec, place, live, keeper, teacher, student, most_parameters)) as events,
+    ):
         while True:
             try:
                 event = events.send(turned)
@@ -91,23 +102,29 @@ def distill_events(
 
 
 def _events(
-    spec: Spec, place: torch.device, teacher: nn.Module | None, student: nn.Module | None
-) -> Generator[Event, Mapping[str, float] | None, tuple[nn.Module, nn.Module, nn.Module]]:
-    live = LiveKnobs(spec)
+    spec: Spec, place: torch.device, live: LiveKnobs, keeper: Keeper,
+    teacher: nn.Module | None, student: nn.Module | None, most_parameters: float,
+) -> Generator[Event, Mapping[str, float] | None, tuple[nn.Module, nn.Module, nn.Module]]:  # fmt: skip
+    if keeper.checkpoint:
+        yield from live.emit(Restored(keeper.checkpoint.files["history.npz"]), *keeper.place)
     check_weights(spec)
     forget_teacher(spec.dataset)
     with closing(load_events(spec.dataset)) as loading:  # stopped half-way, it removes what was half downloaded
         while True:
             try:
-                yield from live.emit(next(loading))
+                yield from live.emit(next(loading), *keeper.place)
             except StopIteration as end:
                 loaded: Dataset = end.value
                 break
+    if most_parameters < math.inf:
+        check_parameters(spec, loaded, most_parameters)
+    keeper.look(loaded)
     data = loaded.to(place)
     check_transfer_size(spec, data)
-    yield from live.emit(
-        Opened(spec, data.classes, data.test.images.cpu().numpy(), data.test.labels.cpu().numpy(), place.type)
-    )
+    if not keeper.checkpoint:
+        yield from live.emit(
+            Opened(spec, data.classes, data.test.images.cpu().numpy(), data.test.labels.cpu().numpy(), place.type)
+        )
 
     # Before the teacher is trained, so that a name that cannot be built is refused at once.
     if student is None:
@@ -116,13 +133,18 @@ def _events(
     views = make_views(spec.augmentation, data.train.images)
     check_size(views.count, len(data.train), len(data.classes))
 
-    if teacher is None:
-        teaching = yield from teach_or_replay(loaded, data, spec, live)
+    if keeper.checkpoint and keeper.phase == "student":
+        if teacher is None:
+            teacher = make_network(spec.teacher, data, spec.seed, "teacher").eval()
+        teaching = Teacher(keeper.checkpoint.teach(teacher.to(place)), keeper.checkpoint.mark.seconds["teacher"])
+    elif teacher is None:
+        teaching = yield from teach_or_replay(loaded, data, spec, live, keeper)
         teacher = deepcopy(teaching.module)  # the caller's own
     else:
         teaching = Teacher(teacher.to(place))
         yield from live.emit(Probe("teacher", 0, {"teacher": predict(teacher, data.test).cpu().numpy()}))
-    began = time.perf_counter() - live.waited
+    keeper.taught(teaching.module, teaching.seconds)
+    keeper.begin("student")
 
     baseline = deepcopy(student)
     objective = OBJECTIVES[spec.objective].build
@@ -133,30 +155,15 @@ def _events(
     examples = transfer_set(data.train, spec.transfer_size, spec.shuffle_seed)
     yield from train(
         "student", "Distilling the student beside its baseline", learners, data.train, examples, views, spec,
-        epochs=spec.epochs, live=live, answers=teaching.answers(data, spec), watch=data.test,
+        epochs=spec.epochs, live=live, answers=keeper.remember(teaching.answers(data, spec)),
+        watch=data.test, keeper=keeper,
     )  # fmt: skip
-    seconds = {"teacher": teaching.seconds, "student": time.perf_counter() - live.waited - began}
+    seconds = {"teacher": teaching.seconds, "student": keeper.seconds}
 
     networks = {"teacher": teacher, "baseline": baseline, "student": student}
     logits = {name: predict(module, data.test) for name, module in networks.items()}
     yield from live.emit(Done(sum_up(spec, data, networks, logits, seconds, live.values)))
     return teacher, student, baseline
-
-
-def check_weights(spec: Spec) -> None:
-    """Raise InputError when all weights of the objective are 0."""
-    nothing = torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
-    if not any(part.weight for part in OBJECTIVES[spec.objective].build(*nothing, **spec.knobs).values()):
-        raise InputError("All weights of the objective are 0, so the student would learn nothing: raise one of them.")
-
-
-def check_transfer_size(spec: Spec, data: Dataset) -> None:
-    """Raise InputError when the transfer set would be larger than the training set."""
-    if spec.transfer_size > len(data.train):
-        raise InputError(
-            f"The transfer set cannot have {spec.transfer_size:,} images, because {spec.dataset} has "
-            f"{len(data.train):,} to train on: choose fewer, or 0 for all."
-        )
 
 
 def _drain(events: Generator[Event, Any, Any]) -> Any:

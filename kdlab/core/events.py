@@ -1,7 +1,9 @@
 """What happens in a run, as small frozen records: floats, strings and NumPy arrays, never a tensor.
 
 A run is a generator of these, in this order: `Progress` while the data comes, `Opened`, then for the phases "teacher"
-and "student" `Phase`, and `Step`, `Probe` and `KnobsTurned` as they fall, and `Done` at the end.
+and "student" `Phase`, and `Step`, `Probe` and `KnobsTurned` as they fall, and `Done` at the end. Where checkpoints were
+asked for, `Saved` comes after a `Probe`. A run that goes on from one begins with `Restored`, and then with what came
+after the checkpoint: neither `Opened` nor the phase that was under way is announced again.
 """
 
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from kdlab.core.progress import Progress
 from kdlab.core.spec import Spec
 
-__all__ = ["Done", "Event", "KnobsTurned", "Opened", "Phase", "Probe", "Progress", "Saved", "Step"]
+__all__ = ["Done", "Event", "KnobsTurned", "Opened", "Phase", "Probe", "Progress", "Restored", "Saved", "Step"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,4 +88,11 @@ class Saved:
     final: bool
 
 
-Event = Progress | Opened | Phase | Step | Probe | KnobsTurned | Done | Saved
+@dataclass(frozen=True, slots=True, eq=False)
+class Restored:
+    """A run goes on from a checkpoint; `history`: what happened up to it, as the file that `History` reads."""
+
+    history: bytes
+
+
+Event = Progress | Opened | Phase | Step | Probe | KnobsTurned | Done | Saved | Restored

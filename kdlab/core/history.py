@@ -1,19 +1,23 @@
 """What happened in a run: an append-only record of its events, ready to draw, and its file."""
 
 import dataclasses
+import io
 import json
+import zipfile
 from array import array
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.events import Done, Event, KnobsTurned, Opened, Phase, Probe, Progress, Step
+from kdlab.core.events import Done, Event, KnobsTurned, Opened, Phase, Probe, Progress, Restored, Step
 from kdlab.core.metrics import count_errors
 from kdlab.core.spec import Spec
+from kdlab.registry import InputError
 
 __all__ = ["Curve", "History", "Turn"]
 
@@ -57,14 +61,19 @@ class History:
         self.evaluations = 0
         self.turns: list[Turn] = []
         self.result: dict[str, Any] | None = None
+        # The test images as the beginning of a file: to compress them takes longer than all the rest.
+        self._images: tuple[Opened | None, bytes] = None, b""
 
     def append(self, event: Event) -> None:
         """Record one event."""
+        self.progress = event if isinstance(event, Progress) else None
         match event:
-            case Progress():
-                self.progress = event
+            case Restored(history):
+                evaluations = self.evaluations + 1  # which tells whoever draws them that the logits are others
+                vars(self).update(vars(History.of({"history.npz": history})))
+                self.evaluations = evaluations
             case Opened():
-                self.opened, self.progress = event, None
+                self.opened = event
             case Phase():
                 self.phase, self.step = event, 0
             case Step():
@@ -90,16 +99,16 @@ class History:
         curve.epochs.append(self._epoch(step))
         curve.values.append(value)
 
-    def save(self, path: Path) -> None:
-        """Write the history to an .npz file without pickled objects; the run must have opened its data."""
-        assert self.opened is not None
-        arrays: dict[str, NDArray[Any]] = {
-            "test_images": self.opened.test_images,
-            "test_labels": self.opened.test_labels,
-            **{f"logits/{network}": logits for network, logits in self.logits.items()},
-            **{f"errors/{network}": _pack(curve) for network, curve in self.errors.items()},
-            **{f"losses/{network}/{part}": _pack(curve) for (network, part), curve in self.losses.items()},
-        }
+    def files(self) -> dict[str, bytes]:
+        """Return the history as a file, history.npz, without pickled objects; {} before the run has opened its data."""
+        if self.opened is None:
+            return {}
+        if self._images[0] is not self.opened:
+            pictures: dict[str, NDArray[Any]] = {
+                "test_images": self.opened.test_images,
+                "test_labels": self.opened.test_labels,
+            }
+            self._images = self.opened, _put(b"", pictures)
         about = {
             "spec": dataclasses.asdict(self.opened.spec),
             "classes": self.opened.classes,
@@ -109,13 +118,36 @@ class History:
             "turns": [dataclasses.asdict(turn) for turn in self.turns],
             "result": self.result,
         }
-        np.savez_compressed(path, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
+        arrays: dict[str, NDArray[Any]] = {
+            "about": np.array(json.dumps(about)),
+            **{f"logits/{network}": logits for network, logits in self.logits.items()},
+            **{f"errors/{network}": _pack(curve) for network, curve in self.errors.items()},
+            **{f"losses/{network}/{part}": _pack(curve) for (network, part), curve in self.losses.items()},
+        }
+        return {"history.npz": _put(self._images[1], arrays)}
+
+    @classmethod
+    def of(cls, files: Mapping[str, bytes]) -> "History":
+        """Return the history that `files` wrote; raises InputError when it is damaged."""
+        try:
+            return cls._read(io.BytesIO(files["history.npz"])) if files else cls()
+        except Exception as error:  # zip, zlib, NumPy, tokenize, JSON: what damage may raise has no end
+            raise InputError("The record of this run is damaged: start the run again.") from error
+
+    def save(self, path: Path) -> None:
+        """Write the history to an .npz file; the run must have opened its data."""
+        path.write_bytes(self.files()["history.npz"])
 
     @classmethod
     def load(cls, path: Path) -> "History":
         """Return the history that `save` wrote."""
+        with path.open("rb") as file:
+            return cls._read(file)
+
+    @classmethod
+    def _read(cls, file: IO[bytes]) -> "History":
         history = cls()
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with np.load(file, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
             history.opened = Opened(
                 Spec(**about["spec"]),
@@ -137,6 +169,38 @@ class History:
                     case ["losses", network, part]:
                         history.losses[network, part] = _unpack(arrays[name])
         return history
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a list of runs shows, in plain JSON: what was asked for, and as much as is known of the outcome.
+
+        `errors` of `examples` test images by network, the latest while it trains; at the end also `validation` errors,
+        McNemar's `p` of student and baseline, and `seconds`. {} before the run has opened its data.
+        """
+        if self.opened is None:
+            return {}
+        spec = self.opened.spec
+        found: dict[str, Any] = {"dataset": spec.dataset, "teacher": spec.teacher, "student": spec.student}
+        found["objective"], found["knobs"] = spec.objective, dict(spec.knobs)
+        for turn in self.turns:
+            found["knobs"] |= turn.values
+        found["examples"] = len(self.opened.test_labels)
+        found["errors"] = {network: int(curve.values[-1]) for network, curve in self.errors.items()}
+        found["device"] = self.opened.device
+        if result := self.result:
+            validation = {network: result["validation"][network]["errors"] for network in self.errors}
+            found |= {"validation": validation, "p": result["mcnemar"]["p"]}
+            found |= {key: result[key] for key in ("device", "seconds")}
+        return found
+
+
+def _put(content: bytes, arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the content of an .npz file with further arrays in it."""
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+    return file.getvalue()
 
 
 def _pack(curve: Curve) -> NDArray[np.float32]:

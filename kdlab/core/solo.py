@@ -1,6 +1,6 @@
 """Any one network, as `Stack` is for perceptrons: what a loss is differentiated in and what an optimiser changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,16 @@ class Solo:
         if most := float(getattr(self._module, "max_norm", 0.0)):
             for layer in [layer for layer in self._module.modules() if isinstance(layer, nn.Linear)][:-1]:
                 constrain(layer.weight, most)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return weights, buffers and the step, to be kept in a file."""
+        weights = {f"module/{name}": one for name, one in self._module.state_dict().items()}
+        return weights | {"step": torch.tensor(self._step)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` returned of the same network."""
+        self._module.load_state_dict({name: state[f"module/{name}"] for name in self._module.state_dict()})
+        self._step = int(state["step"])
 
     def store(self) -> None:
         """Do nothing: the module is trained in place."""

@@ -7,7 +7,7 @@ logits are float32, because logits rounded to bfloat16 would move the soft targe
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -171,6 +171,20 @@ class Stack:
             constrain(weight, self.plan.max_norm)
         if self._working is not self._master:
             self._working.copy_(self._master)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the weights and where each stream of dropout stands, to be kept in a file."""
+        streams = enumerate(dict.fromkeys(self._generators))
+        return {"weights": self._master} | {f"stream {at}": one.get_state() for at, one in streams}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` returned of a stack of the same networks."""
+        self._master.copy_(state["weights"])
+        if self._working is not self._master:
+            self._working.copy_(self._master)
+        for at, one in enumerate(dict.fromkeys(self._generators)):
+            one.set_state(state[f"stream {at}"])
 
     @torch.no_grad()
     def store(self) -> None:

@@ -1,6 +1,5 @@
 """The teacher of a run: trained, or the last one again when only the student's knobs have changed."""
 
-import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,11 +10,13 @@ from torch import nn
 from kdlab.core.answers import Answers
 from kdlab.core.augmentation import make_views
 from kdlab.core.data import Dataset
-from kdlab.core.events import Event, KnobsTurned, Probe, Step
+from kdlab.core.events import Event, KnobsTurned, Probe, Saved, Step
+from kdlab.core.live import Events, LiveKnobs
 from kdlab.core.machine import choose_precision
+from kdlab.core.resume import Keeper
 from kdlab.core.spec import Spec
 from kdlab.core.teams import Learner
-from kdlab.core.training import Events, LiveKnobs, make_network, train
+from kdlab.core.training import make_network, train
 
 __all__ = ["Teacher", "forget_teacher", "teach", "teach_or_replay"]
 
@@ -39,14 +40,14 @@ class Teacher:
         return self._answers[key]
 
 
-def teach(module: nn.Module, data: Dataset, spec: Spec, live: LiveKnobs) -> Events:
+def teach(module: nn.Module, data: Dataset, spec: Spec, live: LiveKnobs, keeper: Keeper | None = None) -> Events:
     """Train a teacher on the labels of the whole training set."""
     learner = Learner("teacher", module, spec.seed)
     everything = torch.arange(len(data.train), device=data.train.labels.device)
     views = make_views(spec.teacher_augmentation, data.train.images)
     yield from train(
         "teacher", "Training the teacher", [learner], data.train, everything, views, spec,
-        epochs=spec.teacher_epochs, live=live, watch=data.test,
+        epochs=spec.teacher_epochs, live=live, watch=data.test, keeper=keeper,
     )  # fmt: skip
 
 
@@ -73,33 +74,33 @@ def forget_teacher(dataset: str) -> None:
 
 
 def teach_or_replay(
-    loaded: Dataset, data: Dataset, spec: Spec, live: LiveKnobs
+    loaded: Dataset, data: Dataset, spec: Spec, live: LiveKnobs, keeper: Keeper
 ) -> Generator[Event, Mapping[str, float] | None, Teacher]:
-    """Train the spec's teacher, or replay the same one trained before, and return it."""
+    """Train the spec's teacher, or go on with it, or replay the same one trained before, and return it."""
     global _last_teacher
     key = (
         spec.dataset, loaded, spec.teacher, spec.teacher_epochs, spec.teacher_augmentation, spec.batch_size,
         spec.learning_rate, spec.seed, spec.shuffle_seed, spec.precision,
     )  # fmt: skip
-    if _last_teacher and _last_teacher.key == key:
+    if _last_teacher and _last_teacher.key == key and not keeper.checkpoint:
         for event in _last_teacher.events:
             yield from live.emit(event, "teacher", event.step if isinstance(event, Step) else 0)
         return _last_teacher.teacher
-    began = time.perf_counter() - live.waited
+    keeper.begin("teacher")
     module = make_network(spec.teacher, data, spec.seed, "teacher")
     events: list[Event] = []
     turned = None
-    with closing(teach(module, data, spec, live)) as teaching:
+    with closing(teach(module, data, spec, live, keeper)) as teaching:
         while True:
             try:
                 event = teaching.send(turned)
             except StopIteration:
                 break
-            if not isinstance(event, KnobsTurned):
+            if not isinstance(event, KnobsTurned | Saved):
                 events.append(event)
             turned = yield event
-    teacher = Teacher(module.eval(), time.perf_counter() - live.waited - began)
+    teacher = Teacher(module.eval(), keeper.seconds)
     kept = sum(event.logits["teacher"].nbytes for event in events if isinstance(event, Probe))
-    if kept < MOST_KEPT:
+    if kept < MOST_KEPT and not keeper.checkpoint:  # whose events are not all there
         _last_teacher = _Taught(key, teacher, events)
     return teacher

@@ -90,6 +90,20 @@ class Team:
             self.network.refresh()
         return torch.cat(values)
 
+    def state(self) -> dict[str, Tensor]:
+        """Return all that the next step depends on but its batch, to be kept in a file."""
+        moments = {"means": self._means, "squares": self._squares, "steps": self._steps}
+        adam = {f"{name}/{at}": one for name, own in moments.items() for at, one in enumerate(own)}
+        return adam | {f"network/{name}": one for name, one in self.network.state().items()}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` returned of a team of the same learners."""
+        for name, own in {"means": self._means, "squares": self._squares, "steps": self._steps}.items():
+            for at, one in enumerate(own):
+                one.copy_(state[f"{name}/{at}"])
+        self.network.restore({name.removeprefix("network/"): one for name, one in state.items()})
+
     def _headed(self, learner: Learner, logits: Tensor) -> Tensor:
         """What a learner's head makes of its network's logits in a stack."""
         stacked = isinstance(self.network, Stack) and isinstance(learner.module, Headed)

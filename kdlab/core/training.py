@@ -1,8 +1,7 @@
 """The training loop, a generator of events: pausing is not asking for the next one, stopping is closing it."""
 
 import math
-import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 import torch
@@ -14,46 +13,20 @@ from kdlab.core.augmentation import Views
 from kdlab.core.batches import Source, feed
 from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import predict
-from kdlab.core.events import Event, KnobsTurned, Phase, Probe, Step
+from kdlab.core.events import Phase, Probe, Step
+from kdlab.core.live import Events, LiveKnobs
 from kdlab.core.machine import choose_precision, count_operations, set_threads
+from kdlab.core.resume import Keeper, Losses
 from kdlab.core.seeding import seeded
 from kdlab.core.selection import Selection
-from kdlab.core.spec import Spec, check_knobs
+from kdlab.core.spec import Spec
 from kdlab.core.teams import Learner, Team, make_teams
 
 __all__ = ["Diverged", "Events", "LiveKnobs", "make_network", "train"]
 
-Losses = dict[str, dict[str, float]]
-# What a driver may send in while it asks for the next event: objective knobs that were turned.
-Events = Generator[Event, Mapping[str, float] | None, None]
-
 
 class Diverged(RuntimeError):
     """The loss is no longer a finite, sensible number; the message says what to change."""
-
-
-class LiveKnobs:
-    """The objective's knobs as they are now, and the one way in which events go out and turned knobs come in.
-
-    `waited`: seconds that whoever takes the events took before asking for the next one, as in a pause.
-    """
-
-    def __init__(self, spec: Spec) -> None:
-        self.objective = spec.objective
-        self.values = dict(spec.knobs)
-        self.waited = 0.0
-
-    def emit(self, event: Event, phase: str = "", step: int = 0) -> Events:
-        """Yield the event; report each set of turned knobs that comes back as an event too."""
-        while True:
-            asked = time.perf_counter()
-            turned = yield event
-            self.waited += time.perf_counter() - asked
-            if not turned:
-                return
-            changed = check_knobs(self.objective, turned)
-            self.values.update(changed)
-            event = KnobsTurned(phase, step, changed)
 
 
 def make_network(name: str, data: Dataset, seed: int, purpose: str) -> nn.Module:
@@ -65,12 +38,13 @@ def make_network(name: str, data: Dataset, seed: int, purpose: str) -> nn.Module
 def train(
     phase: str, label: str, learners: Sequence[Learner], split: Split, examples: Tensor, views: Views, spec: Spec, *,
     epochs: int, live: LiveKnobs, answers: Answers | None = None, watch: Split | None = None,
-    selection: Selection | None = None,
+    selection: Selection | None = None, keeper: Keeper | None = None,
 ) -> Events:  # fmt: skip
     """Train networks side by side, each on the same batches with the same optimiser, and yield what happens.
 
     `examples` int64: the images of `split` that are learnt from, of which `views` are shown; `answers`: the teacher's.
     `watch`: images that are only looked at, after each epoch; `selection` keeps the weights that suit them best.
+    `keeper`: takes checkpoints after epochs, and says where to begin when there is one of this phase.
     All this is for learners without a source of their own; the others learn from labels alone, in the same order.
     Raises Diverged, and ValueError for sources that do not go together.
     """
@@ -84,15 +58,17 @@ def train(
     steps_per_epoch = len(first.examples) // batch_size
     total = epochs * steps_per_epoch
     members = [[sources[one.name] for one in team.learners] for team in teams]
-    fed = feed(members, spec, batch_size, phase, dtype, answers)
+    begin, first_losses = keeper.restore(phase, teams) if keeper else (0, {})
+    done = begin * steps_per_epoch
+    fed = feed(members, spec, batch_size, phase, dtype, answers, begin)
     stride = _stride(device)
     pending: list[Tensor] = []
-    first_losses: Losses = {}
     try:
-        yield from live.emit(Phase(phase, label, total, steps_per_epoch), phase)
-        if watched:
+        if not begin:
+            yield from live.emit(Phase(phase, label, total, steps_per_epoch), phase)
+        if watched and not begin:
             yield from live.emit(_probe(phase, 0, teams, watched), phase)
-        for step, found in enumerate(islice(fed, total), 1):
+        for step, found in enumerate(islice(fed, total - done), done + 1):
             rate = spec.learning_rate
             if spec.schedule == "cosine":
                 rate *= (1 + math.cos(math.pi * (step - 1) / total)) / 2
@@ -110,6 +86,9 @@ def train(
                 if selection is not None:
                     selection.consider(probe, teams, watched)
                 yield from live.emit(probe, phase, step)
+            if epoch_ends and keeper and keeper.due:
+                saved = keeper.save(phase, step, step // steps_per_epoch, teams, first_losses, answers)
+                yield from live.emit(saved, phase, step)
     finally:
         for team in teams:
             team.network.store()

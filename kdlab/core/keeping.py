@@ -1,0 +1,27 @@
+"""A run as a desk's worker does it: within bounds, with checkpoints, and with the finished run's files at the end."""
+
+import math
+from collections.abc import Generator, Mapping
+
+from kdlab.core.checkpoints import contents
+from kdlab.core.distillation import distill_events
+from kdlab.core.events import Event, Saved
+from kdlab.core.spec import Spec
+
+__all__ = ["keep"]
+
+
+def keep(
+    spec: Spec,
+    bounds: Mapping[str, float] | None = None,
+    seconds: float = 10.0,
+    checkpoint: Mapping[str, bytes] | None = None,
+) -> Generator[Event, Mapping[str, float] | None, None]:
+    """Yield the events of a run, checkpoints among them, and at last the files that `checkpoints.save` writes.
+
+    `bounds`: "parameters", the most of one network; `seconds` between two checkpoints; `checkpoint`: the files of one
+    to go on from. Knobs sent in take effect at the next step. Raises InputError, Diverged.
+    """
+    most = {"parameters": math.inf, **(bounds or {})}
+    run = yield from distill_events(spec, every=seconds, checkpoint=checkpoint, most_parameters=most["parameters"])
+    yield Saved(contents(run), final=True)
