@@ -17,7 +17,8 @@ from typing import Any, Literal, TypeVar
 
 __all__ = [
     "AUGMENTATIONS", "DATASETS", "EXPERIMENTS", "MODELS", "OBJECTIVES", "TEACHINGS",
-    "Entry", "InputError", "Knob", "Registry", "UnknownNameError", "knob_field", "knob_fields", "read_options",
+    "Entry", "InputError", "Knob", "Registry", "UnknownNameError", "knob_field", "knob_fields", "quote",
+    "read_options",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,6 +30,13 @@ class InputError(ValueError):
 
 class UnknownNameError(InputError):
     """A name that no entry bears; the message lists the known ones."""
+
+
+def quote(value: object, most: int = 50) -> str:
+    """Return what somebody gave as it can stand in a sentence: one short line, nothing in it hides or turns text."""
+    text = " ".join(repr(value[:most] if isinstance(value, str) else value).split())
+    cut = len(text) > most or (isinstance(value, str) and len(value) > most)
+    return f"{text[: most - 1]}…" if cut else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class Knob:
         if not exact or not math.isfinite(number) or not self.minimum <= number <= self.maximum:
             what = {int: "a whole number", float: "a number", bool: "yes or no (1 or 0)"}[self.kind]
             limits = "" if self.kind is bool else f" from {self.minimum:g} to {self.maximum:g}"
-            raise InputError(f"{self.label} ({self.key}) must be {what}{limits}, not {value!r}.")
+            raise InputError(f"{self.label} ({self.key}) must be {what}{limits}, not {quote(value)}.")
         return number  # type: ignore[no-any-return]
 
 
@@ -88,13 +96,13 @@ def read_options(owner: str, argument: str, knobs: tuple[Knob, ...]) -> dict[str
         key, equals, value = option.partition("=")
         if key not in known or not equals:
             names = ", ".join(f"{key}=…" for key in known) or "none"
-            raise InputError(f"The {owner} does not understand {option!r}; options it knows: {names}.")
+            raise InputError(f"The {owner} does not understand {quote(option, 30)}; options it knows: {names}.")
         try:
             values[key] = known[key].check(known[key].kind(value))
         except ValueError as error:
             knob = known[key]
             limits = f"{knob.help}, from {knob.minimum:g} to {knob.maximum:g}"
-            raise InputError(f"The {owner} cannot take {option!r}: {limits}.") from error
+            raise InputError(f"The {owner} cannot take {quote(option, 30)}: {limits}.") from error
     return values
 
 
@@ -152,11 +160,15 @@ class Registry(Mapping[str, Entry]):
 
         Raises UnknownNameError, which lists the known names.
         """
+        if not isinstance(name, str):
+            raise UnknownNameError(f"There is no {self.kind} {quote(name)}: give its name as text.")
         key, _, argument = name.partition(":")
         if key not in self._entries:
             near = difflib.get_close_matches(key, self._entries, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise UnknownNameError(f"There is no {self.kind} {name!r}.{hint} Known: {', '.join(self.examples())}.")
+            raise UnknownNameError(
+                f"There is no {self.kind} {quote(name, 40)}.{hint} Known: {', '.join(self.examples())}."
+            )
         return self._entries[key], argument
 
     def examples(self) -> list[str]:

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-__all__ = ["ENDS", "Happened", "Message", "Runner", "State", "Status"]
+__all__ = ["ENDS", "SPINS", "Deserted", "Happened", "Message", "Pipe", "Runner", "State", "Status", "carry_out"]
 
 State = Literal["idle", "queued", "starting", "running", "paused", "stopped", "done", "failed", "interrupted"]
 ENDS = ("stopped", "done", "failed", "interrupted")
@@ -52,6 +52,19 @@ Message = Happened | Status
 
 class Deserted(Exception):
     """Nobody is at the other end of the pipe any more."""
+
+
+class Pipe(Protocol):
+    """A worker's end of a connection: commands come in, messages go out; EOFError or OSError when it is cut."""
+
+    def poll(self) -> bool:
+        """Whether a command is there."""
+
+    def recv(self) -> Any:
+        """Wait for a command and its value."""
+
+    def send(self, obj: Any, /) -> None:
+        """Send a run's number and a message."""
 
 
 class Runner:
@@ -164,10 +177,10 @@ def _serve(pipe: Connection) -> None:
         while pipe.poll(IDLE):
             command, value = _hear(pipe)
             while command == "start":
-                command, value = _run(pipe, *value)
+                command, value = carry_out(pipe, *value)
 
 
-def _hear(pipe: Connection) -> tuple[str, Any]:
+def _hear(pipe: Pipe) -> tuple[str, Any]:
     try:
         command, value = pipe.recv()
     except (EOFError, OSError) as error:
@@ -175,10 +188,13 @@ def _hear(pipe: Connection) -> tuple[str, Any]:
     return command, value
 
 
-def _run(
-    pipe: Connection, run: int, target: str, arguments: tuple[Any, ...], unit: type, paused: bool
+def carry_out(
+    pipe: Pipe, run: int, target: str, arguments: tuple[Any, ...], unit: type, paused: bool
 ) -> tuple[str, Any]:
-    """Run one generator; return the command that ended it ("start" with its value for the next run)."""
+    """Run one generator as commands say; return the command that ended it ("start" with its value for the next run).
+
+    Raises Deserted.
+    """
 
     def tell(message: Message) -> None:
         try:

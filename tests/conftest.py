@@ -1,4 +1,6 @@
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -7,7 +9,30 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Share the whole suite between the cores; what is named by hand runs in this process, where one can look at it."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return min(os.cpu_count() or 1, 4) if whole else 0
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what shares a Chromium last: Playwright keeps this thread's event loop to itself while it is open."""
+    """Run what shares a Chromium last: Playwright keeps this thread's event loop to itself while it is open.
+
+    A file is either all or nothing of that, as each is run by one process.
+    """
     items.sort(key=lambda item: "chromium" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture
+def own_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let pages in this process have their runs at a desk of their own, which keeps them for this test alone."""
+    from kdlab.desk.session import the_desk
+
+    monkeypatch.setenv("KDLAB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("KDLAB_DESK", raising=False)
+    the_desk.cache_clear()
+    yield
+    if the_desk.cache_info().currsize:
+        the_desk().close()
+    the_desk.cache_clear()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from kdlab import dashboards
-from kdlab.core.experiments.events import Advanced, Began, Concluded, Planned, Progress, Watched
+from kdlab.core.experiments.events import Advanced, Began, Concluded, Noted, Planned, Progress, Watched
 from kdlab.core.experiments.results import save, standard_folder
 from kdlab.dashboards import Experiments, Index
 from kdlab.dashboards.experiments import index, one, view
@@ -22,8 +22,11 @@ from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.one import OneExperiment
 from kdlab.dashboards.experiments.pages import PAGES
 from kdlab.dashboards.experiments.shipped import Result
-from kdlab.registry import EXPERIMENTS, UnknownNameError
+from kdlab.desk.job import Attached
+from kdlab.registry import EXPERIMENTS, InputError, UnknownNameError
 from kdlab.runner import Happened, Status
+
+pytestmark = pytest.mark.usefixtures("own_desk")
 
 TINY = {
     "dataset": "digits", "network": "mlp:8x1", "augmentation": "none", "temperatures": "2,5", "members": 2,
@@ -109,6 +112,11 @@ def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[OneExperimen
     return handle
 
 
+def begun() -> Attached:
+    """What a page hears first of a run."""
+    return Attached("run", Live(), "ensemble", {"size": "quick", "settings": TINY}, mine=True)
+
+
 async def settle(page: OneExperiment) -> None:
     """Let the page do what it has posted to its loop, and draw what that asked for."""
     for _ in range(5):
@@ -162,7 +170,11 @@ def test_a_bad_setting_is_said_in_one_sentence_and_nothing_is_lost(on_page: Call
         page.state.network = "mlp:8x1"
         await settle(page)
         assert page._panel.error == ""
-        for message in (Status("starting"), Status("failed", "InputError", "The temperatures must be numbers.")):
+        for message in (
+            begun(),
+            Status("starting"),
+            Status("failed", "InputError", "The temperatures must be numbers."),
+        ):
             page._take(message)
         await settle(page)
         assert (page._panel.state, page._panel.error) == ("failed", "The temperatures must be numbers.")
@@ -247,6 +259,31 @@ def test_the_progress_is_of_the_whole() -> None:
     assert view.progress(lived([all_kept, Began("teacher", True), Advanced(0.0)]), "running", None)[0] == 1
 
 
+def test_what_is_kept_of_a_run_is_what_happened() -> None:
+    arrays = {"labels": np.arange(3), "said": np.ones((2, 3), dtype=np.float32)}
+    assert Live().files() == {}
+    live = lived([*EVENTS, Noted({"order": np.arange(4)}), Concluded(REPORT, arrays)])
+    kept = Live.of(live.files())
+    assert (kept.planned, kept.begun, kept.watched, kept.done) == (live.planned, live.begun, live.watched, live.done)
+    assert kept.result.report == REPORT
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(kept.result.arrays[key], array)
+    np.testing.assert_array_equal(kept.noted.arrays["order"], np.arange(4))
+    assert view.pieces(kept, "done") == view.pieces(live, "done")
+    assert json.loads(json.dumps(live.summary()))["claims"][0]["verdict"] == "does not hold"
+    assert Live.of(lived(EVENTS).files()).summary() == {"pieces": 3, "begun": 2}
+    for name, content in live.files().items():
+        with pytest.raises(InputError, match="damaged"):
+            Live.of(live.files() | {name: content[: len(content) // 2]})
+
+
+def test_a_status_line_says_why() -> None:
+    live = lived(EVENTS)
+    assert view.progress(live, "queued", None, "In the queue: you are next.") == (0.0, "In the queue: you are next.")
+    assert view.progress(live, "interrupted", None, "Closed.")[1] == "Interrupted. Closed. Finished pieces are kept."
+    assert view.progress(live, "stopped", None, "Time is up.")[1] == "Time is up. Finished pieces are kept."
+
+
 def test_the_curve_is_of_the_piece_at_work() -> None:
     assert view.watched(lived(EVENTS[:2])) == {}
     figure = view.watched(lived(EVENTS))
@@ -259,7 +296,7 @@ def test_a_run_that_concludes_is_shown_and_the_shipped_one_comes_back(on_page: C
         shipped, explored = page._findings.content, page._explore.tiles.content
         assert shipped["origin"].startswith("As shipped: full experiment on mnist, 2 seeds")
         assert page._whose.layout.display == "none"
-        for message in (Status("starting"), Status("running"), *map(Happened, EVENTS)):
+        for message in (begun(), Status("starting"), Status("running"), *map(Happened, EVENTS)):
             page._take(message)
         await settle(page)
         assert page._findings.content == shipped  # until there is another

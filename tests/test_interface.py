@@ -13,8 +13,11 @@ from kdlab.core.history import History
 from kdlab.core.spec import Spec
 from kdlab.dashboards import Distil
 from kdlab.dashboards.distil import view
+from kdlab.desk.job import Attached
 from kdlab.registry import OBJECTIVES, Knob
 from kdlab.runner import Happened, Status
+
+pytestmark = pytest.mark.usefixtures("own_desk")
 
 SCRIPT = """
 import queue, sys
@@ -135,7 +138,13 @@ def test_another_data_set_brings_all_of_its_settings(monkeypatch: pytest.MonkeyP
 def test_a_failure_right_after_the_data_were_opened_stays_on_the_page() -> None:
     async def use(page: Distil) -> None:
         opened = page.history.opened
-        for message in (Status("starting"), Happened(opened), Status("failed", "InputError", "This cannot be used.")):
+        begun = Attached("run", History(), "distil", {}, mine=True)
+        for message in (
+            begun,
+            Status("starting"),
+            Happened(opened),
+            Status("failed", "InputError", "This cannot be used."),
+        ):
             page._take(message)  # as an augmentation's wrong option does: all before the page's loop turns again
         await settle()
         assert (page._panel.state, page._panel.error) == ("failed", "This cannot be used.")

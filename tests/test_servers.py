@@ -89,7 +89,7 @@ def refusal(*arguments: str) -> str:
 @pytest.mark.browser
 def test_app(environment: Path) -> None:
     with serving("app") as (url, server):
-        assert "Starting kdlab" in get(url)
+        assert "Connecting to kdlab" in get(url)
         with pytest.raises(HTTPError, match="403") as refused:
             get(url, Host="elsewhere.example")
         refused.value.close()
@@ -140,7 +140,7 @@ def test_app_serves_the_pages_and_nothing_else_of_their_folder(
             assert response.url == url
         for name in names:
             links = re.findall(r'<a href="([^"]+)"', get(f"{root}voila/render/{name}"))
-            assert sorted(links) == sorted({"distil.ipynb", "temperature.ipynb", "index.ipynb"} - {name})
+            assert sorted(links) == sorted({"distil.ipynb", "temperature.ipynb", "index.ipynb", "runs.ipynb"} - {name})
             assert names.issuperset(links)
         listings = ("voila/tree", "voila/tree/below", "voila/api/contents", "voila/api/contents/distil.ipynb")
         files = [f"voila/{kind}/{other}" for kind in ("render", "files") for other in ("", *others)]

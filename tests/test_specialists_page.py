@@ -18,12 +18,16 @@ from kdlab.core.specialists.combining import DIRECTIONS, combine
 from kdlab.core.specialists.routing import route
 from kdlab.dashboards import Specialists
 from kdlab.dashboards.experiments import one
+from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.one import OneExperiment
 from kdlab.dashboards.experiments.shipped import Result
 from kdlab.dashboards.specialists.ask import AskThem
 from kdlab.dashboards.specialists.confused import ConfusedClasses
 from kdlab.dashboards.specialists.heard import Heard
+from kdlab.desk.job import Attached
 from kdlab.runner import Happened, Status
+
+pytestmark = pytest.mark.usefixtures("own_desk")
 
 CAT, DOG, SHIP = (CIFAR.index(name) for name in ("cat", "dog", "ship"))
 RESULT = made_result()
@@ -207,8 +211,9 @@ def test_a_run_shows_its_matrix_before_it_ends(on_page: Callable[..., None]) -> 
 
     async def use(page: Page) -> None:
         page.state.dataset = "digits"
-        page.one._asked = {"dataset": "digits", "subsets": ""}
-        for message in (Status("starting"), Status("running"), Happened(noted)):
+        about = {"size": "quick", "settings": {"dataset": "digits", "subsets": ""}}
+        begun = Attached("run", Live(), "specialists", about, mine=True)
+        for message in (begun, Status("starting"), Status("running"), Happened(noted)):
             page.one._take(message)
         await page.settle()
         assert page.editor.matrix["classes"] == [f"{digit}" for digit in range(10)]

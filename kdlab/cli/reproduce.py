@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kdlab.registry import EXPERIMENTS, InputError, knob_fields
+
+if TYPE_CHECKING:
+    from kdlab.desk.job import Engine
 
 __all__ = ["reproduce"]
 
@@ -41,9 +44,16 @@ class _Listing(click.Command):
     "--out", type=click.Path(path_type=Path), metavar="FOLDER",
     help="keep what is trained and the report here  [a folder in your cache that all experiments share]",
 )  # fmt: skip
+@click.option(
+    "--scheduler", metavar="ADDRESS", envvar="DASK_SCHEDULER_ADDRESS",
+    help="train what does not wait for one another at once, with the workers of a Dask scheduler: tcp://HOST:8786  "
+    "[DASK_SCHEDULER_ADDRESS, or none]",
+)  # fmt: skip
+@click.option("--workers", type=click.IntRange(1), help="the same with so many workers of this machine")
 def reproduce(
-    name: str | None, quick: bool, seeds: str | None, pairs: tuple[str, ...], as_json: bool, out: Path | None
-) -> None:
+    name: str | None, quick: bool, seeds: str | None, pairs: tuple[str, ...], as_json: bool, out: Path | None,
+    scheduler: str | None, workers: int | None,
+) -> None:  # fmt: skip
     """Train what the experiment NAME needs, and print what came out beside what the paper and others report.
 
     What is finished is kept: interrupted, the same line goes on from there.
@@ -75,7 +85,14 @@ def reproduce(
             from kdlab.core.training import Diverged
 
             try:
-                report, arrays = follow(reproduce_events(entry.key, folder, quick, settings))
+                if workers or scheduler:
+                    with _pool(None if workers else scheduler, workers) as engine:
+                        from kdlab.cli.spread import spread_events
+
+                        events = spread_events(engine, experiment, entry.key, folder, quick, settings)
+                        report, arrays = follow(events)
+                else:
+                    report, arrays = follow(reproduce_events(entry.key, folder, quick, settings))
             except Diverged as error:
                 raise click.ClickException(str(error)) from error
             path = results.save(report, arrays, folder, stem)
@@ -86,6 +103,18 @@ def reproduce(
     except KeyboardInterrupt:
         click.echo(f"\nStopped: what is finished is kept in {folder}, and the same line goes on from there.", err=True)
         raise SystemExit(130) from None
+
+
+@contextmanager
+def _pool(scheduler: str | None, workers: int | None) -> "Iterator[Engine]":
+    """Workers of a scheduler, or of this machine for as long as they are needed."""
+    from kdlab.desk.cluster import ClusterEngine
+
+    engine = ClusterEngine(scheduler, workers, None)
+    try:
+        yield engine
+    finally:
+        engine.close()
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """`kdlab app` and `kdlab lab`: the dashboards as a web page, and as notebooks to work in."""
 
 import errno
+import ipaddress
+import os
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -8,11 +11,14 @@ from pathlib import Path
 import click
 
 import kdlab
-from kdlab.registry import InputError, UnknownNameError
+from kdlab.core import data  # noqa: F401  (it fills the registry)
+from kdlab.desk.limits import Limits
+from kdlab.registry import DATASETS, InputError, UnknownNameError
 
 __all__ = ["app", "copy_notebooks", "free_port", "lab", "notebooks"]
 
 HOST = "127.0.0.1"
+LIMITS_FILE = Path(kdlab.__file__).parent / "assets" / "limits.toml"
 _port = click.option("--port", type=click.IntRange(1, 65535), metavar="NUMBER", help="port to use  [a free one]")
 _browser = click.option("--no-browser", "browser", flag_value=False, default=True, help="only print the address")
 
@@ -21,15 +27,67 @@ _browser = click.option("--no-browser", "browser", flag_value=False, default=Tru
 @click.argument("page", default="distil")
 @_port
 @_browser
-def app(page: str, port: int | None, browser: bool) -> None:
+@click.option("--public", is_flag=True, help="for many visitors: limits, and one pool of workers that trains for all")
+@click.option("--scheduler", metavar="ADDRESS", help="train on this Dask cluster instead: tcp://…")
+@click.option(
+    "--limits",
+    "limits_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=f"what visitors may do, as TOML; {LIMITS_FILE} explains each",
+)
+@click.option("--host", default=HOST, metavar="ADDRESS", help="address to listen at; 0.0.0.0: all  [this machine only]")
+@click.option(
+    "--name", "names", multiple=True, metavar="HOST", help="name that visitors type, such as kdlab.example.org"
+)
+@click.option("--base-url", default="/", metavar="PATH", help="path of all pages, behind a proxy  [/]")
+def app(
+    page: str,
+    port: int | None,
+    browser: bool,
+    public: bool,
+    scheduler: str | None,
+    limits_file: Path | None,
+    host: str,
+    names: tuple[str, ...],
+    base_url: str,
+) -> None:
     """Open the dashboards as web pages, first PAGE (distil, if you name none)."""
     pages = {notebook.stem: notebook for notebook in sorted(notebooks().glob("*.ipynb"))}
     if page not in pages:
         raise UnknownNameError(f"There is no page {page!r}. Known: {', '.join(pages)}.")
-    port = free_port(port)
+    limits = read_limits(limits_file, public)
+    base = f"/{base_url.strip('/')}/".replace("//", "/")
+    if not re.fullmatch(r"[\w/.~-]+", base):
+        raise InputError(f"--base-url must be a path such as /kdlab/, not {base_url!r}.")
+    port = free_port(port, host)
+    from kdlab.cli.desk import desk
     from kdlab.cli.voila import serve
 
-    serve(pages[page], HOST, port, browser)
+    near = is_loopback(host)
+    if not near:
+        click.echo(
+            f"Other machines can reach this page at {host}: put TLS and a password before it (README, Publishing)."
+        )
+    os.environ.update(limits.environment())  # for the kernels of pages, and the desk
+    with desk(public, scheduler, limits_file):
+        serve(pages[page], host, port, browser, limits, base, None if near and not names else names)
+
+
+def read_limits(file: Path | None, public: bool) -> Limits:
+    """Return the limits of a file and of the environment, whose data sets exist. Raises InputError."""
+    limits = Limits.read(file, public)
+    for name in limits.datasets:
+        DATASETS.find(name)
+    return limits
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches what listens at `host`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @click.command(short_help="Open the notebooks in JupyterLab.")
@@ -66,13 +124,15 @@ def copy_notebooks(folder: Path) -> None:
         ) from error
 
 
-def free_port(port: int | None) -> int:
-    """Return `port`, or any free one; raises InputError when it cannot be had."""
-    with socket.socket() as probe:
+def free_port(port: int | None, host: str = HOST) -> int:
+    """Return `port`, or any free one at an address; raises InputError when it cannot be had."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: a port just left is free
         try:
-            probe.bind((HOST, port or 0))
+            probe.bind((host, port or 0))
         except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise InputError(f"This machine has no address {host!r}: name another with --host.") from error
             reason = "is in use by another program" if error.errno == errno.EADDRINUSE else "may not be used"
             raise InputError(f"Port {port} {reason}: name another with --port, or leave it out.") from error
         return int(probe.getsockname()[1])

@@ -2,75 +2,97 @@
 
 import json
 import logging
-import re
 import threading
 import webbrowser
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
-from tornado.web import HTTPError, RedirectHandler
+from jupyter_server.utils import url_path_join
+from tornado.web import RedirectHandler
 from traitlets.config import Config
 from voila.app import Voila
-from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
-from voila.static_file_handler import AllowListFileHandler
-from voila.tornado.contentshandler import VoilaContentsHandler
-from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
 from kdlab.cli.jupyter import ASSETS, ThisPython, use_assets
+from kdlab.cli.kernels import MESSAGES, Kernels
+from kdlab.cli.pages import ANSWERS, Nothing, guarded, narrow
+from kdlab.cli.scripts import Scripts, ScriptsHandler
+from kdlab.desk.limits import Limits
 
 __all__ = ["serve"]
-
-# What lists a folder, or hands out any file of it.
-FILES = (AllowListFileHandler, TornadoVoilaTreeHandler, VoilaContentsHandler)
-
-
-class _Shutdown(VoilaShutdownKernelHandler):
-    """Ends a kernel when its page closes: a closing page can send no XSRF token, but it knows the kernel's id."""
-
-    def check_xsrf_cookie(self) -> None:
-        if not self.check_origin():
-            raise HTTPError(403)
 
 
 class _Server(Voila):
     """Voilà for a folder's pages; it says where one of them is, and opens the browser there, once it listens."""
 
-    def __init__(self, page: Path, browser: bool, **traits: object) -> None:
+    def __init__(self, page: Path, hosts: Iterable[str] | None, browser: bool, **traits: object) -> None:
         super().__init__(root_dir=str(page.parent), open_browser=True, **traits)
-        self._folder, self._path, self._browser = page.parent, f"voila/render/{page.name}", browser
+        self._folder, self._path, self._hosts, self._browser = page.parent, f"voila/render/{page.name}", hosts, browser
+
+    def init_settings(self) -> dict[str, Any]:
+        """Return Voilà's settings, with answers of ours where there is nothing."""
+        settings: dict[str, Any] = super().init_settings()
+        self.kernel_manager.allowed_message_types = MESSAGES
+        start = url_path_join(self.base_url, self._path)
+        return settings | {"compress_response": True, "default_handler_class": guarded(Nothing, self._hosts, start)}
 
     def init_handlers(self) -> list[tuple[Any, ...]]:
-        """Return Voilà's handlers for the pages, none for other files, and one that a page that closes can reach."""
-        pages = "|".join(re.escape(page.name) for page in self._folder.glob("*.ipynb"))
-        ours = {VoilaShutdownKernelHandler: _Shutdown}
-        start = ("/", RedirectHandler, {"url": self._path, "permanent": False})
-        voilas = [
-            (path.replace("/render/(.*)", f"/render/({pages})"), ours.get(handler, handler), *rest)
-            for path, handler, *rest in super().init_handlers()
-            if handler not in FILES
+        """Return those of Voilà's handlers that a page needs, for this project's files, and the way to the page."""
+        extensions = self.voila_configuration.extension_allowlist
+        scripts = Scripts(self.static_paths, self.labextensions_path, extensions)
+        address = url_path_join(self.base_url, scripts.name)
+        self.voila_configuration.config.VoilaConfiguration.resources = {"kdlab_scripts": address}
+        start = url_path_join(self.base_url, self._path)
+        pages = [page.name for page in self._folder.glob("*.ipynb")]
+        ours = [
+            (self.base_url, RedirectHandler, {"url": start, "permanent": False}),
+            (address, ScriptsHandler, {"scripts": scripts}),
         ]
-        return [start, *voilas]
+        voilas = [
+            (narrow(path, pages, self.voila_configuration.template, extensions), ANSWERS[handler], *rest)
+            for path, handler, *rest in super().init_handlers()
+            if handler in ANSWERS
+        ]
+        return [(path, guarded(handler, self._hosts, start), *rest) for path, handler, *rest in [*ours, *voilas]]
 
     def launch_browser(self) -> None:
+        """Say where the page is, and open it."""
         address = self.connection_url + self._path
         click.echo(f"kdlab is at {address} (Ctrl-C ends it)")
         if self._browser:
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
 
-def serve(page: Path, host: str, port: int, browser: bool) -> None:
-    """Serve a notebook, and those beside it, until Ctrl-C or SIGTERM; every visitor gets a kernel of their own."""
+def serve(
+    page: Path, host: str, port: int, browser: bool, limits: Limits, base: str, hosts: Iterable[str] | None
+) -> None:
+    """Serve a notebook, and those beside it, until Ctrl-C or SIGTERM; every visitor gets a kernel of their own.
+
+    `base`: the path under which all addresses are; `hosts`: names that requests may use besides addresses, None where
+    only this machine reaches the server.
+    """
     use_assets()
     # It takes Jupyter's milliseconds for seconds, and warns.
     logging.getLogger("tornado.general").setLevel(logging.ERROR)
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # whoever asks for what is not there
     # Our template, fixed, and only the extensions that draw widgets: a page is not to wait for whatever else this
     # person's JupyterLab has. Binder reads the same file.
     config = Config(json.loads((ASSETS / "jupyter_server_config.json").read_text(encoding="utf-8")))
     config.VoilaConfiguration.kernel_spec_manager_class = ThisPython
+    config.VoilaConfiguration.multi_kernel_manager_class = Kernels
+    config.VoilaConfiguration.preheat_kernel = limits.preheated > 0
     config.VoilaExecutor.cell_error_instruction = "The terminal that runs kdlab app says why."
+    config.VoilaKernelManager.kernel_pools_config = {
+        "default": {"pool_size": 0},
+        page.name: {"pool_size": limits.preheated},
+    }
+    config.Kernels.visitors = limits.visitors
+    config.Kernels.idle_seconds = limits.idle_seconds
+    config.KernelRestarter.restart_limit = 0  # a kernel that begins anew knows nothing of the widgets on its page
     server = _Server(
         page,
+        hosts,
         browser,
         config=config,
         config_file_paths=[],  # settings for other Voilà pages are not for this one
@@ -78,7 +100,12 @@ def serve(page: Path, host: str, port: int, browser: bool) -> None:
         ip=host,
         port=port,
         port_retries=0,
-        tornado_settings={"allow_remote_access": False},  # no page elsewhere reaches a kernel by a forged host name
+        base_url=base,
+        tornado_settings={
+            # A page that vanished without a word, as with a laptop that was closed, is noticed in half a minute.
+            "ws_ping_interval": 10_000,
+            "ws_ping_timeout": 30_000,
+        },
     )
     server.initialize([])
     server.start()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdlab.core.data.splits import to_inputs
-from kdlab.registry import AUGMENTATIONS, TEACHINGS, Knob, read_options
+from kdlab.registry import AUGMENTATIONS, TEACHINGS, Knob, quote, read_options
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +70,7 @@ def shift(argument: str, images: "Tensor") -> Views:
     import torch
     import torch.nn.functional as F
 
-    pixels = int(read_options(f"augmentation 'shift:{argument}'", argument, (PIXELS,))["pixels"])
+    pixels = int(read_options(f"augmentation {quote(f'shift:{argument}')}", argument, (PIXELS,))["pixels"])
     height, width = images.shape[2:]
     steps = 2 * pixels + 1
     windows = F.pad(images, (pixels,) * 4).unfold(2, height, 1).unfold(3, width, 1)
@@ -108,7 +108,7 @@ def affine(argument: str, images: "Tensor") -> Views:
     import torch
     import torch.nn.functional as F
 
-    options = read_options(f"augmentation 'affine:{argument}'", argument, AFFINE)
+    options = read_options(f"augmentation {quote(f'affine:{argument}')}", argument, AFFINE)
     count, size = int(options["views"]), images.shape[2:]
     # Fixed for all seeds, so that one teacher's answers serve them all.
     draw = torch.rand(len(images), count, 4, generator=torch.Generator().manual_seed(0)).mul_(2).sub_(1)

@@ -1,5 +1,6 @@
 """What this machine can do: where to train, with how many threads and in which precision."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -7,6 +8,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from kdlab.core import quota
 from kdlab.core.evaluation import evaluating
 from kdlab.core.heads import body
 from kdlab.core.stack import plan
@@ -18,7 +20,14 @@ FEW_PARAMETERS = 20_000
 # Forward operations of a batch below which two threads gain nothing, and lose much when the cores are busy with other
 # work: `python tests/benchmarks/threads.py`. Products in bfloat16 are about four times as fast.
 FEW_OPERATIONS = {torch.float32: 5e7, torch.bfloat16: 2e8}
-_most_threads = torch.get_num_threads()
+
+
+def _allowed_threads() -> int:
+    """The threads torch would take, but no more than a container lets it keep busy: others would wait for it."""
+    return min(torch.get_num_threads(), max(1, int(quota.cores() or sys.maxsize)))
+
+
+_most_threads = _allowed_threads()
 
 
 @contextmanager
@@ -29,9 +38,10 @@ def prepared() -> Iterator[torch.device]:
     reaches the others only when it is set before their first work.
     """
     global _most_threads
-    threads = _most_threads = torch.get_num_threads()
+    threads, _most_threads = torch.get_num_threads(), _allowed_threads()
     denormal = bool(torch.full((1,), 1e-39).mul(1.0).item())
     torch.set_flush_denormal(True)
+    torch.set_num_threads(_most_threads)
     try:
         yield torch.device("cuda" if torch.cuda.is_available() else "cpu")
     finally:

@@ -7,7 +7,7 @@ the number of classes, and returns a module. Torch is imported inside the functi
 import re
 from typing import TYPE_CHECKING
 
-from kdlab.registry import MODELS, InputError, Knob, read_options
+from kdlab.registry import MODELS, InputError, Knob, quote, read_options
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,9 +63,9 @@ def mlp(argument: str, shape: Shape, classes: int) -> "nn.Module":
 
     size, _, rest = argument.partition(":")
     if not (match := re.fullmatch(r"(\d+)x(\d+)", size)):
-        raise InputError(f"The model 'mlp:{argument}' needs its size as WIDTHxDEPTH, for example mlp:800x2.")
-    width, depth = int(WIDTH.check(int(match[1]))), int(DEPTH.check(int(match[2])))
-    options = read_options(f"model 'mlp:{argument}'", rest, MODELS["mlp"].knobs)
+        raise InputError(f"The model {quote(f'mlp:{argument}')} needs its size as WIDTHxDEPTH, for example mlp:800x2.")
+    width, depth = int(WIDTH.check(match[1])), int(DEPTH.check(match[2]))
+    options = read_options(f"model {quote(f'mlp:{argument}')}", rest, MODELS["mlp"].knobs)
     layers: list[nn.Module] = [nn.Flatten()]
     if options["input_dropout"]:
         layers.append(nn.Dropout(options["input_dropout"]))
@@ -90,7 +90,7 @@ def cnn(argument: str, shape: Shape, classes: int) -> "nn.Module":
     """Return two stages of 3×3 convolutions with `width` and twice as many channels, pooled, and one linear layer."""
     from torch import nn
 
-    options = read_options(f"model 'cnn:{argument}'", argument, MODELS["cnn"].knobs)
+    options = read_options(f"model {quote(f'cnn:{argument}')}", argument, MODELS["cnn"].knobs)
     width, convolutions = int(options["width"]), int(options["convolutions"])
 
     def stage(inputs: int, outputs: int) -> list["nn.Module"]:

@@ -17,6 +17,7 @@ from kdlab.registry import (
     Knob,
     knob_field,
     knob_fields,
+    quote,
     read_options,
 )  # fmt: skip
 
@@ -61,6 +62,11 @@ class Spec:
     seed: int = knob_field("seed", "Seed", 0, 0, 2**31 - 1, "fixes weights, batches and dropout")
 
     def __post_init__(self) -> None:
+        for key in self.names():
+            if not isinstance(getattr(self, key), str):
+                raise InputError(f"The {key} of a spec must be text, not {quote(getattr(self, key))}.")
+        if not isinstance(self.knobs, Mapping):
+            raise InputError(f"The knobs of a spec must be numbers by their keys, not {quote(self.knobs)}.")
         for key, knob in knob_fields(type(self)).items():
             object.__setattr__(self, key, knob.check(getattr(self, key)))
         for registry, name in (
@@ -68,14 +74,14 @@ class Spec:
         ):  # fmt: skip
             _, argument = registry.find(name)
             if registry is not DATASETS:
-                read_options(f"{registry.kind} {name!r}", argument, ())
+                read_options(f"{registry.kind} {quote(name)}", argument, ())
         for name in (self.augmentation, self.teacher_augmentation):
             entry, argument = AUGMENTATIONS.find(name)
-            read_options(f"augmentation {name!r}", argument, entry.knobs)
+            read_options(f"augmentation {quote(name)}", argument, entry.knobs)
         if self.precision not in PRECISIONS:
-            raise InputError(f"There is no precision {self.precision!r}; known: {', '.join(PRECISIONS)}.")
+            raise InputError(f"There is no precision {quote(self.precision)}; known: {', '.join(PRECISIONS)}.")
         if self.schedule not in SCHEDULES:
-            raise InputError(f"There is no schedule {self.schedule!r}; known: {', '.join(SCHEDULES)}.")
+            raise InputError(f"There is no schedule {quote(self.schedule)}; known: {', '.join(SCHEDULES)}.")
         if self.batch_seed is not None:
             object.__setattr__(self, "batch_seed", self.run_knobs()["seed"].check(self.batch_seed))
         for name in (self.teacher, self.student):
@@ -116,9 +122,14 @@ class Spec:
     def from_json(cls, text: str) -> "Spec":
         """Return the spec that `to_json` wrote; raises InputError when the text is no spec."""
         try:
-            return cls(**json.loads(text))
-        except (json.JSONDecodeError, TypeError, AttributeError) as error:
-            raise InputError(f"This is no kdlab spec: {error}.") from error
+            given = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError("This is no kdlab spec, but other or damaged text: give what `to_json` wrote.") from error
+        known = [item.name for item in dataclasses.fields(cls)]
+        if not isinstance(given, dict) or (unknown := [key for key in given if key not in known]):
+            what = f"has no field {quote(unknown[0])}" if isinstance(given, dict) else "is a list of fields"
+            raise InputError(f"This is no kdlab spec, which {what}: give what `to_json` wrote.")
+        return cls(**given)
 
 
 def knob_defaults(objective: str) -> dict[str, float]:
@@ -131,5 +142,5 @@ def check_knobs(objective: str, values: Mapping[str, float]) -> dict[str, float]
     knobs = {knob.key: knob for knob in OBJECTIVES[objective].knobs}
     for key in values:
         if key not in knobs:
-            raise InputError(f"The objective {objective!r} has no knob {key!r}; it has {', '.join(knobs)}.")
+            raise InputError(f"The objective {objective!r} has no knob {quote(key)}; it has {', '.join(knobs)}.")
     return {key: knobs[key].check(value) for key, value in values.items()}

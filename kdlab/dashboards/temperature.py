@@ -10,6 +10,7 @@ from kdlab.core.history import History
 from kdlab.core.metrics import telling_example
 from kdlab.core.portable import read
 from kdlab.core.predictions import Predictions
+from kdlab.desk.limits import Limits
 from kdlab.registry import InputError
 from kdlab.widgets.lab import Lab, Supply
 
@@ -38,7 +39,8 @@ class Temperature(Lab):
         shown = [*given, mnist, digits]
         begin = next((one for one in shown if one.key == choices.get("dataset")), shown[0])
         opening = {"dataset": begin.key, "example": telling_example(begin.logits, begin.labels)}
-        super().__init__(Supply(shown, networks), **{**opening, **choices})
+        most = {"upload_bytes": limit} if (limit := Limits.read(None, public=False).upload_bytes) else {}
+        super().__init__(Supply(shown, networks), **{**opening, **most, **choices})
 
 
 def _predictions(one: Predictions | str | Path) -> Predictions:

@@ -106,6 +106,10 @@ class Desk:
         """Return the visitor's runs, newest first."""
         return self._store.rows(self._who(visitor) if self._shared else None)
 
+    def row(self, run: str) -> "Row | None":
+        """Return what is kept of a run, or None; raises InputError."""
+        return self._store.one(run)
+
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
         """Return the files of a run's "result" or "checkpoint", or None; raises InputError when they are damaged."""
         return self._store.files(run, part)

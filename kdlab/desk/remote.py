@@ -67,6 +67,11 @@ class RemoteDesk:
         found: list[Row] = self._ask("rows", visitor)
         return found
 
+    def row(self, run: str) -> "Row | None":
+        """As `Desk.row`."""
+        found: Row | None = self._ask("row", run)
+        return found
+
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
         """As `Desk.files`."""
         found: dict[str, bytes] | None = self._ask("files", run, part)

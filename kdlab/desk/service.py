@@ -23,7 +23,8 @@ from kdlab.registry import InputError
 
 __all__ = ["main", "serve"]
 
-ASKED = ("submit", "limits", "rows", "files", "delete", "tell", "unwatch")  # what a page may call, besides `watch`
+# What a page may call, besides `watch`.
+ASKED = ("submit", "limits", "row", "rows", "files", "delete", "tell", "unwatch")
 MOST_AT_ONCE = 500  # messages in one packet
 log = logging.getLogger("kdlab")
 

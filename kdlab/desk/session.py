@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdlab.desk.job import Hearing, Job
+from kdlab.registry import InputError
 from kdlab.runner import Status
 
 if TYPE_CHECKING:
@@ -79,8 +80,17 @@ class Session:
     def attach(self, run: str) -> None:
         """Show another run from now on; raises InputError when there is none of this id."""
         self._leave()
-        self.run = run
-        self._key = self._desk.watch(run, partial(self._hear, run), self.visitor)
+        self.run = run  # before it is watched, which tells what happened so far at once
+        try:
+            self._key = self._desk.watch(run, partial(self._hear, run), self.visitor)
+        except InputError:
+            self.run = ""
+            raise
+
+    def resumable(self) -> bool:
+        """Whether the run, which has ended, can go on from a checkpoint; raises InputError."""
+        row = self._desk.row(self.run) if self.run else None
+        return row is not None and row.resumable
 
     def pause(self) -> None:
         """Ask for no further event until `resume` or `step`."""

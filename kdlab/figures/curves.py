@@ -9,7 +9,7 @@ import numpy as np
 
 from kdlab.figures.theme import GRID, INK, MUTED, ROLES, Figure, base_layout
 
-__all__ = ["Drag", "Line", "Mark", "error_curves", "loss_curves", "merge_marks"]
+__all__ = ["AXIS", "Drag", "Line", "Mark", "curve_trace", "error_curves", "loss_curves", "merge_marks", "pick"]
 
 Line = tuple[Sequence[float], Sequence[float]]
 Mark = tuple[float, Mapping[str, float]]
@@ -36,9 +36,9 @@ def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], e
         line = {"color": role.colour, "dash": role.dash, "width": 1.4 if light else 2}
         name = f"{role.label}, {part}"
         symbols = {"symbol": f"{role.symbol}-open" if light else role.symbol, "size": 6, "maxdisplayed": 8}
-        trace = _trace(name, x, y, line) | {"mode": "lines+markers", "marker": symbols}
+        trace = curve_trace(name, x, y, line) | {"mode": "lines+markers", "marker": symbols}
         data.append(trace if counts[network] > 1 else trace | {"name": role.label})
-    axis = {"type": "log", "exponentformat": "power", "dtick": 1, **_AXIS}
+    axis = {"type": "log", "exponentformat": "power", "dtick": 1, **AXIS}
     return {"data": data, "layout": _layout("Loss by part, in nats", axis, marks, epochs)}
 
 
@@ -55,24 +55,26 @@ def error_curves(
         role = ROLES[network]
         rates = (100 * np.asarray(y) / examples).tolist()
         line = {"color": role.colour, "dash": role.dash, "width": 2.2}
-        data.append(_trace(role.label, *_pick(x, rates), line))
+        data.append(curve_trace(role.label, *pick(x, rates), line))
         if network in finished:
             level = rates[-1]
-            trace = _trace(f"{role.label}, final", [0, epochs], [level, level], line | {"width": 1.2})
+            trace = curve_trace(f"{role.label}, final", [0, epochs], [level, level], line | {"width": 1.2})
             data.append(trace | {"showlegend": False})
         # The steep beginning would flatten all that follows, so the axis is fitted to what comes after it.
         latest.append(max(rates[max(1, len(rates) // 5) :] or rates))
-    axis = {"ticksuffix": " %", "range": [0, max(1.0, 1.15 * min(max(latest), 100))], **_AXIS}
+    axis = {"ticksuffix": " %", "range": [0, max(1.0, 1.15 * min(max(latest), 100))], **AXIS}
     return {"data": data, "layout": _layout("Test images that are wrong", axis, marks, epochs)}
 
 
-_AXIS = {
+# What all axes have.
+AXIS = {
     "gridcolor": GRID, "zeroline": False, "fixedrange": True,
     "ticks": "outside", "ticklen": 4, "tickcolor": "rgba(0,0,0,0)",
 }  # fmt: skip
 
 
-def _trace(name: str, x: Sequence[float], y: Sequence[float], line: Mapping[str, Any]) -> Figure:
+def curve_trace(name: str, x: Sequence[float], y: Sequence[float], line: Mapping[str, Any]) -> Figure:
+    """Return a curve, with no more digits than can be seen."""
     return {
         "type": "scatter", "mode": "lines", "name": name, "x": [round(value, 3) for value in x],
         "y": [float(f"{value:.4g}") for value in y], "line": dict(line),
@@ -84,7 +86,7 @@ def _layout(title: str, y_axis: Figure, marks: Sequence[Mark], epochs: float) ->
     drags = merge_marks(marks, epochs / 25)
     return base_layout(
         title,
-        xaxis={"title": {"text": "epoch of its own training", "standoff": 6}, "range": [0, epochs], **_AXIS},
+        xaxis={"title": {"text": "epoch of its own training", "standoff": 6}, "range": [0, epochs], **AXIS},
         yaxis=y_axis,
         hovermode="x unified",
         showlegend=True,
@@ -142,7 +144,7 @@ def _thin(x: Sequence[float], y: Sequence[float]) -> Line:
     return np.asarray(x)[np.append(edges[1:], len(x)) - 1].tolist(), mean.tolist()
 
 
-def _pick(x: Sequence[float], y: Sequence[float]) -> Line:
+def pick(x: Sequence[float], y: Sequence[float]) -> Line:
     """Leave out points until no more than `MOST_POINTS` are left; the last one stays, and none is altered."""
     width = -(-len(x) // MOST_POINTS)
     kept = np.arange(len(x) - 1, -1, -width)[::-1] if width else np.arange(0)

@@ -6,19 +6,22 @@ const BUTTONS = {
   resume: ["▶ Resume", "Go on with the run"],
   step: ["+1 Step", "Make one optimisation step and hold"],
   stop: ["■ Stop", "End the run and keep what it has shown"],
+  go_on: ["⏵ Go on", "Go on with this run from its last checkpoint"],
   reset: ["↺ Reset", "Back to the run and the settings this page opened with"],
 };
 // Which buttons can be pressed in which state of the run; the first is the one to press.
 const OFFERED = {
   idle: ["start", "step"],
+  queued: ["stop"],
   starting: ["stop"],
   running: ["pause", "step", "stop"],
   paused: ["resume", "step", "stop"],
   stopped: ["start", "step"],
   done: ["start", "step"],
   failed: ["start", "step"],
+  interrupted: ["start", "step"],
 };
-const SLOTS = [["start", "pause", "resume"], ["step"], ["stop"], ["reset"]];
+const SLOTS = [["start", "pause", "resume"], ["step"], ["stop", "go_on"], ["reset"]];
 
 function render({ model, el }) {
   el.classList.add("kd-run");
@@ -41,7 +44,9 @@ function render({ model, el }) {
   el.append(row, progress, status, error);
 
   function showState() {
-    const offered = [...OFFERED[model.get("state")], "reset"];
+    // Of another person's run one may look at all and change nothing: what is offered is a run of one's own.
+    const possible = model.get("watching") ? ["start"] : OFFERED[model.get("state")];
+    const offered = [...possible, "reset", ...(model.get("resumable") ? ["go_on"] : [])];
     for (const { button, names } of buttons) {
       const action = names.find((name) => offered.includes(name)) ?? names[0];
       [button.textContent, button.title] = model.get("words")[action] ?? BUTTONS[action];
@@ -60,12 +65,12 @@ function render({ model, el }) {
     error.hidden = !error.textContent;
   }
 
-  model.on("change:state", showState);
+  model.on("change:state change:watching change:resumable", showState);
   model.on("change:progress change:status change:error", showProgress);
   showState();
   showProgress();
   return () => {
-    model.off("change:state", showState);
+    model.off("change:state change:watching change:resumable", showState);
     model.off("change:progress change:status change:error", showProgress);
   };
 }

@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-from traitlets import Dict, Float, Unicode
+from traitlets import Bool, Dict, Float, Unicode
 
 __all__ = ["RunPanel"]
+
+ACTIONS = ("start", "pause", "resume", "step", "stop", "reset", "go_on")
 
 
 class RunPanel(anywidget.AnyWidget):
     """Offers the buttons that `state` (a `kdlab.runner.State`) allows and calls `act` with the name of the one pressed.
 
     `progress`: share of the current phase, or -1 when it cannot be told. `error`: a sentence, or empty. `words`: other
-    texts on buttons, (what stands there, what it does) by name.
+    texts on buttons, (what stands there, what it does) by name. `resumable`: whether "go_on" is offered too after a run
+    that ended early; `watching`: whether the run is another person's, so that nothing that would change it is offered.
     """
 
     _esm = Path(__file__).parent / "run_panel.js"
@@ -23,11 +26,16 @@ class RunPanel(anywidget.AnyWidget):
     status = Unicode("").tag(sync=True)
     error = Unicode("").tag(sync=True)
     words = Dict().tag(sync=True)
+    resumable = Bool(False).tag(sync=True)
+    watching = Bool(False).tag(sync=True)
 
     def __init__(self, act: Callable[[str], None], **traits: Any) -> None:
         super().__init__(**traits)
         self._act = act
         self.on_msg(self._pressed)
 
-    def _pressed(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
-        self._act(content["type"])
+    def _pressed(self, _: Any, content: Any, buffers: list[Any]) -> None:
+        # Any browser may send anything: what is no button here is not pressed.
+        match content:
+            case {"type": str(action)} if action in ACTIONS:
+                self._act(action)

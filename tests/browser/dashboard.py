@@ -3,6 +3,7 @@
 import re
 import time
 
+import psutil
 from playwright.sync_api import Locator, Page, expect
 from servers import Server
 
@@ -26,13 +27,15 @@ class Dashboard:
         self.gallery = page.locator(".kd-examples .kd-card").nth(1)
         self.picture = page.locator(".kd-examples .kd-card").nth(0).locator(".kd-gallery")
         self.opening: list[str] = []
+        self._kernels: list[str] = []
+        page.on("websocket", lambda socket: self._kernels.extend(re.findall(r"/api/kernels/([^/]+)/", socket.url)))
 
     # --- from the address to the opening ------------------------------------------------------------------------------
 
-    def open(self) -> None:
+    def open(self, link: str = "") -> None:
         """Load the page, in JupyterLab run all cells, and wait until all is drawn."""
         began = time.perf_counter()
-        self.page.goto(self.server.address, wait_until="commit")
+        self.page.goto(self.server.address + (link and f"#{link}"), wait_until="commit")
         if self.server.kind == "jupyterlab":
             # What is run before the kernel has answered for the first time is dropped.
             self.page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
@@ -40,9 +43,17 @@ class Dashboard:
         self.page.locator(".kd-tile").first.wait_for()
         self.seconds = time.perf_counter() - began
         self.opening = self.tiles()
+        self.wait_until_drawn()
+        self.seconds_drawn = time.perf_counter() - began
+
+    def wait_until_drawn(self) -> None:
         for name in MATRICES:
             self.matrix(name).locator(".heatmaplayer image").first.wait_for(state="attached")
-        self.seconds_drawn = time.perf_counter() - began
+
+    def kernel(self) -> psutil.Process:
+        """Return the process of this page's kernel, which its connection names."""
+        (process,) = self.server.processes(f"kernel-{self._kernels[-1]}")
+        return process
 
     def menu(self, name: str, entry: str) -> None:
         """Choose an entry of one of JupyterLab's menus."""

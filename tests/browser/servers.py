@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -34,6 +35,7 @@ class Server:
                 "JUPYTER_RUNTIME_DIR",
                 "IPYTHONDIR",
                 "XDG_CACHE_HOME",
+                "KDLAB_RUNS",
             )
         }
         own["KDLAB_DATA"] = str(data_root())  # which may be in the cache that this person has
@@ -62,8 +64,17 @@ class Server:
         raise AssertionError(f"{self.kind} ended without an address:\n{''.join(self.lines)}")
 
     def processes(self, what: str) -> list[psutil.Process]:
-        """Return the kernels or the workers under this server; `what` is a part of their command line."""
+        """Return the processes under this server whose command line has `what` in it."""
         return [child for child in self._children() if what in " ".join(child.cmdline())]
+
+    def worker(self) -> psutil.Process:
+        """Return the process that trains: what is a child of the server itself is its desk."""
+        workers = [one for one in self.processes(WORKER) if one.ppid() != self._server.pid]
+        return max(workers, key=lambda one: one.cpu_percent(0.5))
+
+    def suspended(self) -> contextlib.AbstractContextManager[None]:
+        """Have the server answer nobody meanwhile."""
+        return _suspended(psutil.Process(self._server.pid))
 
     def _children(self) -> list[psutil.Process]:
         return psutil.Process(self._server.pid).children(recursive=True)
@@ -84,3 +95,12 @@ class Server:
             self._reader.join()
             self._server.stdout.close()
         assert not left, f"{self.kind} left processes behind: {left}"
+
+
+@contextlib.contextmanager
+def _suspended(process: psutil.Process) -> Iterator[None]:
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from dashboard import Dashboard
 from playwright.sync_api import expect
-from servers import KERNEL
 
 from kdlab.core.history import History
 from kdlab.core.metrics import confusion_matrix
@@ -39,7 +38,7 @@ def test_the_opening_shows_the_run_that_comes_with_kdlab(dashboard: Dashboard, o
 def test_the_temperature_moves_the_bars_while_the_kernel_stands_still(dashboard: Dashboard, opening: History) -> None:
     chosen = int(re.search(r"Test image (\d+)", dashboard.picture.inner_text())[1])
     most, percentages = [], [dashboard.percentages("teacher")]
-    (kernel,) = dashboard.server.processes(KERNEL)
+    kernel = dashboard.kernel()
     kernel.suspend()
     try:
         for _ in range(3):

@@ -6,7 +6,6 @@ import signal
 import pytest
 from dashboard import Dashboard
 from playwright.sync_api import expect
-from servers import WORKER
 
 from kdlab.core.spec import Spec
 from kdlab.figures.theme import ROLES
@@ -47,7 +46,7 @@ def test_start_moves_the_curves_and_ends_with_a_verdict(dashboard: Dashboard) ->
 
 
 def test_a_knob_turned_during_the_run_is_marked_on_the_curves(dashboard: Dashboard) -> None:
-    dashboard.begin(teacher_epochs=1)
+    dashboard.begin(teacher_epochs=1, epochs=9000)  # long enough for a busy machine
     dashboard.wait_for_step(500)
     temperature = dashboard.turn("temperature", "ArrowRight", 3)
     for curve in dashboard.page.locator(".kd-curves .kd-canvas").all():
@@ -94,8 +93,7 @@ def test_what_goes_wrong_in_the_worker_is_shown_and_a_good_run_works_again(dashb
     dashboard.begin(teacher_epochs=1)
     expect(dashboard.error).to_be_hidden()
 
-    (worker,) = dashboard.server.processes(WORKER)
-    worker.send_signal(signal.SIGKILL)
+    dashboard.server.worker().send_signal(signal.SIGKILL)
     dashboard.expect_state("failed")
     expect(dashboard.error).to_contain_text("The worker process ended unexpectedly (SIGKILL).")
     dashboard.press("start")

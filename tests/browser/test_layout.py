@@ -6,7 +6,6 @@ from itertools import combinations
 import psutil
 import pytest
 from dashboard import Dashboard
-from servers import KERNEL, WORKER
 from windows import DESKTOP, TELEPHONE
 
 pytestmark = pytest.mark.browser
@@ -39,14 +38,9 @@ def test_nothing_overlaps_or_overflows(
         assert apart, f"{first} overlaps {second}"
 
 
-def test_leaving_the_page_ends_its_kernel_and_its_run(open_voila: Callable[[tuple[int, int]], Dashboard]) -> None:
+def test_leaving_the_page_ends_its_kernel(open_voila: Callable[[tuple[int, int]], Dashboard]) -> None:
     dashboard = open_voila(DESKTOP)
-    server = dashboard.server
-    before = set(server.processes(WORKER))
-    dashboard.press("start")
-    dashboard.expect_state("running")
-    (worker,) = set(server.processes(WORKER)) - before
-    kernel = next(parent for parent in worker.parents() if KERNEL in " ".join(parent.cmdline()))
+    kernel = dashboard.kernel()
     dashboard.page.goto("about:blank")
-    _, left = psutil.wait_procs([kernel, worker], timeout=20)
+    _, left = psutil.wait_procs([kernel], timeout=20)
     assert left == []

@@ -17,6 +17,7 @@ from kdlab.registry import DATASETS, InputError
 __all__ = ["folder"]
 
 TEST_SHARE = 0.2
+LONGEST_PATH = 4_096
 FEWEST = 5  # images of a class of which a fifth is at least one
 JUNK = {"thumbs.db", "desktop.ini"}
 PARTS = ("train", "test")
@@ -36,7 +37,7 @@ def folder(argument: str) -> Generator[Progress, None, Dataset]:
     A file there is unpacked as a tar or zip archive, for as long as it is being read.
     Raises InputError for a tree that is no image folder and for a file that is no archive or no image.
     """
-    if not argument:
+    if not argument or "\0" in argument or len(argument) > LONGEST_PATH:
         raise InputError("The data set 'folder:' needs a path behind the colon, for example folder:~/pictures.")
     path, name = Path(argument).expanduser(), f"folder:{argument}"
     if not os.path.isfile(path):  # noqa: PTH113  (pathlib's raises where it may not look)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.metrics import count_errors, cross_entropy
-from kdlab.registry import InputError
+from kdlab.registry import InputError, quote
 
 if TYPE_CHECKING:
     from kdlab.core.data import Split
@@ -33,7 +33,7 @@ def numbers(text: str, what: str) -> list[float]:
             raise ValueError("no number")
     except ValueError as error:
         raise InputError(
-            f"The {what} must be numbers with commas between them, such as 1,2,4, not {text!r}."
+            f"The {what} must be numbers with commas between them, such as 1,2,4, not {quote(text)}."
         ) from error
     return list(dict.fromkeys(found))
 
@@ -42,5 +42,5 @@ def whole_numbers(text: str, what: str) -> list[int]:
     """Return the whole numbers that `text` lists, each at least 1; raises InputError as `numbers` does."""
     found = numbers(text, what)
     if any(one != int(one) or one < 1 for one in found):
-        raise InputError(f"The {what} must be whole numbers from 1 on, such as 30,100, not {text!r}.")
+        raise InputError(f"The {what} must be whole numbers from 1 on, such as 30,100, not {quote(text)}.")
     return [int(one) for one in found]

@@ -16,7 +16,7 @@ from kdlab.core.experiments.report import Claim, Rescored, Row, Summary
 from kdlab.core.experiments.together import combine, committee, with_dropout
 from kdlab.core.experiments.verdicts import keeps
 from kdlab.core.metrics import count_errors, cross_entropy
-from kdlab.registry import EXPERIMENTS, MODELS, InputError, Knob, knob_field
+from kdlab.registry import EXPERIMENTS, MODELS, InputError, Knob, knob_field, quote
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.study import Study
@@ -58,8 +58,8 @@ class Ensemble(Experiment):
         entry, _ = MODELS.find(self.network)
         if "dropout" not in {knob.key for knob in entry.knobs}:
             raise InputError(
-                f"The experiment also trains its network with dropout, which {self.network!r} cannot have: choose an "
-                f"mlp or a cnn."
+                f"The experiment also trains its network with dropout, which {quote(self.network)} cannot have: "
+                f"choose an mlp or a cnn."
             )
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:

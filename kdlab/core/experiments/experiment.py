@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from kdlab.core import augmentation, data, models, objectives  # noqa: F401  (they fill the registries)
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.pupils import Trained
-from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, InputError, Knob, Registry, knob_field, knob_fields
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, InputError, Knob, Registry, knob_field, knob_fields, quote
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.report import Rescored, Summary
@@ -91,6 +91,9 @@ class Experiment(ABC):
         for key, registry in NAMES.items():
             if hasattr(self, key):
                 registry.find(getattr(self, key))
+        for item in fields(self):
+            if item.type is str and not isinstance(value := getattr(self, item.name), str):
+                raise InputError(f"The setting {item.name} must be text, not {quote(value)}.")
 
     @classmethod
     def of_size(cls, quick: bool, /, **changes: Any) -> Self:
@@ -98,7 +101,7 @@ class Experiment(ABC):
         known = [item.name for item in fields(cls)]
         for key in changes:
             if key not in known:
-                raise InputError(f"The experiment has no setting {key!r}; it has {', '.join(known)}.")
+                raise InputError(f"The experiment has no setting {quote(key)}; it has {', '.join(known)}.")
         return cls(**{**(cls.quick if quick else {}), **changes})
 
     @abstractmethod

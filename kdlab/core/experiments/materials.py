@@ -44,7 +44,7 @@ class Materials:
         """Return the guide's answers to these views, as far as they were kept; None where there is no guide."""
         if piece.guide is None:
             return None
-        name = self._name(piece)
+        name = self.name(piece)
         if name not in self._answers:
             _make_room(self._answers)
             dtype = choose_precision(piece.course.precision, piece.guide.module, self._place)
@@ -58,14 +58,22 @@ class Materials:
     def keep_answers(self, piece: Piece, answers: Answers) -> None:
         """Keep what the guide answered in a file; raises InputError."""
         record = {"label": f"answers for {piece.label}", "known": answers.known}
-        self._store.write(self._name(piece), [answers.state()], record)
+        self._store.write(self.name(piece), [answers.state()], record)
 
     def kept_answers(self, piece: Piece) -> int:
         """Return how many answers of the guide were kept."""
-        record = self._store.record(self._name(piece))
+        record = self._store.record(self.name(piece))
         return record["known"] if record else 0
 
-    def _name(self, piece: Piece) -> str:
+    def are_known(self, piece: Piece) -> bool:
+        """Whether all that the guide could be asked in this piece was kept."""
+        return (
+            self.kept_answers(piece)
+            >= len(piece.split) * make_views(piece.course.augmentation, piece.split.images[:1]).count
+        )
+
+    def name(self, piece: Piece) -> str:
+        """Return the name of the file that keeps the guide's answers."""
         assert piece.guide is not None
         dtype = choose_precision(piece.course.precision, piece.guide.module, self._place)
         guide = [piece.guide.name, *([] if piece.guide.mark is None else [piece.guide.mark])]

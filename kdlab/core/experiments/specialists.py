@@ -20,7 +20,7 @@ from kdlab.core.specialists.combining import DIRECTIONS, combine
 from kdlab.core.specialists.confusable import METHODS, SIMILARITIES, find_subsets, tree
 from kdlab.core.specialists.routing import route
 from kdlab.core.specialists.subsets import Subset, check_subsets, membership, read_subsets, write_subsets
-from kdlab.registry import EXPERIMENTS, InputError, Knob, knob_field
+from kdlab.registry import EXPERIMENTS, InputError, Knob, knob_field, quote
 
 if TYPE_CHECKING:
     from kdlab.core.data import Split
@@ -81,7 +81,7 @@ class Specialists(Experiment):
             (self.similarity, SIMILARITIES, "similarity"), (self.clustering, METHODS, "clustering"),
         ):  # fmt: skip
             if value not in known:
-                raise InputError(f"There is no {what} {value!r}; known: {', '.join(known)}.")
+                raise InputError(f"There is no {what} {quote(value)}; known: {', '.join(known)}.")
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the generalist, its specialists, and what they are compared with; choose n on validation images."""

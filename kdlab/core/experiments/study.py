@@ -62,9 +62,7 @@ class Study:
         piece, modules = self._prepare(label, pupils, course, guide, split, examples, subjects)
         if piece.name in self._finished:  # a teacher that seeds share
             return self._finished[piece.name]
-        kept, cost = self.store.read(piece.name), self._costs.get(piece.name, 0.0)
-        if kept and kept[1].get("mark", piece.mark) != piece.mark:
-            kept = None
+        kept, cost = self._kept(piece), self._costs.get(piece.name, 0.0)
         yield Began(label, kept is not None)
         if kept is None:
             weights, record = yield from give(piece, modules, self.materials, self.done, cost)
@@ -113,6 +111,11 @@ class Study:
         marks = [mark for mark in marks if mark is not None]
         piece = Piece(label, digest(about), pupils, course, guide, split, examples, data.validation, several, marks)
         return piece, modules
+
+    def _kept(self, piece: Piece) -> tuple[Weights, dict[str, Any]] | None:
+        """What is kept of a piece that is the same to the mark."""
+        kept = self.store.read(piece.name)
+        return kept if kept and kept[1].get("mark", piece.mark) == piece.mark else None
 
     def _wrap(
         self, piece: Piece, modules: Sequence[nn.Module], weights: Weights, record: Mapping[str, Any]

@@ -15,7 +15,7 @@ from kdlab.core.experiments.references import PAPER
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.core.metrics import count_errors
-from kdlab.registry import EXPERIMENTS, InputError, knob_field
+from kdlab.registry import EXPERIMENTS, InputError, knob_field, quote
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.study import Study
@@ -59,7 +59,7 @@ class ThreePercent(Experiment):
         shares = sorted({*numbers(self.shares, "shares"), self.share})
         if not 0 < shares[0] <= shares[-1] <= 100:
             raise InputError(
-                f"The shares must be per cents above 0 and up to 100, such as 1,3,10, not {self.shares!r}."
+                f"The shares must be per cents above 0 and up to 100, such as 1,3,10, not {quote(self.shares)}."
             )
         return shares
 

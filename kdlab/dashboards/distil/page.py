@@ -1,5 +1,6 @@
 """The page "Distil": choose data and networks, press Start, and turn the knobs while the student learns."""
 
+from dataclasses import asdict
 from functools import partial
 from importlib.resources import as_file, files
 from typing import Any
@@ -7,17 +8,22 @@ from typing import Any
 import ipywidgets
 from traitlets import Bunch, link
 
-from kdlab.core.events import Event, Opened, Phase, Step
+from kdlab.core.events import Event, Opened, Phase, Restored, Step
 from kdlab.core.history import History
 from kdlab.core.metrics import telling_example
 from kdlab.core.spec import Spec
+from kdlab.dashboards.address import read_spec, write_spec
+from kdlab.dashboards.course import Course
 from kdlab.dashboards.distil import view
 from kdlab.dashboards.distil.state import DistilState
 from kdlab.dashboards.pace import Pace
+from kdlab.desk.job import Attached, Hearing, Job
 from kdlab.figures.theme import ROLES
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError
-from kdlab.runner import Happened, Message, Runner, Status
+from kdlab.runner import Happened, Status
+from kdlab.widgets.address import Address, Said
 from kdlab.widgets.canvas import Canvas
+from kdlab.widgets.connection import Connection
 from kdlab.widgets.gallery import Gallery
 from kdlab.widgets.loop import Loop
 from kdlab.widgets.pickers import EntryPicker, NamePicker, number_field
@@ -29,12 +35,7 @@ from kdlab.widgets.summary import Summary
 __all__ = ["Distil"]
 
 OPENING_NOTE = "A run that comes with kdlab. Press Start to train it here, and turn the knobs while it runs."
-TROUBLE = {
-    "InputError",
-    "UnknownNameError",
-    "Diverged",
-    "WorkerDied",
-}  # failures whose message says all there is to say
+OTHER_PAGE = "The run that the address names is not one of this page's: open it from the list of runs."
 
 
 class Distil(ipywidgets.VBox):
@@ -53,8 +54,7 @@ class Distil(ipywidgets.VBox):
         self._loop = Loop(self._draw, self._fail)
         self._incoming = History()  # what the worker says, shown once its data are open
         self._settled = self.state.dataset  # the data set whose settings are filled in
-        hear = partial(self._loop.post, self._take)
-        self._runner = Runner("kdlab.core.distillation:distill_events", hear, unit=Step)
+        self._bare = ""  # a run that an address names without a word about choices, which are then the run's own
         super().__init__(self._build())
         self.add_class("kd-page")
         self._connect()
@@ -67,6 +67,8 @@ class Distil(ipywidgets.VBox):
     def _build(self) -> list[ipywidgets.Widget]:
         state = self.state
         self._panel = RunPanel(lambda action: self._loop.post(self._act, action))
+        self._course = Course(self._panel, partial(self._loop.post, self._take), _again)
+        self._address = Address(partial(self._loop.post, self._follow))
         self._summary = Summary()
         knobs = [knob for entry in OBJECTIVES.values() for knob in entry.knobs]
         self._sliders = {knob.key: Slider(knob, getattr(state, knob.key)) for knob in knobs}
@@ -98,7 +100,7 @@ class Distil(ipywidgets.VBox):
             _box("kd-matrices", *matrices),
             _box("kd-examples", _box("kd-card", self._picture, self._bars), _box("kd-card", self._gallery)),
         )
-        return [_box("kd-columns", controls, results)]
+        return [_box("kd-columns", controls, results), self._address, Connection()]
 
     def _connect(self) -> None:
         state = self.state
@@ -124,6 +126,7 @@ class Distil(ipywidgets.VBox):
         # A sentence about a choice goes when a choice changes, not when another example is looked at: a run chooses one
         # as its data are opened, just before it may fail. A new sentence may follow from the data set.
         state.observe(lambda _: self._loop.post(self._forgive), list(controls))
+        state.observe(lambda _: self._loop.request(), list(controls))
         self._pickers["dataset"].observe(lambda _: self._loop.post(self._suggest), "value")
 
     def _offer_knobs(self) -> None:
@@ -139,20 +142,44 @@ class Distil(ipywidgets.VBox):
 
     def _act(self, action: str) -> None:
         self._tell_turned()
-        if action == "reset":
-            self._runner.abandon()
-        elif action == "start" or (action == "step" and self._panel.state not in ("running", "paused")):
-            self._start(paused=action == "step")
-        else:
-            getattr(self._runner, action)()
+        self._course.press(action, lambda: _job(self.state.spec()))
+
+    def _follow(self, said: Said) -> None:
+        """Take what the address says; what it leaves out is as the page opens."""
+        run, complaints = said.run, list(said.complaints)
+        new = run not in ("", self._address.run)
+        self._bare = run if new and not said.choices else ""
+        self._course.session.visitor = self._address.visitor
+        if new and (trouble := self._course.attach(run)):
+            complaints.append(trouble)
+            self._bare = ""
+            self._show_opening()
+        if not self._bare:
+            spec, unusable = read_spec(said.choices, self._opening_spec)
+            self._choose(spec)
+            complaints += unusable
+        # Behind what forgives, which the choices have just asked for.
+        self._loop.post(self._complain, " ".join(complaints))
+
+    def _choose(self, spec: Spec) -> None:
+        """Set every choice without the suggestions of a data set, and without turning the knobs of a run."""
+        self._settled = spec.dataset
+        self.state.take(spec)
+        self._loop.post(self._turned.clear)
+
+    def _complain(self, sentences: str) -> None:
+        self._panel.error = sentences or self._panel.error
+
+    @property
+    def _opening_spec(self) -> Spec:
+        assert self._opening.opened is not None
+        return self._opening.opened.spec
 
     def _show_opening(self) -> None:
         """Show the run that comes with kdlab, and set its choices."""
-        assert self._opening.opened is not None
-        self._panel.state, self._panel.error, self._note = "idle", "", OPENING_NOTE
+        self._note, self._address.run = OPENING_NOTE, ""
         self._incoming = History()
-        self._settled = self._opening.opened.spec.dataset
-        self.state.take(self._opening.opened.spec)
+        self._choose(self._opening_spec)
         self._show(self._opening)
         self._show_pictures()
 
@@ -163,16 +190,6 @@ class Distil(ipywidgets.VBox):
         assert history.opened is not None
         self.state.chosen = telling_example(history.logits, history.opened.test_labels)
         self._loop.request()
-
-    def _start(self, paused: bool) -> None:
-        try:
-            spec = self.state.spec()
-        except InputError as error:
-            self._panel.error = str(error)
-            return
-        self._runner.start(spec, paused=paused)
-        if paused:
-            self._runner.step()
 
     def _turn(self, change: Bunch) -> None:
         """Send a knob to the run, if its objective has it: another one may have been chosen for the next run."""
@@ -187,8 +204,8 @@ class Distil(ipywidgets.VBox):
     def _tell_turned(self) -> None:
         """Tell the worker what was turned: at each drawing, as a slider moves far more often than it need hear of."""
         if self._turned:
-            self._runner.send(self._turned)
-            self._turned = {}
+            self._course.send(dict(self._turned))
+            self._turned.clear()
 
     def _suggest(self) -> None:
         """Fill in what suits a data set that was just chosen, unless its settings came with it."""
@@ -210,34 +227,50 @@ class Distil(ipywidgets.VBox):
 
     # --- what the worker says -----------------------------------------------------------------------------------------
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Hearing) -> None:
+        if not self._course.hear(message):
+            return
         match message:
             case Happened(event):
                 self._record(event)
-            # In the order in which the runner said them, so that nothing of an earlier run reaches the new history.
+            # In the order in which the session said them, so that nothing of an earlier run reaches the new history.
+            case Attached(kind="distil"):
+                self._attach(message)
+            case Attached():
+                self._course.leave()
+                self._show_opening()
+                self._loop.post(self._complain, OTHER_PAGE)
             case Status("idle"):
                 self._show_opening()
-            case Status("starting"):
-                self._incoming = History()
-                self._panel.state, self._panel.error, self._note = "starting", "", ""
-            case Status("failed", kind, text):
-                self._panel.state = "failed"
-                self._panel.error = text if kind in TROUBLE else f"The worker failed ({kind}: {text}); see its log."
             case Status(state):
-                self._panel.state = state
                 self._pace.reset()
-                if state in ("paused", "stopped", "done") and self.history is self._incoming:
+                if state in ("paused", "stopped", "done", "interrupted") and self.history is self._incoming:
                     self._show_pictures()
         self._loop.request()
+
+    def _attach(self, found: Attached) -> None:
+        """Show what happened in a run so far, from now on all that happens in it."""
+        self._incoming, self._note, self._address.run = found.record, "", found.run
+        if self._bare == found.run:
+            turned = {key: value for turn in found.record.turns for key, value in turn.values.items()}
+            spec = Spec(**found.about)
+            self._choose(spec.replace(knobs={**spec.knobs, **turned}))
+        self._bare = ""
+        if found.record.opened:
+            self._show(found.record)
+            self._show_chosen()
+            self._show_pictures()
 
     def _record(self, event: Event) -> None:
         self._incoming.append(event)
         match event:
-            case Opened():
+            case Opened() | Restored():
+                assert self._incoming.opened is not None
+                opened = self._incoming.opened
                 chosen, before = self.state.chosen, self.history.opened
                 self._show(self._incoming)
-                same = before and before.spec.dataset == event.spec.dataset
-                if same and chosen < len(event.test_labels):
+                same = before and before.spec.dataset == opened.spec.dataset
+                if same and chosen < len(opened.test_labels):
                     self.state.chosen = chosen
                 self._show_chosen()  # the same number may be another data set's image
                 self._show_pictures()
@@ -262,14 +295,19 @@ class Distil(ipywidgets.VBox):
             self._summary.content = view.summary(history, self._note)
             self._bars.example = view.example(history, self.state.chosen)
         left = self._pace.seconds_left(phase.steps) if phase else None
-        self._panel.progress, self._panel.status = view.progress(self._incoming, self._panel.state, left)
+        state, said = self._panel.state, self._course.said
+        self._panel.progress, words = view.progress(self._incoming, state, left, said)
+        self._panel.status = self._course.told(words)
+        chosen = {name: getattr(self.state, name) for name in (*Spec.names(), *Spec.run_knobs())}
+        self._address.choices = write_spec(chosen | self.state.knobs(), self._opening_spec)
 
     def _fail(self, error: Exception) -> None:
-        self._panel.error = f"The page could not show this ({type(error).__name__}: {error})."
+        trouble = f"The page could not show this ({type(error).__name__}: {error})."
+        self._panel.error = str(error) if isinstance(error, InputError) else trouble
 
     def close(self) -> None:
-        """End the worker, then close the widget."""
-        self._runner.close()
+        """Leave the run, which goes on, and close the widget."""
+        self._course.session.close()
         super().close()
 
     def _show_pictures(self) -> None:
@@ -284,6 +322,19 @@ class Distil(ipywidgets.VBox):
         name = opened.classes[opened.test_labels[chosen]]
         self._picture.show(f"Test image {chosen}, true class {name}", opened.test_images[[chosen]], [chosen], [name])
         self._bars.example = view.example(self.history, chosen)
+
+
+def _job(spec: Spec) -> Job:
+    asks = {"dataset": spec.dataset, "epochs": spec.epochs, "teacher_epochs": spec.teacher_epochs}
+    label = f"{spec.student} taught by {spec.teacher} on {spec.dataset}"
+    return Job(
+        "distil", "kdlab.core.keeping:keep", (spec,), "kdlab.core.history:History", Step, label, "distil", asks,
+        asdict(spec),
+    )  # fmt: skip
+
+
+def _again(found: Attached) -> Job:
+    return _job(Spec(**found.about))
 
 
 def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:

@@ -125,10 +125,10 @@ def _describe(spec: Spec) -> str:
     return f"Shown: {spec.dataset}, {images} to learn from{moved}, {spec.student} taught by {spec.teacher}{taught}."
 
 
-def progress(history: History, state: str, seconds_left: float | None) -> tuple[float, str]:
+def progress(history: History, state: str, seconds_left: float | None, said: str = "") -> tuple[float, str]:
     """Return the share of the phase that is done (-1: unknown) and a line that says so.
 
-    `state`: a runner's state; `seconds_left`: until the end of the phase.
+    `state`: a runner's state; `seconds_left`: until the end of the phase; `said`: what was said of the state.
     """
     share, doing = 0.0, ""
     if waiting := history.progress:
@@ -142,6 +142,8 @@ def progress(history: History, state: str, seconds_left: float | None) -> tuple[
     match state:
         case "idle":
             return 0.0, "Ready: press Start."
+        case "queued":
+            return 0.0, said or "In the queue."
         case "starting":
             return -1.0, "Starting the worker and loading PyTorch …"
         case "running" if seconds_left is not None:
@@ -153,6 +155,10 @@ def progress(history: History, state: str, seconds_left: float | None) -> tuple[
             return 1.0, "Done: " + ", ".join(f"{name} {duration(value)}" for name, value in seconds.items()) + "."
         case "failed":
             return share, "Failed."
+        case "interrupted":
+            return share, f"Interrupted. {said}".rstrip()
+        case "stopped" if said:
+            return share, said
         case _ if history.phase:
             return share, f"{state.capitalize()}. {doing}"
         case _:

@@ -1,6 +1,6 @@
 """One experiment on the page: its result, a run of it, and what the sliders make of the answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -10,17 +10,22 @@ from traitlets import link
 
 from kdlab.core.experiments.events import Advanced, Concluded, Event, Planned, Watched
 from kdlab.core.experiments.results import check_writable, standard_folder
+from kdlab.dashboards.address import read_settings, read_sliders, write_settings, write_sliders
+from kdlab.dashboards.course import Course
 from kdlab.dashboards.experiments import view
 from kdlab.dashboards.experiments.charts import Charts
 from kdlab.dashboards.experiments.explore import Explore
 from kdlab.dashboards.experiments.live import Live
+from kdlab.dashboards.experiments.pages import PAGES
 from kdlab.dashboards.experiments.panel import Panel
 from kdlab.dashboards.experiments.settings import Settings
 from kdlab.dashboards.experiments.shipped import Result, shipped
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.dashboards.pace import Pace
+from kdlab.desk.job import Attached, Hearing, Job
 from kdlab.registry import EXPERIMENTS, InputError
-from kdlab.runner import Happened, Message, Runner, Status
+from kdlab.runner import Happened, Status
+from kdlab.widgets.address import Said
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.experiments import Facts, Findings, Pieces, Segments
 from kdlab.widgets.loop import Loop
@@ -36,20 +41,22 @@ WORDS = {
     "reset": ["↺ Reset", "Back to the result and the settings this page opened with"],
 }
 SIZES = "Quick shows in minutes how it goes; Full is what results as shipped come from, and may take hours."
-TROUBLE = {"InputError", "UnknownNameError", "Diverged", "WorkerDied"}  # their message says all there is to say
+OTHER_PAGE = "The run that the address names is not of this experiment: open it from the list of runs."
+OF = "of"  # the address's word for what the sliders are about
 
 
 class OneExperiment(ipywidgets.VBox):
     """The experiment called `name`; `state` holds its choices, `live` what its run did. Raises UnknownNameError.
 
-    `panels`: classes of what is to be shown beside findings, charts and sliders.
+    `panels`: classes of what is to be shown beside findings, charts and sliders. `changed` is called when `choices` or
+    `run`, which the page's address tells, may be others.
     """
 
-    def __init__(self, name: str, panels: Sequence[type[Panel]] = ()) -> None:
+    def __init__(
+        self, name: str, panels: Sequence[type[Panel]] = (), changed: Callable[[], None] = lambda: None
+    ) -> None:
         self._loop = Loop(self._draw, self._fail, rate=4.0)  # epochs are slow, and drawing takes time from training
-        hear = partial(self._loop.post, self._take)
-        self._runner = Runner("kdlab.core.experiments.conduct:reproduce_events", hear, unit=Watched)
-        self.name = name
+        self.name, self._changed = name, changed
         self.entry, _ = EXPERIMENTS.find(name)
         self.state = ExperimentState(self.entry.build)
         self.live = Live()
@@ -57,7 +64,8 @@ class OneExperiment(ipywidgets.VBox):
         self._panels = [*(kind(self.entry, self.state) for kind in panels), self._explore]
         self._shipped = shipped(name)
         self._pace = Pace()
-        self._asked: dict[str, Any] = {}  # the settings that the run was started with
+        self._bare = ""  # a run that an address names without a word about choices, which are then the run's own
+        self._choice = ""  # what the address says that the sliders are about, until there is a result to choose from
         self._seen: object = None  # whose result is on the page
         super().__init__(self._build())
         self.add_class("kd-experiment")
@@ -66,6 +74,7 @@ class OneExperiment(ipywidgets.VBox):
 
     def _build(self) -> list[ipywidgets.Widget]:
         self._panel = RunPanel(lambda action: self._loop.post(self._act, action), words=WORDS)
+        self._course = Course(self._panel, partial(self._loop.post, self._take), self._again)
         self._size = Segments("Size", [("quick", "Quick"), ("full", "Full")], "quick")
         self._settings = Settings(self.state, self.entry.build)
         meaning = ipywidgets.Label(SIZES)
@@ -92,7 +101,7 @@ class OneExperiment(ipywidgets.VBox):
         state = self.state
         link((state, "shown"), (self._whose, "value"))
         self._size.observe(lambda change: self._loop.post(self._resize, change["new"]), "value")
-        state.observe(lambda _: self._loop.request(), "shown")
+        state.observe(lambda _: self._loop.request(), ["shown", "quick", "turned", "choice", *state.settings])
         for panel in self._panels:
             # Loops of their own: what follows a slider does not wait for what a run, or another panel, has to say.
             drawing = Loop(panel.draw, self._fail, rate=30.0)
@@ -109,53 +118,120 @@ class OneExperiment(ipywidgets.VBox):
         self._panel.error = ""
 
     def _act(self, action: str) -> None:
-        if action == "reset":
-            self._runner.abandon()
-        elif action == "start" or (action == "step" and self._panel.state not in ("running", "paused")):
-            self._start(paused=action == "step")
-        else:
-            getattr(self._runner, action)()
+        self._course.press(action, self._job)
 
-    def _start(self, paused: bool) -> None:
-        try:
-            experiment = self.state.experiment()
-            for panel in self._panels:
-                panel.check()
-            check_writable(standard_folder())
-        except InputError as error:
-            self._panel.error = str(error)
-            return
-        self._asked = asdict(experiment)
-        self._runner.start(self.name, standard_folder(), self.state.quick, self._asked, paused=paused)
-        if paused:
-            self._runner.step()
+    def _job(self) -> Job:
+        experiment = self.state.experiment()
+        for panel in self._panels:
+            panel.check()
+        check_writable(standard_folder())
+        return self._job_of(self.state.quick, asdict(experiment))
+
+    def _job_of(self, quick: bool, settings: dict[str, Any]) -> Job:
+        size = "quick" if quick else "full"
+        page = next((link.page for link in PAGES if self.name in link.experiments), "index")
+        asks = {"experiment": self.name, "size": size, "dataset": settings["dataset"]}
+        return Job(
+            self.name, "kdlab.core.experiments.conduct:reproduce_events",
+            (self.name, standard_folder(), quick, settings), "kdlab.dashboards.experiments.live:Live", Watched,
+            f"{self.entry.label} ({size}) on {settings['dataset']}", page, asks, {"size": size, "settings": settings},
+        )  # fmt: skip
+
+    def _again(self, found: Attached) -> Job:
+        return self._job_of(found.about["size"] == "quick", dict(found.about["settings"]))
+
+    # --- the page's address -------------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> str:
+        """The run that is shown, by its id, or ""."""
+        return self._course.found.run if self._course.found else ""
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """What of the choices differs from the page's opening, as short texts."""
+        state, kind = self.state, self.entry.build
+        first = next(iter(self._explore.choices.options), "")
+        return {
+            **write_settings(state.chosen(), kind, state.quick), **write_sliders(state.turned, kind.sliders),
+            **({OF: state.choice} if state.choice not in ("", first) else {}),
+        }  # fmt: skip
+
+    def visit(self, visitor: str) -> None:
+        """Say who is looking."""
+        self._course.session.visitor = visitor
+
+    def follow(self, said: Said) -> None:
+        """Take what an address says; what it leaves out is as the page opens."""
+        run, complaints = said.run, list(said.complaints)
+        new = run not in ("", self.run)
+        self._bare = run if new and not said.choices else ""
+        if new and (trouble := self._course.attach(run)):
+            complaints.append(trouble)
+            self._bare = ""
+            self._show_opening()
+        if not self._bare:
+            complaints += self._choose(dict(said.choices))
+        # Behind what forgives, which the choices have just asked for.
+        self._loop.post(self._complain, " ".join(complaints))
+
+    def _choose(self, texts: dict[str, str]) -> list[str]:
+        sliders, kind = {key: texts.pop(key) for key in list(texts) if key.startswith("move.")}, self.entry.build
+        self._pick(texts.pop(OF, ""))
+        quick, settings, complaints = read_settings(texts, kind)
+        self._set(quick, settings)
+        self.state.turned, unusable = read_sliders(sliders, kind.sliders)
+        return complaints + unusable
+
+    def _pick(self, choice: str) -> None:
+        """Take what the sliders are to be about, where that is offered."""
+        menu = self._explore.choices
+        self._choice = "" if menu.options else choice
+        if menu.options:
+            menu.value = choice if choice in menu.options else menu.options[0]
+
+    def _set(self, quick: bool, settings: dict[str, Any]) -> None:
+        self.state.take(quick)
+        for name, value in settings.items():
+            setattr(self.state, name, value)
+        self._size.value = "quick" if quick else "full"
+
+    def _complain(self, sentences: str) -> None:
+        self._panel.error = sentences or self._panel.error
 
     def _show_opening(self) -> None:
         self.live = Live()
-        self._panel.state, self._panel.error = "idle", ""
-        self._size.value = "quick"
-        self.state.take(quick=True)
+        self._choose({})
         self.state.shown = "shipped"
 
     # --- what the worker says -----------------------------------------------------------------------------------------
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Hearing) -> None:
+        if not self._course.hear(message):
+            return
         match message:
             case Happened(event):
                 self._record(event)
+            case Attached(kind=self.name):
+                self._attach(message)
+            case Attached():
+                self._course.leave()
+                self._show_opening()
+                self._loop.post(self._complain, OTHER_PAGE)
             case Status("idle"):
                 self._show_opening()
-            case Status("starting"):
-                self.live = Live(self._asked)
-                self.state.shown = "shipped"
-                self._panel.state, self._panel.error = "starting", ""
-            case Status("failed", kind, text):
-                self._panel.state = "failed"
-                self._panel.error = text if kind in TROUBLE else f"The worker failed ({kind}: {text}); see its log."
-            case Status(state):
-                self._panel.state = state
+            case Status():
                 self._pace.reset()
         self._loop.request()
+
+    def _attach(self, found: Attached) -> None:
+        """Show what happened in a run so far, from now on all that happens in it."""
+        self.live = found.record
+        self.live.settings = found.about["settings"]
+        if self._bare == found.run:
+            self._set(found.about["size"] == "quick", dict(found.about["settings"]))
+        self._bare = ""
+        self.state.shown = "run" if self.live.result else "shipped"
 
     def _record(self, event: Event) -> None:
         before = self.live.done
@@ -180,7 +256,8 @@ class OneExperiment(ipywidgets.VBox):
         # The first steps of all are slow, so that for a while the plan knows better.
         settled = live.planned and live.done > live.planned.seconds / 20
         left = self._pace.seconds_left(live.planned.seconds) if live.planned and settled else None
-        self._panel.progress, self._panel.status = view.progress(live, state, left)
+        self._panel.progress, words = view.progress(live, state, left, self._course.said)
+        self._panel.status = self._course.told(words)
         self._work.layout.display = "none" if state == "idle" else None
         (self._work.add_class if live.result else self._work.remove_class)("kd-over")
         self._pieces.content = view.pieces(live, state)
@@ -196,13 +273,17 @@ class OneExperiment(ipywidgets.VBox):
             self._facts.content = view.facts(self.result)
             for panel in self._panels:
                 panel.show(self.result, live)
+            if self._choice:
+                self._pick(self._choice)
+        self._changed()
 
     def _fail(self, error: Exception) -> None:
-        self._panel.error = f"The page could not show this ({type(error).__name__}: {error})."
+        trouble = f"The page could not show this ({type(error).__name__}: {error})."
+        self._panel.error = str(error) if isinstance(error, InputError) else trouble
 
     def close(self) -> None:
-        """End the worker, then close the widget."""
-        self._runner.close()
+        """Leave the run, which goes on, and close the widget."""
+        self._course.session.close()
         super().close()
 
 

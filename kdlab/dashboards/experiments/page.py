@@ -1,16 +1,22 @@
 """The page of one experiment, or of several that are one idea."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import ipywidgets
 
 from kdlab.dashboards.experiments.one import OneExperiment
 from kdlab.dashboards.experiments.panel import Panel
 from kdlab.registry import EXPERIMENTS
+from kdlab.widgets.address import Address, Said
+from kdlab.widgets.connection import Connection
 from kdlab.widgets.experiments import Facts, Segments
 from kdlab.widgets.loop import Loop
 
 __all__ = ["Experiments"]
+
+EXPERIMENT = "experiment"  # the address's word for the experiment that is looked at
 
 
 class Experiments(ipywidgets.VBox):
@@ -26,7 +32,8 @@ class Experiments(ipywidgets.VBox):
         self._loop = Loop(lambda: self.show(self._tabs.value), self._fail)
         self._tabs = Segments("Experiment", [(entry.key, entry.label) for entry in entries], names[0])
         self._tabs.layout.display = None if len(names) > 1 else "none"
-        super().__init__([self._tabs])
+        self._address = Address(partial(self._loop.post, self._follow))
+        super().__init__([self._tabs, self._address, Connection()])
         self.add_class("kd-page")
         self._tabs.observe(lambda _: self._loop.request(), "value")
         self.show(names[0])
@@ -34,17 +41,40 @@ class Experiments(ipywidgets.VBox):
     def show(self, name: str) -> None:
         """Show the experiment called `name`; the others keep what they have."""
         if name not in self.shown:
-            self.shown[name] = OneExperiment(name, self._panels)
+            self.shown[name] = OneExperiment(name, self._panels, partial(self._write, name))
+            self.shown[name].visit(self._address.visitor)
             self.children = [*self.children, self.shown[name]]
         for key, one in self.shown.items():
             one.layout.display = None if key == name else "none"
+        self._write(name)
+
+    def _follow(self, said: Said) -> None:
+        """Take what the address says: which experiment, and what of it."""
+        names = [name for name, _ in self._tabs.options]
+        choices, complaints = dict(said.choices), list(said.complaints)
+        name = choices.pop(EXPERIMENT, names[0])
+        if name not in names:
+            complaints.append(f"This page has no experiment {name[:40]!r}, which its address names.")
+            name = names[0]
+        self._tabs.value = name
+        self.show(name)
+        for one in self.shown.values():
+            one.visit(self._address.visitor)
+        self.shown[name].follow(replace(said, choices=choices, complaints=tuple(complaints)))
+
+    def _write(self, name: str) -> None:
+        """Have the address tell of the experiment called `name`, if that is the one that is looked at."""
+        if name == self._tabs.value and name in self.shown:
+            other = {EXPERIMENT: name} if name != self._tabs.options[0][0] else {}
+            self._address.choices = other | self.shown[name].choices
+            self._address.run = self.shown[name].run
 
     def _fail(self, error: Exception) -> None:
         trouble = f"The page could not show this ({type(error).__name__}: {error})."
         self.children = [*self.children, Facts(content={"text": [trouble]})]
 
     def close(self) -> None:
-        """End the workers, then close the widget."""
+        """Leave the runs, which go on, and close the widget."""
         for one in self.shown.values():
             one.close()
         super().close()

@@ -53,4 +53,5 @@ PAGES = (
         "Can small experts for the classes that are confused help a network that knows them all?",
         ("specialists",),
     ),
+    PageLink("runs", "Your runs", "What came of the runs that I started, and how do they compare?"),
 )  # fmt: skip

@@ -175,10 +175,10 @@ def _until(planned: Planned, at: int) -> float:
     return sum(seconds for _, seconds in planned.pieces[: at + 1]) - 1e-6
 
 
-def progress(live: Live, state: str, seconds_left: float | None) -> tuple[float, str]:
+def progress(live: Live, state: str, seconds_left: float | None, said: str = "") -> tuple[float, str]:
     """Return the share of the whole that is done (-1: unknown) and a line that says so.
 
-    `state`: a runner's state; `seconds_left`: until the end, from the pace so far.
+    `state`: a runner's state; `seconds_left`: until the end, from the pace so far; `said`: what was said of the state.
     """
     share, doing = 0.0, ""
     if waiting := live.progress:
@@ -195,12 +195,18 @@ def progress(live: Live, state: str, seconds_left: float | None) -> tuple[float,
     match state:
         case "idle":
             return 0.0, "Ready: Start runs the experiment here, with the settings below."
+        case "queued":
+            return 0.0, said or "In the queue."
         case "starting":
             return -1.0, "Starting the worker and loading PyTorch …"
         case "running" if not doing:
             return -1.0, "Reading the data and timing a few steps of each kind …"
         case "paused":
             return share, f"Paused. {doing}"
+        case "interrupted":
+            return share, f"Interrupted. {said} Finished pieces are kept.".replace("  ", " ")
+        case "stopped" if said:
+            return share, f"{said} Finished pieces are kept."
         case "stopped":
             return share, "Stopped. Finished pieces are kept: Start with the same settings goes on after them."
         case "done":

@@ -2,10 +2,10 @@
 
 import { HIGHEST, LOWEST } from "./dial.js";
 import { flaw } from "./own.js";
+import { holdAddress } from "./place.js";
 
 const PAUSE = 400; // milliseconds without a change; browsers refuse to rewrite the address hundreds of times a minute
 export const NETWORKS = ["teacher", "student", "difference"];
-const TAKEN = Symbol.for("kdlab.address");
 
 const number = (text, low, high) => {
   const value = Number(text);
@@ -83,8 +83,7 @@ function fromAddress(hash) {
   return { changes, complaints };
 }
 
-// Follows the address, and keeps it in step. Only the first lab of a page takes the address it was opened with, so that
-// a cell of a notebook that is run again shows what its code says.
+// Follows the address, and keeps it in step, where no other page of this window holds it.
 export function followAddress(store, complain) {
   function read(hash) {
     const { changes, complaints } = fromAddress(hash);
@@ -92,8 +91,10 @@ export function followAddress(store, complain) {
     complain("");
     complain(complaints.join(" "));
   }
+  const place = holdAddress(read);
+  if (!place) return () => {};
   let timer = 0;
-  const write = () => history.replaceState(history.state, "", `#${toAddress(store.state)}`);
+  const write = () => place.write(toAddress(store.state));
   store.watch(
     Object.values(PARTS).map(([name]) => name),
     () => {
@@ -101,13 +102,9 @@ export function followAddress(store, complain) {
       timer = setTimeout(write, PAUSE);
     },
   );
-  // As the browser was asked for it: JupyterLab may have rewritten the address since.
-  if (!globalThis[TAKEN]) read(new URL(performance.getEntriesByType("navigation")[0].name).hash);
-  globalThis[TAKEN] = true;
-  const follow = () => read(location.hash);
-  globalThis.addEventListener("hashchange", follow);
+  if (place.opening !== null) read(place.opening);
   return () => {
     clearTimeout(timer);
-    globalThis.removeEventListener("hashchange", follow);
+    place.release();
   };
 }

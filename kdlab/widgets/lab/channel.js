@@ -11,11 +11,11 @@ export function makeChannel(model) {
   return {
     alone: Boolean(model.alone), // no kernel behind it
     // Resolves to {…, buffers}, or {error} with a sentence.
-    ask(what, about = {}) {
+    ask(what, about = {}, buffers = []) {
       const id = `${what}-${Math.random().toString(36).slice(2)}`; // several views of one widget hear all answers
       return new Promise((resolve) => {
         waiting.set(id, resolve);
-        model.send({ type: what, id, ...about });
+        model.send({ type: what, id, ...about }, undefined, buffers);
       });
     },
     close() {

@@ -9,6 +9,7 @@ import { element, formatShare, formatTemperature, nameWidth, write } from "./dom
 import { makeEnsemble } from "./ensemble.js";
 import { makeGradient } from "./gradient.js";
 import { makeLadder } from "./ladder.js";
+import { makeMenu } from "./menu.js";
 import { makeSets } from "./sets.js";
 import { SHARED, shareWithPython } from "./sharing.js";
 import { entropy, soften } from "./softening.js";
@@ -48,7 +49,8 @@ export function render({ model, el }) {
   const derived = deriveAll({ store, sets, opening: model.get("sets")[0].key, complain });
 
   const pictures = (set, examples) => sets.pictures(set, examples);
-  const top = makeTop({ store, sets, channel, menu: model.get("sets"), complain });
+  const menu = makeMenu({ model, store, sets, channel, complain });
+  const top = makeTop({ store, channel, menu, complain });
   const source = makeSource({ store, pictures, draw: derived.draw });
   const whole = makeWhole({ store, pictures });
   const [bars, gradient, ladder] = [makeBars(), makeGradient(), makeLadder()];
@@ -124,9 +126,10 @@ export function render({ model, el }) {
   page.addEventListener("keydown", (event) => event.stopPropagation());
   // A sentence about what could not be done goes with the next thing one does.
   for (const what of ["input", "click"]) page.addEventListener(what, () => complain(""), { capture: true });
+  menu.takeDropped(page);
   el.append(page);
 
-  const closing = [derived, source, channel, store].map((part) => part.close);
+  const closing = [derived, source, menu, channel, store].map((part) => part.close);
   closing.push(shareWithPython(model, store), followAddress(store, complain), () => clearTimeout(speaking));
   store.refresh();
   return () => closing.forEach((close) => close());

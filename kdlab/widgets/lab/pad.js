@@ -1,6 +1,7 @@
-// A square to draw a digit in with mouse, pen or finger; beside it, what the networks see of it.
+// A square to draw a digit in with mouse, pen or finger, or to put a picture of one in; beside it, what the networks see.
 
 import { centre } from "./digit.js";
+import { makePhoto } from "./photo.js";
 
 const SIDE = 280; // of the drawing in its own pixels, whatever its size on screen
 // Drawn over most of the pad and scaled down, a stroke is then 2 to 3 pixels wide, as MNIST's are.
@@ -11,12 +12,14 @@ function create(tag, className, text = "") {
   return Object.assign(document.createElement(tag), { className, textContent: text });
 }
 
-// Draws strokes, lists of [x, y] in the drawing's pixels, as lines that are round and bend through their points.
-function paint(context, strokes) {
+// Draws strokes, lists of [x, y] in the drawing's pixels, as lines that are round and bend through their points; below
+// them a photo, if there is one.
+function paint(context, strokes, photo) {
   const size = context.canvas.width;
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, size, size);
   context.scale(size / SIDE, size / SIDE);
+  if (photo) context.drawImage(photo, 0, 0);
   Object.assign(context, { strokeStyle: "white", lineWidth: PEN, lineCap: "round", lineJoin: "round" });
   for (const stroke of strokes) {
     context.beginPath();
@@ -54,6 +57,14 @@ export function makePad({ onDrawn, label = "Pad to draw a digit" }) {
     return button;
   });
 
+  const opener = makePhoto({
+    side: SIDE,
+    take(read) {
+      photo = read;
+      change([]);
+    },
+  });
+
   const seen = create("figure", "kd-pad-seen");
   const small = Object.assign(create("canvas", "kd-pad-small"), { width: 28, height: 28 });
   small.style.imageRendering = "pixelated";
@@ -61,20 +72,23 @@ export function makePad({ onDrawn, label = "Pad to draw a digit" }) {
   small.setAttribute("aria-label", "The drawing scaled and centred in 28 by 28 pixels");
   seen.append(small, create("figcaption", "", "What the networks see"));
 
-  const note = "Drawing needs a mouse, a pen or a finger; from the keyboard, choose one of the test examples instead.";
-  element.append(surface, seen, buttons, create("p", "kd-pad-note", note));
+  const note =
+    "Drawing needs a mouse, a pen or a finger; from the keyboard, open a picture or choose one of the test examples.";
+  buttons.prepend(opener.button);
+  element.append(surface, seen, buttons, ...opener.elements, create("p", "kd-pad-note", note));
 
   const raster = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
   const rasterContext = raster.getContext("2d", { willReadFrequently: true });
   const ink = new Float32Array(SIDE * SIDE);
   let strokes = [];
+  let photo = null;
   let pointer = null; // the one that draws
   let frame = 0;
 
   function draw() {
     frame = 0;
     show();
-    paint(rasterContext, strokes);
+    paint(rasterContext, strokes, photo);
     const { data } = rasterContext.getImageData(0, 0, SIDE, SIDE);
     // White ink on nothing: how opaque a pixel is says how much ink it has.
     for (let i = 0; i < ink.length; i++) ink[i] = data[4 * i + 3] / 255;
@@ -87,9 +101,10 @@ export function makePad({ onDrawn, label = "Pad to draw a digit" }) {
   function show() {
     const size = Math.round(canvas.clientWidth * devicePixelRatio);
     if (canvas.width !== size) canvas.width = canvas.height = size;
-    paint(canvas.getContext("2d"), strokes);
-    placeholder.hidden = strokes.length > 0;
-    for (const button of [undoButton, clearButton]) button.setAttribute("aria-disabled", !strokes.length);
+    paint(canvas.getContext("2d"), strokes, photo);
+    placeholder.hidden = strokes.length > 0 || photo !== null;
+    undoButton.setAttribute("aria-disabled", !strokes.length);
+    clearButton.setAttribute("aria-disabled", !placeholder.hidden);
   }
 
   function showSeen(pixels) {
@@ -109,6 +124,11 @@ export function makePad({ onDrawn, label = "Pad to draw a digit" }) {
     strokes = next;
     pointer = null;
     request();
+  }
+
+  function clear() {
+    photo = null;
+    change([]);
   }
 
   function follow(event) {
@@ -138,7 +158,10 @@ export function makePad({ onDrawn, label = "Pad to draw a digit" }) {
     if (event.pointerId === pointer) pointer = null;
   });
   undoButton.addEventListener("click", () => strokes.length && change(strokes.slice(0, -1)));
-  clearButton.addEventListener("click", () => strokes.length && change([]));
+  clearButton.addEventListener("click", () => {
+    opener.forget();
+    if (strokes.length || photo) clear();
+  });
 
   const resized = new ResizeObserver(show);
   resized.observe(canvas);
@@ -146,7 +169,7 @@ export function makePad({ onDrawn, label = "Pad to draw a digit" }) {
 
   return {
     element,
-    clear: () => change([]),
+    clear,
     close() {
       cancelAnimationFrame(frame);
       resized.disconnect();

@@ -2,7 +2,8 @@
 
 import gzip
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from kdlab.core.metrics import telling_example
 from kdlab.core.portable import Layers
 from kdlab.core.predictions import Predictions
+from kdlab.core.uploads import tidy
 from kdlab.registry import InputError
 
 __all__ = ["Answer", "Supply"]
@@ -20,6 +22,7 @@ Networks = Mapping[str, tuple[Layers, NDArray[np.float32]]]
 NO_PICTURES = "There are no pictures of these examples here; their numbers stand for them."
 SHAPE = (1, 28, 28)  # of the pad's drawing
 DOUBT = 4.0  # at this temperature the teacher's doubts show
+MOST_OWN = 4  # sets that may come to a page, so that its memory stays within bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,24 @@ class Supply:
             twice = next(key for key in keys if keys.count(key) > 1)
             raise InputError(f"Two sets have the key {twice!r}: give each its own (a run's key is its folder's name).")
         self._networks = networks
+        self._given = len(self.sets)
 
     def menu(self) -> list[dict[str, str]]:
         """Return key and label of each set."""
         return [{"key": one.key, "label": one.label} for one in self.sets.values()]
 
+    def add(self, one: Predictions) -> str:
+        """Add a set, under a new key where its own is taken, and return the key; raises InputError for too many."""
+        if len(self.sets) - self._given >= MOST_OWN:
+            raise InputError(f"This page holds {MOST_OWN} files already: load it anew to open another.")
+        keys = (f"{one.key}-{n}" if n > 1 else one.key for n in count(1))
+        key = next(key for key in keys if key not in self.sets)
+        self.sets[key] = replace(one, key=key)
+        return key
+
     def set(self, key: str) -> Answer:
         """Return names and numbers of a set, and as buffers its logits (roles one after the other) and its labels."""
-        if key not in self.sets:
-            raise InputError(f"There is no data set {key!r} here; there are {', '.join(self.sets)}.")
-        one = self.sets[key]
+        one = self._find(key)
         about = {
             "key": key, "label": one.label, "note": one.note, "classes": one.classes, "roles": list(one.logits),
             "more": len(one.more_teachers), "telling": telling_example(one.logits, one.labels),
@@ -62,14 +73,21 @@ class Supply:
         }  # fmt: skip
         return Answer(about, (_pack(*one.logits.values()), _pack(one.labels.astype(np.int32))))
 
+    def _find(self, key: str) -> Predictions:
+        if key not in self.sets:
+            raise InputError(f"There is no data set {tidy(key)!r} here; there are {', '.join(self.sets)}.")
+        return self.sets[key]
+
     def teachers(self, key: str) -> Answer:
         """Return the logits of the further teachers of a set, one after the other."""
-        return Answer({}, (_pack(*self.sets[key].more_teachers),))
+        return Answer({}, (_pack(*self._find(key).more_teachers),))
 
     def pictures(self, key: str, examples: Sequence[int]) -> Answer:
         """Return pictures of some examples, as plain bytes."""
-        images = self.sets[key].images
-        if images is None or not all(0 <= example < len(images) for example in examples):
+        images = self._find(key).images
+        known = range(0 if images is None else len(images))
+        asked = len(examples) <= len(known) and all(type(one) is int and one in known for one in examples)
+        if images is None or not asked:
             raise InputError(f"There are no pictures of all of these examples of {key}.")
         return Answer({"indices": list(examples)}, (images[list(examples)].tobytes(),))
 

@@ -9,7 +9,9 @@ import numpy as np
 from traitlets import Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
 from kdlab.core.metrics import telling_example
+from kdlab.core.uploads import read_logits, tidy
 from kdlab.registry import InputError
+from kdlab.widgets.lab.incoming import Incoming
 from kdlab.widgets.lab.standalone import STYLE, to_html
 from kdlab.widgets.lab.supply import Answer, Supply
 from kdlab.widgets.modules import FOLDER, bundle
@@ -26,12 +28,14 @@ class Lab(anywidget.AnyWidget):
 
     `temperature`; `dataset`, a set's key; `example`, a test example's number; `scale`; `exponent` of the teachers'
     power mean; `source` of what is shown: a test example, one's own logits (`own`: classes, teacher, student) or a
-    drawn digit; `cell` of a matrix (network, true, predicted) whose examples are listed.
+    drawn digit; `cell` of a matrix (network, true, predicted) whose examples are listed. `upload_bytes`: the most that
+    a file of logits opened on the page may have; what it holds comes to `sets`.
     """
 
     _esm = bundle(FOLDER, "lab.js")
     _css = STYLE
     sets = List().tag(sync=True)
+    upload_bytes = Int().tag(sync=True)
     temperature = Float(4.0, min=0.5, max=100.0).tag(sync=True)
     dataset = Unicode().tag(sync=True)
     example = Int(0, min=0).tag(sync=True)
@@ -41,9 +45,11 @@ class Lab(anywidget.AnyWidget):
     own = Dict(OWN).tag(sync=True)
     cell = Dict(default_value=None, allow_none=True).tag(sync=True)
 
-    def __init__(self, supply: Supply, **traits: Any) -> None:
+    def __init__(self, supply: Supply, upload_bytes: int = 8_000_000, **traits: Any) -> None:
         self._supply = supply
-        super().__init__(sets=supply.menu(), **traits)
+        # Kept apart from the trait, which the browser could set.
+        self._limit, self._incoming = upload_bytes, Incoming(upload_bytes)
+        super().__init__(sets=supply.menu(), upload_bytes=upload_bytes, **traits)
         self.on_msg(self._answer)
 
     @validate("temperature", "exponent")
@@ -55,7 +61,9 @@ class Lab(anywidget.AnyWidget):
     @validate("dataset")
     def _check_dataset(self, proposal: Bunch) -> str:
         if proposal.value not in self._supply.sets:
-            raise TraitError(f"There is no data set {proposal.value!r} here; there are {', '.join(self._supply.sets)}.")
+            raise TraitError(
+                f"There is no data set {tidy(proposal.value)!r} here; there are {', '.join(self._supply.sets)}."
+            )
         return proposal.value
 
     @validate("example")
@@ -77,7 +85,7 @@ class Lab(anywidget.AnyWidget):
                 return cell
         raise TraitError(
             f"A cell is a network (teacher, student or difference) and the numbers true and predicted of two of the "
-            f"{len(one.classes)} classes, not {cell}."
+            f"{len(one.classes)} classes, not {tidy(repr(cell))}."
         )
 
     @validate("own")
@@ -121,23 +129,35 @@ class Lab(anywidget.AnyWidget):
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror or error}): name another file.") from error
 
-    def _answer(self, _: Any, question: dict[str, Any], buffers: list[Any]) -> None:
+    def _answer(self, _: Any, question: Any, buffers: list[Any]) -> None:
+        asked = question if isinstance(question, dict) else {}
         try:
-            answer = self._reply(question)
+            answer = self._reply(asked, buffers)
         except InputError as error:
             answer = Answer({"error": str(error)})
-        self.send({"type": "answer", "id": question["id"], "answer": answer.about}, list(answer.buffers))
+        self.send({"type": "answer", "id": asked.get("id"), "answer": answer.about}, list(answer.buffers))
 
-    def _reply(self, question: dict[str, Any]) -> Answer:
+    def _reply(self, question: dict[str, Any], buffers: list[Any]) -> Answer:
         match question:
-            case {"type": "pictures", "dataset": key, "indices": examples}:
+            case {"type": "pictures", "dataset": str(key), "indices": [*examples]}:
                 return self._supply.pictures(key, examples)
-            case {"type": "export", **asked}:
+            case {"type": "export", **asked} if asked.keys() >= set(STATE):
                 page = to_html(self._supply, {name: asked[name] for name in STATE})
                 return Answer({"name": "kdlab-temperature.html"}, (page.encode(),))
+            case {"type": "file", "file": str(file), "name": str(name), "size": int(size), "at": int(at)} if buffers:
+                return self._take(file, name, size, at, bytes(buffers[0]))
             case {"type": "networks"}:
                 return self._supply.networks()
-            case {"type": "set" | "teachers" as what, "dataset": key}:
+            case {"type": "set" | "teachers" as what, "dataset": str(key)}:
                 answer: Answer = getattr(self._supply, what)(key)
                 return answer
-        raise InputError(f"The lab does not know the question {question.get('type')!r}.")
+        raise InputError(f"The lab does not know the question {tidy(repr(question.get('type')))}.")
+
+    def _take(self, file: str, name: str, size: int, at: int, piece: bytes) -> Answer:
+        """Add a piece of a file; with the last one the file's predictions come to the menu."""
+        content = self._incoming.take(file, name, size, at, piece)
+        if content is None:
+            return Answer({"dataset": ""})
+        key = self._supply.add(read_logits(name, content, self._limit))
+        self.sets = self._supply.menu()
+        return Answer({"dataset": key})

@@ -1,0 +1,207 @@
+"""What the web server answers: pages and their files, and for all else one sentence."""
+
+import html
+import ipaddress
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+from jupyter_server.base.handlers import FileFindHandler
+from jupyter_server.services.kernels.handlers import KernelHandler
+from tornado.web import HTTPError, RequestHandler
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from voila.static_file_handler import MultiStaticFileHandler, TemplateStaticFileHandler
+from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler, read_header_from_binary_message
+
+__all__ = ["ANSWERS", "Nothing", "guarded", "narrow"]
+
+HEADERS = {
+    # Voilà's templates have scripts of their own in the page, its settings compile schemas, and anywidget loads what a
+    # widget brings as a blob.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss: data: blob:; "
+        "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+SENTENCES = {
+    HTTPStatus.NOT_FOUND: "There is no such page.",
+    HTTPStatus.FORBIDDEN: "This address is not for you.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address cannot be used like that.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "All places are taken just now. This page tries again by itself.",
+}
+# What a kernel prints, runs or fails by: a page shows none of it, and it may hold paths and sources.
+PRIVATE = {"debug_event", "error", "execute_input", "stream"}
+RETRY = 8  # seconds until a page that found no place tries again
+ANSWER = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>kdlab</title>{head}
+<style>
+body {{ background: #f7f8fa; color: #1d2733; font: 18px/1.5 system-ui, sans-serif; margin: 20vh auto; max-width: 30em;
+  padding: 0 16px; }}
+a {{ color: #0b5cad; }}
+</style>
+</head>
+<body>
+<p>{sentence}</p>
+<p><a href="{start}">{link}</a></p>
+</body>
+</html>
+"""
+
+
+def guarded(handler: type[RequestHandler], hosts: Iterable[str] | None, start: str) -> type[RequestHandler]:
+    """Return a handler that keeps to itself why it failed, says how pages may be used, and answers to these hosts only.
+
+    `hosts`: names besides addresses; None: loopback addresses and "localhost" only. `start`: the first page's path.
+    """
+    names = {"localhost", *(hosts or ())}
+
+    class Guarded(handler):  # type: ignore[misc,valid-type]
+        def set_default_headers(self) -> None:
+            super().set_default_headers()
+            self.clear_header("Server")
+            for name, value in HEADERS.items():
+                self.set_header(name, value)
+
+        def prepare(self) -> Any:
+            if not is_ours(self.request.host_name, names, hosts is not None):
+                raise HTTPError(HTTPStatus.FORBIDDEN)
+            if ".." in re.split(r"[/\\]", unquote(self.request.path)):  # Voilà's own check fails loudly on some
+                raise HTTPError(HTTPStatus.NOT_FOUND)
+            return super().prepare()
+
+        def write_error(self, status_code: int, **_: Any) -> None:
+            again = status_code == HTTPStatus.SERVICE_UNAVAILABLE
+            self.set_header("Content-Type", "text/html; charset=utf-8")
+            self.set_header("Cache-Control", "no-store")
+            if again:
+                self.set_header("Retry-After", RETRY)
+            self.finish(
+                ANSWER.format(
+                    head=f'\n<meta http-equiv="refresh" content="{RETRY}">' if again else "",
+                    sentence=SENTENCES.get(HTTPStatus(status_code), "Something went wrong here."),
+                    start=html.escape(self.request.path if again else start),
+                    link="Try again now" if again else "To the first page",
+                )
+            )
+
+    Guarded.__name__ = handler.__name__
+    return Guarded
+
+
+def is_ours(host: str, names: set[str], everywhere: bool) -> bool:
+    """Return whether a request may name this host: a page elsewhere can forge a name, but no address."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host.lower() in names
+    return everywhere or address.is_loopback
+
+
+class Page(TornadoVoilaHandler):
+    """Opens a page with a kernel of its own, as long as there is a place."""
+
+    async def get(self, path: str | None = None) -> None:
+        """Answer with the page, or with the one that waits for a place."""
+        if not await self.kernel_manager.admit(path):
+            raise HTTPError(HTTPStatus.SERVICE_UNAVAILABLE)
+        try:
+            await super().get(path)
+        finally:
+            self.kernel_manager.arrived()
+
+
+class Shutdown(VoilaShutdownKernelHandler):
+    """Ends a kernel when its page closes: a closing page can send no XSRF token, but it knows the kernel's id."""
+
+    def check_xsrf_cookie(self) -> None:
+        """Refuse what another site sends."""
+        if not self.check_origin():
+            raise HTTPError(HTTPStatus.FORBIDDEN)
+
+    async def post(self, kernel_id: str) -> None:
+        """End it; one that has gone already is no trouble."""
+        if kernel_id in self.kernel_manager:
+            await super().post(kernel_id)
+        else:
+            self.set_status(HTTPStatus.NO_CONTENT)
+
+
+class Kernel(KernelHandler):
+    """Says whether a page's kernel is there; it ends by `Shutdown` alone."""
+
+    SUPPORTED_METHODS = ("GET",)
+
+
+class Channels(VoilaKernelWebsocketHandler):
+    """Carries messages between a page and its kernel, but no code, and nothing of how the kernel failed."""
+
+    def on_message(self, message: str | bytes) -> None:
+        """Pass on what a page may say; what is no message ends the connection."""
+        try:
+            super().on_message(message)
+        except Exception:
+            self.close(1003)
+
+    def write_message(self, message: bytes | dict[str, Any], binary: bool = False) -> Any:
+        """Pass on what a page draws from."""
+        if isinstance(message, bytes):
+            header = read_header_from_binary_message(message)
+        else:
+            header = message.get("header") if isinstance(message, dict) else None
+        if (header or {}).get("msg_type") in PRIVATE:
+            return None
+        return super().write_message(message, binary)
+
+    def get(self, kernel_id: str) -> Any:
+        """Open the socket, if the kernel is there."""
+        if kernel_id not in self.kernel_manager:
+            raise HTTPError(HTTPStatus.NOT_FOUND)
+        return super().get(kernel_id=kernel_id)
+
+    def set_default_headers(self) -> None:
+        """Leave it out: a socket has none."""
+
+
+class Nothing(RequestHandler):
+    """Answers where there is nothing."""
+
+    def prepare(self) -> None:
+        """Say so, whatever was asked."""
+        raise HTTPError(HTTPStatus.NOT_FOUND)
+
+
+# Of all that Voilà serves, what a page needs, and who answers in its place.
+ANSWERS: dict[type[RequestHandler], type[RequestHandler]] = {
+    TornadoVoilaHandler: Page,
+    VoilaShutdownKernelHandler: Shutdown,
+    KernelHandler: Kernel,
+    VoilaKernelWebsocketHandler: Channels,
+    TemplateStaticFileHandler: TemplateStaticFileHandler,
+    MultiStaticFileHandler: MultiStaticFileHandler,
+    FileFindHandler: FileFindHandler,
+}
+
+
+def narrow(path: str, pages: Iterable[str], template: str, extensions: Iterable[str]) -> str:
+    """Return a pattern of Voilà's for this project's pages, template and extensions alone."""
+
+    def either(names: Iterable[str]) -> str:
+        return "|".join(map(re.escape, names))
+
+    path = path.replace("/render/(.*)", f"/render/({either(pages)})")
+    path = path.replace("/templates/(.*)", f"/templates/({re.escape(template)}/static/.*)")
+    return path.replace("/labextensions/(.*)", f"/labextensions/((?:{either(extensions)})/static/.*)")

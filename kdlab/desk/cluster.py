@@ -1,0 +1,244 @@
+"""Runs in the workers of Dask distributed: of this machine, or of any cluster whose scheduler has an address.
+
+Each run is one task. It does not stream: the engine asks the run's worker for what has happened, through the scheduler,
+and the worker answers as soon as there is something. So nothing piles up anywhere, and only the scheduler must be
+within reach.
+"""
+
+import asyncio
+import contextlib
+import logging
+import pickle
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from typing import Any
+
+from kdlab.desk.cluster_pool import Pool
+from kdlab.desk.cluster_worker import collect, occupy, tell
+from kdlab.desk.job import Files, Job
+from kdlab.runner import ENDS, Message, Status
+
+__all__ = ["ClusterEngine"]
+
+# Seconds between two looks for a run's worker; between two batches of its events; that a worker may wait for events.
+LOOK, BEAT, PATIENCE = 0.1, 0.05, 5.0
+# Seconds after which a worker that does not answer counts as dead, and a start without a scheduler as failed.
+SILENCE, AWAY = 60.0, 120.0
+WAITING = 2.0  # seconds after which a page is told what its run waits for
+LOST = (
+    "The connection to the pool of workers was lost, and the run with it: kdlab connects again by itself; start the "
+    "run again, or go on from its last checkpoint."
+)
+log = logging.getLogger("kdlab")
+
+
+class ClusterEngine:
+    """Runs in the workers of the scheduler at an address, or of a cluster on this machine that it starts and ends.
+
+    `workers`, `memory`: of its own cluster, how many processes (as many as cores) and the bytes each may take.
+    """
+
+    def __init__(self, scheduler: str | None, workers: int | None, memory: int | None) -> None:
+        self._pool = Pool(scheduler, workers, memory)
+        self._runs: dict[str, _Run] = {}
+        self._loop = asyncio.new_event_loop()
+        self._main = self._loop.create_task(self._pool.keep())
+        self._thread = threading.Thread(target=self._work, name="kdlab-cluster", daemon=True)
+        self._thread.start()
+
+    @property
+    def slots(self) -> int:
+        """How many workers there are; 1 while there is none, so that a cluster that grows on demand does."""
+        return max(1, self._pool.workers)
+
+    def start(
+        self, run: str, job: Job, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
+    ) -> None:
+        """Begin a run; `receive` gets its messages, each after the one before, on threads of the engine."""
+        content = pickle.dumps(((job.target, job.arguments, checkpoint), job.unit, paused))
+        self._loop.call_soon_threadsafe(self._start, run, content, receive)
+
+    def tell(self, run: str, command: str, value: Any = None) -> None:
+        """Send a command to a run: pause, resume, step, stop, or turn with values."""
+        self._loop.call_soon_threadsafe(self._tell, run, command, value)
+
+    def close(self) -> None:
+        """End all runs, without a word, and the cluster if it is the engine's own."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._main.cancel)
+            self._thread.join()
+
+    # --- on the engine's thread ---------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        with contextlib.suppress(asyncio.CancelledError):
+            self._loop.run_until_complete(self._main)
+        self._loop.run_until_complete(self._end())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    async def _end(self) -> None:
+        runs = list(self._runs.values())
+        self._runs.clear()
+        for run in runs:
+            run.task.cancel()
+        await asyncio.gather(*(run.task for run in runs), return_exceptions=True)
+        await self._pool.close()
+
+    def _start(self, name: str, content: bytes, receive: Callable[[Message], None]) -> None:
+        run = self._runs[name] = _Run(self._pool, content, receive)
+        run.task = self._loop.create_task(self._conduct(name, run))
+
+    def _tell(self, name: str, command: str, value: Any) -> None:
+        if run := self._runs.get(name):
+            run.commands.append((command, value))
+            if run.address:
+                self._pool.background(run.flush())
+
+    async def _conduct(self, name: str, run: "_Run") -> None:
+        try:
+            end = await run.through()
+        finally:
+            await run.release()
+            if self._runs.get(name) is run:
+                del self._runs[name]
+        await run.say([end])
+
+
+class _Run:
+    """One run, from its start to its end."""
+
+    task: asyncio.Task[None]
+
+    def __init__(self, pool: Pool, content: bytes, receive: Callable[[Message], None]) -> None:
+        self._pool, self._content, self._receive = pool, content, receive
+        self._token = f"kdlab-{uuid.uuid4().hex}"
+        self._client: Any = None
+        self._future: Any = None
+        self._sending = asyncio.Lock()
+        self.address = ""  # of the worker that has been told to begin
+        self.commands: list[tuple[str, Any]] = []
+
+    async def through(self) -> Status:
+        """Go through the whole run and return its end, which has not been said yet."""
+        try:
+            await self.say([Status("starting")])
+            self._client = await self._connected()
+            self._future = self._client.submit(occupy, self._token, key=self._token, pure=False, retries=0)
+            await self._begin()
+            await self.flush()
+            while True:
+                if end := await self._hear():
+                    self.address = ""  # nothing is left there to be stopped
+                    return end
+                await asyncio.sleep(BEAT)
+        except _Over as over:
+            return over.end
+        except (OSError, CancelledError):
+            return await self._why()
+        except Exception as error:
+            log.exception("a run in the pool could not be followed")
+            return Status("failed", type(error).__name__, str(error))
+
+    async def flush(self) -> None:
+        """Send the commands that have come."""
+        async with self._sending:
+            commands, self.commands = self.commands, []
+            if commands and self.address:
+                with contextlib.suppress(OSError):  # `_hear` finds out
+                    await self._client.run(tell, self._token, commands, workers=[self.address])
+
+    async def release(self) -> None:
+        """Leave neither the task nor what runs in it behind."""
+        self.commands.append(("stop", None))
+        with contextlib.suppress(OSError, CancelledError, TimeoutError):
+            await asyncio.wait_for(self.flush(), 1.0)
+        self.address = ""
+        if self._future is not None:
+            self._future.release()
+
+    async def say(self, messages: list[Message]) -> None:
+        """Hand on messages, without keeping other runs waiting."""
+        await asyncio.to_thread(lambda: [self._receive(message) for message in messages])
+
+    async def _connected(self) -> Any:
+        """The client, as soon as there is a scheduler."""
+        for look in range(int(AWAY / LOOK)):
+            if self._pool.client is not None:
+                return self._pool.client
+            await self._wait(look, f"{self._pool.name} does not answer yet. {self._pool.trouble}".strip())
+        raise _Over(Status("failed", "PoolLost", f"{self._pool.name} did not answer: {self._pool.trouble}"))
+
+    async def _begin(self) -> None:
+        """Tell the worker that Dask gives the run to begin."""
+        look = 0
+        while True:
+            if self._future.done():
+                raise _Over(await self._why())
+            for address, keys in (await self._client.processing()).items():
+                if self._token in map(str, keys):
+                    begin = [("begin", self._content)]
+                    here = await self._client.run(tell, self._token, begin, workers=[address], on_error="ignore")
+                    if here.get(address):
+                        self.address, self._content = address, b""
+                        return
+            await self._wait(look, "Waiting for a free worker of the pool.")
+            look += 1
+
+    async def _wait(self, look: int, message: str) -> None:
+        if any(command == "stop" for command, _ in self.commands):
+            raise _Over(Status("stopped"))
+        if look == int(WAITING / LOOK):
+            await self.say([Status("starting", "", message)])
+        await asyncio.sleep(LOOK)
+
+    async def _hear(self) -> Status | None:
+        """Hand on what has happened; return the run's end when it is among it."""
+        asked = asyncio.ensure_future(self._client.run(collect, self._token, PATIENCE, workers=[self.address]))
+        try:
+            for look in range(1, int(SILENCE / LOOK)):
+                if (await asyncio.wait({asked}, timeout=LOOK))[0]:
+                    break
+                # Dask itself would try for half a minute to reach a worker that is gone.
+                if self._future.done() or (look % 10 == 0 and self.address not in await self._client.nthreads()):
+                    raise _Over(await self._why())
+            else:
+                text = f"The run's worker has not answered for {SILENCE:g} seconds."
+                raise _Over(Status("failed", "WorkerDied", text))
+        finally:
+            asked.cancel()
+        batch = asked.result()[self.address]
+        if batch is None:
+            raise _Over(await self._why())
+        return await asyncio.to_thread(self._read, batch)
+
+    def _read(self, batch: list[bytes]) -> Status | None:
+        for content in batch:
+            _, message = pickle.loads(content)
+            if isinstance(message, Status) and message.state in ENDS:
+                return message
+            self._receive(message)
+        return None
+
+    async def _why(self) -> Status:
+        """Why the run cannot be reached: without its scheduler, or without its worker."""
+        address, self.address = self.address, ""
+        with contextlib.suppress(OSError):
+            for _ in range(20):  # the connection and the task tell within moments
+                if self._client.status != "running" or self._future.cancelled():
+                    return Status("failed", "PoolLost", LOST)
+                if self._future.done():
+                    break
+                await asyncio.sleep(LOOK / 2)
+            return await self._pool.cause(self._client, self._future, address)
+        return Status("failed", "PoolLost", LOST)
+
+
+class _Over(Exception):
+    """The run has ended."""
+
+    def __init__(self, end: Status) -> None:
+        self.end = end

@@ -1,0 +1,186 @@
+"""Runs that are kept: a row of each in a database, and its files in a folder."""
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy.exc import IntegrityError
+
+from kdlab.desk.ledger import TROUBLE, Ledger, reason, unkept
+from kdlab.desk.row import Row
+from kdlab.desk.shelf import Shelf
+from kdlab.desk.tables import RUNS
+from kdlab.registry import InputError
+from kdlab.runner import ENDS, State
+
+__all__ = ["Row", "Store"]
+
+# Seconds without a word after which whoever had the run in hand must be gone.
+SILENT = 60.0
+GONE = "What ran this was ended before the run was."
+log = logging.getLogger("kdlab")
+
+
+class Store:
+    """Keeps runs under `folder`; threads and processes may share it.
+
+    `address`: of a database (any URL of SQLAlchemy) in place of the file runs.db there. Raises InputError when nothing
+    can be kept there.
+    """
+
+    def __init__(self, folder: Path, address: str | None = None) -> None:
+        try:
+            self._shelf = Shelf(folder / "files")
+            self._ledger = Ledger(folder, address, self._shelf)
+        except TROUBLE as error:
+            raise InputError(f"Runs cannot be kept in {folder} ({reason(error)}): name another folder.") from error
+
+    @property
+    def trouble(self) -> str:
+        """A sentence when the database's file was found damaged, or ""."""
+        return self._ledger.trouble
+
+    # --- rows ---------------------------------------------------------------------------------------------------------
+
+    def begin(self, run: str, *, visitor: str, kind: str, label: str, page: str, about: Mapping[str, Any]) -> None:
+        """Keep a new run, "queued"; raises InputError when it cannot be kept, or is already."""
+        self._shelf.check(run)
+        now = time.time()
+        facts: dict[str, Any] = {
+            "run": run, "visitor": _text(visitor), "kind": kind, "label": _text(label), "page": page,
+            "about": _plain(about), "state": "queued", "message": "", "summary": {}, "created": now,
+            "ended": None, "seconds": None, "seen": now,
+        }  # fmt: skip
+        made = []
+
+        def add(connection: sqlalchemy.Connection) -> None:
+            try:
+                connection.execute(sqlalchemy.insert(RUNS).values(facts))
+            except IntegrityError as error:
+                raise InputError("There is a run of this id already.") from error
+            made.append(run)
+            self._shelf.begin(run, facts)  # within the transaction, so that both are there, or none
+
+        try:
+            self._ledger.do(add)
+        except InputError:
+            for run in made:
+                with contextlib.suppress(OSError):
+                    self._shelf.remove(run)
+            raise
+
+    def note(
+        self,
+        run: str,
+        *,
+        state: State | None = None,
+        message: str | None = None,
+        summary: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Keep what is new of a run, and that it goes on; a run that was deleted stays so. Raises InputError."""
+        facts: dict[str, Any] = {"state": state, "seconds": seconds}
+        facts["message"] = None if message is None else _text(message)
+        facts["summary"] = None if summary is None else _plain(summary)
+        facts = {name: value for name, value in facts.items() if value is not None}
+        now = time.time()
+        if state is not None:
+            facts["ended"] = now if state in ENDS else None
+
+        def change(connection: sqlalchemy.Connection) -> None:
+            connection.execute(sqlalchemy.update(RUNS).where(RUNS.c.run == run).values(**facts, seen=now))
+            found = connection.execute(sqlalchemy.select(RUNS).where(RUNS.c.run == run)).one_or_none()
+            if found and facts:
+                try:
+                    self._shelf.write_about(run, dict(found._mapping))
+                except OSError as error:  # the row has it all
+                    log.warning("the file about run %s could not be written: %s", run, error)
+
+        self._ledger.do(change)
+
+    def one(self, run: str) -> Row | None:
+        """Return a run, or None; raises InputError."""
+        found = self._ledger.do(
+            lambda connection: connection.execute(sqlalchemy.select(RUNS).where(RUNS.c.run == run)).all()
+        )
+        return self._row(found[0]) if found else None
+
+    def rows(self, visitor: str | None, limit: int = 200) -> list[Row]:
+        """Return the newest runs of a visitor, or of all, the newest first; raises InputError."""
+        asked = sqlalchemy.select(RUNS).order_by(RUNS.c.created.desc(), RUNS.c.run).limit(limit)
+        if visitor is not None:
+            asked = asked.where(RUNS.c.visitor == visitor)
+        return [self._row(found) for found in self._ledger.do(lambda connection: connection.execute(asked).all())]
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def put(self, run: str, part: str, files: Mapping[str, bytes]) -> None:
+        """Keep the "checkpoint" or the "result" of a run, in place of an earlier one, whole or not at all.
+
+        Raises InputError when it cannot be kept: the run was deleted, the disk is full, a name cannot be.
+        """
+        try:
+            self._shelf.put(run, part, files)
+        except FileNotFoundError as error:
+            raise InputError("This run is not kept any more: it was deleted.") from error
+        except OSError as error:
+            raise unkept(error) from error
+
+    def files(self, run: str, part: str) -> dict[str, bytes] | None:
+        """Return what was put, or None when there is none; raises InputError when it is damaged."""
+        return self._shelf.files(run, part)
+
+    def delete(self, run: str) -> None:
+        """Remove a run and its files, if it is kept; raises InputError when that cannot be done."""
+
+        def remove(connection: sqlalchemy.Connection) -> None:
+            connection.execute(sqlalchemy.delete(RUNS).where(RUNS.c.run == run))
+            self._shelf.remove(run)
+
+        self._ledger.do(remove)
+
+    def size(self) -> int:
+        """Return the bytes that the files of all runs take."""
+        return self._shelf.size()
+
+    def tidy(self, keep_days: float) -> int:
+        """Delete runs that ended more than `keep_days` days ago (0: none), and return how many.
+
+        What interrupted writes left behind goes too.
+        """
+        with contextlib.suppress(OSError):  # another process may be at it
+            self._shelf.sweep()
+        if not keep_days:
+            return 0
+        last = sqlalchemy.func.coalesce(RUNS.c.ended, RUNS.c.seen)
+        old = sqlalchemy.select(RUNS.c.run).where(last < time.time() - keep_days * 86400)
+        runs = self._ledger.do(lambda connection: connection.execute(old).scalars().all())
+        for run in runs:
+            self.delete(run)
+        return len(runs)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._ledger.close()
+
+    def _row(self, found: sqlalchemy.Row[Any]) -> Row:
+        facts = dict(found._mapping)
+        if facts["state"] not in ENDS and time.time() - facts["seen"] > SILENT:
+            facts |= {"state": "interrupted", "message": facts["message"] or GONE, "ended": facts["seen"]}
+        del facts["seen"]
+        return Row(**facts, resumable=self._shelf.has(facts["run"], "checkpoint"))
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    """Return `value` as JSON can hold it: a number that is none becomes None."""
+    return json.loads(json.dumps(dict(value)), parse_constant=lambda _: None)
+
+
+def _text(value: str) -> str:
+    """Return `value` without what a database cannot hold: halves of characters, as file names may have, and zeros."""
+    return value.encode(errors="replace").decode().replace("\0", "?")

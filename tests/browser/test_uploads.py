@@ -1,0 +1,136 @@
+"""Files of one's own in the temperature lab: opened, dropped and refused, and pictures on the pad."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import FilePayload, expect
+from servers import Server
+from temperature import TemperatureLab
+
+from kdlab.core.data.pictures import mnist_test_images
+from kdlab.core.predictions import Predictions
+
+pytestmark = pytest.mark.browser
+CSV = b"label,teacher:cat,teacher:<b>dog</b>,student:cat,student:<b>dog</b>\ncat,4,1,2,1\n1,-1,2,0,0.5\n"
+DROP = """([name, text]) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([text], name));
+  const lab = document.querySelector(".kd-lab");
+  for (const type of ["dragover", "drop"])
+    lab.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+}"""
+SEEN = """() => {
+  const { data } = document.querySelector(".kd-pad-small").getContext("2d").getImageData(0, 0, 28, 28);
+  return Array.from({ length: 784 }, (_, at) => data[4 * at]);
+}"""
+needs_mnist = pytest.mark.skipif(mnist_test_images() is None, reason="KDLAB_DATA has no MNIST")
+
+
+def choose(lab: TemperatureLab, name: str, content: bytes, within: str = ".kd-tools") -> None:
+    file: FilePayload = {"name": name, "mimeType": _mime(name), "buffer": content}
+    lab.page.locator(f"{within} input[type=file]").set_input_files(file)
+
+
+def _mime(name: str) -> str:
+    return {"png": "image/png", "jpg": "image/jpeg"}.get(Path(name).suffix[1:], "application/octet-stream")
+
+
+def png(pixels: np.ndarray, **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def test_a_file_of_several_pieces_joins_the_menu(lab: TemperatureLab, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels, images = rng.integers(5, size=20_000), rng.integers(256, size=(20_000, 1, 8, 8), dtype=np.uint8)
+    teacher, student = (rng.normal(size=(20_000, 5)).astype(np.float32) for _ in range(2))
+    mine = Predictions(
+        "any", "My networks", tuple("abcde"), labels, {"teacher": teacher, "student": student}, (), images
+    )
+    mine.save(tmp_path / "My own.npz")
+    content = (tmp_path / "My own.npz").read_bytes()
+    assert len(content) > 2_000_000  # three pieces
+    choose(lab, "My own.npz", content)
+    expect(lab.menu).to_have_value("my-own")
+    expect(lab.caption).to_contain_text("of 20,000, true class")
+    expect(lab.alarm).to_be_hidden()
+    lab.settle()
+    assert lab.texts(".kd-tools select option")[-1] == "My networks"
+    # And another that is dropped.
+    lab.page.evaluate(DROP, ["my own.csv", CSV.decode().replace("\n1,", "\n<b>dog</b>,")])
+    expect(lab.menu).to_have_value("my-own-2")
+    assert "<b>dog</b>" in lab.sentence.text_content()  # as text: no markup came of it
+    assert not lab.page.locator(".kd-lab b").count()
+
+
+def test_a_bad_file_gets_a_sentence_and_the_page_goes_on(lab: TemperatureLab) -> None:
+    before = lab.state()
+    for name, content, words in (
+        ("a.txt", b"x", "a.txt is neither an NPZ nor a CSV file: save your logits as one of them."),
+        ("empty.npz", b"", "empty.npz is empty: choose another file."),
+        (
+            "large.npz",
+            bytes(8_000_001),
+            "large.npz has 8,000,001 bytes, and 8,000,000 are the most that can be opened here",
+        ),
+        ("broken.npz", b"PK\x03\x04" + bytes(1_500_000), "broken.npz is damaged, or no NPZ file"),
+        ("mixed.csv", CSV, 'The label "cat" in mixed.csv is no class'),
+    ):
+        choose(lab, name, content)
+        expect(lab.alarm).to_contain_text(words)
+    assert lab.state() == before
+    assert lab.turn("ArrowRight") > 4
+    expect(lab.alarm).to_be_hidden()
+
+
+@needs_mnist
+def test_a_picture_is_read_as_a_drawing_is(lab: TemperatureLab) -> None:
+    lab.choose_source("drawn")
+    told = lab.page.locator(".kd-pad-told")
+    digit = mnist_test_images()[0, 0]
+    ways = {
+        "dark.png": (png(digit), "light on dark, as"),
+        "light.png": (png(255 - np.kron(np.pad(digit, 9), np.ones((9, 9), np.uint8))), "turned over"),
+    }
+    for name, (content, words) in ways.items():
+        choose(lab, name, content, ".kd-pad")
+        expect(told).to_contain_text(words)
+        lab.settle()
+        seen = np.array(lab.page.evaluate(SEEN)).reshape(28, 28)
+        assert np.abs(seen - digit.astype(int)).mean() < 12, name
+        assert "for this drawing is 7: " in lab.sentence.text_content()
+    lab.page.get_by_role("button", name="Clear").click()
+    expect(lab.sentence).to_contain_text("the empty pad")
+    expect(told).to_be_empty()
+    for name, content, words in (
+        ("plain.png", png(np.full((30, 30), 90, np.uint8)), "plain.png shows no digit"),
+        ("cut.png", png(digit)[:60], "cut.png cannot be read as a picture"),
+        ("a.svg", b"<svg/>", "a.svg is no PNG"),
+    ):
+        choose(lab, name, content, ".kd-pad")
+        expect(told).to_contain_text(words)
+
+
+def test_the_exported_file_opens_no_logits(
+    lab: TemperatureLab, open_lab: Callable[..., TemperatureLab], tmp_path: Path, serve: Callable[[str], Server]
+) -> None:
+    if lab.server.kind != "voila":
+        pytest.skip("the file is the same")
+    with lab.page.expect_download() as download:
+        lab.page.get_by_role("button", name="Export").click()
+    download.value.save_as(tmp_path / "lab.html")
+
+    class File:
+        kind = "file"
+
+        def page(self, name: str) -> str:
+            return (tmp_path / "lab.html").as_uri()
+
+    alone = open_lab(File())
+    assert alone.page.get_by_role("button", name="Open a file …").count() == 0
+    assert alone.page.locator("input[type=file]").count() == 1  # the pad's, which needs no kernel

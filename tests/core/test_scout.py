@@ -1,0 +1,69 @@
+"""Every experiment, piece by piece as workers would train them: each with its own needs alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_experiments import NAMES, conduct, kind_of, noting, smallest
+
+from kdlab.core.data import load
+from kdlab.core.experiments.events import Began
+from kdlab.core.experiments.spread import Scout, train_piece
+from kdlab.core.experiments.store import Store
+from kdlab.core.machine import prepared
+from kdlab.registry import InputError
+
+
+def train_apart(name: str, folder: Path, **changes: Any) -> list[list[str]]:
+    """Train all pieces of an experiment, each on its own; return the labels of those that could be at once."""
+    folder.mkdir()
+    rounds = []
+    with noting(kind_of(name)), prepared():
+        experiment = kind_of(name).of_size(True, **smallest(name, **changes))
+        scout = Scout(load(experiment.dataset), Store(folder))
+        while tasks := scout.look(experiment):
+            rounds.append([task.label for task in tasks.values()])
+            for piece, task in reversed(tasks.items()):
+                needs = {f"{need}.safetensors": (folder / f"{need}.safetensors").read_bytes() for need in task.needs}
+                *_, saved = train_piece(experiment, task.seed, piece, task.replays, torch.get_num_threads(), needs)
+                assert saved.final  # type: ignore[union-attr]
+                for file, content in saved.files.items():  # type: ignore[union-attr]
+                    (folder / file).write_bytes(content)
+    return rounds
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_in_pieces_is_the_same(name: str, tmp_path: Path) -> None:
+    whole = conduct(name, tmp_path / "whole")
+    rounds = train_apart(name, tmp_path / "apart")
+    again = conduct(name, tmp_path / "apart")
+    assert all(event.kept for event in again.every(Began)), "something was not trained apart"
+    assert again.numbers == whole.numbers
+    labels = [label for one in rounds for label in one]
+    assert len(labels) == len(set(labels)), "something was trained twice"
+    assert max(map(len, rounds)) >= 2, "nothing could be trained at once"
+
+
+def test_specialists_do_not_wait_for_one_another(tmp_path: Path) -> None:
+    rounds = train_apart("specialists", tmp_path / "apart", network="cnn:width=2", seeds=1)
+    assert [label for label in rounds[1] if label.startswith("specialist ") and label.endswith("seed 0")] == [
+        f"specialist {at} of 3, seed 0" for at in (1, 2, 3)
+    ]
+
+
+def test_another_piece_than_was_asked_for_is_refused() -> None:
+    experiment = kind_of("early-stopping").of_size(True, dataset="digits", teacher="mlp:4x1", student="mlp:4x1")
+    with pytest.raises(InputError, match="other pieces"):
+        list(train_piece(experiment, 0, "nothing", (), 1))
+
+
+def test_threads_are_given_back(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    experiment = kind_of("early-stopping").of_size(True, dataset="digits", teacher="mlp:4x1", student="mlp:4x1")
+    (piece,) = Scout(load("digits"), Store(tmp_path)).look(experiment)
+    events = train_piece(experiment, 0, piece, (), before + 1)
+    next(events)
+    assert torch.get_num_threads() == before + 1
+    events.close()
+    assert torch.get_num_threads() == before

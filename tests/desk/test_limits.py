@@ -1,0 +1,132 @@
+"""Limits: where they come from, what they refuse, and that each is explained."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from kdlab.assets import make_limits
+from kdlab.core import data  # noqa: F401  (it fills the registry)
+from kdlab.core.spec import Spec
+from kdlab.desk.job import Job
+from kdlab.desk.limits import LISTS, Limits
+from kdlab.registry import DATASETS, InputError, knob_fields
+
+
+def job(**asks: object) -> Job:
+    return Job("distil", "a:b", (), "a:c", int, "a run", "distil", asks)
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "limits.toml"
+    file.write_text(text)
+    return file
+
+
+def refusal(file: Path | None, environment: dict[str, str] | None = None) -> str:
+    with pytest.raises(InputError) as refused:
+        Limits.read(file, public=False, environment=environment or {})
+    message = str(refused.value)
+    assert message.endswith(".")
+    assert "\n" not in message
+    return message
+
+
+def test_one_person_has_no_limits() -> None:
+    Limits().check(job(dataset="folder:/home", epochs=100_000, experiment="paper", size="full", parameters=10**9))
+
+
+@pytest.mark.parametrize(
+    ("asks", "words"),
+    [
+        ({"epochs": 1001}, "1,000 epochs at most"),
+        ({"epochs": 1, "teacher_epochs": 1001}, "1,000 epochs at most"),
+        ({"parameters": 12_000_001}, "12,000,000 parameters"),
+        ({"dataset": "folder:/etc"}, "choose digits or mnist"),
+        ({"dataset": "digits:"}, "choose digits or mnist"),
+        ({"experiment": "paper", "size": "full"}, "choose Quick"),
+        ({"experiment": "paper"}, "choose Quick"),
+    ],
+)
+def test_the_public_limits(asks: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words) as refused:
+        Limits.public().check(job(**asks))
+    assert str(refused.value).count(".") == 1
+    Limits().check(job(**asks))
+
+
+def test_what_pages_suggest_is_allowed_in_public() -> None:
+    limits = Limits.public()
+    limits.check(job(experiment="paper", size="quick"))
+    for name in limits.datasets:
+        assert name in DATASETS
+        spec = Spec.suggested(name)
+        limits.check(job(dataset=name, epochs=spec.epochs, teacher_epochs=spec.teacher_epochs))
+
+
+def test_no_experiments() -> None:
+    with pytest.raises(InputError, match="no experiments"):
+        Limits(experiments="none").check(job(experiment="paper", size="quick"))
+
+
+def test_file_over_public_and_environment_over_file(tmp_path: Path) -> None:
+    file = written(tmp_path, 'epochs = 5\nseconds = 1_0\ndatasets = ["digits"]\n')
+    environment = {"KDLAB_LIMIT_EPOCHS": "7", "KDLAB_LIMIT_DATASETS": "digits, mnist", "KDLAB_DATA": "/"}
+    limits = Limits.read(file, public=True, environment=environment)
+    assert (limits.epochs, limits.seconds, limits.datasets) == (7, 10, ("digits", "mnist"))
+    assert limits.visitors == Limits.public().visitors
+    assert Limits.read(None, public=False, environment={"KDLAB_LIMITS": str(file)}) == Limits(
+        epochs=5, seconds=10, datasets=("digits",)
+    )
+    assert Limits.read(None, public=False, environment={}) == Limits()
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits.public(), Limits(datasets=("digits",), experiments="none")])
+def test_another_process_reads_the_same(limits: Limits) -> None:
+    assert Limits.read(None, public=False, environment=limits.environment()) == limits
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("epoch = 5", "epochs"),
+        ("[epochs]", "whole number"),
+        ("epochs = true", "whole number"),
+        ('epochs = "5"', "whole number"),
+        ("epochs = 5.0", "whole number"),
+        ("epochs = -1", "from 0 to"),
+        ("idle_seconds = 1", "from 10 to"),
+        ('datasets = "digits"', "list of names"),
+        ("datasets = [1]", "list of names"),
+        ('experiments = "some"', "none, quick, all"),
+        ("experiments = 1", "none, quick, all"),
+        ("epochs = ", "no TOML"),
+        ("epochs = 1\nepochs = 2", "no TOML"),
+    ],
+)
+def test_bad_files(tmp_path: Path, text: str, words: str) -> None:
+    assert words in refusal(written(tmp_path, text))
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    assert "No such file" in refusal(tmp_path / "none.toml")
+    assert "directory" in refusal(tmp_path)
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    assert "no text" in refusal(tmp_path / "bytes.toml")
+
+
+def test_bad_environment() -> None:
+    assert "KDLAB_LIMIT_EPOCH;" in refusal(None, {"KDLAB_LIMIT_EPOCH": "5"})
+    assert "from 0 to" in refusal(None, {"KDLAB_LIMIT_EPOCHS": "many"})
+    assert "No such file" in refusal(None, {"KDLAB_LIMITS": "/nowhere/limits.toml"})
+
+
+def test_every_limit_is_explained() -> None:
+    names = {field.name for field in fields(Limits)}
+    assert names == knob_fields(Limits).keys() | LISTS.keys()
+    assert Limits.public().sentence("visitors").startswith("This site shows 50 pages at once")
+
+
+def test_the_example_file_says_what_public_is() -> None:
+    assert make_limits.FILE.read_text(encoding="utf-8") == make_limits.text()
+    assert Limits.read(make_limits.FILE, public=False, environment={}) == Limits.public()

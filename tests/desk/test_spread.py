@@ -1,0 +1,127 @@
+"""`kdlab reproduce` with a pool: the same report, number for number, from several workers."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from click.testing import CliRunner
+
+import kdlab.core.experiments  # noqa: F401  (fills the registry)
+from kdlab.cli import main
+from kdlab.cli.spread import spread_events
+from kdlab.core.experiments.conduct import reproduce_events
+from kdlab.core.experiments.events import Began, Concluded, Planned, Watched
+from kdlab.desk.cluster import ClusterEngine
+from kdlab.desk.job import Files, Job
+from kdlab.registry import EXPERIMENTS
+from kdlab.runner import ENDS, Message, Status
+
+SETTINGS: dict[str, Any] = {
+    "dataset": "digits", "teacher": "mlp:12x1", "student": "mlp:8x1", "teacher_epochs": 2, "epochs": 4, "seeds": 3,
+}  # fmt: skip
+
+
+class Counted:
+    """An engine that notes how many runs go on at once."""
+
+    def __init__(self, engine: ClusterEngine) -> None:
+        self._engine, self.now, self.most = engine, 0, 0
+        self.tell, self.close = engine.tell, engine.close
+
+    @property
+    def slots(self) -> int:
+        return self._engine.slots
+
+    def start(
+        self, run: str, job: Job, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
+    ) -> None:
+        def hear(message: Message) -> None:
+            self.now -= isinstance(message, Status) and message.state in ENDS
+            receive(message)
+
+        self.now += 1
+        self.most = max(self.most, self.now)
+        self._engine.start(run, job, paused, checkpoint, hear)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[ClusterEngine]:
+    engine = ClusterEngine(None, 2, None)
+    yield engine
+    engine.close()
+
+
+def spread(engine: Any, name: str, folder: Path, settings: dict[str, Any]) -> Any:
+    kind: Any = EXPERIMENTS[name].build
+    return spread_events(engine, kind.of_size(True, **settings), name, folder, True, settings)
+
+
+def numbers(report: Any) -> dict[str, Any]:
+    """What must not depend on who trained it, as JSON has it."""
+    return json.loads(json.dumps({key: report[key] for key in report if key not in ("seconds", "pieces")}))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    *_, end = reproduce_events("early-stopping", tmp_path_factory.mktemp("whole"), True, SETTINGS)
+    assert isinstance(end, Concluded)
+    return numbers(end.report)
+
+
+def test_two_workers_come_to_the_same_report(engine: ClusterEngine, whole: dict[str, Any], tmp_path: Path) -> None:
+    counted = Counted(engine)
+    events = list(spread(counted, "early-stopping", tmp_path / "new", SETTINGS))
+    assert numbers(events[-1].report) == whole
+    labels = [event.label for event in events if isinstance(event, Began)]
+    assert labels[0] == "teacher"  # which all seeds share, once
+    assert sorted(labels[1:]) == [f"students, seed {seed}" for seed in range(3)]
+    assert counted.most == 2
+    assert sum(isinstance(event, Watched) for event in events) >= 3 * 4
+    again = list(spread(counted, "early-stopping", tmp_path / "new", SETTINGS))
+    assert [type(event) for event in again] == [Planned, Concluded]
+    assert numbers(again[-1].report) == whole
+
+
+def test_a_piece_whose_worker_dies_is_begun_again(
+    engine: ClusterEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = SETTINGS | {"epochs": 60, "seeds": 1}
+    before = {child.pid for child in psutil.Process().children(recursive=True) if "spawn_main" in str(child.cmdline())}
+    killed, end = False, None
+    for event in spread(engine, "early-stopping", tmp_path / "killed", settings):
+        if isinstance(event, Watched) and event.label.startswith("students") and not killed:
+            killed = True
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+        end = event
+    *_, usual = reproduce_events("early-stopping", tmp_path / "usual", True, settings)
+    assert isinstance(end, Concluded)
+    assert isinstance(usual, Concluded)
+    assert numbers(end.report) == numbers(usual.report)
+    assert "It is begun again." in capsys.readouterr().err
+
+
+def test_the_command_with_a_scheduler(engine: ClusterEngine, whole: dict[str, Any], tmp_path: Path) -> None:
+    pairs = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
+    line = ["reproduce", "early-stopping", "--quick", *pairs, "--json", "--out", str(tmp_path / "out")]
+    address = engine._pool._cluster.scheduler_address
+    result = CliRunner().invoke(main, line, env={"DASK_SCHEDULER_ADDRESS": address})
+    assert result.exit_code == 0, result.output
+    assert numbers(json.loads(result.stdout)) == whole
+    assert "students, seed 2" in result.stderr
+    refused = CliRunner().invoke(main, [*line, "--scheduler", "nonsense://x"])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "no address of a Dask scheduler" in refused.stderr
+
+
+def test_what_workers_refuse_is_said(engine: ClusterEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click import ClickException
+
+    monkeypatch.setattr("kdlab.core.experiments.study.RECIPE", -1)  # another recipe than the workers'
+    with pytest.raises(ClickException, match="both need the same kdlab"):
+        list(spread(engine, "early-stopping", tmp_path / "refused", SETTINGS))

@@ -1,0 +1,383 @@
+"""Choices and runs in a page's address without a browser: what was chosen comes back, and what is bad is said."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from kdlab.core.spec import Spec
+from kdlab.dashboards import Distil, Experiments
+from kdlab.dashboards.address import read_settings, read_sliders, read_spec, write_settings, write_sliders, write_spec
+from kdlab.desk import session
+from kdlab.desk.desk import Desk
+from kdlab.desk.limits import Limits
+from kdlab.desk.local import LocalEngine
+from kdlab.registry import EXPERIMENTS
+from kdlab.widgets.address import Said, read
+
+pytestmark = pytest.mark.usefixtures("own_desk")
+
+ANNA, BEN = "a" * 32, "b" * 32
+OPENING = Spec(dataset="digits", transfer_size=200, epochs=1000, batch_size=20, precision="float32")
+SMALL = "teacher=mlp:16x1&student=mlp:8x1&teacher_epochs=1"
+
+
+def flat(spec: Spec) -> dict[str, Any]:
+    return {name: getattr(spec, name) for name in (*Spec.names(), *Spec.run_knobs())} | dict(spec.knobs)
+
+
+# --- the text after "#" -----------------------------------------------------------------------------------------------
+
+
+def test_parts_are_read_and_those_of_others_left_alone() -> None:
+    said = read("epochs=5&student=mlp%3A8x1&Heading&dataset=folder:/a=b&epochs=6&run=aZ09_-x")
+    assert said == Said({"epochs": "6", "student": "mlp:8x1", "dataset": "folder:/a=b"}, "aZ09_-x")
+    assert read("") == Said()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("epochs=%E0%A4&seed=3", "part 'epochs=%E0%A4' cannot be read"),
+        ("%FF=1&seed=3", "part '%FF=1' cannot be read"),
+        ("run=../../etc/passwd&seed=3", "names a run as none is named"),
+        ("run=<script>&seed=3", "names a run as none is named"),
+        (f"run={'a' * 65}&seed=3", "names a run as none is named"),
+    ],
+)
+def test_a_part_that_cannot_be_read_is_said_and_the_rest_is_taken(text: str, sentence: str) -> None:
+    said = read(text)
+    assert (said.choices, said.run) == ({"seed": "3"}, "")
+    assert [sentence in complaint for complaint in said.complaints] == [True]
+
+
+def test_a_long_address_is_not_read() -> None:
+    said = read(f"seed=3&student={'x' * 5000}")
+    assert said == Said(complaints=("The part of the address after # is too long to be read.",))
+
+
+# --- choices of a run -------------------------------------------------------------------------------------------------
+
+
+def test_only_what_differs_is_written() -> None:
+    assert write_spec(flat(OPENING), OPENING) == {}
+    assert write_spec(flat(Spec.suggested("mnist")), OPENING) == {"dataset": "mnist"}
+    changed = flat(OPENING.replace(epochs=7, learning_rate=0.025, knobs={"temperature": 12.5, "t_squared": False}))
+    assert write_spec(changed, OPENING) == {
+        "epochs": "7", "learning_rate": "0.025", "temperature": "12.5", "t_squared": "0",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10", "spoken-digits", "folder:/some where/pictures"])
+def test_what_was_written_comes_back(dataset: str) -> None:
+    draw = random.Random(0)
+    for _ in range(20):
+        spec = Spec.suggested(dataset, knobs={"temperature": draw.uniform(1, 20), "t_squared": draw.random() < 0.5})
+        spec = spec.replace(
+            student=draw.choice(["mlp:100x2", "cnn:width=8"]), teaching=draw.choice(["fixed", "consistent"]),
+            augmentation=draw.choice(["none", "shift:pixels=2"]), seed=draw.randrange(2**31),
+            learning_rate=10 ** draw.uniform(-6, 0), transfer_size=draw.randrange(5000), epochs=draw.randint(1, 99),
+        )  # fmt: skip
+        texts = write_spec(flat(spec), OPENING)
+        assert read_spec(texts, OPENING) == (spec, [])
+        assert read_spec(dict(reversed(texts.items())), OPENING) == (spec, [])  # in whatever order
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("epochs", "banana"), ("epochs", "0"), ("epochs", "1e99"), ("epochs", "-5"), ("epochs", "2.5"), ("epochs", ""),
+        ("learning_rate", "nan"), ("learning_rate", "inf"), ("seed", "9" * 900), ("temperature", "-1"),
+        ("temperature", "1e400"), ("t_squared", "maybe"), ("dataset", "nope"), ("dataset", ""), ("student", "mpl:3x1"),
+        ("objective", "hint"), ("teaching", "fixed:x=1"), ("augmentation", "shift:pixels=999"), ("schedule", "moon"),
+        ("student", "<img src=x onerror=alert(1)>"), ("student", "m" * 2000), ("__proto__", "1"), ("__class__", "1"),
+        ("constructor", "x"), ("spec", "1"), ("chosen", "3"), ("take", "1"), ("a" * 300, "1"), ("", "1"),
+    ],
+)  # fmt: skip
+def test_a_bad_choice_is_one_sentence_and_the_others_are_taken(key: str, text: str) -> None:
+    spec, complaints = read_spec({key: text, "batch_size": "64"}, OPENING)
+    assert spec == OPENING.replace(batch_size=64)
+    assert len(complaints) == 1
+    assert len(complaints[0]) < 600
+    assert "cannot be used" in complaints[0] or "no choice" in complaints[0] or "too long" in complaints[0]
+
+
+def test_what_cannot_be_used_is_not_written() -> None:
+    assert write_spec(flat(OPENING) | {"dataset": "", "student": "mpl:3x1", "seed": 4}, OPENING) == {"seed": "4"}
+
+
+# --- choices of an experiment -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list(EXPERIMENTS))
+@pytest.mark.parametrize("quick", [True, False])
+def test_an_experiments_settings_come_back(name: str, quick: bool) -> None:
+    kind = EXPERIMENTS[name].build
+    start = asdict(kind.of_size(quick))
+    assert write_settings(start, kind, quick) == ({} if quick else {"size": "full"})
+    changed = start | {"dataset": "kmnist", "seeds": 7.0}
+    texts = write_settings(changed, kind, quick)
+    assert read_settings(texts, kind) == (quick, {"dataset": "kmnist", "seeds": 7}, [])
+    turned = {knob.key: knob.maximum for knob in kind.sliders}
+    assert read_sliders(write_sliders(turned, kind.sliders), kind.sliders) == (turned, [])
+
+
+@pytest.mark.parametrize("bad", ["size=huge", "seeds=0", "network=mpl:8", "of_size=1", "quick=1", "members=x"])
+def test_a_bad_setting_is_one_sentence_and_the_others_are_taken(bad: str) -> None:
+    texts = read(f"{bad}&epochs=3").choices
+    quick, settings, complaints = read_settings(texts, EXPERIMENTS["ensemble"].build)
+    assert (quick, settings, len(complaints)) == (True, {"epochs": 3}, 1)
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+def on_page(use: Callable[[Distil], Awaitable[None]]) -> None:
+    async def run() -> None:
+        page = Distil()
+        try:
+            await use(page)
+        finally:
+            page.close()
+
+    asyncio.run(run())
+
+
+async def settle(times: int = 6) -> None:
+    """Let pages do what they have posted to their loop, and what followed from that."""
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def come(page: Any, text: str, visitor: str = ANNA) -> None:
+    """Have the browser say what the address says."""
+    page._address._told(None, {"type": "address", "text": text, "visitor": visitor}, [])
+    await settle()
+
+
+def test_the_page_takes_its_address_and_writes_it() -> None:
+    async def use(page: Distil) -> None:
+        assert (page._address.ready, page._address.choices) == (False, {})
+        await come(page, "dataset=mnist&epochs=7&temperature=9&seed=x")
+        assert (page._address.ready, page._address.visitor) == (True, ANNA)
+        assert page.state.spec() == Spec.suggested("mnist", epochs=7, knobs={"temperature": 9.0})
+        assert page._panel.error.startswith("The address's seed cannot be used: Seed (seed) must be a whole number")
+        page._draw()
+        assert page._address.choices == {"dataset": "mnist", "epochs": "7", "temperature": "9"}
+        page.state.seed = 3
+        await settle()
+        page._draw()
+        assert page._address.choices["seed"] == "3"
+        assert page._panel.error == ""
+        page._act("reset")
+        await settle()
+        page._draw()
+        assert (page._address.choices, page._address.run) == ({}, "")
+
+    on_page(use)
+
+
+def test_hostile_addresses_do_nothing_but_a_sentence() -> None:
+    draw = random.Random(1)
+    keys = [*flat(OPENING), "run", "__proto__", "constructor", "%", "<b>", "", "toString", "\x00", "🦉"]
+    texts = ["1", "", "-1", "%", "%E0", "%00", "<script>alert(1)</script>", "../../x", "9" * 5000, "__proto__", "nan"]
+
+    async def use(page: Distil) -> None:
+        opening = page.state.spec()
+        for _ in range(300):
+            parts = [f"{draw.choice(keys)}={draw.choice(texts)}" for _ in range(draw.randint(1, 6))]
+            await come(page, draw.choice(["&", "&&", "&x&"]).join(parts))
+            page.state.spec()  # which raises for what cannot be run
+            assert (page._panel.state, page._address.run) == ("idle", "")
+            assert page.history.opened.spec == opening
+        await come(page, "run=nobody-has-this")
+        assert page._panel.error.startswith("This run is not here any more")
+        assert (page._panel.state, page._address.run) == ("idle", "")
+        await come(page, "")
+        assert page.state.spec() == opening
+
+    on_page(use)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {}, {"type": "address"}, {"type": "address", "text": 5, "visitor": ANNA}, {"type": "address", "text": "seed=3"},
+        {"type": "address", "text": "seed=3", "visitor": "../x"}, {"type": "other", "text": "seed=3", "visitor": ANNA},
+    ],
+)  # fmt: skip
+def test_messages_that_are_none_are_left_alone(message: dict[str, Any]) -> None:
+    async def use(page: Distil) -> None:
+        page._address._told(None, message, [])
+        await settle()
+        assert (page._address.ready, page.state.seed) == (False, 0)
+
+    on_page(use)
+
+
+def test_a_run_outlives_its_page_and_is_found_again() -> None:
+    async def use(page: Distil) -> None:
+        await come(page, f"{SMALL}&epochs=20&temperature=6")
+        page._act("start")
+        await until(lambda: page._address.run)
+        run, texts = page._address.run, dict(page._address.choices)
+        page.close()  # as when a page is reloaded: its kernel ends
+        again, bare = Distil(), Distil()
+        await come(again, "&".join(f"{key}={value}" for key, value in {**texts, "run": run}.items()))
+        await come(bare, f"run={run}")
+        for other in (again, bare):
+            await until(lambda other=other: other._panel.state == "done")
+            other._draw()
+            assert not other._panel.watching
+            assert other.history.result is not None
+            assert other.history.opened.spec == other.state.spec()
+            assert (other._address.run, other._address.choices) == (run, texts)
+            assert other._panel.status.startswith("Done: ")
+        late = Distil()  # when it is known from the store alone
+        again.close()
+        bare.close()
+        await come(late, f"run={run}")
+        late._draw()
+        assert (late._panel.state, late.history.opened.spec) == ("done", late.state.spec())
+        late.close()
+
+    on_page(use)
+
+
+def test_a_stopped_run_goes_on_from_its_checkpoint() -> None:
+    async def use(page: Distil) -> None:
+        await come(page, f"{SMALL}&epochs=9000")
+        page._act("start")
+        await until(lambda: page._address.run)
+        run = page._address.run
+
+        def kept() -> bool:
+            (row,) = session.the_desk().rows()
+            return row.resumable
+
+        await until(kept)
+        page._act("stop")
+        await until(lambda: page._panel.state == "stopped")
+        assert page._panel.resumable
+        page._act("go_on")
+        await until(lambda: page._panel.state == "running" and page.history.step)
+        assert (page._address.run, page._panel.resumable) == (run, False)
+        begun = page.history.step
+        await until(lambda: page.history.step > begun)
+        steps = list(page.history.losses["student", "soft"].epochs)
+        assert steps == sorted(set(steps))  # none twice
+        page._act("stop")
+        await until(lambda: page._panel.state == "stopped")
+
+    on_page(use)
+
+
+@pytest.fixture
+def shared_desk(own_desk: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """Let pages have their runs at a desk that tells visitors apart, and has one run at once."""
+    desk = Desk(LocalEngine(), session.open_store(), Limits(runs_at_once=1), shared=True)
+    monkeypatch.setattr(session, "the_desk", lambda: desk)
+    yield desk
+    desk.close()
+
+
+@pytest.mark.usefixtures("shared_desk")
+def test_a_page_says_its_place_in_the_queue() -> None:
+    async def use(page: Distil) -> None:
+        await come(page, f"{SMALL}&epochs=5000", ANNA)
+        page._act("start")
+        second, third = Distil(), Distil()
+        for other in (second, third):
+            await come(other, f"{SMALL}&epochs=3", BEN)
+            other._act("start")
+            await until(lambda other=other: other._panel.state == "queued")
+            other._draw()
+        assert "next" in second._panel.status
+        assert "one run is before" in third._panel.status
+        second._act("stop")
+        await until(lambda: second._panel.state == "stopped")
+        await until(lambda: "next" in third._panel.status)
+        assert not second._panel.resumable
+        page._act("reset")
+        await until(lambda: third._panel.state == "done", 120)
+        for other in (second, third):
+            other.close()
+
+    on_page(use)
+
+
+@pytest.mark.usefixtures("shared_desk")
+def test_another_persons_run_is_for_looking_at() -> None:
+    async def use(page: Distil) -> None:
+        await come(page, f"{SMALL}&epochs=5000", ANNA)
+        page._act("start")
+        await until(lambda: page._panel.state == "running")
+        await until(lambda: page._incoming.step)
+        guest = Distil()
+        await come(guest, f"run={page._address.run}", BEN)
+        await until(lambda: guest._panel.state == "running")
+        guest._draw()
+        assert guest._panel.watching
+        assert guest._panel.status.startswith("Another person's run, to look at. ")
+        guest.state.temperature = 17.0
+        for action in ("pause", "stop"):
+            guest._act(action)
+        await settle()
+        guest._draw()
+        heard = page._incoming.step
+        await until(lambda: page._incoming.step > heard + 20)
+        assert page._incoming.turns == []
+        guest._act("reset")
+        await settle()
+        assert (guest._panel.state, guest._panel.watching, guest._address.run) == ("idle", False, "")
+        assert page._panel.state == "running"
+        guest.close()
+        page._act("stop")
+        await until(lambda: page._panel.state == "stopped")
+
+    on_page(use)
+
+
+def test_a_run_of_another_page_is_said() -> None:
+    async def use(page: Distil) -> None:
+        await come(page, f"{SMALL}&epochs=1")
+        page._act("start")
+        await until(lambda: page._panel.state == "done")
+        other = Experiments("ensemble", "mnist")
+        await come(other, f"run={page._address.run}&experiment=mnist")
+        shown = other.shown["mnist"]
+        assert shown._panel.error.startswith("The run that the address names is not of this experiment")
+        assert (shown._panel.state, shown.run) == ("idle", "")
+        other.close()
+
+    on_page(use)
+
+
+def test_an_experiments_page_takes_its_address_and_writes_it() -> None:
+    async def use() -> None:
+        page = Experiments("three-percent", "missing-class")
+        await come(page, "experiment=missing-class&size=full&seeds=2&experiments=9")
+        shown = page.shown["missing-class"]
+        assert page._tabs.value == "missing-class"
+        assert shown.state.experiment() == shown.entry.build.of_size(False, seeds=2)
+        assert shown._size.value == "full"
+        assert "no choice 'experiments'" in shown._panel.error
+        shown._draw()
+        assert page._address.choices == {"experiment": "missing-class", "size": "full", "seeds": "2"}
+        page._tabs.value = "three-percent"
+        await until(lambda: page._address.choices == {})
+        await come(page, "experiment=moon")
+        assert page._tabs.value == "three-percent"
+        assert "no experiment 'moon'" in page.shown["three-percent"]._panel.error
+        page.close()
+
+    asyncio.run(use())

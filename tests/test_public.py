@@ -1,0 +1,346 @@
+"""A public page: what a stranger with a raw connection, a forged address or too many pages can do, and what is seen."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+import websocket
+from playwright.sync_api import Browser, sync_playwright
+from test_servers import serving
+
+import kdlab
+from kdlab.cli.serve import copy_notebooks, notebooks
+
+HOME = Path(kdlab.__file__).parents[1]
+LIMITS = 'visitors = 3\npreheated = 1\nidle_seconds = 10\ndatasets = ["digits"]\n'
+SECRETS = ("Traceback", "site-packages", "/tmp/", str(HOME), str(Path.home()), "from kdlab", "HMAC", ".py")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, psutil.Process, Path]]:
+    """The first page's address, the server, and the folder of its notebooks, one of which cannot be opened."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "limits.toml").write_text(LIMITS)
+    (folder / "kdlab").symlink_to(Path(kdlab.__file__).parent)
+    copy_notebooks(folder / "apps")
+    (folder / "apps" / "secret.txt").write_text("secret")
+    broken = json.loads((notebooks() / "distil.ipynb").read_text())
+    broken["cells"][1]["source"] = (
+        "import sys, warnings\nprint('printed', sys.path)\nwarnings.warn('hm')\n1 / 0 # source"
+    )
+    (folder / "apps" / "broken.ipynb").write_text(json.dumps(broken))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")])))
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.chdir(folder)
+        with serving("app", "index", "--limits", "limits.toml", "--name", "kdlab.example.org") as (url, server):
+            yield url, server, folder
+
+
+@pytest.fixture(autouse=True)
+def empty(site: tuple[str, psutil.Process, Path]) -> None:
+    """Wait until earlier visitors' kernels are gone, and one waits for the next."""
+    deadline = time.monotonic() + 60
+    while len(kernels(site[1])) != 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def kernels(server: psutil.Process) -> list[psutil.Process]:
+    found = []
+    for child in server.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "ipykernel_launcher" in child.cmdline():
+                found.append(child)
+    return found
+
+
+def ask(url: str, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
+    """Send a path as it is, which urllib would tidy up, and return status, headers and text."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    try:
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read().decode(errors="replace")
+    finally:
+        connection.close()
+
+
+def open_kernel(url: str) -> str:
+    """Open a page as a program does and return its kernel's id."""
+    status, _, text = ask(url, urlsplit(url).path)
+    assert status == 200
+    found = re.search(r'"kernelId": "([^"]+)"', text)
+    assert found
+    return found[1]
+
+
+def connect(url: str, kernel: str, **options: str) -> websocket.WebSocket:
+    address = f"ws://{urlsplit(url).netloc}/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}"
+    return websocket.create_connection(address, timeout=60, **options)
+
+
+def message(kind: str, channel: str = "shell", **content: object) -> str:
+    header = {"msg_id": uuid.uuid4().hex, "msg_type": kind, "username": "", "session": "", "version": "5.3", "date": ""}
+    return json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": channel})
+
+
+def test_code_does_not_reach_a_kernel(site: tuple[str, psutil.Process, Path], tmp_path: Path) -> None:
+    url, _, _ = site
+    mark = tmp_path / "mark"
+    code = f"open({str(mark)!r}, 'w')"
+    forbidden = [
+        message("execute_request", channel, code=code, silent=False, store_history=False, user_expressions={"a": code},
+                allow_stdin=False, stop_on_error=False)
+        for channel in ("shell", "control", "stdin", "iopub", "other")
+    ]  # fmt: skip
+    forbidden += [
+        message("inspect_request", code="open", cursor_pos=2, detail_level=1),
+        message("complete_request", code="op", cursor_pos=2),
+        message("history_request", hist_access_type="tail", n=9, output=True, raw=True),
+        message("is_complete_request", code="1"),
+        message("input_reply", "stdin", value=code),
+        message("debug_request", "control", type="request", seq=1, command="initialize", arguments={}),
+        message("create_subshell_request", "control"),
+        message("interrupt_request", "control"),
+        message("shutdown_request", "control", restart=False),
+    ]
+    socket = connect(url, open_kernel(url))
+    for one in forbidden:
+        socket.send(one)
+    asked = message("kernel_info_request")
+    socket.send(asked)
+    seen = []
+    while True:  # the kernel answers in turn, so that what it was to run before this question is done
+        answer = json.loads(socket.recv())
+        seen.append(answer["header"]["msg_type"])
+        if (
+            seen[-1] == "kernel_info_reply"
+            and answer["parent_header"]["msg_id"] == json.loads(asked)["header"]["msg_id"]
+        ):
+            break
+    socket.close()
+    assert set(seen) <= {"status", "kernel_info_reply", "iopub_welcome"}
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("nonsense", ["", "{", "[]", '{"header": 1}', '{"channel": "shell", "header": {}}'])
+def test_nonsense_ends_a_connection_and_nothing_else(site: tuple[str, psutil.Process, Path], nonsense: str) -> None:
+    url, _, _ = site
+    kernel = open_kernel(url)
+    socket = connect(url, kernel)
+    socket.send(nonsense)
+    socket.send_binary(b"\xff" * 100)
+    with contextlib.suppress(websocket.WebSocketException, ConnectionError):
+        while socket.recv():
+            pass
+    socket.shutdown()  # `close` leaves it open where the server has hung up
+    assert ask(url, f"/api/kernels/{kernel}")[0] == 200
+    assert ask(url, f"/voila/api/shutdown/{kernel}", "POST")[0] == 204
+
+
+def test_a_kernel_is_reached_by_its_id_alone(site: tuple[str, psutil.Process, Path]) -> None:
+    url, server, _ = site
+    kernel = open_kernel(url)
+    there = len(kernels(server))
+    for path in ("/api/kernels", "/api/kernels/", "/api/sessions", "/api/kernelspecs", "/api/contents", "/api/status",
+                 "/api/me", "/api/terminals", "/voila/tree", "/voila/api/contents", "/voila/files/distil.ipynb",
+                 "/tree", "/login", "/logout", "/lab", "/metrics", "/nbextensions/", "/static/", "/files/distil.ipynb",
+                 "/voila/query/" + kernel, "/voila/execution/" + kernel):  # fmt: skip
+        for method in ("GET", "POST"):
+            assert ask(url, path, method)[0] == 404, (path, method)
+    for action in ("interrupt", "restart"):
+        assert ask(url, f"/api/kernels/{kernel}/{action}", "POST")[0] == 404
+    for method in ("DELETE", "POST", "PUT", "PATCH"):
+        assert ask(url, f"/api/kernels/{kernel}", method)[0] in (403, 405)
+    assert ask(url, f"/voila/api/shutdown/{uuid.uuid4()}", "POST")[0] == 204
+    assert ask(url, f"/voila/api/shutdown/{kernel}", "POST", Origin="http://elsewhere.example")[0] == 403
+    with pytest.raises(websocket.WebSocketBadStatusException, match="404"):
+        connect(url, str(uuid.uuid4()))
+    with pytest.raises(websocket.WebSocketBadStatusException, match="403"):
+        connect(url, kernel, origin="http://elsewhere.example")
+    assert len(kernels(server)) >= there
+    assert ask(url, f"/api/kernels/{kernel}")[0] == 200
+    assert ask(url, f"/voila/api/shutdown/{kernel}", "POST")[0] == 204
+    assert ask(url, f"/api/kernels/{kernel}")[0] == 404
+
+
+UP = ("../", "..%2f", "%2e%2e%2f", "%252e%252e%252f", "....//", "..%5c", "/")
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        "/static/", "/voila/static/", "/voila/templates/", "/voila/templates/kdlab/static/", "/voila/templates/../",
+        "/voila/labextensions/", "/voila/labextensions/anywidget/", "/voila/labextensions/anywidget/static/",
+        "/nbextensions/", "/voila/render/", "/voila/files/", "/kdlab/", "/",
+    ],
+)  # fmt: skip
+def test_no_file_but_the_projects_own(site: tuple[str, psutil.Process, Path], root: str) -> None:
+    url, server, folder = site
+    targets = ("etc/passwd", "secret.txt", "distil.ipynb", str(folder / "apps" / "secret.txt").lstrip("/"), "")
+    there = len(kernels(server))
+    for up in UP:
+        for depth in (0, 1, 12):
+            for target in targets:
+                path = root + up * depth + target
+                if path == "/" or (root, up * depth, target) == ("/voila/render/", "", "distil.ipynb"):
+                    continue
+                status, _, text = ask(url, path)
+                assert status in (302, 400, 403, 404, 405, 500), path
+                assert "root:" not in text
+                assert "secret" not in text
+                assert "nbformat" not in text
+                assert not any(secret in text for secret in SECRETS), text
+    assert len(kernels(server)) == there
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "expected"),
+    [
+        ("/nothing", {}, 404),
+        ("/voila/render/nothing.ipynb", {}, 404),
+        ("/voila/render/%ff%fe", {}, 404),
+        ("/%ff", {}, 404),
+        ("/voila/static/%ff", {}, 400),
+        ("/voila/static/%00", {}, 403),
+        ("/voila/static/", {}, 404),
+        ("/voila/templates/kdlab/static/x", {}, 404),
+        ("/voila/templates/kdlab/static/../../x", {}, 404),
+        ("/api/kernels/%ff", {}, 404),
+        (f"/api/kernels/{uuid.uuid4()}", {}, 404),
+        ("/<script>alert(1)</script>?<script>", {}, 404),
+        ("/", {"Host": "elsewhere.example"}, 403),
+        ("/", {"Host": "127.0.0.1.elsewhere.example"}, 403),
+        ("/voila/static/voila.js", {"Host": "elsewhere.example"}, 403),
+        ("/", {"Host": "kdlab.example.org"}, 302),
+        ("/", {"Host": "KDLAB.example.org:8443"}, 302),
+    ],
+)
+def test_answers_are_one_sentence(
+    site: tuple[str, psutil.Process, Path], path: str, headers: dict[str, str], expected: int
+) -> None:
+    status, answered, text = ask(site[0], path, **headers)
+    assert status == expected
+    if expected >= 400:
+        assert len(re.findall(r"<p>[^<]+\.</p>", text)) == 1
+        assert not any(secret in text for secret in (*SECRETS, "alert", "elsewhere", "<script"))
+    assert answered["X-Content-Type-Options"] == "nosniff"
+    assert answered["Referrer-Policy"] == "same-origin"
+    assert "frame-ancestors 'self'" in answered["Content-Security-Policy"]
+    assert "Server" not in answered
+    assert answered.get("Location", "/").startswith("/")
+
+
+def test_giant_requests_are_refused(site: tuple[str, psutil.Process, Path]) -> None:
+    url, _, _ = site
+    for path, headers in (
+        ("/" + "a" * 100_000, {}),
+        ("/", {"X-Much": "a" * 1_000_000}),
+        ("/", {"Cookie": "a" * 100_000}),
+    ):
+        try:
+            status, _, text = ask(url, path, **headers)
+        except (http.client.HTTPException, ConnectionError):
+            continue  # it hung up
+        assert status >= 400
+        assert not any(secret in text for secret in SECRETS)
+
+
+def test_a_page_that_fails_says_one_sentence(site: tuple[str, psutil.Process, Path]) -> None:
+    status, _, text = ask(site[0], "/voila/render/broken.ipynb")
+    assert status == 200
+    assert "This page could not be opened" in text
+    body = text.split("<body")[1]
+    assert not any(secret in body for secret in (*SECRETS, "ZeroDivision", "printed", "1 / 0", "# source"))
+
+
+def test_pages_hold_no_sources(site: tuple[str, psutil.Process, Path]) -> None:
+    for page in ("index", "distil"):
+        status, headers, text = ask(site[0], f"/voila/render/{page}.ipynb?x=<script>alert(1)</script>&QUERY=%00%ff")
+        assert status == 200
+        assert headers["Cache-Control"].startswith("no-cache")
+        assert not any(secret in text for secret in (*SECRETS, "alert(1)", "token"))
+
+
+@pytest.mark.browser
+def test_text_in_the_address_is_no_markup(site: tuple[str, psutil.Process, Path], browser: Browser) -> None:
+    url, _, _ = site
+    page = browser.new_page()
+    troubles: list[str] = []
+    page.on("console", lambda message: message.type == "error" and troubles.append(message.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("dialog", lambda dialog: troubles.append(dialog.message))
+    evil = "<img src=x onerror=alert(1)>"
+    page.goto(
+        f"{url.replace('index', 'distil')}?q={evil}#dataset={evil}&teacher={evil}&T={evil}&run={evil}&{evil}={evil}"
+    )
+    page.wait_for_selector(".kd-page .kd-tile")
+    assert page.locator("img[src=x]").count() == 0
+    assert troubles == []
+    page.close()
+
+
+@pytest.mark.browser
+def test_a_full_house_opens_by_itself(site: tuple[str, psutil.Process, Path], browser: Browser) -> None:
+    url, server, _ = site
+    socket = [connect(url, kernel) for kernel in [open_kernel(url) for _ in range(3)]]
+    status, headers, text = ask(url, urlsplit(url).path)
+    assert (status, headers["Retry-After"]) == (503, "8")
+    assert "All places are taken" in text
+    page = browser.new_page()
+    page.goto(url)
+    assert "All places are taken" in page.content()
+    assert len(kernels(server)) <= 4
+    socket.pop().close()
+    page.wait_for_selector(".kd-page", timeout=60_000)
+    page.close()
+    for one in socket:
+        one.close()
+
+
+@pytest.mark.browser
+def test_a_kernel_that_dies_is_told_and_loaded_again(site: tuple[str, psutil.Process, Path], browser: Browser) -> None:
+    url, server, _ = site
+    page = browser.new_page()
+    page.goto(url)
+    page.wait_for_selector(".kd-page")
+    page.wait_for_load_state("networkidle")
+    for kernel in kernels(server):  # the one that waits for the next visitor as well: it is not given to anybody
+        kernel.kill()
+    page.wait_for_selector("#lost[open]")
+    assert "are kept" in page.locator("#lost").inner_text()
+    page.get_by_role("button", name="Load the page again").click()
+    page.wait_for_selector("#lost:not([open])", state="attached")
+    page.wait_for_selector(".kd-page")
+    page.close()
+
+
+def test_a_page_that_left_without_a_word(site: tuple[str, psutil.Process, Path]) -> None:
+    url, server, _ = site
+    kernel = open_kernel(url)
+    socket = connect(url, kernel)
+    socket.sock.close()  # no closing handshake
+    deadline = time.monotonic() + 30
+    while ask(url, f"/api/kernels/{kernel}")[0] != 404:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert len(kernels(server)) <= 2

@@ -1,0 +1,302 @@
+"""The page "Your runs" on a real desk and a real store, without a browser."""
+
+import asyncio
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Awaitable, Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdlab.core.history import History
+from kdlab.core.spec import Spec
+from kdlab.dashboards import Runs
+from kdlab.dashboards.runs import view
+from kdlab.dashboards.runs.page import PIECE
+from kdlab.dashboards.runs.state import MOST, RunsState
+from kdlab.desk.desk import Desk
+from kdlab.desk.local import LocalEngine
+from kdlab.desk.store import Store
+from kdlab.figures.overlay import MARKS, Overlaid, overlaid_errors
+from kdlab.widgets.runs import RunList
+
+ME, YOU = "0" * 32, "1" * 32
+KEPT = {path.name: path.read_bytes() for path in (files("kdlab.assets") / "opening").iterdir() if path.is_file()}
+OPENING = History.of(KEPT)
+
+
+class Keeper:
+    """A desk, and the store behind it, in which runs of several visitors can be put."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder)
+        self.desk = Desk(LocalEngine(), self.store, shared=True)
+
+    def add(self, run: str, visitor: str = ME, state: Any = "done", part: str = "result", **knobs: float) -> None:
+        about = json.loads(OPENING.opened.spec.replace(knobs={**OPENING.opened.spec.knobs, **knobs}).to_json())
+        self.store.begin(run, visitor=visitor, kind="distil", label=f"digits {run}", page="distil", about=about)
+        if state != "queued":
+            self.store.put(run, part, KEPT)
+            summary = {**OPENING.summary(), "knobs": about["knobs"]}
+            self.store.note(run, state=state, summary=summary, seconds=7.3)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Keeper]:
+    keeper = Keeper(tmp_path)
+    yield keeper
+    keeper.desk.close()
+
+
+class Page:
+    """The page as a browser with the number `visitor` has it; `address`: what stands after its "#"."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self.page = Runs(keeper.desk)
+        self.list = self.page._list
+
+    async def open(self, visitor: str = ME, address: str = "") -> "Page":
+        self.page._address._told(None, {"type": "address", "text": address, "visitor": visitor}, [])
+        await self.settle()
+        return self
+
+    async def settle(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.page._draw()
+
+    async def ask(self, type_: str, **about: Any) -> tuple[dict[str, Any], list[bytes]]:
+        """Ask what the browser asks, and return what it is answered."""
+        heard: list[tuple[dict[str, Any], list[bytes]]] = []
+        self.list.send = lambda message, buffers: heard.append((message["answer"], [bytes(one) for one in buffers]))
+        self.list._told(None, {"type": type_, "id": "1", **about}, [])
+        await self.settle()
+        (answer,) = heard
+        return answer
+
+    @property
+    def runs(self) -> list[str]:
+        return [row["run"] for row in self.list.content["rows"]]
+
+
+@pytest.fixture
+def on_page(kept: Keeper) -> Callable[[Callable[[Page], Awaitable[None]]], None]:
+    def run(use: Callable[[Page], Awaitable[None]]) -> None:
+        async def inside() -> None:
+            await use(Page(kept))
+
+        asyncio.run(inside())
+
+    return run
+
+
+def test_each_visitor_sees_their_own(kept: Keeper, on_page: Any) -> None:
+    for run, visitor in (("a", ME), ("b", YOU), ("c", ME)):
+        kept.add(run, visitor)
+
+    async def use(page: Page) -> None:
+        assert page.list.content["empty"] == "Looking …"
+        assert not page.list.content["known"]
+        await page.open()
+        assert page.runs == ["c", "a"]
+        first = page.list.content["rows"][0]
+        assert (first["page"], first["stands"], first["going"]) == ("distil.ipynb#run=c", "done", False)
+        assert [(one["label"], one["test"], one["validation"]) for one in first["errors"]] == [
+            ("Teacher", "11", "6"), ("Baseline", "31", "16"), ("Student", "14", "10"),
+        ]  # fmt: skip
+        assert first["knobs"] == "T 4, soft 0.9, hard 0.1"
+
+    on_page(use)
+
+
+def test_nothing_kept_yet(on_page: Any) -> None:
+    async def use(page: Page) -> None:
+        await page.open()
+        assert (page.list.content["empty"], page.list.content["known"]) == ("Nothing is kept yet.", True)
+        assert page.page._compared.content == {}
+
+    on_page(use)
+
+
+def test_comparing(kept: Keeper, on_page: Any) -> None:
+    kept.add("a")
+    kept.add("b", temperature=8.0)
+
+    async def use(page: Page) -> None:
+        await page.open()
+        page.list.chosen = ["a"]
+        await page.settle()
+        assert page.list.content["note"].startswith("Tick another run")
+        assert page.page._compared.content == {}
+        assert page.page._canvas.figure == {}
+        page.list.chosen = ["a", "b"]
+        await page.settle()
+        content = page.page._compared.content
+        assert content["differing"] == [{"label": "Temperature T", "values": ["4", "8"]}]
+        results = {one["label"]: one["values"] for one in content["results"]}
+        assert results["Student: test errors"] == ["14 of 360"] * 2
+        assert results["Student: validation errors"] == ["10"] * 2
+        assert results["Student against baseline: p"] == ["< 0.001"] * 2
+        names = [trace["name"] for trace in page.page._canvas.figure["data"]]
+        assert names == ["1: Baseline", "1: Student", "2: Baseline", "2: Student"]
+        assert page.page._address.choices == {"compare": "a,b"}
+        await page.ask("delete", run="a")
+        assert (page.list.chosen, page.page._compared.content) == (["b"], {})
+
+    on_page(use)
+
+
+def test_what_to_compare_stands_in_the_address(kept: Keeper, on_page: Any) -> None:
+    for run, visitor in (("a", ME), ("b", ME), ("c", YOU)):
+        kept.add(run, visitor)
+
+    async def use(page: Page) -> None:
+        await page.open(address="compare=b,nonsense,c,a,b")
+        assert page.list.chosen == ["b", "a"]
+        assert [one["run"] for one in page.page._compared.content["columns"]] == ["b", "a"]
+
+    on_page(use)
+
+
+def test_saving(kept: Keeper, on_page: Any) -> None:
+    kept.add("a")
+    kept.store.put("a", "checkpoint", {"big.bin": bytes(range(256)) * (PIECE // 100)})
+    kept.add("b", state="queued")
+
+    async def use(page: Page) -> None:
+        await page.open()
+        answer, _ = await page.ask("save", run="a")
+        assert answer["name"] == "kdlab-a.zip"
+        content = b""
+        while len(content) < answer["size"]:
+            _, pieces = await page.ask("piece", run="a", at=len(content))
+            content += b"".join(pieces)
+        assert len(content) > 2 * PIECE
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            assert archive.testzip() is None
+            held = {name: archive.read(name) for name in archive.namelist()}
+        assert {name: held[f"result/{name}"] for name in KEPT} == KEPT
+        assert len(held["checkpoint/big.bin"]) == 256 * (PIECE // 100)
+        assert json.loads(held["run.json"])["summary"]["errors"]["student"] == 14
+        assert page.page._archive == ("", b"")  # it does not stay in memory
+        for wrong in ({"run": "b"}, {"run": "../x"}, {"run": ""}, {"run": 3}, {}):
+            answer, pieces = await page.ask("save", **wrong)
+            assert answer["error"].endswith((".", "!"))
+            assert pieces == []
+        for wrong in ({"run": "a", "at": 0}, {"run": "a", "at": -1}, {"run": "", "at": 0}, {"at": "x"}):
+            assert "reload the page" in (await page.ask("piece", **wrong))[0]["error"]
+
+    on_page(use)
+
+
+def test_deleting(kept: Keeper, on_page: Any) -> None:
+    kept.add("a")
+    kept.add("b", YOU)
+
+    async def use(page: Page) -> None:
+        await page.open()
+        assert "not among yours" in (await page.ask("delete", run="b"))[0]["error"]
+        assert "error" in (await page.ask("delete", run="../x"))[0]
+        assert await page.ask("delete", run="a") == ({}, [])
+        assert page.runs == []
+
+    on_page(use)
+    assert kept.store.one("a") is None
+    assert kept.store.one("b") is not None
+
+
+def test_a_run_that_is_damaged_is_said_and_the_others_stay(kept: Keeper, on_page: Any, tmp_path: Path) -> None:
+    for run in "abc":
+        kept.add(run)
+    path = tmp_path / "files" / "a" / "result.zip"
+    path.write_bytes(path.read_bytes()[:1000])
+
+    async def use(page: Page) -> None:
+        await page.open(address="compare=a,b,c")
+        assert "damaged" in page.list.content["trouble"]
+        assert [trace["name"][:2] for trace in page.page._canvas.figure["data"]] == ["2:", "2:", "3:", "3:"]
+        assert "damaged" in (await page.ask("save", run="a"))[0]["error"]
+
+    on_page(use)
+
+
+def test_a_desk_that_is_away_is_said(kept: Keeper, on_page: Any, tmp_path: Path) -> None:
+    kept.add("a")
+
+    async def use(page: Page) -> None:
+        await page.open()
+        (tmp_path / "runs.db").rename(tmp_path / "elsewhere")
+        (tmp_path / "runs.db").mkdir()  # no database can be there
+        await page.ask("look")
+        assert "cannot be read" in page.list.content["trouble"]
+        assert page.runs == ["a"]
+        (tmp_path / "runs.db").rmdir()
+        (tmp_path / "elsewhere").rename(tmp_path / "runs.db")
+        await page.ask("look")
+        assert page.list.content["trouble"] == ""
+
+    on_page(use)
+
+
+def test_no_more_are_chosen_than_can_be_told_apart(kept: Keeper) -> None:
+    for number in range(MOST + 2):
+        kept.add(f"{number}", state="queued")
+    state = RunsState()
+    state.take(kept.desk.rows(ME))
+    state.chosen = [f"{number}" for number in range(MOST + 2)]
+    assert state.chosen == [f"{number}" for number in range(MOST)]
+    state.take([row for row in state.rows if row.run != "1"])
+    assert [row.run for row in state.compared()] == ["0", "2", "3"]
+
+
+def test_runs_of_different_kinds_side_by_side(kept: Keeper) -> None:
+    kept.add("a")
+    kept.store.begin(
+        "b", visitor=ME, kind="ensemble", label="Ensemble", page="ensemble", about={"seeds": 2, "deep": [1]}
+    )
+    claims = [{"text": "t", "measured": "m", "verdict": verdict} for verdict in ("holds", "refuted")]
+    kept.store.note("b", state="done", summary={"claims": claims}, seconds=100)
+    rows = kept.store.rows(ME)
+    assert view.listed(rows, True, "", [])["rows"][0]["outcome"] == "1 of 2 claims hold"
+    content = view.compared(rows)
+    results = {one["label"]: one["values"] for one in content["results"]}
+    assert results["Student: test errors"] == ["–", "14 of 360"]
+    assert results["Took"] == ["2 min", "7 s"]
+    assert {"label": "Deep", "values": ["[1]", "–"]} in content["differing"]
+    json.dumps(content)
+
+
+def test_the_figure_of_several_runs() -> None:
+    line = ([0.0, 1.0, 2.0], [50.0, 20.0, 10.0])
+    figure = overlaid_errors(
+        {1: Overlaid({"student": line, "teacher": line}, 100), 3: Overlaid({"baseline": line}, 200)}
+    )
+    assert [trace["name"] for trace in figure["data"]] == ["1: Student", "3: Baseline"]
+    assert figure["data"][0]["y"] == [50, 20, 10]
+    assert figure["data"][1]["y"] == [25, 10, 5]
+    assert [trace["line"]["color"] for trace in figure["data"]] == [MARKS[0], MARKS[2]]
+    assert [note["text"] for note in figure["layout"]["annotations"]] == ["1", "3"]
+    assert overlaid_errors({}) == overlaid_errors({1: Overlaid({}, 10)}) == {}
+
+
+def test_what_a_spec_calls_its_choices_has_a_name_here(kept: Keeper) -> None:
+    kept.add("a")
+    names = set(view._settings(kept.store.one("a")))
+    assert {"Data set", "Teacher", "Epochs", "Temperature T", "Seed of the batches"} <= names
+    assert len(names) == 1 + len(Spec().knobs) + len(json.loads(Spec().to_json())) - 1
+
+
+def test_a_question_without_a_number_is_not_answered() -> None:
+    heard: list[Any] = []
+    RunList(lambda question, answer: heard.append(question))._told(None, {"type": "look"}, [])
+    assert heard == []
+
+
+def test_the_page_needs_no_database_library() -> None:
+    code = "import sys, kdlab.dashboards.runs; assert not {'sqlalchemy', 'torch', 'distributed'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
