@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
-from PIL import Image
 from safetensors.numpy import save
 
 __all__ = ["NAMES", "UPLOADS", "VALUES", "bombs", "mutated", "name", "value"]
@@ -104,12 +103,6 @@ def good_csv() -> bytes:
 def good_weights() -> bytes:
     shapes = {"1.weight": (4, 64), "1.bias": (4,), "3.weight": (10, 4), "3.bias": (10,)}
     return save({key: np.full(shape, 0.1, np.float32) for key, shape in shapes.items()})
-
-
-def good_image(kind: str = "PNG", mode: str = "RGB", **options: Any) -> bytes:
-    file = io.BytesIO()
-    Image.new(mode, (40, 30)).save(file, kind, **options)
-    return file.getvalue()
 
 
 def _safetensors(header: Any, data: bytes = b"") -> bytes:
@@ -221,44 +214,9 @@ def odd_weights(rng: random.Random) -> bytes:
     return rng.choice(odd)()
 
 
-def _png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in [(b"IHDR", header), *chunks, (b"IEND", b"")])
-
-
-def odd_image(rng: random.Random) -> bytes:
-    """Return a picture that cannot be, or of a kind that is not taken."""
-    frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "blue")]
-    odd: list[Callable[[], bytes]] = [
-        lambda: good_image("GIF"),
-        lambda: good_image("TIFF"),
-        lambda: good_image("ICO", "RGBA"),
-        lambda: good_image("PPM"),
-        lambda: good_image("PNG", save_all=True, append_images=frames),
-        lambda: good_image("WEBP", save_all=True, append_images=[one.resize((40, 30)) for one in frames]),
-        lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        lambda: b"%!PS-Adobe-3.0",
-        lambda: b"BM" + rng.randbytes(60),
-        lambda: b"RIFF" + rng.randbytes(4) + b"WEBP" + rng.choice([b"VP8X", b"VP8L", b"VP8 "]) + rng.randbytes(40),
-        lambda: b"\xff\xd8\xff" + rng.randbytes(300),
-        lambda: good_image("JPEG") + b"\xff\xda" * 100,
-        lambda: _png(0, 0),
-        lambda: _png(rng.choice([2**31 - 1, 50_000]), 50_000),
-        lambda: _png(30, 30, (b"IDAT", zlib.compress(b"x"))),
-        lambda: _png(30, 30, (b"zTXt", b"a\0\0" + zlib.compress(bytes(10_000_000)))),
-        lambda: _png(30, 30, (b"iCCP", b"a\0\0" + zlib.compress(bytes(10_000_000)))),
-        lambda: _png(30, 30, (b"acTL", struct.pack(">II", 2**31 - 1, 0))),
-    ]
-    return rng.choice(odd)()
-
-
 UPLOADS: dict[str, tuple[Callable[..., bytes], Callable[[random.Random], bytes]]] = {
     "npz": (good_npz, odd_npz),
     "csv": (good_csv, odd_csv),
-    "image": (good_image, odd_image),
     "weights": (good_weights, odd_weights),
 }
 
@@ -275,9 +233,6 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "npz", zipped(**{"labels.npy": _header("'<f8'", f"({10**9}, 1)")})
     yield "csv", b"," * 7_900_000
     yield "csv", b'label,"' + b"x" * 7_900_000
-    yield "image", _png(60_000, 60_000, (b"IDAT", zlib.compress(bytes(5_000_000))))
-    yield "image", b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff\x3f\0\xff\x3f\0"
-    yield "image", b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0)
     yield "weights", _safetensors({"a": {"dtype": "F32", "shape": [10**9, 3], "data_offsets": [0, 12 * 10**9]}})
     yield "weights", struct.pack("<Q", 10**10) + b"{"
 

@@ -83,8 +83,8 @@ def test_what_is_chosen_is_what_runs() -> None:
                 ended.set_result(change["new"])
 
         page._panel.observe(watch, "state")
-        page._pickers["augmentation"].value = "shift:pixels=1"
-        page._teaching.value = "fixed"
+        page._setup.pickers["augmentation"].value = "shift:pixels=1"
+        page._setup.teaching.value = "fixed"
         page.state.epochs = page.state.teacher_epochs = 2
         chosen = page.state.spec()
         page._act("start")
@@ -101,7 +101,7 @@ def test_what_is_chosen_is_what_runs() -> None:
 
 def test_teaching_is_offered_only_where_it_changes_something() -> None:
     async def use(page: Distil) -> None:
-        picker, offered = page._pickers["augmentation"], lambda: page._teaching.layout.display != "none"
+        picker, offered = page._setup.pickers["augmentation"], lambda: page._setup.teaching.layout.display != "none"
         assert not offered()
         for name, expected in (("affine:views=12", True), ("none", False), ("shift:pixels=1", True)):
             picker.value = name
@@ -120,11 +120,11 @@ def test_another_data_set_brings_all_of_its_settings(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(OBJECTIVES._entries, "other", other)
 
     async def use(page: Distil) -> None:
-        page._pickers["augmentation"].value = "shift:pixels=2"
-        page._teaching.value = "independent"
+        page._setup.pickers["augmentation"].value = "shift:pixels=2"
+        page._setup.teaching.value = "independent"
         page._objective.value, page.state.other_weight, page.state.seed = "other", 3.0, 5
         for dataset, precision in (("mnist", "auto"), ("digits", "float32")):
-            page._pickers["dataset"].value = dataset
+            page._setup.pickers["dataset"].value = dataset
             await settle()
             assert page._panel.error == ""
             kept = {"objective": "other", "knobs": {"other_weight": 3.0}, "seed": 5}

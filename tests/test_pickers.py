@@ -28,6 +28,18 @@ def test_any_other_name_that_is_set_is_kept_and_shown_in_the_field(picker: NameP
     assert (picker.value, choice.value, text.layout.display) == ("mlp:16x1", "mlp:16x1", "none")
 
 
+def test_where_some_names_are_allowed_only_these_are_offered() -> None:
+    picker = NamePicker(MODELS, "Teacher", "resnet18", "mlp:400x3", ["cnn", "mlp:32x1"])
+    choice, text = picker.children
+    assert choice.options == ("cnn", "mlp:32x1", "resnet18")  # for as long as it is chosen
+    assert (picker.value, choice.value, text.layout.display) == ("resnet18", "resnet18", "none")
+    choice.value = "mlp:32x1"
+    assert picker.value == "mlp:32x1"
+    assert choice.options == ("cnn", "mlp:32x1")
+    picker.value = "cnn:width=4"
+    assert (picker.value, choice.value) == ("cnn:width=4", "cnn:width=4")
+
+
 def test_what_was_chosen_before_is_not_run_unseen(picker: NamePicker) -> None:
     choice, text = picker.children
     choice.value = OTHER

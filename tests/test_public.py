@@ -10,15 +10,18 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 import websocket
+from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
 from playwright.sync_api import Browser, sync_playwright
 from test_servers import serving
 
 import kdlab
+from kdlab.cli.pages import PROTOCOL
 from kdlab.cli.serve import copy_notebooks, notebooks
 
 HOME = Path(kdlab.__file__).parents[1]
@@ -95,12 +98,22 @@ def open_kernel(url: str) -> str:
 
 def connect(url: str, kernel: str, **options: str) -> websocket.WebSocket:
     address = f"ws://{urlsplit(url).netloc}/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}"
-    return websocket.create_connection(address, timeout=60, **options)
+    return websocket.create_connection(address, timeout=60, **{"subprotocols": [PROTOCOL], **options})
 
 
-def message(kind: str, channel: str = "shell", **content: object) -> str:
+def pack(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def message(kind: str, channel: str = "shell", **content: object) -> bytes:
     header = {"msg_id": uuid.uuid4().hex, "msg_type": kind, "username": "", "session": "", "version": "5.3", "date": ""}
-    return json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": channel})
+    whole = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
+    return serialize_msg_to_ws_v1(whole, channel, pack)
+
+
+def header(received: bytes, part: int = 0) -> dict[str, Any]:
+    """The header of a message, or (1) of that which it answers."""
+    return json.loads(deserialize_msg_from_ws_v1(received)[1][part])
 
 
 def test_code_does_not_reach_a_kernel(site: tuple[str, psutil.Process, Path], tmp_path: Path) -> None:
@@ -125,35 +138,67 @@ def test_code_does_not_reach_a_kernel(site: tuple[str, psutil.Process, Path], tm
     ]
     socket = connect(url, open_kernel(url))
     for one in forbidden:
-        socket.send(one)
+        socket.send_binary(one)
     asked = message("kernel_info_request")
-    socket.send(asked)
+    socket.send_binary(asked)
     seen = []
     while True:  # the kernel answers in turn, so that what it was to run before this question is done
-        answer = json.loads(socket.recv())
-        seen.append(answer["header"]["msg_type"])
-        if (
-            seen[-1] == "kernel_info_reply"
-            and answer["parent_header"]["msg_id"] == json.loads(asked)["header"]["msg_id"]
-        ):
+        answer = socket.recv()
+        seen.append(header(answer)["msg_type"])
+        if seen[-1] == "kernel_info_reply" and header(answer, 1)["msg_id"] == header(asked)["msg_id"]:
             break
     socket.close()
     assert set(seen) <= {"status", "kernel_info_reply", "iopub_welcome"}
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("nonsense", ["", "{", "[]", '{"header": 1}', '{"channel": "shell", "header": {}}'])
-def test_nonsense_ends_a_connection_and_nothing_else(site: tuple[str, psutil.Process, Path], nonsense: str) -> None:
-    url, _, _ = site
+SOUND = message("kernel_info_request")
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "", "{", "text", b"", b"\xff" * 100,
+        (1 << 40).to_bytes(8, "little") + SOUND[8:],  # so many parts that counting them would never end
+        SOUND[:8] + (1 << 60).to_bytes(8, "little") + SOUND[16:],
+        SOUND[:-1], SOUND + b" ",
+    ],
+)  # fmt: skip
+def test_nonsense_ends_a_connection_and_nothing_else(
+    site: tuple[str, psutil.Process, Path], nonsense: str | bytes
+) -> None:
+    url, server, _ = site
     kernel = open_kernel(url)
     socket = connect(url, kernel)
-    socket.send(nonsense)
-    socket.send_binary(b"\xff" * 100)
+    socket.send(nonsense) if isinstance(nonsense, str) else socket.send_binary(nonsense)
     with contextlib.suppress(websocket.WebSocketException, ConnectionError):
         while socket.recv():
             pass
     socket.shutdown()  # `close` leaves it open where the server has hung up
     assert ask(url, f"/api/kernels/{kernel}")[0] == 200
+    assert ask(url, f"/voila/api/shutdown/{kernel}", "POST")[0] == 204
+    assert server.memory_info().rss < 1e9
+
+
+def test_the_older_protocol_is_refused(site: tuple[str, psutil.Process, Path]) -> None:
+    url, _, _ = site
+    kernel = open_kernel(url)
+    with pytest.raises(websocket.WebSocketBadStatusException, match="400"):
+        connect(url, kernel, subprotocols=[])
+    assert ask(url, f"/voila/api/shutdown/{kernel}", "POST")[0] == 204
+
+
+def test_a_page_that_does_not_read_is_hung_up_on(site: tuple[str, psutil.Process, Path]) -> None:
+    url, server, _ = site
+    kernel = open_kernel(url)
+    socket = connect(url, kernel)
+    asked = message("kernel_info_request")
+    with contextlib.suppress(websocket.WebSocketException, OSError):
+        socket.settimeout(0.5)
+        for _ in range(3000):
+            socket.send_binary(asked)
+    assert server.memory_info().rss < 1e9
+    socket.sock.close()
     assert ask(url, f"/voila/api/shutdown/{kernel}", "POST")[0] == 204
 
 

@@ -2,11 +2,14 @@
 
 import multiprocessing
 import os
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -26,26 +29,29 @@ def desk(public: bool, scheduler: str | None, limits: Path | None) -> Iterator[N
     Raises InputError when it cannot begin.
     """
     ending = threading.Event()
-    process = _begin(public, scheduler, limits)
+    with TemporaryDirectory(prefix="kdlab-desk-") as folder:
+        place = Path(folder, "desk") if os.name == "posix" else Rf"\\.\pipe\{Path(folder).name}"
+        os.environ["KDLAB_DESK"] = f"{place}#{secrets.token_hex(16)}"
+        process = _begin(public, scheduler, limits)
 
-    def guard() -> None:
-        nonlocal process
-        while not ending.is_set():
-            process.join()
-            if not ending.is_set():
-                click.echo("The desk ended unexpectedly; it is started again.", err=True)
-                process = _begin(public, scheduler, limits)
+        def guard() -> None:
+            nonlocal process
+            while not ending.is_set():
+                process.join()
+                if not ending.is_set():
+                    click.echo("The desk ended unexpectedly; it is started again.", err=True)
+                    process = _begin(public, scheduler, limits)
 
-    keeper = threading.Thread(target=guard, name="kdlab-desk-guard", daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        ending.set()
-        process.terminate()
-        process.join(PATIENCE)
-        keeper.join(PATIENCE)
-        del os.environ["KDLAB_DESK"]
+        keeper = threading.Thread(target=guard, name="kdlab-desk-guard", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ending.set()
+            process.terminate()
+            process.join(PATIENCE)
+            keeper.join(PATIENCE)
+            del os.environ["KDLAB_DESK"]
 
 
 def _begin(public: bool, scheduler: str | None, limits: Path | None) -> BaseProcess:
@@ -61,11 +67,10 @@ def _begin(public: bool, scheduler: str | None, limits: Path | None) -> BaseProc
         process.kill()
         process.join()
         raise answer
-    os.environ["KDLAB_DESK"] = answer
     return process
 
 
-def _be(public: bool, scheduler: str | None, limits: Path | None, out: "multiprocessing.connection.Connection") -> None:
+def _be(public: bool, scheduler: str | None, limits: Path | None, out: Connection) -> None:
     try:
         main(public, scheduler, limits, out)
     except InputError as error:

@@ -2,7 +2,9 @@
 
 import html
 import ipaddress
+import operator
 import re
+import struct
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +12,7 @@ from urllib.parse import unquote
 
 from jupyter_server.base.handlers import FileFindHandler
 from jupyter_server.services.kernels.handlers import KernelHandler
+from tornado.iostream import StreamBufferFullError
 from tornado.web import HTTPError, RequestHandler
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.static_file_handler import MultiStaticFileHandler, TemplateStaticFileHandler
@@ -40,6 +43,9 @@ SENTENCES = {
 }
 # What a kernel prints, runs or fails by: a page shows none of it, and it may hold paths and sources.
 PRIVATE = {"debug_event", "error", "execute_input", "stream"}
+PROTOCOL = "v1.kernel.websocket.jupyter.org"
+# Parts of one message: its place, four for what it is, and buffers; and bytes on their way to a page.
+MOST_PARTS, MOST_UNREAD = 200, 100_000_000
 RETRY = 8  # seconds until a page that found no place tries again
 ANSWER = """\
 <!DOCTYPE html>
@@ -149,31 +155,53 @@ class Kernel(KernelHandler):
 class Channels(VoilaKernelWebsocketHandler):
     """Carries messages between a page and its kernel, but no code, and nothing of how the kernel failed."""
 
+    def get(self, kernel_id: str) -> Any:
+        """Open the socket, if the kernel is there, to those who speak the one protocol that can be checked."""
+        if kernel_id not in self.kernel_manager:
+            raise HTTPError(HTTPStatus.NOT_FOUND)
+        if PROTOCOL not in self.request.headers.get("Sec-WebSocket-Protocol", ""):
+            raise HTTPError(HTTPStatus.BAD_REQUEST)
+        return super().get(kernel_id=kernel_id)
+
+    async def open(self, kernel_id: str) -> None:
+        """Begin; a page that does not read what it is sent must not fill the server's memory."""
+        self.ws_connection.stream.max_write_buffer_size = MOST_UNREAD
+        await super().open(kernel_id)
+
     def on_message(self, message: str | bytes) -> None:
         """Pass on what a page may say; what is no message ends the connection."""
         try:
+            if not isinstance(message, bytes) or not is_sound(message):
+                raise ValueError
             super().on_message(message)
         except Exception:
             self.close(1003)
 
     def write_message(self, message: bytes | dict[str, Any], binary: bool = False) -> Any:
         """Pass on what a page draws from."""
-        if isinstance(message, bytes):
-            header = read_header_from_binary_message(message)
-        else:
-            header = message.get("header") if isinstance(message, dict) else None
+        header = read_header_from_binary_message(message) if isinstance(message, bytes) else None
         if (header or {}).get("msg_type") in PRIVATE:
             return None
-        return super().write_message(message, binary)
-
-    def get(self, kernel_id: str) -> Any:
-        """Open the socket, if the kernel is there."""
-        if kernel_id not in self.kernel_manager:
-            raise HTTPError(HTTPStatus.NOT_FOUND)
-        return super().get(kernel_id=kernel_id)
+        try:
+            return super().write_message(message, binary)
+        except StreamBufferFullError:
+            self.ws_connection.stream.close()
+            return None
 
     def set_default_headers(self) -> None:
         """Leave it out: a socket has none."""
+
+
+def is_sound(message: bytes) -> bool:
+    """Return whether a message has as many parts as it says, one behind the other.
+
+    Jupyter's reader believes whatever number is there, and would count up to it.
+    """
+    count = int.from_bytes(message[:8], "little")
+    if not 6 <= count <= MOST_PARTS or len(message) < 8 * (count + 1):
+        return False
+    ends = struct.unpack(f"<{count}Q", message[8 : 8 * (count + 1)])
+    return ends[0] == 8 * (count + 1) and ends[-1] == len(message) and all(map(operator.le, ends, ends[1:]))
 
 
 class Nothing(RequestHandler):

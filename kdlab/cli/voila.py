@@ -17,7 +17,7 @@ from voila.app import Voila
 from kdlab.cli.jupyter import ASSETS, ThisPython, use_assets
 from kdlab.cli.kernels import MESSAGES, Kernels
 from kdlab.cli.pages import ANSWERS, Nothing, guarded, narrow
-from kdlab.cli.scripts import Scripts, ScriptsHandler
+from kdlab.cli.scripts import ScriptHandler, chunks, plotly
 from kdlab.desk.limits import Limits
 
 __all__ = ["serve"]
@@ -40,14 +40,19 @@ class _Server(Voila):
     def init_handlers(self) -> list[tuple[Any, ...]]:
         """Return those of Voilà's handlers that a page needs, for this project's files, and the way to the page."""
         extensions = self.voila_configuration.extension_allowlist
-        scripts = Scripts(self.static_paths, self.labextensions_path, extensions)
-        address = url_path_join(self.base_url, scripts.name)
-        self.voila_configuration.config.VoilaConfiguration.resources = {"kdlab_scripts": address}
+        scripts = {
+            "kdlab_scripts": chunks(self.static_paths, self.labextensions_path, extensions),
+            "kdlab_plotly": plotly(),
+        }
+        place = url_path_join(self.base_url, "kdlab/")
+        self.voila_configuration.config.VoilaConfiguration.resources = {
+            key: place + script.name for key, script in scripts.items()
+        }
         start = url_path_join(self.base_url, self._path)
         pages = [page.name for page in self._folder.glob("*.ipynb")]
         ours = [
             (self.base_url, RedirectHandler, {"url": start, "permanent": False}),
-            (address, ScriptsHandler, {"scripts": scripts}),
+            (f"{place}(.*)", ScriptHandler, {"scripts": {script.name: script for script in scripts.values()}}),
         ]
         voilas = [
             (narrow(path, pages, self.voila_configuration.template, extensions), ANSWERS[handler], *rest)

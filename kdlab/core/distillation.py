@@ -32,7 +32,8 @@ from kdlab.core.spec import Spec
 from kdlab.core.teaching import Teacher, forget_teacher, teach, teach_or_replay
 from kdlab.core.teams import Learner
 from kdlab.core.training import make_network, train
-from kdlab.registry import OBJECTIVES
+from kdlab.core.uploads import Weights
+from kdlab.registry import OBJECTIVES, InputError
 
 __all__ = ["check_transfer_size", "check_weights", "distill", "distill_events", "fit"]
 
@@ -74,16 +75,18 @@ def fit(
 
 
 def distill_events(
-    spec: Spec, *, teacher: nn.Module | None = None, student: nn.Module | None = None,
+    spec: Spec, *, teacher: nn.Module | Weights | None = None, student: nn.Module | None = None,
     every: float | None = None, checkpoint: Mapping[str, bytes] | None = None, most_parameters: float = math.inf,
 ) -> Generator[Event, Mapping[str, float] | None, Run]:  # fmt: skip
     """Yield the events of a run and return the `Run`; knobs sent in take effect at the next step.
 
-    A trained `teacher` is only evaluated; without one, the spec's is trained first. `every`: seconds after which an
-    epoch ends with a checkpoint (`Saved`; None: never); `checkpoint`: the files of one to go on from, which ends as the
-    run would have without the interruption. A network of `most_parameters` is the largest that is taken. Raises
-    InputError, Diverged.
+    A trained `teacher`, or the spec's with the weights of a file, is only evaluated; without one, the spec's is trained
+    first. `every`: seconds after which an epoch ends with a checkpoint (`Saved`; None: never); `checkpoint`: the files
+    of one to go on from, which ends as the run would have without the interruption. A network of `most_parameters` is
+    the largest that is taken. Raises InputError, Diverged.
     """
+    if isinstance(teacher, Weights):
+        spec = spec.replace(teacher_weights=teacher.digest)
     history, live = History(), LiveKnobs(spec)
     keeper = Keeper(spec, live, history, every, None if checkpoint is None else Checkpoint.read(checkpoint, spec))
     turned = None
@@ -95,19 +98,21 @@ def distill_events(
             try:
                 event = events.send(turned)
             except StopIteration as end:
-                teacher, student, baseline = end.value
-                return Run(spec, teacher, student.eval(), baseline.eval(), history)
+                taught_by, student, baseline = end.value
+                return Run(spec, taught_by, student.eval(), baseline.eval(), history)
             history.append(event)
             turned = yield event
 
 
 def _events(
     spec: Spec, place: torch.device, live: LiveKnobs, keeper: Keeper,
-    teacher: nn.Module | None, student: nn.Module | None, most_parameters: float,
+    teacher: nn.Module | Weights | None, student: nn.Module | None, most_parameters: float,
 ) -> Generator[Event, Mapping[str, float] | None, tuple[nn.Module, nn.Module, nn.Module]]:  # fmt: skip
     if keeper.checkpoint:
         yield from live.emit(Restored(keeper.checkpoint.files["history.npz"]), *keeper.place)
     check_weights(spec)
+    if spec.teacher_weights and teacher is None and keeper.phase != "student":  # whose checkpoints hold the teacher
+        raise InputError("This run's teacher came from a file: choose the file again.")
     forget_teacher(spec.dataset)
     with closing(load_events(spec.dataset)) as loading:  # stopped half-way, it removes what was half downloaded
         while True:
@@ -118,6 +123,8 @@ def _events(
                 break
     if most_parameters < math.inf:
         check_parameters(spec, loaded, most_parameters)
+    if isinstance(teacher, Weights):
+        teacher = teacher.fill(spec.teacher, loaded.shape, len(loaded.classes))
     keeper.look(loaded)
     data = loaded.to(place)
     check_transfer_size(spec, data)

@@ -7,6 +7,7 @@ from kdlab.core.checkpoints import contents
 from kdlab.core.distillation import distill_events
 from kdlab.core.events import Event, Saved
 from kdlab.core.spec import Spec
+from kdlab.core.uploads import Weights
 
 __all__ = ["keep"]
 
@@ -14,14 +15,18 @@ __all__ = ["keep"]
 def keep(
     spec: Spec,
     bounds: Mapping[str, float] | None = None,
+    teacher: Weights | None = None,
     seconds: float = 10.0,
     checkpoint: Mapping[str, bytes] | None = None,
 ) -> Generator[Event, Mapping[str, float] | None, None]:
     """Yield the events of a run, checkpoints among them, and at last the files that `checkpoints.save` writes.
 
-    `bounds`: "parameters", the most of one network; `seconds` between two checkpoints; `checkpoint`: the files of one
-    to go on from. Knobs sent in take effect at the next step. Raises InputError, Diverged.
+    `bounds`: "parameters", the most of one network; `teacher`: the weights of one's own, which is not trained;
+    `seconds` between two checkpoints; `checkpoint`: the files of one to go on from. Knobs sent in take effect at the
+    next step. Raises InputError, Diverged.
     """
     most = {"parameters": math.inf, **(bounds or {})}
-    run = yield from distill_events(spec, every=seconds, checkpoint=checkpoint, most_parameters=most["parameters"])
+    run = yield from distill_events(
+        spec, teacher=teacher, every=seconds, checkpoint=checkpoint, most_parameters=most["parameters"]
+    )
     yield Saved(contents(run), final=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ from kdlab.registry import (
 
 __all__ = ["PRECISIONS", "SCHEDULES", "Spec", "check_knobs", "knob_defaults"]
 
+DIGEST = re.compile("[0-9a-f]{12}")
+
 PRECISIONS = ("auto", "float32", "bfloat16")
 SCHEDULES = ("cosine", "constant")
 
@@ -36,7 +39,8 @@ class Spec:
     these, and `teaching` says what the teacher is shown of them; `teacher_augmentation` is for the teacher's own
     training. `precision` is that of products in training ("auto": what the machine does fastest). `schedule`: the
     learning rate falls to 0 by a cosine, or stays. `batch_seed` fixes batches, views and transfer set where it is
-    given, so that `seed` fixes weights and dropout alone.
+    given, so that `seed` fixes weights and dropout alone. `teacher_weights`: the digest of a file that the teacher came
+    from (`Weights.digest`), which is then not trained; "" for one that is.
     """
 
     dataset: str = "digits"
@@ -50,6 +54,7 @@ class Spec:
     precision: str = "auto"
     schedule: str = "cosine"
     batch_seed: int | None = None
+    teacher_weights: str = ""
     transfer_size: int = knob_field(
         "transfer_size", "Transfer set", 0, 0, 10_000_000, "images that student and baseline learn from; 0 means all"
     )
@@ -62,7 +67,7 @@ class Spec:
     seed: int = knob_field("seed", "Seed", 0, 0, 2**31 - 1, "fixes weights, batches and dropout")
 
     def __post_init__(self) -> None:
-        for key in self.names():
+        for key in (*self.names(), "teacher_weights"):
             if not isinstance(getattr(self, key), str):
                 raise InputError(f"The {key} of a spec must be text, not {quote(getattr(self, key))}.")
         if not isinstance(self.knobs, Mapping):
@@ -84,6 +89,10 @@ class Spec:
             raise InputError(f"There is no schedule {quote(self.schedule)}; known: {', '.join(SCHEDULES)}.")
         if self.batch_seed is not None:
             object.__setattr__(self, "batch_seed", self.run_knobs()["seed"].check(self.batch_seed))
+        if self.teacher_weights and not DIGEST.fullmatch(self.teacher_weights):
+            raise InputError(
+                f"The teacher_weights of a spec are a digest of 12 letters, not {quote(self.teacher_weights)}."
+            )
         for name in (self.teacher, self.student):
             if not name.startswith("module:"):
                 MODELS.find(name)
@@ -98,7 +107,8 @@ class Spec:
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """Return the fields that hold a name: of a data set, of a network, of a way to do something."""
-        return tuple(item.name for item in dataclasses.fields(cls) if item.type is str)
+        fields = (item.name for item in dataclasses.fields(cls) if item.type is str)
+        return tuple(name for name in fields if name != "teacher_weights")
 
     @property
     def shuffle_seed(self) -> int:

@@ -139,7 +139,7 @@ def main(public: bool = False, scheduler: str | None = None, file: Path | None =
 
         engine = LocalEngine()
     with closing(Desk(engine, open_store(), limits, shared)) as desk:
-        serve(desk, os.environ.get("KDLAB_DESK", ""), out.send if out else print, until)
+        serve(desk, os.environ.get("KDLAB_DESK", ""), out.send if out else partial(print, flush=True), until)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,42 @@
-// A plotly figure in the page. plotly.js is loaded once for all canvases, from the kernel's own plotly package.
+// A plotly figure in the page. plotly.js is loaded once for all canvases, from the installed plotly package: our own
+// server has it as a file, which browsers keep; elsewhere the kernel sends it.
 
 // The promise of it hangs on the page, because each widget gets a copy of this module.
 const SHARED = Symbol.for("kdlab.plotly");
 
-function loadPlotly(model) {
-  globalThis[SHARED] ??= new Promise((resolve, reject) => {
+// What needs no plotly.js is painted first.
+const calm = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+
+const fromKernel = (model) =>
+  new Promise((resolve, reject) => {
     const receive = async (content, buffers) => {
       if (content.type !== "plotly") return;
       model.off("msg:custom", receive);
       try {
         const packed = new Blob([buffers[0]]).stream().pipeThrough(new DecompressionStream("gzip"));
-        const source = await new Response(packed).text();
-        // As a module of its own, with `module` in scope and `define` out of it, so that no loader on the page grabs it.
-        const wrapped = `const module = {exports: {}}, define = undefined; let exports = module.exports;
-          ${source}
-          ;export default module.exports;`;
-        const address = URL.createObjectURL(new Blob([wrapped], { type: "text/javascript" }));
-        resolve((await import(/* webpackIgnore: true */ address)).default);
+        const address = URL.createObjectURL(new Blob([await new Response(packed).text()], { type: "text/javascript" }));
+        resolve(await import(/* webpackIgnore: true */ address));
         URL.revokeObjectURL(address);
       } catch (error) {
-        delete globalThis[SHARED]; // the next canvas may try again
         reject(error);
       }
     };
     model.on("msg:custom", receive);
     model.send({ type: "plotly?" });
   });
-  return globalThis[SHARED];
+
+async function load(model) {
+  await calm();
+  const file = document.querySelector("link[data-kdlab-plotly]")?.href;
+  try {
+    return (await (file ? import(/* webpackIgnore: true */ file) : fromKernel(model))).default;
+  } catch (error) {
+    delete globalThis[SHARED]; // the next canvas may try again
+    throw error;
+  }
 }
+
+const loadPlotly = (model) => (globalThis[SHARED] ??= load(model));
 
 function render({ model, el }) {
   el.classList.add("kd-canvas");

@@ -1,5 +1,6 @@
 """Choosing a named entry and filling in the numbers of a run, with ipywidgets."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets
@@ -15,16 +16,18 @@ OTHER = "Other …"
 class NamePicker(ipywidgets.VBox):
     """A list of a registry's example names, and a text field for any other; `value` is the full name.
 
-    `hint`: what a name of one's own looks like.
+    `hint`: what a name of one's own looks like. `only`: the names that are offered, where not all are, and then none of
+    one's own.
     """
 
     value = Unicode()
 
-    def __init__(self, registry: Registry, label: str, value: str, hint: str) -> None:
+    def __init__(self, registry: Registry, label: str, value: str, hint: str, only: Sequence[str] = ()) -> None:
         self._registry = registry
         # folder:PATH cannot be chosen as it stands.
-        known = [name for name in registry.examples() if not name.endswith("PATH")]
-        self._list = ipywidgets.Dropdown(options=[*known, OTHER], description=label)
+        known = only or [name for name in registry.examples() if not name.endswith("PATH")]
+        self._options = list(known) if only else [*known, OTHER]
+        self._list = ipywidgets.Dropdown(options=self._options, description=label)
         self._text = ipywidgets.Text(
             placeholder=hint, tooltip=hint, continuous_update=False, description=f"{label} name"
         )
@@ -49,8 +52,12 @@ class NamePicker(ipywidgets.VBox):
             self.value = self._text.value.strip()
 
     def _show(self, _: Any) -> None:
-        known = self.value in self._known
+        # A name that is not offered is seen for as long as it is chosen, as it may be what the page opens with.
+        known = self.value in self._known or OTHER not in self._options
         self._showing = True  # what is set here was not chosen by a person
+        options = list(dict.fromkeys([*self._options, self.value])) if known else self._options
+        if options != list(self._list.options):
+            self._list.options = options
         self._list.value = self.value if known else OTHER
         self._text.value = "" if known else self.value
         self._text.layout.display = "none" if known else None

@@ -22,7 +22,7 @@ class Dashboard:
     def __init__(self, page: Page, server: Server, problems: list[str]) -> None:
         self.page, self.server, self.problems = page, server, problems
         self.run = page.locator(".kd-run")
-        self.status, self.error = page.locator(".kd-status"), page.locator(".kd-error")
+        self.status, self.error = page.locator(".kd-status"), page.locator(".kd-run .kd-error")
         self.verdict = page.locator(".kd-verdict")
         self.gallery = page.locator(".kd-examples .kd-card").nth(1)
         self.picture = page.locator(".kd-examples .kd-card").nth(0).locator(".kd-gallery")

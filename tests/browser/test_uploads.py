@@ -1,27 +1,32 @@
-"""Files of one's own in the temperature lab: opened, dropped and refused, and pictures on the pad."""
+"""Files of one's own: logits and pictures in the temperature lab, and a teacher on the page "Distil"."""
 
 import io
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dashboard import Dashboard
 from PIL import Image
 from playwright.sync_api import FilePayload, expect
 from servers import Server
 from temperature import TemperatureLab
+from windows import DESKTOP
 
 from kdlab.core.data.pictures import mnist_test_images
 from kdlab.core.predictions import Predictions
 
 pytestmark = pytest.mark.browser
 CSV = b"label,teacher:cat,teacher:<b>dog</b>,student:cat,student:<b>dog</b>\ncat,4,1,2,1\n1,-1,2,0,0.5\n"
-DROP = """([name, text]) => {
+DROP = """([name, text, place = ".kd-lab"]) => {
   const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(new File([text], name));
-  const lab = document.querySelector(".kd-lab");
+  dataTransfer.items.add(new File([Uint8Array.from(text, (letter) => letter.charCodeAt(0))], name));
+  const target = document.querySelector(place);
   for (const type of ["dragover", "drop"])
-    lab.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+    target.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
 }"""
 SEEN = """() => {
   const { data } = document.querySelector(".kd-pad-small").getContext("2d").getImageData(0, 0, 28, 28);
@@ -134,3 +139,51 @@ def test_the_exported_file_opens_no_logits(
     alone = open_lab(File())
     assert alone.page.get_by_role("button", name="Open a file …").count() == 0
     assert alone.page.locator("input[type=file]").count() == 1  # the pad's, which needs no kernel
+
+
+def test_a_teacher_of_ones_own_is_not_trained(open_voila: Callable[..., Dashboard], tmp_path: Path) -> None:
+    names = ["--teacher", "mlp:16x1", "--student", "mlp:8x1", "--teacher-epochs", "30", "--epochs", "1"]
+    kdlab = Path(sys.executable).with_name("kdlab")
+    subprocess.run([kdlab, "distill", *names, "--out", tmp_path / "run"], check=True, capture_output=True)
+    saved = json.loads((tmp_path / "run" / "result.json").read_text())["teacher"]["errors"]
+    file = tmp_path / "run" / "teacher.safetensors"
+
+    dashboard = open_voila(DESKTOP)
+    page = dashboard.page
+    field = page.locator(".kd-weights")
+    alarm, shown, away = field.locator(".kd-error"), field.locator(".kd-file"), field.get_by_role("button", name="Let")
+    # What is refused in the browser, and what is refused by its content.
+    choose = field.locator("input[type=file]")
+    choose.set_input_files(FilePayload(name="net.pt", mimeType="", buffer=b"PK"))
+    expect(alarm).to_have_text("net.pt is no safetensors file: save the network with safetensors.torch.save_file.")
+    choose.set_input_files(FilePayload(name="large.safetensors", mimeType="", buffer=bytes(8_000_001)))
+    expect(alarm).to_contain_text("8,000,000 are the most")
+    choose.set_input_files(FilePayload(name="net.safetensors", mimeType="", buffer=b"PK\3\4" + bytes(1_000_000)))
+    expect(alarm).to_contain_text("net.safetensors is no safetensors file but a pickle")
+    expect(away).to_be_hidden()
+    choose.set_input_files(file)
+    expect(alarm).to_be_hidden()
+    expect(shown).to_have_text(f"teacher.safetensors{file.stat().st_size:,} bytes")
+    expect(page.get_by_label("Teacher epochs", exact=True)).to_be_disabled()
+    away.press("Enter")
+    expect(page.get_by_label("Teacher epochs", exact=True)).to_be_enabled()
+    expect(field.get_by_role("button", name="Weights …")).to_be_focused()
+    page.evaluate(DROP, ["teacher.safetensors", file.read_bytes().decode("latin-1"), ".kd-weights"])
+    expect(shown).to_contain_text("teacher.safetensors")
+
+    dashboard.press("start")  # the network that the page opens with
+    dashboard.expect_state("failed")
+    expect(dashboard.error).to_contain_text("teacher.safetensors does not have it: name the network")
+    expect(shown).to_contain_text("teacher.safetensors")
+    page.get_by_label("Teacher", exact=True).select_option("mlp:16x1")
+    dashboard.fill("Epochs", 5000)
+    dashboard.press("start")
+    expect(dashboard.status).to_contain_text("Distilling the student")
+    assert dashboard.errors()["teacher"] == saved
+    page.reload(wait_until="commit")
+    expect(dashboard.status).to_contain_text("Distilling the student")
+    expect(shown).to_contain_text("came from a file: choose it again")
+    dashboard.press("stop")
+    dashboard.expect_state("stopped")
+    dashboard.press("start")
+    expect(dashboard.error).to_contain_text("This run's teacher came from a file: choose the file again")

@@ -14,7 +14,8 @@ from kdlab.registry import DATASETS, InputError, UnknownNameError
 DIFFERENT = Spec(
     dataset="mnist", teacher="cnn", student="module:Net", knobs={"temperature": 2.5, "t_squared": 0},
     augmentation="shift:pixels=1", teacher_augmentation="affine", teaching="fixed", precision="float32", batch_seed=3,
-    schedule="constant", transfer_size=100, epochs=3, teacher_epochs=4, batch_size=7, learning_rate=0.25, seed=9,
+    teacher_weights="0123456789ab", schedule="constant", transfer_size=100, epochs=3, teacher_epochs=4, batch_size=7,
+    learning_rate=0.25, seed=9,
 )  # fmt: skip
 
 
@@ -57,6 +58,8 @@ def test_replace_changes_a_copy_and_checks_it() -> None:
         ({"epochs": "many"}, "Epochs .* not 'many'"),
         ({"epochs": None}, "Epochs .* not None"),
         ({"teacher_epochs": -1}, "Teacher epochs"),
+        ({"teacher_weights": "teacher.safetensors"}, "digest of 12 letters, not 'teacher.safetensors'"),
+        ({"teacher_weights": None}, "teacher_weights of a spec must be text"),
         ({"batch_size": 0}, "Batch size"),
         ({"transfer_size": -1}, "Transfer set"),
         ({"learning_rate": 0}, "Learning rate"),

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save
 
 from kdlab.core.models import build
 from kdlab.core.predictions import Predictions
-from kdlab.core.uploads import check_size, file_title, read_image, read_logits, read_weights, tidy
+from kdlab.core.uploads import check_size, file_title, read_logits, read_weights, tidy
 from kdlab.registry import InputError
 
 LIMIT = 1_000_000
@@ -32,12 +31,6 @@ def some(examples: int = 12, classes: int = 3) -> dict[str, Any]:
 def npz(**arrays: Any) -> bytes:
     file = io.BytesIO()
     np.savez(file, **arrays)
-    return file.getvalue()
-
-
-def picture(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
     return file.getvalue()
 
 
@@ -108,45 +101,6 @@ def test_what_unpacks_to_too_much_is_not_unpacked() -> None:
     np.savez_compressed(file, **some(), images=np.zeros((12, 1, 300, 300), np.uint8))
     with pytest.raises(InputError, match="would unpack to 1 MB, and 0 MB are the most"):
         read_logits("a.npz", file.getvalue(), 20_000)
-
-
-# --- pictures ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP"])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_a_picture_of_each_kind(kind: str, channels: int) -> None:
-    red = Image.new("RGB", (40, 30), (200, 40, 20))
-    pixels = read_image(f"a.{kind}", picture(red, kind), LIMIT, (channels, 12, 16))
-    assert (pixels.dtype, pixels.shape) == (np.uint8, (channels, 12, 16))
-    wanted = [(200, 40, 20)] if channels == 3 else [(86,)]
-    np.testing.assert_allclose(pixels.reshape(channels, -1).T[:1], wanted, atol=6)
-
-
-@pytest.mark.parametrize(
-    ("image", "options", "grey"),
-    [
-        (Image.fromarray(np.full((9, 9), 0x8040, np.uint16)), {}, 0x80),  # 16 bits
-        (Image.new("P", (9, 9)), {"transparency": 0}, 255),  # transparent is white
-        (Image.new("RGBA", (9, 9), (0, 0, 0, 0)), {}, 255),
-        (Image.new("LA", (9, 9), (10, 255)), {}, 10),
-        (Image.new("1", (9, 9), 1), {}, 255),
-        (Image.new("CMYK", (9, 9), (0, 0, 0, 255)), {"kind": "JPEG"}, 0),
-    ],
-)
-def test_modes(image: Image.Image, options: dict[str, Any], grey: int) -> None:
-    pixels = read_image("a", picture(image, **options), LIMIT, (1, 4, 4))
-    np.testing.assert_allclose(pixels, grey, atol=2)
-
-
-def test_it_is_turned_as_the_camera_says() -> None:
-    image = Image.new("L", (40, 20))
-    image.paste(255, (0, 0, 20, 20))  # white at the left
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned clockwise
-    (pixels,) = read_image("a.jpg", picture(image, "JPEG", exif=exif), LIMIT, (1, 20, 10))
-    assert pixels[:8].min() > 200
-    assert pixels[12:].max() < 60
 
 
 # --- weights ----------------------------------------------------------------------------------------------------------

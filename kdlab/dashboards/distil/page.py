@@ -1,6 +1,5 @@
 """The page "Distil": choose data and networks, press Start, and turn the knobs while the student learns."""
 
-from dataclasses import asdict
 from functools import partial
 from importlib.resources import as_file, files
 from typing import Any
@@ -15,18 +14,19 @@ from kdlab.core.spec import Spec
 from kdlab.dashboards.address import read_spec, write_spec
 from kdlab.dashboards.course import Course
 from kdlab.dashboards.distil import view
+from kdlab.dashboards.distil.setup import Setup
 from kdlab.dashboards.distil.state import DistilState
 from kdlab.dashboards.pace import Pace
-from kdlab.desk.job import Attached, Hearing, Job
+from kdlab.desk.job import Attached, Hearing
 from kdlab.figures.theme import ROLES
-from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError
+from kdlab.registry import OBJECTIVES, InputError
 from kdlab.runner import Happened, Status
 from kdlab.widgets.address import Address, Said
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.connection import Connection
 from kdlab.widgets.gallery import Gallery
 from kdlab.widgets.loop import Loop
-from kdlab.widgets.pickers import EntryPicker, NamePicker, number_field
+from kdlab.widgets.pickers import EntryPicker
 from kdlab.widgets.run_panel import RunPanel
 from kdlab.widgets.slider import Slider
 from kdlab.widgets.soft_targets import SoftTargets
@@ -67,21 +67,14 @@ class Distil(ipywidgets.VBox):
     def _build(self) -> list[ipywidgets.Widget]:
         state = self.state
         self._panel = RunPanel(lambda action: self._loop.post(self._act, action))
-        self._course = Course(self._panel, partial(self._loop.post, self._take), _again)
+        self._setup = Setup(state)
+        self._course = Course(self._panel, partial(self._loop.post, self._take), self._setup.file.again)
         self._address = Address(partial(self._loop.post, self._follow))
         self._summary = Summary()
         knobs = [knob for entry in OBJECTIVES.values() for knob in entry.knobs]
         self._sliders = {knob.key: Slider(knob, getattr(state, knob.key)) for knob in knobs}
         self._objective = EntryPicker(OBJECTIVES, "Objective", state.objective)
         self._objective.layout.display = None if len(OBJECTIVES) > 1 else "none"
-        self._pickers = {
-            "dataset": NamePicker(DATASETS, "Data set", state.dataset, "folder:/path/to/images"),
-            "teacher": NamePicker(MODELS, "Teacher", state.teacher, "mlp:400x3:dropout=0.5, cnn:width=64 …"),
-            "student": NamePicker(MODELS, "Student", state.student, "mlp:100x1, cnn:width=8 …"),
-            "augmentation": NamePicker(AUGMENTATIONS, "Augmentation", state.augmentation, "shift:pixels=1 …"),
-        }
-        self._teaching = EntryPicker(TEACHINGS, "Teaching", state.teaching)
-        self._numbers = {key: number_field(knob, getattr(state, key)) for key, knob in Spec.run_knobs().items()}
         self._canvases = {name: Canvas() for name in ("errors", "losses", *ROLES, "difference")}
         self._bars, self._gallery = SoftTargets(), Gallery()
         self._picture = Gallery()
@@ -90,7 +83,7 @@ class Distil(ipywidgets.VBox):
             "kd-controls",
             self._panel,
             _box("kd-knobs", self._objective, *self._sliders.values()),
-            _box("kd-setup", *self._pickers.values(), self._teaching, _box("kd-numbers", *self._numbers.values())),
+            self._setup,
         )
         matrices = [self._canvases[name] for name in (*ROLES, "difference")]
         results = _box(
@@ -104,11 +97,7 @@ class Distil(ipywidgets.VBox):
 
     def _connect(self) -> None:
         state = self.state
-        controls = {
-            "objective": self._objective, "teaching": self._teaching,
-            **self._sliders, **self._numbers, **self._pickers,
-        }  # fmt: skip
-        for key, control in controls.items():
+        for key, control in {"objective": self._objective, **self._sliders}.items():
             link((state, key), (control, "value"))
         link((state, "chosen"), (self._gallery, "chosen"))
         # In the browser as well, so that the bars follow the slider without waiting for the kernel.
@@ -121,28 +110,24 @@ class Distil(ipywidgets.VBox):
         state.observe(lambda _: self._loop.post(self._show_chosen), "chosen")
         state.observe(lambda _: self._loop.post(self._offer_knobs), "objective")
         self._offer_knobs()
-        state.observe(lambda _: self._loop.post(self._offer_teaching), "augmentation")
-        self._offer_teaching()
         # A sentence about a choice goes when a choice changes, not when another example is looked at: a run chooses one
         # as its data are opened, just before it may fail. A new sentence may follow from the data set.
-        state.observe(lambda _: self._loop.post(self._forgive), list(controls))
-        state.observe(lambda _: self._loop.request(), list(controls))
-        self._pickers["dataset"].observe(lambda _: self._loop.post(self._suggest), "value")
+        controls = ["objective", *self._sliders, *self._setup.controls]
+        state.observe(lambda _: self._loop.post(self._forgive), controls)
+        state.observe(lambda _: self._loop.request(), controls)
+        self._setup.file.observe(lambda _: self._loop.post(self._forgive), "digest")
+        self._setup.pickers["dataset"].observe(lambda _: self._loop.post(self._suggest), "value")
 
     def _offer_knobs(self) -> None:
         offered = self.state.knobs()
         for key, slider in self._sliders.items():
             slider.layout.display = None if key in offered else "none"
 
-    def _offer_teaching(self) -> None:
-        # Of an image as it is there is one view only, and all ways of teaching are one.
-        self._teaching.layout.display = "none" if self.state.augmentation == "none" else None
-
     # --- what people do -----------------------------------------------------------------------------------------------
 
     def _act(self, action: str) -> None:
         self._tell_turned()
-        self._course.press(action, lambda: _job(self.state.spec()))
+        self._course.press(action, lambda: self._setup.file.job(self.state.spec()))
 
     def _follow(self, said: Said) -> None:
         """Take what the address says; what it leaves out is as the page opens."""
@@ -180,6 +165,7 @@ class Distil(ipywidgets.VBox):
         self._note, self._address.run = OPENING_NOTE, ""
         self._incoming = History()
         self._choose(self._opening_spec)
+        self._setup.file.want("")
         self._show(self._opening)
         self._show_pictures()
 
@@ -250,6 +236,8 @@ class Distil(ipywidgets.VBox):
 
     def _attach(self, found: Attached) -> None:
         """Show what happened in a run so far, from now on all that happens in it."""
+        if found.run != self._address.run:
+            self._setup.file.want(found.about.get("teacher_weights", ""))
         self._incoming, self._note, self._address.run = found.record, "", found.run
         if self._bare == found.run:
             turned = {key: value for turn in found.record.turns for key, value in turn.values.items()}
@@ -322,19 +310,6 @@ class Distil(ipywidgets.VBox):
         name = opened.classes[opened.test_labels[chosen]]
         self._picture.show(f"Test image {chosen}, true class {name}", opened.test_images[[chosen]], [chosen], [name])
         self._bars.example = view.example(self.history, chosen)
-
-
-def _job(spec: Spec) -> Job:
-    asks = {"dataset": spec.dataset, "epochs": spec.epochs, "teacher_epochs": spec.teacher_epochs}
-    label = f"{spec.student} taught by {spec.teacher} on {spec.dataset}"
-    return Job(
-        "distil", "kdlab.core.keeping:keep", (spec,), "kdlab.core.history:History", Step, label, "distil", asks,
-        asdict(spec),
-    )  # fmt: skip
-
-
-def _again(found: Attached) -> Job:
-    return _job(Spec(**found.about))
 
 
 def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:

@@ -118,11 +118,12 @@ def summary(history: History, note: str) -> dict[str, Any]:
 def _describe(spec: Spec) -> str:
     """Say which run is shown, as the choices may have moved on to the next one."""
     images = f"{spec.transfer_size:,} images" if spec.transfer_size else "all images"
+    teacher = f"{spec.teacher} from a file" if spec.teacher_weights else spec.teacher
     moved = taught = ""
     if spec.augmentation != "none":  # without it, all ways of teaching are one
         moved = f" with {spec.augmentation}"
         taught = "" if spec.teaching == Spec().teaching else f", {spec.teaching} teaching"
-    return f"Shown: {spec.dataset}, {images} to learn from{moved}, {spec.student} taught by {spec.teacher}{taught}."
+    return f"Shown: {spec.dataset}, {images} to learn from{moved}, {spec.student} taught by {teacher}{taught}."
 
 
 def progress(history: History, state: str, seconds_left: float | None, said: str = "") -> tuple[float, str]:

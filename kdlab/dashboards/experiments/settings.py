@@ -7,6 +7,7 @@ from traitlets import link
 
 from kdlab.core.experiments.experiment import NAMES
 from kdlab.dashboards.experiments.state import ExperimentState
+from kdlab.desk.limits import Limits
 from kdlab.registry import knob_fields
 from kdlab.widgets.pickers import NamePicker, number_field
 from kdlab.widgets.slider import Slider
@@ -21,13 +22,14 @@ class Settings(ipywidgets.Box):
     """A control for each setting, linked to `state`: names first, then text, switches and numbers."""
 
     def __init__(self, state: ExperimentState, kind: type) -> None:
-        knobs = knob_fields(kind)
+        knobs, allowed = knob_fields(kind), Limits.read(None, public=False).datasets
         names, texts, switches = [], [], []
         self.controls: dict[str, ipywidgets.Widget] = {}
         for name in (item.name for item in fields(kind)):
             value, label = getattr(state, name), _label(name)
             if name in NAMES:
-                control = NamePicker(NAMES[name], label, value, HINTS.get(name, NETWORK))
+                only = allowed if name == "dataset" else ()
+                control = NamePicker(NAMES[name], label, value, HINTS.get(name, NETWORK), only)
                 names.append(control)
             elif name in knobs and knobs[name].kind is bool:
                 control = Slider(knobs[name], float(value))  # which is then a switch

@@ -3,6 +3,10 @@
 import { element, labelled } from "./dom.js";
 import { makeUpload } from "./upload.js";
 
+const FORM =
+  "Logits of your own: an NPZ with labels, teacher and student, or a CSV whose first line is label, teacher:cat, " +
+  "teacher:dog …, student:cat, student:dog …";
+
 // Returns { elements, takeDropped(page), close }.
 export function makeMenu({ model, store, sets, channel, complain }) {
   const choice = element("select", {});
@@ -27,9 +31,13 @@ export function makeMenu({ model, store, sets, channel, complain }) {
   const limit = model.get("upload_bytes");
   const upload = makeUpload({
     channel,
-    limit,
+    text: "Open a file …",
+    form: FORM,
+    kinds: [".npz", ".csv"],
+    otherwise: "is neither an NPZ nor a CSV file: save your logits as one of them.",
+    limit: () => ({ limit }),
     complain,
-    show: (key) => show(key).then(() => store.set({ source: "example" })),
+    take: ({ dataset }) => show(dataset).then(() => store.set({ source: "example" })),
   });
   return { elements: [menu, ...upload.elements], takeDropped: upload.takeDropped, close };
 }

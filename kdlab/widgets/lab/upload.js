@@ -4,49 +4,48 @@
 import { button, element } from "./dom.js";
 
 const PIECE = 900_000; // bytes
-const KINDS = [".npz", ".csv"];
 const inWords = (size) => size.toLocaleString("en");
-const FORM =
-  "Logits of your own: an NPZ with labels, teacher and student, or a CSV whose first line is label, teacher:cat, " +
-  "teacher:dog …, student:cat, student:dog …";
 
 // A sentence about a file that need not be sent at all, or "".
-function flaw({ name, size }, limit) {
+function flaw({ name, size }, { kinds, otherwise, limit }) {
   const called = name.length > 50 ? `${name.slice(0, 49)}…` : name;
-  if (!KINDS.some((kind) => name.toLowerCase().endsWith(kind)))
-    return `${called} is neither an NPZ nor a CSV file: save your logits as one of them.`;
+  if (!kinds.some((kind) => name.toLowerCase().endsWith(kind))) return `${called} ${otherwise}`;
   if (!size) return `${called} is empty: choose another file.`;
   if (size > limit)
     return `${called} has ${inWords(size)} bytes, and ${inWords(limit)} are the most that can be opened here: choose a smaller file.`;
   return "";
 }
 
-// show(key) is called with the data set that came of a file. Returns { elements, takeDropped(page) }.
-export function makeUpload({ channel, limit, complain, show }) {
+// A button with this text, whose tooltip says what form a file has. `kinds`: endings of names; `otherwise`: what is said of
+// others; limit() gives or promises { limit } in bytes, or { error }. take(answer) is called with what the kernel answers to a
+// whole file. Returns { elements, takeDropped(page) }, the button first.
+export function makeUpload({ channel, text, form, kinds, otherwise, limit, complain, take }) {
   const told = element("span", { class: "kd-sending", role: "status" });
-  const input = element("input", { type: "file", accept: KINDS.join(), hidden: true });
-  const choose = button("Open a file …", FORM, () => input.click());
+  const input = element("input", { type: "file", accept: kinds.join(), hidden: true });
+  const choose = button(text, form, () => input.click());
 
   async function send(file) {
     const id = Math.random().toString(36).slice(2);
+    let answer;
     for (let at = 0; at < file.size; at += PIECE) {
       told.textContent = `Sending the file: ${Math.round((100 * at) / file.size)} %`;
       const piece = await file.slice(at, at + PIECE).arrayBuffer();
       const about = { file: id, name: file.name, size: file.size, at };
-      const { error, dataset } = await channel.ask("file", about, [piece]);
-      if (error) return complain(error);
-      if (dataset) await show(dataset);
+      answer = await channel.ask("file", about, [piece]);
+      if (answer.error) return complain(answer.error);
     }
+    await take(answer);
   }
 
   async function open(file) {
     complain(""); // what was wrong with the one before
     if (choose.disabled) return;
-    const refused = flaw(file, limit);
-    if (refused) return complain(refused);
     choose.disabled = true;
     try {
-      await send(file);
+      const most = await limit();
+      const refused = most.error ?? flaw(file, { kinds, otherwise, limit: most.limit });
+      if (refused) complain(refused);
+      else await send(file);
     } catch {
       complain("The file could not be read: choose it again.");
     } finally {

@@ -11,7 +11,7 @@ from traitlets import Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, 
 from kdlab.core.metrics import telling_example
 from kdlab.core.uploads import read_logits, tidy
 from kdlab.registry import InputError
-from kdlab.widgets.lab.incoming import Incoming
+from kdlab.widgets.incoming import Incoming
 from kdlab.widgets.lab.standalone import STYLE, to_html
 from kdlab.widgets.lab.supply import Answer, Supply
 from kdlab.widgets.modules import FOLDER, bundle
@@ -48,7 +48,7 @@ class Lab(anywidget.AnyWidget):
     def __init__(self, supply: Supply, upload_bytes: int = 8_000_000, **traits: Any) -> None:
         self._supply = supply
         # Kept apart from the trait, which the browser could set.
-        self._limit, self._incoming = upload_bytes, Incoming(upload_bytes)
+        self._limit, self._incoming = upload_bytes, Incoming()
         super().__init__(sets=supply.menu(), upload_bytes=upload_bytes, **traits)
         self.on_msg(self._answer)
 
@@ -155,7 +155,7 @@ class Lab(anywidget.AnyWidget):
 
     def _take(self, file: str, name: str, size: int, at: int, piece: bytes) -> Answer:
         """Add a piece of a file; with the last one the file's predictions come to the menu."""
-        content = self._incoming.take(file, name, size, at, piece)
+        content = self._incoming.take(file, name, size, at, piece, self._limit)
         if content is None:
             return Answer({"dataset": ""})
         key = self._supply.add(read_logits(name, content, self._limit))

@@ -9,19 +9,18 @@ MOST_NAME = 1_000  # characters
 
 
 class Incoming:
-    """Puts one file together, of at most `limit` bytes; another one that begins takes the place of one half come."""
+    """Puts one file together; another one that begins takes the place of one half come."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._file = ""
         self._content = bytearray()
 
-    def take(self, file: str, name: str, size: int, at: int, piece: bytes) -> bytes | None:
+    def take(self, file: str, name: str, size: int, at: int, piece: bytes, limit: int) -> bytes | None:
         """Add the piece that begins `at` to the `file` (letters of its own) and return all of it once it is whole.
 
-        Raises InputError, after which the file has to come anew.
+        `limit`: the most bytes that the file may have. Raises InputError, after which the file has to come anew.
         """
-        check_size(name[-MOST_NAME:], size, self._limit)
+        check_size(name[-MOST_NAME:], size, limit)
         if at == 0:
             self._file, self._content = file, bytearray()
         whole = len(self._content) + len(piece)

@@ -1,0 +1,46 @@
+"""What the page "Distil" asks of a desk: runs, made of its choices and of a teacher's file."""
+
+from dataclasses import asdict
+
+from kdlab.core.events import Step
+from kdlab.core.spec import Spec
+from kdlab.desk import session
+from kdlab.desk.job import Attached, Job
+from kdlab.registry import InputError
+from kdlab.widgets.weights import WeightsField
+
+__all__ = ["TeacherFile"]
+
+MOST_BYTES = 8_000_000  # of a file, where the operator names no limit
+AGAIN = "This run's teacher came from a file: choose the file again, or let it go to train one."
+
+
+class TeacherFile(WeightsField):
+    """The field for a teacher's file, and the jobs with it; the desk is asked only then, as a page opens before it."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: session.the_desk().limits().upload_bytes or MOST_BYTES)
+
+    def job(self, spec: Spec) -> Job:
+        """Return a new run of `spec`, with the teacher of the file; raises InputError where that is missing."""
+        if self.digest and self.weights is None:
+            raise InputError(AGAIN)
+        return self._job(spec.replace(teacher_weights=self.digest))
+
+    def again(self, found: Attached) -> Job:
+        """Return the job to go on with a run, whose checkpoint holds a teacher that came from a file."""
+        return self._job(Spec(**found.about))
+
+    def _job(self, spec: Spec) -> Job:
+        asks = {"dataset": spec.dataset, "epochs": spec.epochs}
+        if spec.teacher_weights:
+            weights, origin = (self.weights if spec.teacher_weights == self.digest else None), " from a file"
+        else:
+            weights, origin = None, ""
+            asks["teacher_epochs"] = spec.teacher_epochs
+        most = session.the_desk().limits().parameters
+        return Job(
+            "distil", "kdlab.core.keeping:keep", (spec, {"parameters": most} if most else None, weights),
+            "kdlab.core.history:History", Step, f"{spec.student} taught by {spec.teacher}{origin} on {spec.dataset}",
+            "distil", asks, asdict(spec),
+        )  # fmt: skip

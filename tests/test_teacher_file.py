@@ -1,0 +1,254 @@
+"""A teacher of one's own, from the file that `kdlab distill --out` wrote: only evaluated, and taught with."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_address import come, until
+
+from kdlab.core import checkpoints
+from kdlab.core.data import load
+from kdlab.core.distillation import distill_events
+from kdlab.core.evaluation import predict
+from kdlab.core.events import Event, Opened, Phase, Probe, Saved
+from kdlab.core.keeping import keep
+from kdlab.core.spec import Spec
+from kdlab.core.uploads import Weights, read_weights
+from kdlab.dashboards import Distil
+from kdlab.dashboards.experiments.settings import Settings
+from kdlab.dashboards.experiments.state import ExperimentState
+from kdlab.desk import session
+from kdlab.desk.desk import Desk
+from kdlab.desk.limits import Limits
+from kdlab.desk.local import LocalEngine
+from kdlab.registry import EXPERIMENTS, InputError
+from kdlab.widgets.weights import WeightsField
+
+pytestmark = pytest.mark.usefixtures("own_desk")
+
+LIMIT = 1_000_000
+SMALL = "teacher=mlp:16x1&student=mlp:8x1&epochs=1&transfer_size=200"
+ANNA = "a" * 32
+AGAIN = "This run's teacher came from a file: choose the file again"
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a finished run."""
+    folder = tmp_path_factory.mktemp("saved") / "run"
+    command = [
+        Path(sys.executable).with_name("kdlab"), "distill", "--teacher", "mlp:16x1", "--student", "mlp:8x1",
+        "--teacher-epochs", "4", "--epochs", "1", "--json", "--out", folder,
+    ]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def weights(saved: Path) -> Weights:
+    return read_weights("teacher.safetensors", (saved / "teacher.safetensors").read_bytes(), LIMIT)
+
+
+@pytest.fixture
+def spec(saved: Path) -> Spec:
+    return Spec.from_json((saved / "spec.json").read_text())
+
+
+def errors(saved: Path) -> int:
+    return int(json.loads((saved / "result.json").read_text())["teacher"]["errors"])
+
+
+def refusal(act: Callable[[], Any]) -> str:
+    with pytest.raises(InputError) as caught:
+        act()
+    return str(caught.value)
+
+
+# --- in the worker ----------------------------------------------------------------------------------------------------
+
+
+def test_it_is_evaluated_and_not_trained(saved: Path, weights: Weights, spec: Spec) -> None:
+    events = list(keep(spec, teacher=weights))
+    assert [event.name for event in events if isinstance(event, Phase)] == ["student"]
+    files = events[-1].files
+    assert json.loads(files["spec.json"]) == {**json.loads(spec.to_json()), "teacher_weights": weights.digest}
+    assert json.loads(files["result.json"])["teacher"]["errors"] == errors(saved)
+    # And the student learns what it learnt from the teacher that was trained.
+    assert json.loads(files["result.json"])["student"] == json.loads((saved / "result.json").read_text())["student"]
+    assert files["teacher.safetensors"] == weights.content
+
+
+@pytest.mark.parametrize(
+    ("name", "needs", "has"),
+    [
+        ("mlp:17x1", "1.weight as (17, 64)", "has it as (16, 64)"),
+        ("mlp:16x2", "3.weight as (16, 16)", "has it as (10, 16)"),
+        ("cnn:width=4", "0.weight as (4, 1, 3, 3)", "does not have it"),
+    ],
+)
+def test_another_build_is_refused_before_anything_is_opened(
+    weights: Weights, spec: Spec, name: str, needs: str, has: str
+) -> None:
+    seen: list[Event] = []
+    said = refusal(lambda: seen.extend(keep(spec.replace(teacher=name), teacher=weights)))
+    assert said == (
+        f"The {name} for 10 classes needs the weights {needs}, and teacher.safetensors {has}: name the network that "
+        "they belong to."
+    )
+    assert not any(isinstance(event, Opened) for event in seen)
+
+
+def test_bounds_are_looked_at_first(weights: Weights, spec: Spec) -> None:
+    said = refusal(lambda: list(keep(spec.replace(teacher="mlp:99x1"), {"parameters": 2000}, weights)))
+    assert said == "The teacher mlp:99x1 has 7,435 parameters; this server allows 2,000: choose a smaller one."
+
+
+def test_without_its_file_a_run_goes_on_from_a_checkpoint_and_does_not_begin(weights: Weights, spec: Spec) -> None:
+    spec = spec.replace(epochs=3)
+    whole = list(keep(spec, teacher=weights, seconds=0))
+    *kept, end = (event.files for event in whole if isinstance(event, Saved))
+    named = spec.replace(teacher_weights=weights.digest)
+    assert refusal(lambda: list(keep(named))) == f"{AGAIN}."
+    for one in (None, weights):
+        again = list(keep(named, teacher=one, checkpoint=kept[0]))
+        assert not any(isinstance(event, Probe) and event.phase == "teacher" for event in again)
+        for name in ("student.safetensors", "teacher.safetensors", "spec.json"):
+            assert again[-1].files[name] == end[name]
+    other = spec.replace(teacher_weights="0" * 12)
+    assert "other settings" in refusal(lambda: list(keep(other, checkpoint=kept[0])))
+
+
+def test_a_module_still_stands_for_a_named_file(saved: Path, weights: Weights, spec: Spec) -> None:
+    module, named = checkpoints.load(saved, "teacher"), spec.replace(teacher_weights=weights.digest)
+    probe = next(event for event in distill_events(named, teacher=module) if isinstance(event, Probe))
+    assert (probe.logits["teacher"] == predict(module, load("digits").test).numpy()).all()
+
+
+# --- on the page ------------------------------------------------------------------------------------------------------
+
+
+def on_page(use: Callable[[Distil], Awaitable[None]]) -> None:
+    async def run() -> None:
+        page = Distil()
+        try:
+            await use(page)
+        finally:
+            page.close()
+
+    asyncio.run(run())
+
+
+def send(field: WeightsField, name: str, content: bytes, piece: int = 2_000) -> dict[str, Any]:
+    """Send a file as the browser does, and return the last answer."""
+    answers: list[dict[str, Any]] = []
+    field.send = lambda content, buffers=None: answers.append(content["answer"])
+    for at in range(0, max(1, len(content)), piece):
+        about = {"type": "file", "id": "1", "file": "f", "name": name, "size": len(content), "at": at}
+        tell(field, about, [content[at : at + piece]])
+        if "error" in answers[-1]:
+            break
+    return answers[-1]
+
+
+def tell(field: WeightsField, content: Any, buffers: list[bytes] | None = None) -> None:
+    field._handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": buffers or []})
+
+
+def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> None:
+    content = (saved / "teacher.safetensors").read_bytes()
+
+    async def use(page: Distil) -> None:
+        await come(page, f"{SMALL}&teacher_epochs=99", ANNA)
+        field, epochs = page._setup.file, page._setup.numbers["teacher_epochs"]
+        assert send(field, "../mine/teacher.safetensors", content) == {}
+        assert (field.held, field.title, field.size) == ("file", "teacher.safetensors", len(content))
+        assert epochs.disabled
+        assert "not trained" in epochs.tooltip
+        page._setup.pickers["teacher"].value = "mlp:17x1"
+        page._act("start")
+        await until(lambda: page._panel.state == "failed", 60)
+        assert "The mlp:17x1 for 10 classes needs the weights" in page._panel.error
+        page._setup.pickers["teacher"].value = "mlp:16x1"
+        assert field.held == "file"
+        page._act("start")
+        await until(lambda: page._panel.state == "done", 60)
+        page._draw()
+        assert page.history.result["teacher"]["errors"] == errors(saved)
+        assert page.history.opened.spec.teacher_weights == field.digest
+        assert "mlp:8x1 taught by mlp:16x1 from a file" in page._summary.content["run"]
+        assert session.the_desk().rows()[0].label == "mlp:8x1 taught by mlp:16x1 from a file on digits"
+        # The same run on a page that has not the file: it is asked for, or let go.
+        other = Distil()
+        await come(other, f"run={page._address.run}&{SMALL}", ANNA)
+        await until(lambda: other._panel.state == "done")
+        assert other._setup.file.held == "missing"
+        other._act("start")
+        assert other._panel.error.startswith(AGAIN)
+        send(other._setup.file, "teacher.safetensors", content)
+        assert (other._setup.file.held, other._setup.file.digest) == ("file", field.digest)
+        tell(other._setup.file, {"type": "let_go", "id": "1"})
+        assert (other._setup.file.held, other._setup.file.weights) == ("none", None)
+        assert not other._setup.numbers["teacher_epochs"].disabled
+        other.close()
+        page._act("reset")
+        await until(lambda: field.held == "none")
+
+    on_page(use)
+
+
+def test_what_is_no_file_of_weights_is_refused_and_the_one_before_is_kept(saved: Path) -> None:
+    content = (saved / "teacher.safetensors").read_bytes()
+
+    async def use(page: Distil) -> None:
+        field = page._setup.file
+        for name, bad, words in (
+            ("net.pt", b"PK\x03\x04" + bytes(5_000), "never opened here: save it with safetensors"),
+            ("cut.safetensors", content[:-1], "damaged"),
+            ("large", bytes(8_000_001), "8,000,000 are the most"),
+        ):
+            assert words in send(field, name, bad)["error"]
+            assert (field.held, field.digest) == ("none", "")
+        send(field, "teacher.safetensors", content)
+        for question in (None, 5, {}, {"type": "file"}, {"type": "__init__"}, {"type": "file", "size": "1"}):
+            tell(field, question)
+        assert "error" in send(field, "net.pt", b"\x80\x02}q")
+        # What the browser makes of the traits changes nothing.
+        state = {"held": "none", "title": "<b>", "size": 10**9, "digest": "0" * 12}
+        field._handle_msg({"content": {"data": {"method": "update", "state": state}}, "buffers": []})
+        assert field.weights.content == content
+        assert field.digest == field.weights.digest
+
+    on_page(use)
+
+
+def test_the_operators_limits_reach_page_and_worker(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, own_desk: None
+) -> None:
+    limits = Limits(parameters=1500, datasets=("digits", "mnist"), upload_bytes=5_000, epochs=50)
+    for key, text in limits.environment().items():
+        monkeypatch.setenv(key, text)  # as `kdlab app` does
+    desk = Desk(LocalEngine(), session.open_store(), limits)
+    monkeypatch.setattr(session, "the_desk", lambda: desk)
+    content = (saved / "teacher.safetensors").read_bytes()
+
+    async def use(page: Distil) -> None:
+        choice, text = page._setup.pickers["dataset"].children
+        assert choice.options == ("digits", "mnist")
+        kind = EXPERIMENTS["mnist"].build
+        assert Settings(ExperimentState(kind), kind).controls["dataset"].children[0].options == ("digits", "mnist")
+        assert text.layout.display == "none"
+        assert "5,000 are the most" in send(page._setup.file, "teacher.safetensors", content)["error"]
+        await come(page, f"{SMALL}&teacher_epochs=1&student=mlp:99x1", ANNA)
+        page._act("start")
+        await until(lambda: page._panel.state == "failed", 60)
+        assert page._panel.error.startswith("The student mlp:99x1 has 7,435 parameters; this server allows 1,500")
+
+    try:
+        on_page(use)
+    finally:
+        desk.close()
