@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ def serving(*arguments: str) -> Iterator[tuple[str, psutil.Process]]:
                 line = process.stdout.readline()
                 assert line, f"it ended: {seen}"
                 seen += line
+            reader = threading.Thread(target=process.stdout.read, daemon=True)  # a full pipe would stop the server
+            reader.start()
             wait_until_listening(found[0], process)
             server = psutil.Process(process.pid)
             yield found[0], server
@@ -61,6 +64,7 @@ def serving(*arguments: str) -> Iterator[tuple[str, psutil.Process]]:
             assert psutil.wait_procs(family, 10)[1] == []
         finally:
             process.kill()
+            reader.join()
 
 
 def get(url: str, **headers: str) -> str:

@@ -5,6 +5,7 @@ import ipaddress
 import operator
 import re
 import struct
+from asyncio import Future
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -183,10 +184,12 @@ class Channels(VoilaKernelWebsocketHandler):
         if (header or {}).get("msg_type") in PRIVATE:
             return None
         try:
-            return super().write_message(message, binary)
+            sent = super().write_message(message, binary)
         except StreamBufferFullError:
             self.ws_connection.stream.close()
             return None
+        sent.add_done_callback(Future.exception)  # a page that went away meanwhile is no trouble
+        return sent
 
     def set_default_headers(self) -> None:
         """Leave it out: a socket has none."""
