@@ -41,7 +41,12 @@ function render({ model, el }) {
   status.setAttribute("role", "status");
   const error = Object.assign(document.createElement("p"), { className: "kd-error" });
   error.setAttribute("role", "alert");
-  el.append(row, progress, status, error);
+  const machine = Object.assign(document.createElement("p"), {
+    className: "kd-meaning",
+    textContent: model.get("machine"),
+    hidden: !model.get("machine"),
+  });
+  el.append(row, progress, status, error, machine);
 
   function showState() {
     // Of another person's run one may look at all and change nothing: what is offered is a run of one's own.

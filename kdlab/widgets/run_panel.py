@@ -18,6 +18,7 @@ class RunPanel(anywidget.AnyWidget):
     `progress`: share of the current phase, or -1 when it cannot be told. `error`: a sentence, or empty. `words`: other
     texts on buttons, (what stands there, what it does) by name. `resumable`: whether "go_on" is offered too after a run
     that ended early; `watching`: whether the run is another person's, so that nothing that would change it is offered.
+    `machine`: a sentence on the machine that runs are made on, or empty.
     """
 
     _esm = Path(__file__).parent / "run_panel.js"
@@ -28,6 +29,7 @@ class RunPanel(anywidget.AnyWidget):
     words = Dict().tag(sync=True)
     resumable = Bool(False).tag(sync=True)
     watching = Bool(False).tag(sync=True)
+    machine = Unicode("").tag(sync=True)
 
     def __init__(self, act: Callable[[str], None], **traits: Any) -> None:
         super().__init__(**traits)

@@ -12,6 +12,7 @@ from kdlab.core.history import History
 from kdlab.core.metrics import telling_example
 from kdlab.core.spec import Spec
 from kdlab.dashboards.address import read_spec, write_spec
+from kdlab.dashboards.budget import machine_line
 from kdlab.dashboards.course import Course
 from kdlab.dashboards.distil import view
 from kdlab.dashboards.distil.setup import Setup
@@ -66,7 +67,7 @@ class Distil(ipywidgets.VBox):
 
     def _build(self) -> list[ipywidgets.Widget]:
         state = self.state
-        self._panel = RunPanel(lambda action: self._loop.post(self._act, action))
+        self._panel = RunPanel(lambda action: self._loop.post(self._act, action), machine=machine_line())
         self._setup = Setup(state)
         self._course = Course(self._panel, partial(self._loop.post, self._take), self._setup.file.again)
         self._address = Address(partial(self._loop.post, self._follow))

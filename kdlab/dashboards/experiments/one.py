@@ -11,6 +11,7 @@ from traitlets import link
 from kdlab.core.experiments.events import Advanced, Concluded, Event, Planned, Watched
 from kdlab.core.experiments.results import check_writable, standard_folder
 from kdlab.dashboards.address import read_settings, read_sliders, write_settings, write_sliders
+from kdlab.dashboards.budget import machine_line
 from kdlab.dashboards.course import Course
 from kdlab.dashboards.experiments import view
 from kdlab.dashboards.experiments.charts import Charts
@@ -73,7 +74,7 @@ class OneExperiment(ipywidgets.VBox):
         self._draw()
 
     def _build(self) -> list[ipywidgets.Widget]:
-        self._panel = RunPanel(lambda action: self._loop.post(self._act, action), words=WORDS)
+        self._panel = RunPanel(lambda action: self._loop.post(self._act, action), words=WORDS, machine=machine_line())
         self._course = Course(self._panel, partial(self._loop.post, self._take), self._again)
         self._size = Segments("Size", [("quick", "Quick"), ("full", "Full")], "quick")
         self._settings = Settings(self.state, self.entry.build)
