@@ -119,6 +119,13 @@ class Runner:
         """Send values into the generator with the next event that is asked for."""
         self._send("turn", dict(values))
 
+    def kill(self) -> None:
+        """End the worker process in the midst of a run, which fails by it."""
+        with self._lock:
+            process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
         """End the worker process."""
         self._begin_run(busy=False)

@@ -1,4 +1,5 @@
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 # Before torch is imported, and for the processes that tests start: on busy cores a second thread made image networks
 # 40 times slower here.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The runs of whoever runs the tests stay as they are; what the tests start adds none to them.
+_runs = tempfile.TemporaryDirectory(prefix="kdlab-test-runs-", ignore_cleanup_errors=True)
+os.environ["KDLAB_RUNS"] = _runs.name
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,18 @@ def failing(error: BaseException | None) -> Events:
 
 def unpicklable() -> Events:
     yield Note(lambda: None)
+
+
+def hanging() -> Events:
+    yield Unit(os.getpid())
+    while True:
+        time.sleep(1)
+
+
+def awkward() -> Events:
+    """Something that no record of ours can take."""
+    yield None  # type: ignore[misc]
+    yield from endless()
 
 
 def exiting() -> Events:

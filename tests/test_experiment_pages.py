@@ -22,7 +22,11 @@ from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.one import OneExperiment
 from kdlab.dashboards.experiments.pages import PAGES
 from kdlab.dashboards.experiments.shipped import Result
-from kdlab.desk.job import Attached
+from kdlab.desk import session
+from kdlab.desk.desk import Desk
+from kdlab.desk.job import Attached, Job
+from kdlab.desk.limits import Limits
+from kdlab.desk.local import LocalEngine
 from kdlab.registry import EXPERIMENTS, InputError, UnknownNameError
 from kdlab.runner import Happened, Status
 
@@ -419,3 +423,27 @@ def test_the_notebooks_show_the_experiments_that_the_index_names() -> None:
     for page in PAGES:
         if page.experiments:
             assert asyncio.run(show(page.page)) == page.experiments
+
+
+def test_a_run_asks_for_all_that_limits_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(LocalEngine(), session.open_store(), Limits(parameters=5000))
+    monkeypatch.setattr(session, "the_desk", lambda: desk)
+
+    async def ask() -> Job:
+        page = OneExperiment("unlabelled")
+        page.state.other, page.state.teacher_epochs = "folder:/etc", 70
+        try:
+            return page._job()
+        finally:
+            page.close()
+
+    job = asyncio.run(ask())
+    desk.close()
+    assert job.asks == {
+        "experiment": "unlabelled", "size": "quick", "datasets": ("mnist", "folder:/etc"), "epochs": 70,
+    }  # fmt: skip
+    assert job.arguments[-1] == 5000
+    with pytest.raises(InputError, match="does not train on 'folder:/etc'"):
+        Limits(datasets=("digits", "mnist")).check(job)
+    with pytest.raises(InputError, match="50 epochs"):
+        Limits(epochs=50).check(job)

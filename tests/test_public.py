@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import socket as sockets
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +19,11 @@ import psutil
 import pytest
 import websocket
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, FilePayload, sync_playwright
 from test_servers import serving
 
 import kdlab
-from kdlab.cli.pages import PROTOCOL
+from kdlab.cli.pages import MOST_AT_ONCE, PROTOCOL, Allowance
 from kdlab.cli.serve import copy_notebooks, notebooks
 
 HOME = Path(kdlab.__file__).parents[1]
@@ -42,6 +44,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, psutil
         "import sys, warnings\nprint('printed', sys.path)\nwarnings.warn('hm')\n1 / 0 # source"
     )
     (folder / "apps" / "broken.ipynb").write_text(json.dumps(broken))
+    broken["cells"][1]["source"] = "kept = b'1' * 800_000_000"
+    (folder / "apps" / "large.ipynb").write_text(json.dumps(broken))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")])))
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
@@ -200,6 +204,91 @@ def test_a_page_that_does_not_read_is_hung_up_on(site: tuple[str, psutil.Process
     assert server.memory_info().rss < 1e9
     socket.sock.close()
     assert ask(url, f"/voila/api/shutdown/{kernel}", "POST")[0] == 204
+
+
+def test_a_flood_is_hung_up_on(site: tuple[str, psutil.Process, Path]) -> None:
+    url, server, _ = site
+    kernel, other = open_kernel(url), open_kernel(url)
+    for one, times in ((message("comm_info_request"), 10_000), (message("comm_msg", data="a" * 1_500_000), 40)):
+        socket = connect(url, kernel)
+        with ThreadPoolExecutor() as pool:
+            told = pool.submit(last_word, socket)
+            with contextlib.suppress(websocket.WebSocketException, OSError):
+                for _ in range(times):
+                    socket.send_binary(one)
+            assert told.result(60) == 1008
+        socket.shutdown()
+    socket = connect(url, other)
+    socket.send_binary(message("kernel_info_request"))
+    while header(socket.recv())["msg_type"] != "kernel_info_reply":
+        pass
+    socket.close()
+    assert server.memory_info().rss < 1e9
+    for one in (kernel, other):
+        assert ask(url, f"/voila/api/shutdown/{one}", "POST")[0] == 204
+
+
+def last_word(socket: websocket.WebSocket) -> int:
+    """Read until the server hangs up, and return the code that it gives for that."""
+    with contextlib.suppress(websocket.WebSocketException, OSError):
+        while True:
+            kind, content = socket.recv_data()
+            if kind == websocket.ABNF.OPCODE_CLOSE:
+                return int.from_bytes(content[:2], "big")
+    return 0
+
+
+def test_a_message_that_is_too_long_is_hung_up_on(site: tuple[str, psutil.Process, Path]) -> None:
+    url, _, _ = site
+    kernel = open_kernel(url)
+    socket = connect(url, kernel)
+    with contextlib.suppress(websocket.WebSocketException, OSError):
+        socket.send_binary(message("comm_msg", data="a" * 2_500_000))
+    assert last_word(socket) in (0, 1009)
+    socket.shutdown()
+    assert ask(url, f"/voila/api/shutdown/{kernel}", "POST")[0] == 204
+
+
+def test_what_a_page_may_send_grows_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    allowance = Allowance()
+    assert [allowance.spend(2_000_000) for _ in range(11)] == 10 * [True] + [False]
+    monkeypatch.setattr(time, "monotonic", lambda: 60.0)
+    assert [allowance.spend(0) for _ in range(2001)] == 2000 * [True] + [False]
+
+
+@pytest.mark.browser
+def test_a_page_and_a_file_stay_well_below_what_a_page_may_send(
+    site: tuple[str, psutil.Process, Path], browser: Browser
+) -> None:
+    page = browser.new_page()
+    sent: list[int] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda content: sent.append(len(content))))
+    page.goto(site[0].replace("index", "distil"))
+    page.wait_for_selector(".kd-page .kd-tile")
+    page.wait_for_load_state("networkidle")
+    large = bytes(5_000_000)
+    field = page.locator("input[type=file][accept*=safetensors]")
+    field.set_input_files(FilePayload(name="mine.safetensors", mimeType="", buffer=large))
+    page.get_by_text("mine.safetensors", exact=False).first.wait_for()
+    assert len(sent) < MOST_AT_ONCE[0] / 2
+    assert len(large) < sum(sent) < MOST_AT_ONCE[1] / 2
+    page.close()
+
+
+def test_a_long_request_is_refused_unread(site: tuple[str, psutil.Process, Path]) -> None:
+    address = urlsplit(site[0])
+    with sockets.create_connection((address.hostname, address.port), timeout=60) as connection:
+        connection.sendall(f"POST / HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 1000001\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_a_picture_opens_no_page(site: tuple[str, psutil.Process, Path]) -> None:
+    url, server, _ = site
+    there = len(kernels(server))
+    for kind in ("image", "script", "empty", "prefetch"):
+        assert ask(url, urlsplit(url).path, **{"Sec-Fetch-Dest": kind})[0] == 403
+    assert len(kernels(server)) == there
 
 
 def test_a_kernel_is_reached_by_its_id_alone(site: tuple[str, psutil.Process, Path]) -> None:
@@ -377,6 +466,17 @@ def test_a_kernel_that_dies_is_told_and_loaded_again(site: tuple[str, psutil.Pro
     page.wait_for_selector("#lost:not([open])", state="attached")
     page.wait_for_selector(".kd-page")
     page.close()
+
+
+def test_a_kernel_that_takes_too_much_memory_is_ended(site: tuple[str, psutil.Process, Path]) -> None:
+    url, _, _ = site
+    kernel = open_kernel(url.replace("index", "large"))
+    socket = connect(url, kernel)  # so that it is not ended for want of a page
+    deadline = time.monotonic() + 30
+    while ask(url, f"/api/kernels/{kernel}")[0] != 404:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    socket.shutdown()
 
 
 def test_a_page_that_left_without_a_word(site: tuple[str, psutil.Process, Path]) -> None:

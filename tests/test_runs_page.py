@@ -16,7 +16,7 @@ import pytest
 from kdlab.core.history import History
 from kdlab.core.spec import Spec
 from kdlab.dashboards import Runs
-from kdlab.dashboards.runs import view
+from kdlab.dashboards.runs import compare, view
 from kdlab.dashboards.runs.page import PIECE
 from kdlab.dashboards.runs.state import MOST, RunsState
 from kdlab.desk.desk import Desk
@@ -37,12 +37,15 @@ class Keeper:
         self.store = Store(folder)
         self.desk = Desk(LocalEngine(), self.store, shared=True)
 
-    def add(self, run: str, visitor: str = ME, state: Any = "done", part: str = "result", **knobs: float) -> None:
+    def add(
+        self, run: str, visitor: str = ME, state: Any = "done", part: str = "result", said: Any = None, **knobs: float
+    ) -> None:
+        """`said`: what its summary says besides."""
         about = json.loads(OPENING.opened.spec.replace(knobs={**OPENING.opened.spec.knobs, **knobs}).to_json())
         self.store.begin(run, visitor=visitor, kind="distil", label=f"digits {run}", page="distil", about=about)
         if state != "queued":
             self.store.put(run, part, KEPT)
-            summary = {**OPENING.summary(), "knobs": about["knobs"]}
+            summary = {**OPENING.summary(), "knobs": about["knobs"], **(said or {})}
             self.store.note(run, state=state, summary=summary, seconds=7.3)
 
 
@@ -139,6 +142,12 @@ def test_comparing(kept: Keeper, on_page: Any) -> None:
         content = page.page._compared.content
         assert content["differing"] == [{"label": "Temperature T", "values": ["4", "8"]}]
         results = {one["label"]: one["values"] for one in content["results"]}
+        assert list(results) == [
+            "State", "Teacher: validation errors", "Baseline: validation errors", "Student: validation errors",
+            "Teacher: test errors", "Baseline: test errors", "Student: test errors",
+            "Student against baseline: p", "Took",
+        ]  # fmt: skip
+        assert results["State"] == ["done"] * 2
         assert results["Student: test errors"] == ["14 of 360"] * 2
         assert results["Student: validation errors"] == ["10"] * 2
         assert results["Student against baseline: p"] == ["< 0.001"] * 2
@@ -149,6 +158,81 @@ def test_comparing(kept: Keeper, on_page: Any) -> None:
         assert (page.list.chosen, page.page._compared.content) == (["b"], {})
 
     on_page(use)
+
+
+def test_a_run_that_did_not_come_to_its_end_says_so(kept: Keeper, on_page: Any) -> None:
+    kept.add("a")
+    kept.add("b", state="stopped", said={"reached": {"phase": "student", "epoch": 3.0, "epochs": 20.0}})
+    kept.add("c", state="failed", said={"reached": {"phase": "teacher", "epoch": 0.5, "epochs": 20.0}})
+    kept.add("d", state="interrupted", part="checkpoint", said={"reached": None})
+
+    async def use(page: Page) -> None:
+        await page.open(address="compare=a,b,c,d")
+        content = page.page._compared.content
+        assert content["results"][0] == {
+            "label": "State",
+            "values": ["done", "stopped at epoch 3 of 20", "failed at epoch 0.5 of 20 of the teacher", "interrupted"],
+        }
+        assert [one["state"] for one in content["columns"]] == ["", "stopped", "failed", "interrupted"]
+        assert content["same"] == "They were asked for the same."
+        assert content["note"].startswith("One run each: another seed moves these numbers.")
+        # What was killed has the curves of its checkpoint.
+        names = [trace["name"] for trace in page.page._canvas.figure["data"] if "Student" in trace["name"]]
+        assert names == ["1: Student", "2: Student, stopped", "3: Student, failed", "4: Student, interrupted"]
+
+    on_page(use)
+
+
+def test_of_a_killed_run_that_had_gone_on_the_later_record_is_drawn(kept: Keeper, on_page: Any) -> None:
+    kept.add("a")
+    kept.add("b", state="interrupted", part="checkpoint")
+    earlier = History.of(KEPT)
+    for curve in earlier.errors.values():
+        del curve.epochs[2:], curve.values[2:]
+    kept.store.put("b", "result", earlier.files())
+
+    async def use(page: Page) -> None:
+        await page.open(address="compare=a,b")
+        first, second = (trace for trace in page.page._canvas.figure["data"] if "Student" in trace["name"])
+        assert first["y"] == second["y"]
+
+    on_page(use)
+
+
+def test_knobs_that_were_turned_are_what_differs(kept: Keeper) -> None:
+    def turned(*values: list[float]) -> dict[str, Any]:
+        knobs = {**OPENING.opened.spec.knobs, "temperature": values[-1][1]}
+        return {"knobs": knobs, "turns": {"temperature": list(values)}}
+
+    kept.add("before", said=turned([0.0, 8.0]))
+    kept.add("once", said=turned([10.0, 8.0]))
+    kept.add("often", said=turned(*([epoch + 0.5, 8.0 + epoch] for epoch in range(9))))
+    kept.add("old", said={key: one for key, one in turned([1.0, 8.0]).items() if key == "knobs"})
+    by_name = {row.run: row for row in kept.store.rows(ME)}
+    content = compare.compared([by_name[run] for run in ("before", "once", "often", "old")])
+    (row,) = content["differing"]
+    assert row["values"] == [
+        "8", "4 → 8 at epoch 10", "4 → 8 at epoch 0.5 → … → 15 at epoch 7.5 → 16 at epoch 8.5", "4 → 8",
+    ]  # fmt: skip
+    assert content["same"] == "All else is the same."
+
+
+def test_large_seeds_are_told_apart(kept: Keeper) -> None:
+    for run, seed in (("a", 1_234_567), ("b", 1_234_568)):
+        about = json.loads(Spec(seed=seed).to_json())
+        kept.store.begin(run, visitor=ME, kind="distil", label="", page="distil", about=about)
+    content = compare.compared(kept.store.rows(ME))
+    assert content["differing"] == [{"label": "Seed", "values": ["1,234,568", "1,234,567"]}]
+    assert content["note"] == ""
+
+
+def test_what_a_teacher_from_a_file_was_not_trained_with_does_not_differ(kept: Keeper) -> None:
+    for run, epochs in (("a", 5), ("b", 9)):
+        spec = Spec(teacher_weights="0123456789ab", teacher_epochs=epochs, teacher_augmentation="none")
+        about = json.loads(spec.to_json())
+        kept.store.begin(run, visitor=ME, kind="distil", label="", page="distil", about=about)
+    assert compare.compared(kept.store.rows(ME))["differing"] == []
+    assert "Teacher's augmentation" not in compare._settings(kept.store.one("a"))
 
 
 def test_what_to_compare_stands_in_the_address(kept: Keeper, on_page: Any) -> None:
@@ -263,7 +347,7 @@ def test_runs_of_different_kinds_side_by_side(kept: Keeper) -> None:
     kept.store.note("b", state="done", summary={"claims": claims}, seconds=100)
     rows = kept.store.rows(ME)
     assert view.listed(rows, True, "", [])["rows"][0]["outcome"] == "1 of 2 claims hold"
-    content = view.compared(rows)
+    content = compare.compared(rows)
     results = {one["label"]: one["values"] for one in content["results"]}
     assert results["Student: test errors"] == ["–", "14 of 360"]
     assert results["Took"] == ["2 min", "7 s"]
@@ -273,20 +357,23 @@ def test_runs_of_different_kinds_side_by_side(kept: Keeper) -> None:
 
 def test_the_figure_of_several_runs() -> None:
     line = ([0.0, 1.0, 2.0], [50.0, 20.0, 10.0])
-    figure = overlaid_errors(
-        {1: Overlaid({"student": line, "teacher": line}, 100), 3: Overlaid({"baseline": line}, 200)}
-    )
+    runs = {1: Overlaid({"student": line, "teacher": line}, 100, "a"), 3: Overlaid({"baseline": line}, 200, "a")}
+    figure = overlaid_errors(runs)
     assert [trace["name"] for trace in figure["data"]] == ["1: Student", "3: Baseline"]
     assert figure["data"][0]["y"] == [50, 20, 10]
     assert figure["data"][1]["y"] == [25, 10, 5]
     assert [trace["line"]["color"] for trace in figure["data"]] == [MARKS[0], MARKS[2]]
     assert [note["text"] for note in figure["layout"]["annotations"]] == ["1", "3"]
-    assert overlaid_errors({}) == overlaid_errors({1: Overlaid({}, 10)}) == {}
+    other = overlaid_errors({**runs, 2: Overlaid({"student": line}, 100, "<b>", "stopped")})
+    assert [trace["name"] for trace in other["data"]] == [
+        "1: Student on a", "3: Baseline on a", "2: Student on &lt;b&gt;, stopped",
+    ]  # fmt: skip
+    assert overlaid_errors({}) == overlaid_errors({1: Overlaid({}, 10, "a")}) == {}
 
 
 def test_what_a_spec_calls_its_choices_has_a_name_here(kept: Keeper) -> None:
     kept.add("a")
-    names = set(view._settings(kept.store.one("a")))
+    names = set(compare._settings(kept.store.one("a")))
     assert {"Data set", "Teacher", "Epochs", "Temperature T", "Seed of the batches"} <= names
     assert len(names) == 1 + len(Spec().knobs) + len(json.loads(Spec().to_json())) - 1
 

@@ -1,6 +1,8 @@
 """`kdlab app` and `kdlab lab` as people run them: real servers, kernels and a real browser."""
 
+import contextlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -8,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +24,10 @@ from listening import wait_until_listening
 from playwright.sync_api import sync_playwright
 
 import kdlab
+from kdlab.cli import desk as beside
 from kdlab.cli.serve import copy_notebooks, notebooks
+from kdlab.desk.remote import RemoteDesk
+from kdlab.registry import InputError
 
 KDLAB = Path(sys.executable).with_name("kdlab")
 
@@ -188,6 +194,21 @@ def test_refusals(environment: Path) -> None:
     (environment / "file").write_text("mine")
     assert str(environment / "file") in refusal("lab", "file")
     assert "below" in refusal("lab", "file/below")
+    for host in ("0.0.0.0", "::"):
+        assert "add --public" in refusal("app", "--host", host)
+    (environment / "open.toml").write_text("datasets = []")
+    assert "datasets" in refusal("app", "--public", "--limits", "open.toml")
+
+
+def test_limits_named_by_a_relative_path(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (environment / "limits.toml").write_text('datasets = ["digits"]\nepochs = 7\n')
+    monkeypatch.setenv("KDLAB_LIMITS", "limits.toml")
+    with serving("app") as (url, server):
+        assert "Connecting to kdlab" in get(url)
+        family = [child.environ() for child in server.children()]
+        kernels = [one for one in family if "KDLAB_DESK" in one]
+        assert kernels
+        assert all("KDLAB_LIMITS" not in one and one["KDLAB_LIMIT_EPOCHS"] == "7" for one in kernels)
 
 
 def test_notebooks_are_short_and_empty() -> None:
@@ -199,3 +220,38 @@ def test_notebooks_are_short_and_empty() -> None:
         assert not any(cell.get("outputs") for cell in notebook["cells"])
         assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
         assert notebook["metadata"]["title"].startswith("kdlab – ")
+
+
+def test_a_desk_that_cannot_begin_is_tried_again(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def begun() -> list[psutil.Process]:
+        found = []
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.Error):
+                if any("spawn_main" in word for word in child.cmdline()):
+                    found.append(child)
+        return found
+
+    def epochs() -> int:
+        with contextlib.suppress(InputError):
+            return RemoteDesk(os.environ["KDLAB_DESK"]).limits().epochs
+        return 0
+
+    monkeypatch.setattr(beside, "PAUSES", (0.05, 0.1))
+    limits = environment / "limits.toml"
+    limits.write_text("epochs = 7\n")
+    tries: set[int] = set()
+    deadline = time.monotonic() + 60
+    with beside.desk(False, None, limits):
+        assert epochs() == 7
+        (first,) = begun()
+        limits.write_text("epochs = ")
+        first.kill()
+        while len(tries - {first.pid}) < 2:
+            assert time.monotonic() < deadline
+            tries |= {one.pid for one in begun()}
+            time.sleep(0.01)
+        limits.write_text("epochs = 8\n")
+        while epochs() != 8:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert begun() == []

@@ -20,6 +20,7 @@ from kdlab.core.keeping import keep
 from kdlab.core.spec import Spec
 from kdlab.core.uploads import Weights, read_weights
 from kdlab.dashboards import Distil
+from kdlab.dashboards.distil import view
 from kdlab.dashboards.experiments.settings import Settings
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.desk import session
@@ -181,6 +182,8 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
         assert page.history.result["teacher"]["errors"] == errors(saved)
         assert page.history.opened.spec.teacher_weights == field.digest
         assert "mlp:8x1 taught by mlp:16x1 from a file" in page._summary.content["run"]
+        assert page._summary.content["note"].endswith("so its errors, and its student's, may flatter it.")
+        assert "teacher" not in view.progress(page.history, "done", None)[1]
         assert session.the_desk().rows()[0].label == "mlp:8x1 taught by mlp:16x1 from a file on digits"
         # The same run on a page that has not the file: it is asked for, or let go.
         other = Distil()

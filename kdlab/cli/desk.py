@@ -14,11 +14,13 @@ from tempfile import TemporaryDirectory
 import click
 
 from kdlab.desk.service import main
+from kdlab.desk.session import runs_folder
 from kdlab.registry import InputError
 
 __all__ = ["desk"]
 
 PATIENCE = 120.0  # seconds that a desk may take to begin, or to end
+PAUSES = 1.0, 30.0  # seconds between two tries to begin it again: each is twice the one before
 context = multiprocessing.get_context("spawn")
 
 
@@ -29,6 +31,8 @@ def desk(public: bool, scheduler: str | None, limits: Path | None) -> Iterator[N
     Raises InputError when it cannot begin.
     """
     ending = threading.Event()
+    if public or scheduler:  # tidied there; what this machine's own experiments keep stays as it is
+        os.environ.setdefault("KDLAB_PIECES", str(runs_folder() / "pieces"))
     with TemporaryDirectory(prefix="kdlab-desk-") as folder:
         place = Path(folder, "desk") if os.name == "posix" else Rf"\\.\pipe\{Path(folder).name}"
         os.environ["KDLAB_DESK"] = f"{place}#{secrets.token_hex(16)}"
@@ -38,9 +42,18 @@ def desk(public: bool, scheduler: str | None, limits: Path | None) -> Iterator[N
             nonlocal process
             while not ending.is_set():
                 process.join()
+                pause, most = PAUSES
                 if not ending.is_set():
                     click.echo("The desk ended unexpectedly; it is started again.", err=True)
-                    process = _begin(public, scheduler, limits)
+                while not ending.is_set():
+                    try:
+                        process = _begin(public, scheduler, limits)
+                        break
+                    except (InputError, OSError) as error:
+                        click.echo(f"{error} It is tried again in {pause:.0f} seconds.", err=True)
+                    ending.wait(pause)
+                    pause = min(2 * pause, most)
+            process.terminate()  # the last one, which may have begun just now
 
         keeper = threading.Thread(target=guard, name="kdlab-desk-guard", daemon=True)
         keeper.start()
@@ -49,8 +62,8 @@ def desk(public: bool, scheduler: str | None, limits: Path | None) -> Iterator[N
         finally:
             ending.set()
             process.terminate()
-            process.join(PATIENCE)
             keeper.join(PATIENCE)
+            process.join(PATIENCE)
             del os.environ["KDLAB_DESK"]
 
 

@@ -1,14 +1,20 @@
 """`kdlab distill`: one run on the terminal; its options are the registry's entries and knobs."""
 
 import json
+import secrets
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kdlab.core.spec import PRECISIONS, SCHEDULES, Spec
-from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, Knob, Registry
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError, Knob, Registry
+
+if TYPE_CHECKING:
+    from kdlab.core.runs import Run
 
 __all__ = ["distill"]
 
@@ -65,7 +71,7 @@ def _spec_options(command: Command) -> Command:
 def distill(out: Path | None, as_json: bool, **values: Any) -> None:
     """Train a teacher on labels, then distil it into a student beside a baseline that learns from labels alone.
 
-    What you leave out is what suits the data set.
+    What you leave out is what suits the data set. The page Runs lists this run beside those that pages began.
     """
     given = {key: value for key, value in values.items() if value is not None}
     fields = {key: given.pop(key) for key in list(given) if key in Spec.__dataclass_fields__}
@@ -89,3 +95,24 @@ def distill(out: Path | None, as_json: bool, **values: Any) -> None:
         print_report(run.result)
     if out:
         checkpoints.save(run, out)
+    _keep(run)
+
+
+def _keep(run: "Run") -> None:
+    """Add a finished run to those that the page Runs lists; where that cannot be, say so and go on."""
+    from kdlab.core.checkpoints import contents
+    from kdlab.desk.session import open_store
+
+    name, spec = secrets.token_urlsafe(12), run.spec
+    try:
+        with closing(open_store()) as store:
+            store.begin(name, visitor="", kind="distil", label=spec.label, page="distil", about=asdict(spec))
+            try:
+                store.put(name, "result", contents(run))
+            except InputError:
+                store.delete(name)
+                raise
+            seconds = sum(run.result["seconds"].values())
+            store.note(name, state="done", summary=run.history.summary(), seconds=seconds)
+    except InputError as error:
+        click.echo(f"The run is not among those on the page Runs: {error}", err=True)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import psutil
 from jupyter_core.utils import ensure_async
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.ioloop import PeriodicCallback
@@ -14,6 +15,7 @@ from voila.utils import ENV_VARIABLE
 __all__ = ["MESSAGES", "Kernels"]
 
 LOOK = 2.0  # seconds between two looks at the kernels
+MOST_MEMORY = 700_000_000  # bytes of one kernel; a page takes about 150 MB, and trains nothing itself
 # What a page may say to its kernel. It draws widgets; it never sends code.
 MESSAGES = ["comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request"]
 
@@ -69,9 +71,9 @@ class Kernels(AsyncMappingKernelManager):
 
     async def shutdown_kernel(self, kernel_id: str, *arguments: Any, **options: Any) -> None:
         """End a kernel, and forget what was noted of it."""
-        self._alone.pop(kernel_id, None)
         RequestInfoSocketHandler._cache.pop(kernel_id, None)  # Voilà never does
         await ensure_async(super().shutdown_kernel(kernel_id, *arguments, **options))
+        self._alone.pop(kernel_id, None)  # not before: one that could not be ended is tried again
 
     def notify_connect(self, kernel_id: str) -> None:
         """Notice that a page is there."""
@@ -98,15 +100,28 @@ class Kernels(AsyncMappingKernelManager):
             return False
 
     async def _look(self) -> None:
-        """End kernels whose pages went away, and replace preheated ones that died."""
-        now = time.monotonic()
-        for kernel, since in list(self._alone.items()):
-            if kernel not in self:
-                del self._alone[kernel]
-            elif since is not None and now - since > self.idle_seconds:
-                await ensure_async(self.shutdown_kernel(kernel, now=True))
+        """Replace preheated kernels that died, and end those whose pages went away or that take too much memory.
+
+        The pools come first: Voilà cannot end a kernel while one of them holds another that never began.
+        """
         for notebook, pool in getattr(self, "_pools", {}).items():
             for heated in [heated for heated in pool if heated.done()]:
                 if not await self._is_alive(heated) and heated in pool:
                     pool.remove(heated)
             self.fill_if_needed(delay=0, notebook_name=notebook)
+        now = time.monotonic()
+        for kernel, since in list(self._alone.items()):
+            try:
+                if kernel not in self:
+                    self._alone.pop(kernel, None)
+                elif (since is not None and now - since > self.idle_seconds) or self._is_large(kernel):
+                    await ensure_async(self.shutdown_kernel(kernel, now=True))
+            except Exception:  # the others are ended all the same, and this one is tried again
+                self.log.exception("a kernel could not be ended")
+
+    def _is_large(self, kernel: str) -> bool:
+        pid = getattr(self.get_kernel(kernel).provisioner, "pid", None)
+        try:
+            return bool(pid and psutil.Process(pid).memory_info().rss > MOST_MEMORY)
+        except psutil.NoSuchProcess:
+            return False

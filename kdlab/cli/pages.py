@@ -5,6 +5,7 @@ import ipaddress
 import operator
 import re
 import struct
+import time
 from asyncio import Future
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -47,6 +48,10 @@ PRIVATE = {"debug_event", "error", "execute_input", "stream"}
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 # Parts of one message: its place, four for what it is, and buffers; and bytes on their way to a page.
 MOST_PARTS, MOST_UNREAD = 200, 100_000_000
+# What a page may send: messages and bytes a second, and how many at once after a silence.
+PACE, MOST_AT_ONCE = (300, 5_000_000), (2_000, 20_000_000)
+# What a browser asks for where a page is to be shown; a picture's or a script's address must not cost a kernel.
+SHOWN = {"document", "iframe"}
 RETRY = 8  # seconds until a page that found no place tries again
 ANSWER = """\
 <!DOCTYPE html>
@@ -123,6 +128,8 @@ class Page(TornadoVoilaHandler):
 
     async def get(self, path: str | None = None) -> None:
         """Answer with the page, or with the one that waits for a place."""
+        if self.request.headers.get("Sec-Fetch-Dest", "document") not in SHOWN:
+            raise HTTPError(HTTPStatus.FORBIDDEN)
         if not await self.kernel_manager.admit(path):
             raise HTTPError(HTTPStatus.SERVICE_UNAVAILABLE)
         try:
@@ -167,10 +174,14 @@ class Channels(VoilaKernelWebsocketHandler):
     async def open(self, kernel_id: str) -> None:
         """Begin; a page that does not read what it is sent must not fill the server's memory."""
         self.ws_connection.stream.max_write_buffer_size = MOST_UNREAD
+        self._allowance = Allowance()
         await super().open(kernel_id)
 
     def on_message(self, message: str | bytes) -> None:
-        """Pass on what a page may say; what is no message ends the connection."""
+        """Pass on what a page may say; what is no message, or one too many, ends the connection."""
+        if not self._allowance.spend(len(message)):
+            self.close(1008)
+            return
         try:
             if not isinstance(message, bytes) or not is_sound(message):
                 raise ValueError
@@ -193,6 +204,23 @@ class Channels(VoilaKernelWebsocketHandler):
 
     def set_default_headers(self) -> None:
         """Leave it out: a socket has none."""
+
+
+class Allowance:
+    """What one page may still send: it grows with time, up to what may come at once."""
+
+    def __init__(self) -> None:
+        self._left, self._when = list(MOST_AT_ONCE), time.monotonic()
+
+    def spend(self, size: int) -> bool:
+        """Take a message of `size` bytes off it, and return whether it was enough."""
+        now = time.monotonic()
+        passed, self._when = now - self._when, now
+        self._left = [
+            min(left + pace * passed, most) - cost
+            for left, pace, most, cost in zip(self._left, PACE, MOST_AT_ONCE, (1, size), strict=True)
+        ]
+        return min(self._left) >= 0
 
 
 def is_sound(message: bytes) -> bool:

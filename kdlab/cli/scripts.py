@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tornado.web import HTTPError, RequestHandler
 
-from kdlab.figures.library import plotly_module
+from kdlab.figures.library import plotly_script
 
 __all__ = ["Script", "ScriptHandler", "chunks", "plotly"]
 
@@ -36,8 +36,8 @@ def chunks(static_paths: Iterable[str], labextensions: list[str], names: Iterabl
 
 
 def plotly() -> Script:
-    """Return plotly.js as a module."""
-    return Script(plotly_module().encode())
+    """Return plotly.js."""
+    return Script(plotly_script().encode())
 
 
 class ScriptHandler(RequestHandler):

@@ -12,7 +12,7 @@ import click
 
 import kdlab
 from kdlab.core import data  # noqa: F401  (it fills the registry)
-from kdlab.desk.limits import Limits
+from kdlab.desk.limits import FILE, Limits
 from kdlab.registry import DATASETS, InputError, UnknownNameError
 
 __all__ = ["app", "copy_notebooks", "free_port", "lab", "notebooks"]
@@ -56,7 +56,17 @@ def app(
     pages = {notebook.stem: notebook for notebook in sorted(notebooks().glob("*.ipynb"))}
     if page not in pages:
         raise UnknownNameError(f"There is no page {page!r}. Known: {', '.join(pages)}.")
+    near, shared = is_loopback(host), public or scheduler is not None
+    if not near and not shared:
+        raise InputError(
+            f"Other machines can reach this page at {host}: add --public, which tells visitors apart and limits what "
+            "they may do."
+        )
     limits = read_limits(limits_file, public)
+    if (public or not near) and not limits.datasets:
+        raise InputError(
+            "The limit datasets is empty, which would open every folder of this machine to visitors: name data sets."
+        )
     base = f"/{base_url.strip('/')}/".replace("//", "/")
     if not re.fullmatch(r"[\w/.~-]+", base):
         raise InputError(f"--base-url must be a path such as /kdlab/, not {base_url!r}.")
@@ -64,12 +74,12 @@ def app(
     from kdlab.cli.desk import desk
     from kdlab.cli.voila import serve
 
-    near = is_loopback(host)
     if not near:
         click.echo(
             f"Other machines can reach this page at {host}: put TLS and a password before it (README, Publishing)."
         )
     os.environ.update(limits.environment())  # for the kernels of pages, and the desk
+    os.environ.pop(FILE, None)  # all of it is in these variables, and its name may mean nothing where kernels start
     with desk(public, scheduler, limits_file):
         serve(pages[page], host, port, browser, limits, base, None if near and not names else names)
 

@@ -19,6 +19,7 @@ from kdlab.core.experiments.spread import Scout, Task
 from kdlab.core.experiments.store import Store
 from kdlab.core.machine import prepared
 from kdlab.desk.job import Engine, Job
+from kdlab.registry import InputError
 from kdlab.runner import ENDS, Happened, Message, Status
 
 __all__ = ["spread_events"]
@@ -56,6 +57,7 @@ class _Spread:
         self._running: dict[str, Task] = {}
         self._shares: dict[str, float] = {}
         self._lost: Counter[str] = Counter()
+        self._done: set[str] = set()
 
     def events(self) -> Generator[Event, None, None]:
         """Train until nothing is left that can be."""
@@ -77,6 +79,11 @@ class _Spread:
                 if not tasks:
                     found = self._scout.look(self._experiment)
                     tasks = {name: task for name, task in found.items() if name not in self._running}
+                    if again := self._done & tasks.keys():
+                        raise click.ClickException(
+                            f"{tasks[again.pop()].label}: what a worker trained is not what was asked for; it needs "
+                            f"the same kdlab and the same kind of machine."
+                        )
 
     def _start(self, name: str, task: Task) -> None:
         self._running[name] = task
@@ -96,9 +103,15 @@ class _Spread:
             yield event
             yield Advanced(sum(self._costs.get(one, 0.0) * share for one, share in self._shares.items()))
         elif hasattr(event, "files"):
-            self._store.folder.mkdir(parents=True, exist_ok=True)
-            for file, content in event.files.items():
-                put(self._store.folder / Path(file).name, content)
+            try:
+                self._store.folder.mkdir(parents=True, exist_ok=True)
+                for file, content in event.files.items():
+                    put(self._store.folder / Path(file).name, content)
+            except OSError as error:
+                raise InputError(
+                    f"What was trained cannot be kept in {self._store.folder} ({error.strerror}): make room there, or "
+                    f"choose another folder with --out."
+                ) from error
 
     def _end(self, name: str, end: Status) -> None:
         task = self._running.pop(name)
@@ -109,3 +122,4 @@ class _Spread:
                 return
         if end.state != "done":
             raise click.ClickException(f"{task.label}: {end.message}")
+        self._done.add(name)

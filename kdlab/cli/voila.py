@@ -5,6 +5,7 @@ import logging
 import threading
 import webbrowser
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ from kdlab.cli.scripts import ScriptHandler, chunks, plotly
 from kdlab.desk.limits import Limits
 
 __all__ = ["serve"]
+
+
+MOST_BYTES = 1_000_000  # of a request: pages send what is longer piece by piece, through their sockets
+MOST_MESSAGE = 2_000_000  # bytes of a message to a kernel; a file comes in pieces of 0.9 MB
+REFILL = 5.0  # seconds until a preheated kernel is replaced: the page that took it needs the processor first
 
 
 class _Server(Voila):
@@ -61,6 +67,11 @@ class _Server(Voila):
         ]
         return [(path, guarded(handler, self._hosts, start), *rest) for path, handler, *rest in [*ours, *voilas]]
 
+    def listen(self) -> None:
+        """Listen, and refuse the body of a long request before it is read."""
+        self.app.listen = partial(self.app.listen, max_body_size=MOST_BYTES)
+        super().listen()
+
     def launch_browser(self) -> None:
         """Say where the page is, and open it."""
         address = self.connection_url + self._path
@@ -92,6 +103,7 @@ def serve(
         "default": {"pool_size": 0},
         page.name: {"pool_size": limits.preheated},
     }
+    config.VoilaKernelManager.fill_delay = REFILL
     config.Kernels.visitors = limits.visitors
     config.Kernels.idle_seconds = limits.idle_seconds
     config.KernelRestarter.restart_limit = 0  # a kernel that begins anew knows nothing of the widgets on its page
@@ -110,6 +122,7 @@ def serve(
             # A page that vanished without a word, as with a laptop that was closed, is noticed in half a minute.
             "ws_ping_interval": 10_000,
             "ws_ping_timeout": 30_000,
+            "websocket_max_message_size": MOST_MESSAGE,
         },
     )
     server.initialize([])

@@ -7,7 +7,7 @@ from kdlab.core.data import Dataset
 from kdlab.core.spec import Spec
 from kdlab.registry import OBJECTIVES, InputError
 
-__all__ = ["check_parameters", "check_transfer_size", "check_weights"]
+__all__ = ["check_network", "check_parameters", "check_transfer_size", "check_weights"]
 
 
 def check_weights(spec: Spec) -> None:
@@ -29,10 +29,14 @@ def check_transfer_size(spec: Spec, data: Dataset) -> None:
 def check_parameters(spec: Spec, data: Dataset, most: float) -> None:
     """Raise InputError when one of the spec's networks would have more than `most` parameters on these data."""
     for role in ("teacher", "student"):
-        name = getattr(spec, role)
-        with torch.device("meta"):  # where weights have sizes, but take no memory
-            network = models.build(name, data.shape, len(data.classes))
-        if (count := sum(parameter.numel() for parameter in network.parameters())) > most:
-            raise InputError(
-                f"The {role} {name} has {count:,} parameters; this server allows {most:,.0f}: choose a smaller one."
-            )
+        check_network(role, getattr(spec, role), data, most)
+
+
+def check_network(role: str, name: str, data: Dataset, most: float) -> None:
+    """Raise InputError when the network called `name`, which a sentence calls `role`, would have more than `most`."""
+    with torch.device("meta"):  # where weights have sizes, but take no memory
+        network = models.build(name, data.shape, len(data.classes))
+    if (count := sum(parameter.numel() for parameter in network.parameters())) > most:
+        raise InputError(
+            f"The {role} {name} has {count:,} parameters; this server allows {most:,.0f}: choose a smaller one."
+        )

@@ -173,16 +173,26 @@ class History:
     def summary(self) -> dict[str, Any]:
         """Return what a list of runs shows, in plain JSON: what was asked for, and as much as is known of the outcome.
 
-        `errors` of `examples` test images by network, the latest while it trains; at the end also `validation` errors,
-        McNemar's `p` of student and baseline, and `seconds`. {} before the run has opened its data.
+        `knobs` as they are now, and `turns`: by key, when in the student's training (epochs) a knob was turned, and to
+        what. `reached`: the phase, how many of its epochs are done, and of how many. `errors` of `examples` test images
+        by network, the latest while it trains; at the end also `validation` errors, McNemar's `p` of student and
+        baseline, and `seconds`. {} before the run has opened its data.
         """
         if self.opened is None:
             return {}
         spec = self.opened.spec
         found: dict[str, Any] = {"dataset": spec.dataset, "teacher": spec.teacher, "student": spec.student}
         found["objective"], found["knobs"] = spec.objective, dict(spec.knobs)
+        turns: dict[str, dict[float, float]] = defaultdict(dict)
         for turn in self.turns:
             found["knobs"] |= turn.values
+            for key, value in turn.values.items():
+                # What was turned before the student began holds for the student from its beginning; of a drag, its end.
+                turns[key][round(turn.epoch, 1) if turn.phase == "student" else 0.0] = value
+        found["turns"] = {key: [list(one) for one in values.items()] for key, values in turns.items()}
+        if phase := self.phase:
+            done, epochs = (round(steps / phase.steps_per_epoch, 1) for steps in (self.step, phase.steps))
+            found["reached"] = {"phase": phase.name, "epoch": done, "epochs": epochs}
         found["examples"] = len(self.opened.test_labels)
         found["errors"] = {network: int(curve.values[-1]) for network, curve in self.errors.items()}
         found["device"] = self.opened.device

@@ -111,6 +111,12 @@ class Spec:
         return tuple(name for name in fields if name != "teacher_weights")
 
     @property
+    def label(self) -> str:
+        """One line for a list of runs."""
+        origin = " from a file" if self.teacher_weights else ""
+        return f"{self.student} taught by {self.teacher}{origin} on {self.dataset}"
+
+    @property
     def shuffle_seed(self) -> int:
         """The seed of batches, views and transfer set."""
         return self.seed if self.batch_seed is None else self.batch_seed

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from kdlab.desk.job import Attached, Hearing, Job, Notice
+from kdlab.desk.live import PLAIN
 from kdlab.desk.session import Session
 from kdlab.registry import InputError
 from kdlab.runner import ENDS, Status
@@ -11,7 +12,7 @@ from kdlab.widgets.run_panel import RunPanel
 __all__ = ["Course"]
 
 # Failures whose message says all there is to say.
-TROUBLE = {"InputError", "UnknownNameError", "Diverged", "WorkerDied"}
+TROUBLE = {*PLAIN, "Trouble", "Kept"}
 
 
 class Course:

@@ -64,6 +64,10 @@ class ClusterEngine:
         """Send a command to a run: pause, resume, step, stop, or turn with values."""
         self._loop.call_soon_threadsafe(self._tell, run, command, value)
 
+    def kill(self, run: str) -> None:
+        """End the worker that a run is in; the pool replaces it."""
+        self._loop.call_soon_threadsafe(self._kill, run)
+
     def close(self) -> None:
         """End all runs, without a word, and the cluster if it is the engine's own."""
         if self._thread.is_alive():
@@ -98,11 +102,16 @@ class ClusterEngine:
             if run.address:
                 self._pool.background(run.flush())
 
+    def _kill(self, name: str) -> None:
+        if run := self._runs.get(name):
+            self._pool.background(run.kill())
+
     async def _conduct(self, name: str, run: "_Run") -> None:
         try:
             end = await run.through()
         finally:
-            await run.release()
+            with contextlib.suppress(Exception):  # whatever is left there, the end must be said
+                await run.release()
             if self._runs.get(name) is run:
                 del self._runs[name]
         await run.say([end])
@@ -150,6 +159,12 @@ class _Run:
             if commands and self.address:
                 with contextlib.suppress(OSError):  # `_hear` finds out
                     await self._client.run(tell, self._token, commands, workers=[self.address])
+
+    async def kill(self) -> None:
+        """End the worker."""
+        if self.address:
+            with contextlib.suppress(Exception):  # `_hear` finds out what has become of it
+                await self._client.restart_workers([self.address], raise_for_error=False)
 
     async def release(self) -> None:
         """Leave neither the task nor what runs in it behind."""

@@ -42,7 +42,7 @@ class Pool:
                 pause, self.trouble = BACKOFF, ""
                 await self._watch()
                 self.trouble = "the connection was lost."
-            except (OSError, RuntimeError, ValueError) as error:
+            except Exception as error:  # whatever it is, later runs need the pool
                 self.trouble = f"{error}"
             log.warning("%s cannot be reached: %s", self.name, self.trouble)
             await self._disconnect()

@@ -110,7 +110,7 @@ def dask_setup(worker: Any) -> None:
     """Prepare a worker process of `ClusterEngine`'s own; Dask calls this as the module is its preload."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the server, which ends the worker
     with contextlib.suppress(AttributeError):
-        os.nice(5)  # what people touch comes before what trains
+        os.nice(15)  # what people touch comes before what trains
 
 
 def occupy(token: str) -> None:

@@ -2,12 +2,15 @@
 
 import itertools
 import logging
+import os
 import queue
 import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdlab.desk.job import Engine, Files, Hearing, Job, Notice
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Desk"]
 
 PULSE = 1.0  # seconds between two looks at limits
+STUBBORN = 30.0  # seconds that a run may take to stop
 TIDY = 3600.0  # seconds between two looks for runs that have been kept for long enough
 REMEMBERED = 1000  # visitors of whom it is known when they had a turn
 MOST_UNHEARD = 1000  # messages that wait for the desk's thread before workers wait for it
@@ -32,11 +36,15 @@ log = logging.getLogger("kdlab")
 class Desk:
     """Where pages have their runs; its methods may be called from any thread, and receivers are called from any.
 
-    Without `shared`, all who come are one person. A receiver must not wait: the run would wait with it.
+    Without `shared`, all who come are one person. `pieces`: the folder of what experiments train, which shares the room
+    and the days of the runs. A receiver must not wait: the run would wait with it.
     """
 
-    def __init__(self, engine: Engine, store: "Store", limits: Limits | None = None, shared: bool = False) -> None:
-        self._engine, self._store, self._shared = engine, store, shared
+    def __init__(
+        self, engine: Engine, store: "Store", limits: Limits | None = None, shared: bool = False,
+        pieces: Path | None = None,
+    ) -> None:  # fmt: skip
+        self._engine, self._store, self._shared, self._pieces = engine, store, shared, pieces
         self._limits = limits or Limits()
         self._runs: dict[str, LiveRun] = {}
         self._waiting: list[LiveRun] = []
@@ -48,6 +56,7 @@ class Desk:
         # What workers say waits here, so that an engine never waits for the desk, which may be waiting for the engine.
         self._inbox: queue.SimpleQueue[tuple[LiveRun, Message] | None] = queue.SimpleQueue()
         self._closing = False
+        self._room_taken = self._measure()
         self._thread = threading.Thread(target=self._work, name="kdlab-desk", daemon=True)
         self._thread.start()
 
@@ -90,7 +99,9 @@ class Desk:
             live = self._runs.get(run)
             if live is None or live.visitor != self._who(visitor) or live.ended:
                 return
-            if live in self._busy:
+            if live in self._busy and command == "stop":
+                self._stop(live)
+            elif live in self._busy:
                 self._engine.tell(run, command, value)
             elif command == "stop":
                 self._waiting.remove(live)
@@ -120,7 +131,7 @@ class Desk:
             row, live = self._store.one(run), self._runs.get(run)
             if row is None or row.visitor != self._who(visitor):
                 raise InputError("This run is not among yours.")
-            if live and not live.ended:
+            if (live and not live.ended) or (not live and row.state not in ENDS):
                 raise InputError("This run is still going on: stop it first.")
             self._unkept.pop(run, None)
             self._store.delete(run)
@@ -131,6 +142,9 @@ class Desk:
         self._inbox.put(None)
         self._thread.join()
         self._engine.close()
+        while not self._inbox.empty():  # what came meanwhile may be the end of a run
+            if said := self._inbox.get():
+                self._take(*said)
         with self._lock:
             for live in [*self._busy, *self._waiting]:
                 self._hear(live, Status("interrupted", "Closed", "kdlab was closed while this run went on."))
@@ -140,13 +154,15 @@ class Desk:
     # --- taking turns -------------------------------------------------------------------------------------------------
 
     def _who(self, visitor: str) -> str:
+        if self._shared and not visitor:
+            raise InputError("This page does not know yet who is looking: reload it.")
         return visitor if self._shared else ""
 
     def _check_room(self, visitor: str) -> None:
         counts = {
             "queue_each": sum(live.visitor == visitor for live in self._waiting),
             "queue": len(self._waiting),
-            "disk_bytes": self._store.size(),
+            "disk_bytes": self._room_taken,
         }
         for key, count in counts.items():
             if 0 < getattr(self._limits, key) <= count:
@@ -166,11 +182,14 @@ class Desk:
             raise InputError("This run is not among yours: start one of your own with its settings.")
         if not before.ended:
             raise InputError("This run is still going on.")
+        row = self._store.one(run)
+        if row is None or not row.resumable:
+            raise InputError("There is nothing that this run could go on from: start it again.")
         live = LiveRun.of(run, job, visitor)
-        live.checkpoint = self._store.files(run, "checkpoint")
-        live.watchers, live.working = before.watchers, before.working if live.checkpoint else 0.0
-        for watcher in live.watchers.values():
-            live.introduce(watcher)
+        # What it had stays, until the run itself says where it goes on.
+        live.goes_on, live.record = True, before.record
+        live.watchers, live.working = before.watchers, before.working
+        self._note(live, live.status)  # at once, so that no other desk on this store goes on with it too
         return live
 
     def _next(self) -> None:
@@ -192,41 +211,46 @@ class Desk:
 
     def _launch(self, live: LiveRun) -> None:
         try:
-            self._engine.start(live.run, live.job, live.paused, live.checkpoint, partial(self._receive, live))
-        except InputError as error:
-            self._hear(live, Status("failed", "InputError", str(error)))
-        live.checkpoint = None  # which may be large
+            checkpoint = self._store.files(live.run, "checkpoint") if live.goes_on else None
+            self._engine.start(live.run, live.job, live.paused, checkpoint, partial(self._receive, live))
+        except Exception as error:  # the turn is not to be lost, whatever hinders this run
+            if not isinstance(error, InputError):
+                log.exception("a run could not be begun")
+            self._hear(live, Status("failed", type(error).__name__, str(error)))
 
     # --- what workers say ---------------------------------------------------------------------------------------------
 
     def _receive(self, live: LiveRun, message: Message) -> None:
-        """Take a message on an engine's thread, which waits while the desk is far behind; never with an end."""
-        while isinstance(message, Happened) and self._inbox.qsize() > MOST_UNHEARD and not self._closing:
-            time.sleep(0.01)
+        """Take a message on an engine's thread, which waits while the desk is far behind; never with an end.
+
+        Of what is to be kept, which may be large, one waits at a time.
+        """
+        if isinstance(message, Happened):
+            saved = hasattr(message.event, "files")
+            while (self._inbox.qsize() > MOST_UNHEARD or (saved and live.saving)) and not self._closing:
+                time.sleep(0.01)
+            live.saving = live.saving or saved
         self._inbox.put((live, message))
 
     def _hear(self, live: LiveRun, message: Message) -> None:
         if live.ended:
             return
         if isinstance(message, Happened):
-            if hasattr(message.event, "files"):
-                live.kept = live.kept or message.event.final
-                self._keep(live, "result" if message.event.final else "checkpoint", message.event.files)
-            else:
-                live.tell(message)
+            live.tell(message)
         elif message.state in ENDS:
-            if message.state == "stopped" and live.stopped_because:
+            if live.stopped_because:
                 message = Status("stopped", "Limit", live.stopped_because)
             self._end(live, discreet(message) if self._shared else message)
         else:
             live.tell(message)
-            self._note(live, message)
+            live.noted = False
 
     def _end(self, live: LiveRun, message: Status) -> None:
         if live in self._busy:
             self._busy.remove(live)
         # Kept first, so that whoever hears of the end finds all of it in the store.
-        if not live.kept and (files := live.record.files()):
+        files = {} if live.kept else live.record.files()
+        if files:
             self._keep(live, "result", files)
         if message.state == "done":
             self._keep(live, "checkpoint", {})
@@ -283,44 +307,108 @@ class Desk:
                 said = self._inbox.get(timeout=PULSE)
             except queue.Empty:
                 said = None
-            with self._lock:
-                if said:
-                    self._hear(*said)
-                if (now := time.monotonic()) - looked > PULSE:
-                    looked = now
-                    self._look()
-                if now - beaten > BEAT:
-                    beaten = now
-                    self._beat()
+            if said:
+                self._take(*said)
+            now = time.monotonic()
+            if now - looked > PULSE:
+                looked = now
+                self._safely(self._look)
+            if now - beaten > BEAT:
+                beaten = now
+                self._safely(self._beat)
             if now - tidied > TIDY:
                 tidied = now
-                self._tidy()
+                self._safely(self._tidy)
 
-    def _look(self) -> None:
-        for live in list(self._busy):
-            live.count()
-            self._check_time(live)
+    def _safely(self, work: Callable[[], None]) -> None:
+        """Do something, and go on whatever comes of it: no run's trouble is to be all runs'."""
+        try:
+            work()
+        except Exception:
+            log.exception("the desk failed")
+
+    def _take(self, live: LiveRun, message: Message) -> None:
+        """Hear a message; what is to be kept is written before the lock is asked for, because it may take long."""
+        try:
+            if isinstance(message, Happened) and hasattr(message.event, "files"):
+                if not live.ended:
+                    live.kept = live.kept or message.event.final
+                    self._keep(live, "result" if message.event.final else "checkpoint", message.event.files)
+                live.saving = False
+                return
+            with self._lock:
+                self._hear(live, message)
+        except Exception as error:
+            log.exception("the desk failed")
+            with self._lock:
+                self._abort(live, error)
+
+    def _abort(self, live: LiveRun, error: Exception) -> None:
+        """End a run whose record failed, without asking it for anything."""
+        if live in self._busy:
+            self._busy.remove(live)
+            self._engine.tell(live.run, "stop")
+        live.status = Status("failed", type(error).__name__, str(error))
+        self._safely(lambda: self._store.note(live.run, state="failed", message="The run's record failed."))
+        for watcher in live.watchers.values():
+            self._safely(partial(watcher.receive, live.status))
         self._next()
 
+    def _look(self) -> None:
+        with self._lock:
+            for live in list(self._busy):
+                live.count()
+                self._check_time(live)
+                if not live.noted:
+                    live.noted = True
+                    self._note(live, live.status)
+            self._next()
+
     def _tidy(self) -> None:
+        days = self._limits.keep_days
         try:
-            self._store.tidy(self._limits.keep_days)
-        except InputError as error:
+            self._store.tidy(days)
+            for piece, facts in self._kept_pieces().items():
+                if days and time.time() - facts.st_mtime > 86400 * days:
+                    piece.unlink(missing_ok=True)
+        except (InputError, OSError) as error:
             log.error("%s", error)
 
+    def _kept_pieces(self) -> dict[Path, os.stat_result]:
+        """What experiments have kept; a file that another process removes meanwhile is left out."""
+        found: dict[Path, os.stat_result] = {}
+        for one in self._pieces.iterdir() if self._pieces and self._pieces.is_dir() else ():
+            with suppress(FileNotFoundError):
+                found[one] = one.stat()
+        return found
+
+    def _measure(self) -> int:
+        return self._store.size() + sum(facts.st_size for facts in self._kept_pieces().values())
+
     def _beat(self) -> None:
-        for live in [*self._busy, *self._waiting]:
-            self._note(live, live.status)
-        for run, files in list(self._unkept.items()):
-            try:
-                self._store.put(run, "result", files)
-            except InputError:
-                continue  # it was said when it was first tried
-            del self._unkept[run]
+        with self._lock:
+            for live in self._busy:
+                self._note(live, live.status)
+            for live in self._waiting:
+                self._store.note(live.run)  # which only says that somebody has it in hand
+            for run, files in list(self._unkept.items()):
+                if self._store.one(run) is None:
+                    del self._unkept[run]  # deleted meanwhile
+                    continue
+                try:
+                    self._store.put(run, "result", files)
+                except InputError:
+                    continue  # it was said when it was first tried
+                del self._unkept[run]
+        self._room_taken = self._measure()
 
     def _check_time(self, live: LiveRun) -> None:
         """End a run that has trained for as long as is allowed, or one that is paused for long while others wait."""
         limits = self._limits
+        if live.stop_asked and time.monotonic() - live.stop_asked > STUBBORN:
+            log.error("run %s did not stop: its worker is ended", live.run)
+            live.stop_asked = time.monotonic()
+            self._engine.kill(live.run)
         if 0 < limits.seconds < live.working:
             key = "seconds"
         elif 0 < limits.pause_seconds < live.held and self._waiting:
@@ -329,4 +417,10 @@ class Desk:
             return
         if not live.stopped_because:
             live.stopped_because = limits.sentence(key)
+            self._stop(live)
+
+    def _stop(self, live: LiveRun) -> None:
+        """Ask a run to stop, and end its worker when it does not: one that hangs would keep its place for ever."""
+        if not live.stop_asked:
+            live.stop_asked = time.monotonic()
             self._engine.tell(live.run, "stop")

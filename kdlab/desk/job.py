@@ -93,6 +93,9 @@ class Engine(Protocol):
     def tell(self, run: str, command: str, value: Any = None) -> None:
         """Send a command of `kdlab.runner` to a run: pause, resume, step, stop, or turn with values."""
 
+    def kill(self, run: str) -> None:
+        """End the process that a run is in, because it does not stop; the run ends as one whose worker died."""
+
     def close(self) -> None:
         """End all runs and their processes."""
 

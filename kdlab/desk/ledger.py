@@ -124,6 +124,9 @@ class Ledger:
 def reason(error: Exception) -> str:
     """Say in a few words what an error of the disk or the database is, without paths, statements and addresses."""
     inner = getattr(error, "orig", None) or error
+    if isinstance(error, SQLAlchemyError) and not type(inner).__module__.startswith("sqlite3"):
+        log.error("the database of runs failed: %s", inner)  # whose words may hold its address and its user
+        return "the database does not answer as it should"
     return getattr(inner, "strerror", None) or str(inner).strip().partition("\n")[0] or type(inner).__name__
 
 

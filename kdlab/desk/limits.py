@@ -10,7 +10,7 @@ from typing import Any, Self
 from kdlab.desk.job import Job
 from kdlab.registry import InputError, knob_field, knob_fields, quote
 
-__all__ = ["EXPERIMENT_SIZES", "LISTS", "Limits"]
+__all__ = ["EXPERIMENT_SIZES", "FILE", "LISTS", "Limits"]
 
 EXPERIMENT_SIZES = ("none", "quick", "all")
 FILE = "KDLAB_LIMITS"
@@ -139,9 +139,9 @@ class Limits:
             limit = getattr(self, key)
             if limit and asks.get(ask, 0) > limit:
                 raise InputError(self.sentence(key))
-        dataset = asks.get("dataset")
-        if dataset is not None and not self.allows(dataset):
-            raise InputError(f"This site does not train on {dataset!r}: choose {' or '.join(self.datasets)}.")
+        for dataset in (asks.get("dataset"), *asks.get("datasets", ())):
+            if dataset is not None and not self.allows(dataset):
+                raise InputError(f"This site does not train on {dataset!r}: choose {' or '.join(self.datasets)}.")
         if asks.get("experiment") is not None:
             if self.experiments == "none":
                 raise InputError("This site runs no experiments: look at the results that come with it.")

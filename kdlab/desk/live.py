@@ -1,6 +1,7 @@
 """A run that is queued or going on, or has ended while somebody still looks at it."""
 
 import copy
+import logging
 import pkgutil
 import re
 import time
@@ -26,7 +27,8 @@ EXPERIMENT = "kdlab.dashboards.experiments.live:Live"
 
 # Ends whose message is meant for people; and what looks like a file's place.
 PLAIN = ("InputError", "UnknownNameError", "Diverged", "WorkerDied", "PoolLost", "BrokenDownloadError")
-PATH = re.compile(r"(?<![\w:/])(?:/[\w.@+-]+){2,}/?")
+log = logging.getLogger("kdlab")
+PATH = re.compile(r"(?<![\w:/])(?:/[\w.@+-]+)+/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Watcher:
 class LiveRun:
     """What a desk knows of a run; `stopped_because`: why the desk itself ends it, if it does.
 
-    `checkpoint`: what it goes on from. `working` and `held`: seconds that it trained and that it was paused, up to
+    `goes_on`: from a checkpoint. `saving`: a file to keep is on its way. `noted`: the store knows its state.
+    `stop_asked`: when it was told to stop. `working` and `held`: seconds that it trained and that it was paused, up to
     `since`.
     """
 
@@ -49,8 +52,11 @@ class LiveRun:
     job: Job
     visitor: str
     record: Record
-    checkpoint: Files | None = None
+    goes_on: bool = False
     paused: bool = False
+    saving: bool = False
+    noted: bool = True
+    stop_asked: float = 0.0
     status: Status = field(default_factory=lambda: Status("queued"))
     watchers: dict[int, "Watcher"] = field(default_factory=dict)
     kept: bool = False
@@ -87,8 +93,9 @@ class LiveRun:
 
     def introduce(self, watcher: "Watcher") -> None:
         """Tell a watcher what happened so far."""
-        # A copy, because what is appended here is appended there too.
-        record = copy.deepcopy(self.record)
+        # A copy, because what is appended here is appended there too; but of the images, which stay as they are.
+        opened = getattr(self.record, "opened", None)
+        record = copy.deepcopy(self.record, {id(opened): opened} if opened else {})
         watcher.receive(Attached(self.run, record, self.job.kind, self.job.about, watcher.mine))
 
     def tell(self, message: Hearing) -> None:
@@ -99,7 +106,10 @@ class LiveRun:
             self.count()
             self.status = message
         for watcher in list(self.watchers.values()):
-            watcher.receive(message)
+            try:
+                watcher.receive(message)
+            except Exception:  # a page that is gone is no trouble for the others
+                log.exception("a page could not be told")
 
     def count(self) -> None:
         """Add the time since the last call to what the run has used."""

@@ -49,6 +49,11 @@ class LocalEngine:
             else:
                 getattr(worker.runner, command)()
 
+    def kill(self, run: str) -> None:
+        """End the process that a run is in."""
+        if worker := self._working.get(run):
+            worker.runner.kill()
+
     def close(self) -> None:
         """End the processes."""
         for worker in [*self._idle, *self._working.values()]:

@@ -31,6 +31,7 @@ class RemoteDesk:
         self._lock = threading.Lock()
         self._numbers = itertools.count()
         self._waiting: dict[int, queue.SimpleQueue[Any]] = {}
+        self._names: dict[int, int] = {}  # of what is watched, by its key at the desk
         self._watching: dict[int, Callable[[Hearing], None]] = {}
 
     def submit(self, job: Job, visitor: str = "", paused: bool = False, run: str = "") -> str:
@@ -47,10 +48,12 @@ class RemoteDesk:
         except InputError:
             self._watching.pop(name, None)
             raise
+        self._names[key] = name
         return key
 
     def unwatch(self, run: str, key: int) -> None:
         """As `Desk.unwatch`."""
+        self._watching.pop(self._names.pop(key, 0), None)
         self._send(None, "unwatch", run, key)
 
     def tell(self, run: str, command: str, value: Any = None, visitor: str = "") -> None:
@@ -117,16 +120,19 @@ class RemoteDesk:
         while True:
             try:
                 packet = pipe.recv()
-            except (EOFError, OSError):
+            except Exception:  # closed, or not to be read: either way this connection is over
                 break
             for name, message in packet:
-                if name < 0:
-                    self._watching[name](message)
+                if receive := self._watching.get(name):
+                    receive(message)
                 elif waiting := self._waiting.get(name):
                     waiting.put(message)
-        self._pipe = None
+        with self._lock:
+            if self._pipe is not pipe:
+                return
+            self._pipe = None
         for waiting in list(self._waiting.values()):
             waiting.put(InputError(AWAY))
-        for receive in list(self._watching.values()):
+        watching, self._watching = self._watching, {}
+        for receive in watching.values():
             receive(Status("interrupted", "DeskLost", AWAY))
-        self._watching.clear()

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from kdlab.desk.remote import RemoteDesk
     from kdlab.desk.store import Store
 
-__all__ = ["Session", "open_store", "the_desk"]
+__all__ = ["Session", "open_store", "runs_folder", "the_desk"]
 
 
-def _runs_folder() -> Path:
+def runs_folder() -> Path:
     """Return the folder that runs are kept in: `KDLAB_RUNS`, or one among the user's data."""
     if chosen := os.environ.get("KDLAB_RUNS"):
         return Path(chosen).expanduser()
@@ -31,7 +31,7 @@ def open_store() -> "Store":
     """Return the store of runs: files in that folder, rows in a database there or in the one `KDLAB_STORE` names."""
     from kdlab.desk.store import Store
 
-    return Store(_runs_folder(), os.environ.get("KDLAB_STORE"))
+    return Store(runs_folder(), os.environ.get("KDLAB_STORE"))
 
 
 @cache
@@ -75,7 +75,8 @@ class Session:
 
     def go_on(self, job: Job) -> None:
         """Go on with this page's run, which has ended, from its last checkpoint; raises InputError."""
-        self._desk.submit(job, self.visitor, run=self.run)
+        # Found again as well, because the desk may be another than the one that it was watched at.
+        self.attach(self._desk.submit(job, self.visitor, run=self.run))
 
     def attach(self, run: str) -> None:
         """Show another run from now on; raises InputError when there is none of this id."""

@@ -13,6 +13,7 @@ from kdlab.registry import InputError
 
 __all__ = ["RUNS", "check", "connect", "is_damage"]
 
+PATIENCE = 5  # seconds
 BUSY = 30.0  # seconds that a writer waits for others
 
 RUNS = Table(
@@ -39,7 +40,9 @@ def connect(where: Path | str) -> Engine:
     """Return the way to a database: a file of SQLite, or a shared one by its address. Raises InputError."""
     if isinstance(where, str):
         try:
-            return sqlalchemy.create_engine(where, pool_pre_ping=True)
+            # Psycopg's own wait has no end: the desk, and with it all runs, would wait for a database that is away.
+            limit = {"connect_args": {"connect_timeout": PATIENCE}} if where.startswith("postgresql") else {}
+            return sqlalchemy.create_engine(where, pool_pre_ping=True, **limit)
         except (SQLAlchemyError, ImportError, ValueError) as error:
             raise InputError(
                 f"The address of the runs' database cannot be used ({error}): write, for example, "

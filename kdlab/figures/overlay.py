@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 
@@ -16,22 +17,38 @@ MARKS = ("#cc79a7", "#56b4e9", "#e69f00", INK)
 
 @dataclass(frozen=True, slots=True)
 class Overlaid:
-    """A run's test errors: counts out of `examples` by network, over the epochs of its own training."""
+    """A run's test errors: counts out of `examples` of `dataset` by network, over the epochs of its own training.
+
+    `state`: a word for a run that did not come to its end, or "".
+    """
 
     errors: Mapping[str, Line]
     examples: int
+    dataset: str
+    state: str = ""
+
+    @property
+    def points(self) -> int:
+        """How many errors there are in all: of two records of one run, the later has more."""
+        return sum(len(epochs) for epochs, _ in self.errors.values())
 
 
 def overlaid_errors(runs: Mapping[int, Overlaid]) -> Figure:
-    """Return the test errors of students and baselines in per cent; `runs` by the number, from 1, that they bear."""
+    """Return the test errors of students and baselines in per cent; `runs` by the number, from 1, that they bear.
+
+    Curves of runs that did not come to their end say so, and where data sets differ each says its own.
+    """
     data, ends, latest, last = [], [], [0.0], 1.0
+    several = len({run.dataset for run in runs.values()}) > 1
     for number, run in runs.items():
+        where = f" on {escape(run.dataset, quote=False)}" if several else ""  # plotly reads names as HTML
+        about = f"{where}, {run.state}" if run.state else where
         for network in ("baseline", "student"):
             if not (curve := run.errors.get(network)) or not len(curve[0]):
                 continue
             x, y = pick(curve[0], (100 * np.asarray(curve[1]) / run.examples).tolist())
             line = {"color": MARKS[number - 1], "dash": ROLES[network].dash, "width": 2.2}
-            data.append(curve_trace(f"{number}: {ROLES[network].label}", x, y, line))
+            data.append(curve_trace(f"{number}: {ROLES[network].label}{about}", x, y, line))
             ends.append(_end(number, x[-1], y[-1], MARKS[number - 1]))
             last = max(last, x[-1])
             # As in a single run's figure: the steep beginning would flatten what follows.

@@ -1,11 +1,29 @@
 // A plotly figure in the page. plotly.js is loaded once for all canvases, from the installed plotly package: our own
 // server has it as a file, which browsers keep; elsewhere the kernel sends it.
 
-// The promise of it hangs on the page, because each widget gets a copy of this module.
-const SHARED = Symbol.for("kdlab.plotly");
+// What all canvases share hangs on the page, because each widget gets a copy of this module.
+const [SHARED, TURN] = [Symbol.for("kdlab.plotly"), Symbol.for("kdlab.turn")];
+const PATIENCE = 1000; // milliseconds that plotly.js waits at most for a page that is busy
 
-// What needs no plotly.js is painted first.
-const calm = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+// What needs no plotly.js is painted first, and answers first.
+const calm = () =>
+  new Promise((resolve) => {
+    if (globalThis.requestIdleCallback) requestIdleCallback(resolve, { timeout: PATIENCE });
+    else setTimeout(resolve);
+  });
+
+// First drawings take a tenth of a second each: one in a frame, so that the page answers to keys in between.
+const inTurn = (draw) => {
+  const before = globalThis[TURN] ?? Promise.resolve();
+  const frame = () =>
+    new Promise((resolve) =>
+      requestAnimationFrame(() => {
+        setTimeout(resolve);
+        draw();
+      }),
+    );
+  globalThis[TURN] = before.then(frame);
+};
 
 const fromKernel = (model) =>
   new Promise((resolve, reject) => {
@@ -15,8 +33,7 @@ const fromKernel = (model) =>
       try {
         const packed = new Blob([buffers[0]]).stream().pipeThrough(new DecompressionStream("gzip"));
         const address = URL.createObjectURL(new Blob([await new Response(packed).text()], { type: "text/javascript" }));
-        resolve(await import(/* webpackIgnore: true */ address));
-        URL.revokeObjectURL(address);
+        resolve(address);
       } catch (error) {
         reject(error);
       }
@@ -25,11 +42,19 @@ const fromKernel = (model) =>
     model.send({ type: "plotly?" });
   });
 
+const run = (address) =>
+  new Promise((resolve, reject) => {
+    const script = Object.assign(document.createElement("script"), { src: address, async: true });
+    script.addEventListener("load", () => resolve(globalThis.kdlab_plotly));
+    script.addEventListener("error", () => reject(new Error("plotly.js could not be loaded")));
+    document.head.append(script);
+  });
+
 async function load(model) {
-  await calm();
-  const file = document.querySelector("link[data-kdlab-plotly]")?.href;
   try {
-    return (await (file ? import(/* webpackIgnore: true */ file) : fromKernel(model))).default;
+    const file = document.querySelector("link[data-kdlab-plotly]")?.href;
+    await calm();
+    return await run(file ?? (await fromKernel(model)));
   } catch (error) {
     delete globalThis[SHARED]; // the next canvas may try again
     throw error;
@@ -49,11 +74,12 @@ function render({ model, el }) {
   waiting.textContent = "Drawing …";
   el.append(waiting);
 
-  let library;
+  let library; // once it is this canvas's turn
   let frame = 0;
   let closed = false;
 
   function draw() {
+    cancelAnimationFrame(frame);
     frame = 0;
     const { data, layout } = model.get("figure");
     if (closed || !library || !plot.clientWidth) return;
@@ -81,10 +107,11 @@ function render({ model, el }) {
   const resized = new ResizeObserver(request);
   resized.observe(plot);
   loadPlotly(model).then(
-    (loaded) => {
-      library = loaded;
-      request();
-    },
+    (loaded) =>
+      inTurn(() => {
+        library = loaded;
+        draw();
+      }),
     (error) => (waiting.textContent = `This figure could not be drawn: ${error.message}`),
   );
 

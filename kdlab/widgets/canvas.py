@@ -8,14 +8,14 @@ from typing import Any
 import anywidget
 from traitlets import Dict
 
-from kdlab.figures.library import plotly_module
+from kdlab.figures.library import plotly_script
 
 __all__ = ["Canvas"]
 
 
 @cache
 def _plotly_script() -> bytes:
-    return gzip.compress(plotly_module().encode(), compresslevel=3)
+    return gzip.compress(plotly_script().encode(), compresslevel=3)
 
 
 class Canvas(anywidget.AnyWidget):

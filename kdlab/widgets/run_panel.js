@@ -42,7 +42,7 @@ function render({ model, el }) {
   const error = Object.assign(document.createElement("p"), { className: "kd-error" });
   error.setAttribute("role", "alert");
   const machine = Object.assign(document.createElement("p"), {
-    className: "kd-meaning",
+    className: "kd-machine",
     textContent: model.get("machine"),
     hidden: !model.get("machine"),
   });

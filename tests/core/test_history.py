@@ -73,6 +73,22 @@ def test_a_turned_knob_is_kept_where_it_was_turned(history: History) -> None:
     assert turn.epoch == pytest.approx(4 / 3)
 
 
+def test_a_summary_says_what_was_turned_when_and_how_far_the_run_came(events: list[Event]) -> None:
+    history = History()
+    for event in events:
+        history.append(event)
+        if isinstance(event, Phase) and event.name == "teacher":
+            history.append(KnobsTurned("teacher", 2, {"soft_weight": 0.5}))  # holds from the student's beginning
+        if isinstance(event, Step) and event.phase == "student" and event.step == 5:
+            for value in (3.0, 5.0):
+                history.append(KnobsTurned("student", 5, {"temperature": value}))
+            break
+    summary = history.summary()
+    assert summary["turns"] == {"soft_weight": [[0.0, 0.5]], "temperature": [[1.3, 2.0], [1.7, 5.0]]}
+    assert (summary["knobs"]["soft_weight"], summary["knobs"]["temperature"]) == (0.5, 5.0)
+    assert summary["reached"] == {"phase": "student", "epoch": 1.7, "epochs": 2.0}
+
+
 def test_knobs_that_are_turned_before_the_first_phase_stand_at_0() -> None:
     history = History()
     history.append(KnobsTurned("", 0, {"temperature": 2.0}))

@@ -190,7 +190,7 @@ def test_a_summary_says_what_was_asked_for_and_what_is_known(events: list[Event]
         "knobs": SPEC.knobs, "examples": 360, "device": done["device"], "seconds": done["seconds"],
         "errors": {name: done[name]["errors"] for name in networks},
         "validation": {name: done["validation"][name]["errors"] for name in networks},
-        "p": done["mcnemar"]["p"],
+        "p": done["mcnemar"]["p"], "turns": {}, "reached": {"phase": "student", "epoch": 2.0, "epochs": 2.0},
     }  # fmt: skip
     assert history.summary() == expected
     first_student = next(at for at, event in enumerate(events) if isinstance(event, Step) and event.phase == "student")

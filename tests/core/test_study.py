@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from kdlab.core.augmentation import make_views
 from kdlab.core.data import Dataset, Split, load
 from kdlab.core.experiments import study as module
+from kdlab.core.experiments.conduct import reproduce_events
 from kdlab.core.experiments.events import Began
 from kdlab.core.experiments.pupils import Course, Pupil, Trained
 from kdlab.core.experiments.store import Store
@@ -351,3 +352,22 @@ def test_latencies_are_measured_side_by_side(tmp_path: Path) -> None:
     found = study.latency({"small": small, "large": large}, 64)
     assert torch.get_num_threads() == threads
     assert 0 < 3 * found["small"] < found["large"]
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [{"teacher": "mlp:400x2"}, {"student": "mlp:400x2"}])
+def test_a_network_that_is_too_large_is_refused_before_any_training(tmp_path: Path, settings: dict[str, str]) -> None:
+    tiny = {"dataset": "digits", "other": "digits", "teacher": "mlp:8x1", "student": "mlp:8x1"} | settings
+    running = reproduce_events("unlabelled", tmp_path, True, tiny, most_parameters=10_000)
+    with pytest.raises(InputError, match=r"The network mlp:400x2 has [0-9,]+ parameters; this server allows 10,000:"):
+        list(running)
+    assert list(tmp_path.glob("*.safetensors")) == []
+
+
+def test_a_study_builds_no_network_that_is_too_large(tmp_path: Path) -> None:
+    study = Study(load("digits"), Store(tmp_path), most_parameters=666)
+    learn(study, Pupil("mlp:8x1", 0))  # which has 610
+    with pytest.raises(InputError, match="mlp:9x1"):
+        learn(study, Pupil("mlp:8x1", 0), Pupil("mlp:9x1", 0))  # and this one 685

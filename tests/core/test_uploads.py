@@ -121,6 +121,18 @@ def test_weights_fill_the_network_they_belong_to(name: str) -> None:
             weights.fill(other, (1, 8, 8), classes)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "name"), [(torch.float16, "F16"), (torch.bfloat16, "BF16"), (torch.float64, "F64"), (torch.int8, "I8")]
+)
+def test_weights_of_another_type_are_told_how_to_become_float32(dtype: torch.dtype, name: str) -> None:
+    state = build("mlp:4x1", (1, 2, 2), 2).state_dict()
+    content = save({key: value.to(dtype) for key, value in state.items()})
+    with pytest.raises(
+        InputError, match=rf"a\.st has numbers of the type {name}, .*\(F32\): .* v\.float\(\) for k, v in"
+    ):
+        read_weights("a.st", content, LIMIT)
+
+
 @pytest.mark.parametrize("format", ["new", "old"])
 def test_a_pickle_is_told_how_to_become_safetensors(format: str) -> None:
     file = io.BytesIO()

@@ -138,7 +138,7 @@ def test_each_visitor_has_one_run_and_all_have_turns(desks: Desks) -> None:
     second = desk.submit(job("endless"), "ann", True)
     third = desk.submit(job("endless"), "bob", True)
     fourth = desk.submit(job("endless"), "cid", True)
-    ears = {run: watched(desk, run)[0] for run in (first, second, third, fourth)}
+    ears = {run: watched(desk, run, "dee")[0] for run in (first, second, third, fourth)}
     for run in (first, third):
         ears[run].state("paused")
     # Ann asked for her second before Cid for his first, and waits behind him.
@@ -190,12 +190,13 @@ def test_a_dead_worker_is_told_and_the_run_goes_on_from_its_checkpoint(desks: De
     assert row.resumable
     reached = ear.values()[-1]
     assert desk.submit(job("saving", reached + 2), run=run) == run
-    ear.until(lambda message: isinstance(message, Attached))
     before = len(ear.values())
+    assert desk.rows()[0].summary["units"] >= 3  # what it had stays on the list
     assert ear.state(*ENDS).state == "done"
     assert ear.values()[before] > 3
     assert ear.values()[-1] == reached + 2
-    assert watched(desk, run)[1].record.values in (["finished"], ear.values()[before:])
+    kept = watched(desk, run)[1].record.values
+    assert kept == ["finished"] or kept[-2:] == ear.values()[-2:]
     assert not desk.rows()[0].resumable
 
 
@@ -242,6 +243,42 @@ def test_what_cannot_be_kept_stays_on_the_page_and_is_kept_when_there_is_room(
     assert desk.files(run, "result")
 
 
+def test_a_run_that_does_not_stop_loses_its_worker(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdlab.desk.desk.STUBBORN", 0.5)
+    desk = desks(Limits(runs_at_once=1))
+    run = desk.submit(job("hanging"))
+    ear, _ = watched(desk, run)
+    ear.until(lambda message: isinstance(message, Happened))
+    desk.tell(run, "stop")
+    assert ear.state(*ENDS).kind == "WorkerDied"
+    ear, _ = watched(desk, desk.submit(job("count", 1)))
+    assert ear.state(*ENDS).state == "done"
+
+
+def test_a_record_that_fails_ends_its_run_and_no_other(desks: Desks) -> None:
+    desk = desks()
+    run = desk.submit(job("awkward"))
+    ear, _ = watched(desk, run)
+    assert ear.state(*ENDS).state == "failed"
+    ear, _ = watched(desk, desk.submit(job("count", 3)))
+    assert ear.state(*ENDS).state == "done"
+
+
+def test_who_does_not_say_who_they_are_has_no_runs(desks: Desks, tmp_path: Path) -> None:
+    desk = desks()
+    run = desk.submit(job("count", 1))
+    ear, _ = watched(desk, run)
+    ear.state("done")
+    public = desks(shared=True)
+    for refused in (
+        lambda: public.rows(), lambda: public.delete(run, ""), lambda: public.submit(job("count", 1)),
+        lambda: public.delete(run, "ann"),
+    ):  # fmt: skip
+        with pytest.raises(InputError):
+            refused()
+    assert public.rows("ann") == []
+
+
 def test_a_desk_that_ends_says_so_and_its_runs_are_found_by_the_next(tmp_path: Path) -> None:
     desk = Desk(LocalEngine(), Store(tmp_path))
     run = desk.submit(job("saving", 200_000))
@@ -269,3 +306,22 @@ def test_visitors_read_neither_paths_nor_what_was_not_meant_for_them() -> None:
     assert discreet(end).message == "The data in … lab/x and … are damaged: 3/4 T=1/2."
     assert "secret" not in discreet(Status("failed", "KeyError", "secret")).message
     assert discreet(Status("done")) == Status("done")
+
+
+def test_pieces_of_experiments_share_the_room_and_the_days(tmp_path: Path) -> None:
+    pieces = tmp_path / "pieces"
+    pieces.mkdir()
+    (pieces / "old").write_bytes(bytes(10))
+    (pieces / "new").write_bytes(bytes(1000))
+    os.utime(pieces / "old", (0, 0))
+    desk = Desk(LocalEngine(), Store(tmp_path / "runs"), Limits(keep_days=1, disk_bytes=1000), True, pieces)
+    try:
+        with pytest.raises(InputError, match="no room"):
+            desk.submit(job("count", 1), "ann")
+        for _ in range(600):
+            if not (pieces / "old").exists():
+                break
+            threading.Event().wait(0.1)
+        assert [one.name for one in pieces.iterdir()] == ["new"]
+    finally:
+        desk.close()

@@ -44,6 +44,7 @@ def test_one_person_has_no_limits() -> None:
         ({"parameters": 12_000_001}, "12,000,000 parameters"),
         ({"dataset": "folder:/etc"}, "choose digits or mnist"),
         ({"dataset": "digits:"}, "choose digits or mnist"),
+        ({"datasets": ("digits", "folder:/etc")}, "choose digits or mnist"),
         ({"experiment": "paper", "size": "full"}, "choose Quick"),
         ({"experiment": "paper"}, "choose Quick"),
     ],

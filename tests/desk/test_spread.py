@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 from click.testing import CliRunner
+from distributed import LocalCluster
 
 import kdlab.core.experiments  # noqa: F401  (fills the registry)
 from kdlab.cli import main
@@ -106,11 +107,12 @@ def test_a_piece_whose_worker_dies_is_begun_again(
     assert "It is begun again." in capsys.readouterr().err
 
 
-def test_the_command_with_a_scheduler(engine: ClusterEngine, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_the_command_with_a_scheduler(whole: dict[str, Any], tmp_path: Path) -> None:
     pairs = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
     line = ["reproduce", "early-stopping", "--quick", *pairs, "--json", "--out", str(tmp_path / "out")]
-    address = engine._pool._cluster.scheduler_address
-    result = CliRunner().invoke(main, line, env={"DASK_SCHEDULER_ADDRESS": address})
+    # Without the keys that the pool of `kdlab app --public` gives itself.
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+        result = CliRunner().invoke(main, line, env={"DASK_SCHEDULER_ADDRESS": cluster.scheduler_address})
     assert result.exit_code == 0, result.output
     assert numbers(json.loads(result.stdout)) == whole
     assert "students, seed 2" in result.stderr

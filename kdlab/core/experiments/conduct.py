@@ -1,5 +1,6 @@
 """Runs an experiment from its plan to its report: all training first, then one look at the test set."""
 
+import math
 import platform
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict
@@ -28,11 +29,13 @@ ONE_SEED = "One seed alone: what another seed would change is not in these verdi
 
 
 def reproduce_events(
-    name: str, folder: Path, quick: bool = False, settings: Mapping[str, Any] | None = None
-) -> Generator[Event, None, dict[str, Any]]:
+    name: str, folder: Path, quick: bool = False, settings: Mapping[str, Any] | None = None,
+    most_parameters: float = math.inf,
+) -> Generator[Event, None, dict[str, Any]]:  # fmt: skip
     """Yield the events of the experiment called `name` and return its report; finished pieces are kept in `folder`.
 
-    `settings`: changes to the full or quick experiment's own. Raises InputError, Diverged.
+    `settings`: changes to the full or quick experiment's own. A network of `most_parameters` is the largest that is
+    trained. Raises InputError, Diverged.
     """
     entry, _ = EXPERIMENTS.find(name)
     kind: type[Experiment] = entry.build  # type: ignore[assignment]
@@ -41,9 +44,9 @@ def reproduce_events(
         threads = torch.get_num_threads()
         data = (yield from load_events(experiment.dataset)).to(place)
         store = Store(folder)
-        plan = forecast(experiment, data, store)
+        plan = forecast(experiment, data, store, most_parameters)
         yield Planned(plan.pieces, plan.seconds)
-        study = Study(data, store, plan.costs)
+        study = Study(data, store, plan.costs, most_parameters)
         finished: list[Finished] = []
         for seed in range(experiment.seeds):
             one = yield from experiment.train(study, seed)

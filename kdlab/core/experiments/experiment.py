@@ -28,7 +28,8 @@ __all__ = ["NAMES", "Exam", "Experiment", "Finished"]
 
 # The fields whose text is a name that a registry knows.
 NAMES: dict[str, Registry] = {
-    "dataset": DATASETS, "teacher": MODELS, "student": MODELS, "network": MODELS, "augmentation": AUGMENTATIONS,
+    "dataset": DATASETS, "other": DATASETS, "teacher": MODELS, "student": MODELS, "network": MODELS,
+    "augmentation": AUGMENTATIONS,
 }  # fmt: skip
 
 
@@ -94,6 +95,16 @@ class Experiment(ABC):
         for item in fields(self):
             if item.type is str and not isinstance(value := getattr(self, item.name), str):
                 raise InputError(f"The setting {item.name} must be text, not {quote(value)}.")
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of all data sets that it reads."""
+        return tuple(getattr(self, key) for key in NAMES if NAMES[key] is DATASETS and hasattr(self, key))
+
+    @property
+    def most_epochs(self) -> int:
+        """The largest of the settings that count epochs, or 0 without any."""
+        return max((getattr(self, key) for key in knob_fields(type(self)) if key.endswith("epochs")), default=0)
 
     @classmethod
     def of_size(cls, quick: bool, /, **changes: Any) -> Self:

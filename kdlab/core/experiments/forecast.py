@@ -1,5 +1,6 @@
 """How long an experiment will take here: its pieces, rehearsed without training, times the pace of a few steps."""
 
+import math
 import statistics
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -41,8 +42,8 @@ class Plan:
 class Rehearsal(Study):
     """A study that only notes which pieces it is asked for."""
 
-    def __init__(self, data: Dataset, store: Store) -> None:
-        super().__init__(data, store)
+    def __init__(self, data: Dataset, store: Store, most_parameters: float = math.inf) -> None:
+        super().__init__(data, store, most_parameters=most_parameters)
         self.pieces: list[Piece] = []
 
     def learn(
@@ -69,9 +70,12 @@ class Rehearsal(Study):
         return dict.fromkeys(networks, 1.0)
 
 
-def forecast(experiment: Experiment, data: Dataset, store: Store) -> Plan:
-    """Return what there is to train and about how long it will take on this machine."""
-    rehearsal = Rehearsal(data, store)
+def forecast(experiment: Experiment, data: Dataset, store: Store, most_parameters: float = math.inf) -> Plan:
+    """Return what there is to train and about how long it will take on this machine.
+
+    Raises InputError for a network of more than `most_parameters`.
+    """
+    rehearsal = Rehearsal(data, store, most_parameters)
     for seed in range(experiment.seeds):
         for _ in experiment.train(rehearsal, seed):
             pass

@@ -19,7 +19,12 @@ __all__ = ["check_writable", "load", "measured", "put", "referenced", "save", "s
 
 
 def standard_folder() -> Path:
-    """Return the folder that pieces and reports are kept in unless another is named; all experiments share it."""
+    """Return the folder that pieces and reports are kept in unless another is named; all experiments share it.
+
+    `KDLAB_PIECES` names it; a public site has one of its own, which is tidied.
+    """
+    if chosen := os.environ.get("KDLAB_PIECES"):
+        return Path(chosen)
     import platformdirs
 
     return platformdirs.user_cache_path("kdlab") / "experiments"

@@ -29,7 +29,9 @@ from kdlab.core.experiments.lesson import give
 from kdlab.core.experiments.pupils import Course, Piece, Pupil, Subject, Trained
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study
-from kdlab.core.machine import prepared
+from kdlab.core.heads import body
+from kdlab.core.machine import choose_precision, count_operations, prepared, set_threads
+from kdlab.core.stack import plan
 from kdlab.core.training import make_network
 from kdlab.registry import InputError
 
@@ -136,23 +138,31 @@ class Apprentice(Scout):
     ) -> Generator[Event, None, list[Trained]]:  # fmt: skip
         """Train the pupils when they are those that are wanted."""
         rest: dict[str, Any] = {"guide": guide, "split": split, "examples": examples, "subjects": subjects}
-        piece, _ = self._prepare(label, pupils, course, *rest.values())
+        piece, modules = self._prepare(label, pupils, course, *rest.values())
         networks = yield from super().learn(label, pupils, course, **rest)
         if piece.name in self._replays:
             self._replays.remove(piece.name)
-            self._replay(piece)
+            self._replay(piece, modules)
         elif piece.name == self._wanted and piece.name in self.ready and not self._replays:
             networks = yield from Study.learn(self, label, pupils, course, **rest)
         return networks
 
-    def _replay(self, piece: Piece) -> None:
-        """Have the teacher asked in the batches in which it would be, by a student that is next to nothing."""
+    def _replay(self, piece: Piece, modules: Sequence[nn.Module]) -> None:
+        """Have the teacher asked as it would be, by students that are next to nothing.
+
+        That is in the same batches, and on as many threads as `modules`, the students themselves, would be trained on.
+        """
         answers = self.materials.answers(piece)
         assert answers is not None
         most = len(piece.split) * self.materials.views(piece.split, piece.course.augmentation).count
         small = [make_network("mlp:1x1", self.data, pupil.seed, "student") for pupil in piece.pupils]
+        dtype = choose_precision(piece.course.precision, modules[0], self.place)
+        batch = piece.split.inputs(slice(min(piece.course.batch_size, len(piece.examples))))
+        operations = [count_operations(module, batch) for module in modules]
         with closing(give(piece, small, self.materials, 0.0, 0.0)) as events:
-            for _ in events:
+            for at, _ in enumerate(events):
+                if at == 0:  # only now, as the training has just chosen for the small ones
+                    set_threads(sum(operations) if plan(body(modules[0])) else max(operations), dtype)
                 if answers.known == most:
                     break
 
@@ -167,9 +177,9 @@ def train_piece(
     piece than `name`; Diverged.
     """
     before = torch.get_num_threads()
-    with prepared() as place, tempfile.TemporaryDirectory(prefix="kdlab-piece-") as folder:
-        torch.set_num_threads(threads)
-        try:
+    torch.set_num_threads(threads)  # first, as it is the most that `prepared` lets the training choose
+    try:
+        with prepared() as place, tempfile.TemporaryDirectory(prefix="kdlab-piece-") as folder:
             data = (yield from load_events(experiment.dataset)).to(place)
             for file, content in (checkpoint or {}).items():
                 Path(folder, os.path.basename(file)).write_bytes(content)  # noqa: PTH119
@@ -189,8 +199,8 @@ def train_piece(
             # The answers, too, as the store would have them after this piece.
             news = (file for file in made if file == own or (not replays and made[file] != given.get(file)))
             yield Saved({file: made[file] for file in news}, True)
-        finally:
-            torch.set_num_threads(before)
+    finally:
+        torch.set_num_threads(before)
 
 
 def _is_stand_in(module: nn.Module) -> bool:

@@ -1,5 +1,6 @@
 """Training for experiments: pieces that are kept, on data without a test set."""
 
+import math
 import statistics
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kdlab.core.checks import check_network
 from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import predict
 from kdlab.core.experiments.events import Advanced, Began, Event
@@ -31,16 +33,20 @@ class Study:
     """Trains what an experiment asks for, piece by piece, and keeps what is finished.
 
     `data` comes without its test set: `blind` takes it out, so that nothing that is trained or chosen can have seen it.
-    `trained`: the pieces so far, and the seconds that each took to train, whenever that was.
+    `trained`: the pieces so far, and the seconds that each took to train, whenever that was. A network of
+    `most_parameters` is the largest that is built.
     """
 
-    def __init__(self, data: Dataset, store: Store, costs: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, data: Dataset, store: Store, costs: Mapping[str, float] | None = None, most_parameters: float = math.inf
+    ) -> None:
         self.data = blind(data)
         self.store = store
         self.done = 0.0
         self.trained: list[tuple[str, float]] = []
         self._finished: dict[str, list[Trained]] = {}
         self._costs = costs or {}
+        self._most_parameters = most_parameters
         self.materials = Materials(store, len(data.classes), self.place)
 
     @property
@@ -90,6 +96,9 @@ class Study:
             about["subject"] = subjects[0].name if len(subjects) == 1 else [subject.name for subject in subjects]
         else:
             data, split = self.data, self.data.train if split is None else split
+            if self._most_parameters < math.inf:
+                for name in {pupil.network for pupil in pupils}:
+                    check_network("network", name, data, self._most_parameters)
             modules = [make_network(pupil.network, data, pupil.seed, "student") for pupil in pupils]
             examples = torch.arange(len(split), device=self.place) if examples is None else examples.to(self.place)
             about |= {

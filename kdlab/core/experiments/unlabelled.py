@@ -11,7 +11,7 @@ from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.report import Claim, Row, Summary
 from kdlab.core.experiments.teachers import JITTER, PERCEPTRON, perceptron_teacher
-from kdlab.registry import DATASETS, EXPERIMENTS, knob_field
+from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
     from kdlab.core.data import Split
@@ -46,10 +46,6 @@ class Unlabelled(Experiment):
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "teacher_epochs": 8,
         "epochs": 6,
     }  # fmt: skip
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        DATASETS.find(self.other)
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train two teachers, one of all labels (once) and one of few, and a student on each transfer set."""

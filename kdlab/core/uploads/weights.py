@@ -21,6 +21,11 @@ MOST_TENSORS = 5_000
 MOST_DIMENSIONS = 8
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 PICKLED = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"\x1f\x8b", b"\x89HDF", b"(", b"c", b"}", b"]")
+TAKEN = ("F32", "I64")  # weights, and the counters of batch normalisation
+AS_FLOAT32 = (
+    "save it with safetensors.torch.save_file({k: v.float() for k, v in model.state_dict().items()}, "
+    '"teacher.safetensors")'
+)
 CONVERT = 'save it with safetensors.torch.save_file(model.state_dict(), "teacher.safetensors")'
 
 
@@ -98,6 +103,9 @@ def read_weights(name: str, content: bytes, limit: int) -> Weights:
         raise InputError(f"The header of {title} is damaged: {CONVERT}.") from error
     if not shapes or len(shapes) > MOST_TENSORS:
         raise InputError(f"{title} has {len(shapes):,} tensors, and a network here 1 to {MOST_TENSORS:,}: {CONVERT}.")
+    # Filled in, they would be rounded to float32, or widened, and nobody would know what was measured.
+    if other := next((about["dtype"] for about in header.values() if about["dtype"] not in TAKEN), None):
+        raise InputError(f"{title} has numbers of the type {other}, and a network here float32 (F32): {AS_FLOAT32}.")
     return Weights(title, content, shapes)
 
 

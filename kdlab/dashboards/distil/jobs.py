@@ -33,14 +33,11 @@ class TeacherFile(WeightsField):
 
     def _job(self, spec: Spec) -> Job:
         asks = {"dataset": spec.dataset, "epochs": spec.epochs}
-        if spec.teacher_weights:
-            weights, origin = (self.weights if spec.teacher_weights == self.digest else None), " from a file"
-        else:
-            weights, origin = None, ""
+        if not spec.teacher_weights:
             asks["teacher_epochs"] = spec.teacher_epochs
+        weights = self.weights if spec.teacher_weights and spec.teacher_weights == self.digest else None
         most = session.the_desk().limits().parameters
         return Job(
             "distil", "kdlab.core.keeping:keep", (spec, {"parameters": most} if most else None, weights),
-            "kdlab.core.history:History", Step, f"{spec.student} taught by {spec.teacher}{origin} on {spec.dataset}",
-            "distil", asks, asdict(spec),
+            "kdlab.core.history:History", Step, spec.label, "distil", asks, asdict(spec),
         )  # fmt: skip

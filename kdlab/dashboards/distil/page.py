@@ -263,10 +263,20 @@ class Distil(ipywidgets.VBox):
                     self.state.chosen = chosen
                 self._show_chosen()  # the same number may be another data set's image
                 self._show_pictures()
+                if isinstance(event, Restored):
+                    self._retake()
             case Phase():
                 self._pace.reset()
             case Step():
                 self._pace.tick(event.step)
+
+    def _retake(self) -> None:
+        """Set the sliders to what the run goes on with: what was turned after its checkpoint is not in it."""
+        assert self._incoming.opened is not None
+        turned = {key: value for turn in self._incoming.turns for key, value in turn.values.items()}
+        for key, value in {**self._incoming.opened.spec.knobs, **turned}.items():
+            setattr(self.state, key, float(value))
+        self._loop.post(self._turned.clear)
 
     # --- drawing, on the kernel's loop only ---------------------------------------------------------------------------
 
@@ -291,7 +301,7 @@ class Distil(ipywidgets.VBox):
         self._address.choices = write_spec(chosen | self.state.knobs(), self._opening_spec)
 
     def _fail(self, error: Exception) -> None:
-        trouble = f"The page could not show this ({type(error).__name__}: {error})."
+        trouble = f"The page could not show this ({type(error).__name__}): the log says why."
         self._panel.error = str(error) if isinstance(error, InputError) else trouble
 
     def close(self) -> None:

@@ -20,6 +20,9 @@ __all__ = ["Cell", "Pictures", "curves", "example", "matrices", "pictures", "pro
 
 NETWORKS = tuple(ROLES)
 MOST_PICTURES = 24
+FLATTERED = (
+    " What the file's network was trained on is not known here, so its errors, and its student's, may flatter it."
+)
 NOTES = {
     "teacher": "First the teacher learns from the labels of the whole training set; student and baseline come next.",
     "student": "Student: soft targets of the teacher and labels. Baseline: labels alone. Same start, same batches.",
@@ -95,6 +98,8 @@ def summary(history: History, note: str) -> dict[str, Any]:
         note = f"Choose settings by the errors on validation images ({errors}), and try other seeds."
     elif not note and history.phase:
         note = NOTES[history.phase.name]
+    if note and history.opened.spec.teacher_weights:
+        note += FLATTERED
     labels = history.opened.test_labels
     tiles = []
     for name in NETWORKS:
@@ -152,7 +157,9 @@ def progress(history: History, state: str, seconds_left: float | None, said: str
         case "running":
             return share, doing or "Reading the data …"
         case "done":
-            seconds = history.result["seconds"] if history.result else {}
+            seconds = dict(history.result["seconds"]) if history.result else {}
+            if history.opened and history.opened.spec.teacher_weights:  # which was not trained
+                seconds.pop("teacher", None)
             return 1.0, "Done: " + ", ".join(f"{name} {duration(value)}" for name, value in seconds.items()) + "."
         case "failed":
             return share, "Failed."

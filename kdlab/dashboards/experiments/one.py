@@ -1,5 +1,6 @@
 """One experiment on the page: its result, a run of it, and what the sliders make of the answers."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -23,6 +24,7 @@ from kdlab.dashboards.experiments.settings import Settings
 from kdlab.dashboards.experiments.shipped import Result, shipped
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.dashboards.pace import Pace
+from kdlab.desk import session
 from kdlab.desk.job import Attached, Hearing, Job
 from kdlab.registry import EXPERIMENTS, InputError
 from kdlab.runner import Happened, Status
@@ -131,10 +133,14 @@ class OneExperiment(ipywidgets.VBox):
     def _job_of(self, quick: bool, settings: dict[str, Any]) -> Job:
         size = "quick" if quick else "full"
         page = next((link.page for link in PAGES if self.name in link.experiments), "index")
-        asks = {"experiment": self.name, "size": size, "dataset": settings["dataset"]}
+        experiment = self.entry.build.of_size(quick, **settings)
+        asks = {
+            "experiment": self.name, "size": size, "datasets": experiment.datasets, "epochs": experiment.most_epochs,
+        }  # fmt: skip
+        most = session.the_desk().limits().parameters or math.inf
         return Job(
             self.name, "kdlab.core.experiments.conduct:reproduce_events",
-            (self.name, standard_folder(), quick, settings), "kdlab.dashboards.experiments.live:Live", Watched,
+            (self.name, standard_folder(), quick, settings, most), "kdlab.dashboards.experiments.live:Live", Watched,
             f"{self.entry.label} ({size}) on {settings['dataset']}", page, asks, {"size": size, "settings": settings},
         )  # fmt: skip
 
@@ -279,7 +285,7 @@ class OneExperiment(ipywidgets.VBox):
         self._changed()
 
     def _fail(self, error: Exception) -> None:
-        trouble = f"The page could not show this ({type(error).__name__}: {error})."
+        trouble = f"The page could not show this ({type(error).__name__}): the log says why."
         self._panel.error = str(error) if isinstance(error, InputError) else trouble
 
     def close(self) -> None:

@@ -70,7 +70,7 @@ class Experiments(ipywidgets.VBox):
             self._address.run = self.shown[name].run
 
     def _fail(self, error: Exception) -> None:
-        trouble = f"The page could not show this ({type(error).__name__}: {error})."
+        trouble = f"The page could not show this ({type(error).__name__}): the log says why."
         self.children = [*self.children, Facts(content={"text": [trouble]})]
 
     def close(self) -> None:

@@ -8,13 +8,14 @@ from traitlets import link
 from kdlab.core.experiments.experiment import NAMES
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.desk.limits import Limits
-from kdlab.registry import knob_fields
+from kdlab.registry import DATASETS, knob_fields
 from kdlab.widgets.pickers import NamePicker, number_field
 from kdlab.widgets.slider import Slider
 
 __all__ = ["Settings"]
 
-HINTS = {"dataset": "folder:/path/to/images", "augmentation": "shift:pixels=1 …"}
+FOLDER = "folder:/path/to/images"
+HINTS = {"dataset": FOLDER, "other": FOLDER, "augmentation": "shift:pixels=1 …"}
 NETWORK = "mlp:400x2, cnn:width=16 …"
 
 
@@ -28,7 +29,7 @@ class Settings(ipywidgets.Box):
         for name in (item.name for item in fields(kind)):
             value, label = getattr(state, name), _label(name)
             if name in NAMES:
-                only = allowed if name == "dataset" else ()
+                only = allowed if NAMES[name] is DATASETS else ()
                 control = NamePicker(NAMES[name], label, value, HINTS.get(name, NETWORK), only)
                 names.append(control)
             elif name in knobs and knobs[name].kind is bool:

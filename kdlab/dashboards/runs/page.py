@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from kdlab.dashboards.runs import view
+from kdlab.dashboards.runs.compare import compared
 from kdlab.dashboards.runs.state import RunsState
 from kdlab.desk.row import Row
 from kdlab.desk.session import the_desk
@@ -114,7 +115,7 @@ class Runs(ipywidgets.VBox):
         if state.known:
             self._address.choices = {"compare": ",".join(state.chosen)} if state.chosen else {}
         rows = state.compared()
-        self._compared.content = view.compared(rows)
+        self._compared.content = compared(rows)
         drawn = {}
         if len(rows) > 1:
             drawn = {number: one for number, row in enumerate(rows, 1) if (one := self._curves_of(row))}
@@ -126,8 +127,11 @@ class Runs(ipywidgets.VBox):
         key = row.run, f"{row.state} {row.seconds}"
         if key not in self._curves:
             kept = {known: one for known, one in self._curves.items() if known[0] in self.state.chosen}
+            # A run whose desk was killed has no result, or one from when it was stopped before it went on.
+            parts = ("result", "checkpoint") if row.state == "interrupted" else ("result",)
             try:
-                kept[key] = view.curves(self._desk.files(row.run, "result"))
+                found = [view.curves(row, self._desk.files(row.run, part)) for part in parts]
+                kept[key] = max(filter(None, found), key=lambda one: one.points, default=None)
             except InputError as error:
                 kept[key], self.state.trouble = None, str(error)
             self._curves = kept
@@ -135,5 +139,5 @@ class Runs(ipywidgets.VBox):
 
     def _fail(self, error: Exception) -> None:
         self._list.content = {
-            **self._list.content, "trouble": f"The page could not show this ({type(error).__name__}: {error})."
+            **self._list.content, "trouble": f"The page could not show this ({type(error).__name__}): the log says why."
         }  # fmt: skip

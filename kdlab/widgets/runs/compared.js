@@ -13,22 +13,24 @@ function section(title, rows, columns) {
   ];
 }
 
-function table({ columns, differing, results }) {
-  const heads = columns.map(({ label, created }, at) =>
-    element(
-      "th",
-      { scope: "col" },
-      element("span", { class: "kd-number" }, `${at + 1}`),
-      element("span", {}, label),
-      element("small", {}, when(created)),
-    ),
+function head({ label, created, state }, at) {
+  const made = when(created);
+  return element(
+    "th",
+    { scope: "col" },
+    element("span", { class: "kd-number" }, `${at + 1}`),
+    element("span", {}, label),
+    element("small", {}, state ? `${state}, ${made}` : made),
   );
+}
+
+function table({ columns, differing, results }) {
   const body = element("tbody");
   body.append(
     ...section("What differs", differing, columns.length),
     ...section("What came out", results, columns.length),
   );
-  return element("table", {}, element("thead", {}, element("tr", {}, element("td"), ...heads)), body);
+  return element("table", {}, element("thead", {}, element("tr", {}, element("td"), ...columns.map(head))), body);
 }
 
 export const render = view("kd-side-by-side", (content) =>
@@ -40,7 +42,7 @@ export const render = view("kd-side-by-side", (content) =>
           { class: "kd-scroll", tabindex: "0", role: "region", "aria-label": "Side by side" },
           table(content),
         ),
-        element("p", { class: "kd-note" }, content.same),
+        element("p", { class: "kd-note" }, [content.same, content.note].join(" ").trim()),
       ]
     : [],
 );

@@ -52,7 +52,7 @@ class RunList(anywidget.AnyWidget):
 
 
 class Compared(anywidget.AnyWidget):
-    """Shows runs side by side: `content`, which `kdlab.dashboards.runs.view.compared` makes."""
+    """Shows runs side by side: `content`, which `kdlab.dashboards.runs.compare.compared` makes."""
 
     _esm = bundle(FOLDER, "compared.js", EXPERIMENTS)
     _css = STYLE
