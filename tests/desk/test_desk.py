@@ -15,7 +15,7 @@ from fake_events import Tally, Unit
 from kdlab.desk.desk import Desk
 from kdlab.desk.job import Attached, Hearing, Job, Notice
 from kdlab.desk.limits import Limits
-from kdlab.desk.live import discreet
+from kdlab.desk.live import RECORDS, discreet
 from kdlab.desk.local import LocalEngine
 from kdlab.desk.remote import RemoteDesk
 from kdlab.desk.service import serve
@@ -56,8 +56,9 @@ class Ear:
 
 
 @pytest.fixture(params=["here", "elsewhere"])
-def desks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desks]:
+def desks(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desks]:
     """Return a function that makes a desk, in this process or behind a socket."""
+    monkeypatch.setitem(RECORDS, "tally", "fake_events:Tally")  # for runs that ended before anybody looked
     made: list[Desk] = []
     ends: list[threading.Event] = []
     guests: list[RemoteDesk] = []
@@ -287,7 +288,7 @@ def test_a_desk_that_ends_says_so_and_its_runs_are_found_by_the_next(tmp_path: P
     desk.close()
     assert ear.state(*ENDS).state == "interrupted"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(__import__("kdlab.desk.live", fromlist=["RECORDS"]).RECORDS, "tally", "fake_events:Tally")
+        patch.setitem(RECORDS, "tally", "fake_events:Tally")
         desk = Desk(LocalEngine(), Store(tmp_path))
         try:
             ear, found = watched(desk, run)
