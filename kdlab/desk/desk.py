@@ -348,10 +348,12 @@ class Desk:
         if live in self._busy:
             self._busy.remove(live)
             self._engine.tell(live.run, "stop")
-        live.status = Status("failed", type(error).__name__, str(error))
+        end = Status("failed", type(error).__name__, str(error))
+        live.status = discreet(end) if self._shared else end
         self._safely(lambda: self._store.note(live.run, state="failed", message="The run's record failed."))
         for watcher in live.watchers.values():
             self._safely(partial(watcher.receive, live.status))
+        self._forget(live)
         self._next()
 
     def _look(self) -> None:
