@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import os
 import pkgutil
+import queue
 import signal
 import threading
 import traceback
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal, Protocol
 
 __all__ = ["ENDS", "SPINS", "Deserted", "Happened", "Message", "Pipe", "Runner", "State", "Status", "carry_out"]
@@ -77,7 +79,8 @@ class Runner:
     def __init__(self, target: str, receive: Callable[[Message], None], unit: type = object) -> None:
         self._target, self._receive, self._unit = target, receive, unit
         self._process: BaseProcess | None = None
-        self._pipe: Connection | None = None
+        # Commands for the process, packed: no caller waits for one that does not listen. None ends it.
+        self._outbox: queue.SimpleQueue[bytes | memoryview | None] | None = None
         self._run = 0
         self._busy = False
         self._lock = threading.Lock()
@@ -142,19 +145,29 @@ class Runner:
 
     def _launch(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
+        pipe, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs,), name="kdlab-worker", daemon=True)
         process.start()
         theirs.close()
-        self._process = process
-        threading.Thread(target=self._listen, args=(self._pipe, process), name="kdlab-listener", daemon=True).start()
+        self._process, self._outbox = process, queue.SimpleQueue()
+        for work, name in ((self._listen, "kdlab-listener"), (self._talk, "kdlab-talker")):
+            threading.Thread(target=work, args=(pipe, process, self._outbox), name=name, daemon=True).start()
 
     def _send(self, command: str, value: Any = None) -> None:
-        if self._pipe is not None:
-            with self._lock, contextlib.suppress(OSError):  # the worker died: the listener says so
-                self._pipe.send((command, value))
+        packed = ForkingPickler.dumps((command, value))  # here, so that whoever sends what cannot be sent hears of it
+        with self._lock:
+            if self._outbox is not None:
+                self._outbox.put(packed)
 
-    def _listen(self, pipe: Connection, process: BaseProcess) -> None:
+    @staticmethod
+    def _talk(pipe: Connection, _: BaseProcess, outbox: "queue.SimpleQueue[bytes | memoryview | None]") -> None:
+        with contextlib.suppress(OSError):  # the worker died: the listener says so
+            while (packed := outbox.get()) is not None:
+                pipe.send_bytes(packed)
+
+    def _listen(
+        self, pipe: Connection, process: BaseProcess, outbox: "queue.SimpleQueue[bytes | memoryview | None]"
+    ) -> None:
         while True:
             try:
                 run, message = pipe.recv()
@@ -165,6 +178,7 @@ class Runner:
                     if isinstance(message, Status) and message.state in ENDS:
                         self._busy = False
                     self._receive(message)
+        outbox.put(None)
         process.join()
         if process is self._process and self._busy:
             self._busy = False

@@ -315,6 +315,19 @@ def test_a_killed_worker_is_reported_and_replaced(drive: Drive) -> None:
     assert process_ended(pid)
 
 
+def test_nobody_waits_for_a_worker_that_does_not_listen(drive: Drive) -> None:
+    driver = drive("hanging")
+    driver.start()
+    driver.first_unit()
+    for turn in range(20_000):  # more than a pipe holds; what a caller would wait for never comes
+        driver.send({"temperature": turn})
+    driver.stop()
+    driver.kill()
+    assert driver.until_end().kind == "WorkerDied"
+    driver.start()
+    driver.first_unit()
+
+
 def test_a_worker_that_ends_itself_is_reported(drive: Drive) -> None:
     driver = drive("exiting")
     driver.start()
@@ -327,12 +340,13 @@ def test_a_worker_that_dies_between_two_runs_is_replaced_without_a_word(drive: D
     driver = drive("failing")
     before = set(threading.enumerate())
     driver.start(None)
-    (listener,) = set(threading.enumerate()) - before
+    threads = set(threading.enumerate()) - before
     pid = driver.first_unit()
     assert driver.next() == "done"
     os.kill(pid, signal.SIGKILL)
-    listener.join(PATIENCE)
-    assert not listener.is_alive()
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
     driver.start(None)
     assert driver.first_unit() != pid
     assert driver.next() == "done"

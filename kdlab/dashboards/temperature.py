@@ -10,7 +10,7 @@ from kdlab.core.history import History
 from kdlab.core.metrics import telling_example
 from kdlab.core.portable import read
 from kdlab.core.predictions import Predictions
-from kdlab.desk.limits import Limits
+from kdlab.desk.session import offered
 from kdlab.registry import InputError
 from kdlab.widgets.lab import Lab, Supply
 
@@ -39,7 +39,7 @@ class Temperature(Lab):
         shown = [*given, mnist, digits]
         begin = next((one for one in shown if one.key == choices.get("dataset")), shown[0])
         opening = {"dataset": begin.key, "example": telling_example(begin.logits, begin.labels)}
-        most = {"upload_bytes": limit} if (limit := Limits.read(None, public=False).upload_bytes) else {}
+        most = {"upload_bytes": limit} if (limit := offered().upload_bytes) else {}
         super().__init__(Supply(shown, networks), **{**opening, **most, **choices})
 
 

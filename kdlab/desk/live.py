@@ -5,9 +5,9 @@ import logging
 import pkgutil
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdlab.desk.job import Attached, Files, Hearing, Job, Record
 from kdlab.runner import ENDS, Happened, Status
@@ -15,7 +15,7 @@ from kdlab.runner import ENDS, Happened, Status
 if TYPE_CHECKING:
     from kdlab.desk.store import Row
 
-__all__ = ["LiveRun", "discreet", "in_turn", "queued"]
+__all__ = ["LiveRun", "discreet"]
 
 Receive = Callable[[Hearing], None]
 
@@ -120,28 +120,10 @@ class LiveRun:
             self.held += now - self.since
         self.since = now
 
-
-def in_turn(waiting: Sequence[LiveRun], busy: Sequence[LiveRun], served: Sequence[str]) -> list[LiveRun]:
-    """Return those that wait in the order of their turns: everybody's first run comes before anybody's second.
-
-    `busy`: runs that go on, which count as their visitors' first. `served`: visitors who had a turn, the latest last,
-    and who therefore come after the others.
-    """
-    rounds: dict[str, int] = {}
-    for live in busy:
-        rounds[live.visitor] = rounds.get(live.visitor, 0) + 1
-    turns: list[tuple[int, int, int, LiveRun]] = []
-    for place, live in enumerate(waiting):
-        rounds[live.visitor] = turn = rounds.get(live.visitor, 0) + 1
-        last = served.index(live.visitor) if live.visitor in served else -1
-        turns.append((turn, last, place, live))
-    return [live for *_, live in sorted(turns, key=lambda turn: turn[:3])]
-
-
-def queued(before: int) -> Status:
-    """Say how many turns come before one's own."""
-    place = {0: "yours is the next as soon as a worker is free", 1: "one run is before yours"}
-    return Status("queued", message=f"In the queue: {place.get(before, f'{before} runs are before yours')}.")
+    def facts(self) -> dict[str, Any]:
+        """Return what the store notes of it besides its state."""
+        self.count()
+        return {"summary": self.record.summary(), "seconds": round(self.working, 1)}
 
 
 def discreet(end: Status) -> Status:

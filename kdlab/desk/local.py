@@ -1,5 +1,6 @@
 """Runs in worker processes of this machine, as one person needs them: no Dask, no cluster."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,23 +20,30 @@ class LocalEngine:
     def __init__(self) -> None:
         self._idle: list[_Worker] = []
         self._working: dict[str, _Worker] = {}
+        self._lock = threading.Lock()  # a worker is in one of them; held while one is moved, and for nothing else
 
     def start(
         self, run: str, job: Job, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
     ) -> None:
         """Begin a run, if possible where one of its kind was before."""
-        worker = next((one for one in self._idle if one.unit is job.unit), None)
-        if worker is not None:
-            self._idle.remove(worker)
-        else:
-            if len(self._idle) + len(self._working) >= SLOTS:
-                self._idle.pop(0).runner.close()
-            worker = _Worker(job.unit)
-        self._working[run] = worker
+        ended = None
+        with self._lock:
+            worker = next((one for one in self._idle if one.unit is job.unit), None)
+            if worker is not None:
+                self._idle.remove(worker)
+            else:
+                if len(self._idle) + len(self._working) >= SLOTS:
+                    ended = self._idle.pop(0)
+                worker = _Worker(job.unit)
+            self._working[run] = worker
+        if ended is not None:
+            ended.runner.close()
 
         def hear(message: Message) -> None:
-            if isinstance(message, Status) and message.state in ENDS and (freed := self._working.pop(run, None)):
-                self._idle.append(freed)
+            if isinstance(message, Status) and message.state in ENDS:
+                with self._lock:
+                    if freed := self._working.pop(run, None):
+                        self._idle.append(freed)
             receive(message)
 
         worker.receive = hear

@@ -12,10 +12,11 @@ from kdlab.runner import Status
 
 if TYPE_CHECKING:
     from kdlab.desk.desk import Desk
+    from kdlab.desk.limits import Limits
     from kdlab.desk.remote import RemoteDesk
     from kdlab.desk.store import Store
 
-__all__ = ["Session", "open_store", "runs_folder", "the_desk"]
+__all__ = ["Session", "offered", "open_store", "runs_folder", "the_desk"]
 
 
 def runs_folder() -> Path:
@@ -34,9 +35,22 @@ def open_store() -> "Store":
     return Store(runs_folder(), os.environ.get("KDLAB_STORE"))
 
 
+def offered() -> "Limits":
+    """Return the limits that a page opens with: none where they are wrong, which the desk says when it is asked."""
+    from kdlab.desk.limits import Limits
+
+    try:
+        return Limits.read(None, public=False)
+    except InputError:
+        return Limits()
+
+
 @cache
 def the_desk() -> "Desk | RemoteDesk":
-    """Return the desk that `KDLAB_DESK` names, or one in this process where none is named."""
+    """Return the desk that `KDLAB_DESK` names, or one in this process, within the environment's limits, where none is.
+
+    Raises InputError.
+    """
     if address := os.environ.get("KDLAB_DESK"):
         from kdlab.desk.remote import RemoteDesk
 
@@ -44,9 +58,11 @@ def the_desk() -> "Desk | RemoteDesk":
     import atexit
 
     from kdlab.desk.desk import Desk
+    from kdlab.desk.limits import Limits
     from kdlab.desk.local import LocalEngine
 
-    desk = Desk(LocalEngine(), open_store())
+    limits = Limits.read(None, public=False)  # first, as a store is to be closed
+    desk = Desk(LocalEngine(), open_store(), limits)
     atexit.register(desk.close)
     return desk
 

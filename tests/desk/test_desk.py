@@ -6,6 +6,7 @@ import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fake_events import Tally, Unit
 
 from kdlab.desk.desk import Desk
 from kdlab.desk.job import Attached, Hearing, Job, Notice
+from kdlab.desk.keeper import Keeper
 from kdlab.desk.limits import Limits
 from kdlab.desk.live import RECORDS, discreet
 from kdlab.desk.local import LocalEngine
@@ -218,7 +220,7 @@ def test_limits_are_said(desks: Desks) -> None:
 def test_what_cannot_be_kept_stays_on_the_page_and_is_kept_when_there_is_room(
     desks: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdlab.desk.desk.BEAT", 0.1)
+    monkeypatch.setattr("kdlab.desk.caretaker.BEAT", 0.1)
     desk = desks()
     run = desk.submit(job("endless"), paused=True)
     ear, _ = watched(desk, run)
@@ -244,25 +246,101 @@ def test_what_cannot_be_kept_stays_on_the_page_and_is_kept_when_there_is_room(
     assert desk.files(run, "result")
 
 
-def test_a_run_that_does_not_stop_loses_its_worker(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdlab.desk.desk.STUBBORN", 0.5)
-    desk = desks(Limits(runs_at_once=1))
-    run = desk.submit(job("hanging"))
+def test_what_outgrows_the_room_is_not_kept_until_there_is_some(
+    desks: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdlab.desk.caretaker.BEAT", 0.1)
+    desk = desks(Limits(disk_bytes=15_000))
+
+    def full(target: str, *arguments: Any) -> tuple[str, Ear]:
+        run = desk.submit(job(target, *arguments), paused=True)
+        ear, _ = watched(desk, run)
+        desk.tell(run, "resume")
+        notice = ear.until(lambda message: isinstance(message, Notice))
+        assert isinstance(notice, Notice)
+        assert notice.text.startswith("This site has no room to keep more of this run: delete some of yours. The run's")
+        return run, ear
+
+    first = desk.submit(job("count", 10, "x" * 1000))
+    watched(desk, first)[0].state("done")
+    assert desk.files(first, "result")
+    second, ear = full("count", 10, "y" * 1000)
+    assert ear.state(*ENDS).state == "done"
+    assert desk.files(second, "result") is None
+    assert len(watched(desk, second)[1].record.values) == 10
+    with pytest.raises(InputError, match="no room to keep another run"):  # what waits to be kept is to have room, too
+        desk.submit(job("count", 1))
+    desk.delete(first)
+    kept = tmp_path / "files" / second / "result.zip"
+    for _ in range(600):
+        if kept.exists():
+            break
+        threading.Event().wait(0.1)
+    assert desk.files(second, "result")
+    watched(desk, desk.submit(job("count", 1)))[0].state("done")
+
+
+def test_a_run_whose_checkpoints_have_no_room_goes_on(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdlab.desk.caretaker.BEAT", 0.1)
+    desk = desks(Limits(disk_bytes=20))  # less than what the store writes about a run, as is found out when it is there
+    run = desk.submit(job("saving", 200_000))
     ear, _ = watched(desk, run)
-    ear.until(lambda message: isinstance(message, Happened))
+    notice = ear.until(lambda message: isinstance(message, Notice))
+    assert "no room" in notice.text
+    reached = ear.values()[-1]
+    ear.until(lambda message: isinstance(message, Happened) and message.event.value > reached + 3)
+    desk.tell(run, "stop")
+    assert ear.state(*ENDS).state == "stopped"
+
+
+def test_what_could_not_be_kept_does_not_come_after_what_is_newer(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.begin("run", visitor="", kind="tally", label="", page="", about={})
+    keeper = Keeper(store, Limits(disk_bytes=2000), None)
+    assert keeper.keep("run", "result", {"old": bytes(2001)})
+    assert keeper.lacks("run")
+    assert keeper.keep("run", "result", {"new": bytes(1)}) == ""
+    assert (keeper.lacks("run"), keeper.retry()) == (False, [])
+    assert store.files("run", "result") == {"new": bytes(1)}
+    store.close()
+
+
+def test_a_run_that_does_not_stop_loses_its_worker(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdlab.desk.dispatch.STUBBORN", 0.5)
+    desk = desks(Limits(runs_at_once=1))
+    run = desk.submit(job("endless"))
+    ear, _ = watched(desk, run)
+    pid = ear.until(lambda message: isinstance(message, Happened)).event.value
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)  # it hears nothing from now on
     desk.tell(run, "stop")
     assert ear.state(*ENDS).kind == "WorkerDied"
     ear, _ = watched(desk, desk.submit(job("count", 1)))
     assert ear.state(*ENDS).state == "done"
 
 
-def test_a_record_that_fails_ends_its_run_and_no_other(desks: Desks) -> None:
+class Clumsy(Tally):
+    """A record that can take nothing."""
+
+    def append(self, event: Any) -> None:
+        raise TypeError("clumsy")
+
+
+@pytest.mark.parametrize("target", ["awkward", "hanging"])
+def test_a_record_that_fails_ends_its_run_and_no_other(
+    desks: Desks, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdlab.desk.dispatch.STUBBORN", 0.5)
     desk = desks()
-    run = desk.submit(job("awkward"))
+    other, _ = watched(desk, desk.submit(job("endless"), paused=True))
+    run = desk.submit(replace(job(target), record=f"{__name__}:{Clumsy.__name__}"), paused=True)
     ear, _ = watched(desk, run)
+    waiting, _ = watched(desk, desk.submit(job("count", 3)))
+    ear.state("paused")
+    desk.tell(run, "resume")
     assert ear.state(*ENDS).state == "failed"
-    ear, _ = watched(desk, desk.submit(job("count", 3)))
-    assert ear.state(*ENDS).state == "done"
+    assert waiting.state(*ENDS).state == "done"  # begun when the worker was free, which may be later
+    assert other.state("paused", *ENDS).state == "paused"
 
 
 def test_who_does_not_say_who_they_are_has_no_runs(desks: Desks, tmp_path: Path) -> None:
@@ -287,6 +365,8 @@ def test_a_desk_that_ends_says_so_and_its_runs_are_found_by_the_next(tmp_path: P
     ear.until(lambda message: isinstance(message, Happened) and message.event.value > 3)
     desk.close()
     assert ear.state(*ENDS).state == "interrupted"
+    with pytest.raises(InputError, match="is being closed"):
+        desk.submit(job("count", 1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(RECORDS, "tally", "fake_events:Tally")
         desk = Desk(LocalEngine(), Store(tmp_path))

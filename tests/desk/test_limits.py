@@ -1,5 +1,6 @@
 """Limits: where they come from, what they refuse, and that each is explained."""
 
+import asyncio
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from kdlab.assets import make_limits
 from kdlab.core import data  # noqa: F401  (it fills the registry)
 from kdlab.core.spec import Spec
-from kdlab.desk.job import Job
+from kdlab.dashboards import Runs
+from kdlab.desk import session
+from kdlab.desk.job import Hearing, Job
 from kdlab.desk.limits import LISTS, Limits
 from kdlab.registry import DATASETS, InputError, knob_fields
 
@@ -131,3 +134,30 @@ def test_every_limit_is_explained() -> None:
 def test_the_example_file_says_what_public_is() -> None:
     assert make_limits.FILE.read_text(encoding="utf-8") == make_limits.text()
     assert Limits.read(make_limits.FILE, public=False, environment={}) == Limits.public()
+
+
+@pytest.mark.usefixtures("own_desk")
+def test_a_desk_without_a_server_keeps_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Hearing] = []
+    page = session.Session(heard.append)
+    monkeypatch.setenv("KDLAB_LIMIT_EPOCHS", "many")
+    with pytest.raises(InputError, match="from 0 to"):
+        page.start(job(epochs=1))
+    monkeypatch.setenv("KDLAB_LIMIT_EPOCHS", "3")
+    assert session.the_desk().limits() == Limits(epochs=3)
+    with pytest.raises(InputError, match="3 epochs at most"):
+        page.start(job(epochs=4))
+    assert heard == []
+
+
+@pytest.mark.usefixtures("own_desk")
+def test_wrong_limits_are_said_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def shown() -> str:
+        page = Runs()
+        page._look()
+        page._draw()
+        page.close()
+        return str(page._list.content["trouble"])
+
+    monkeypatch.setenv("KDLAB_LIMIT_EPOCH", "3")
+    assert asyncio.run(shown()).startswith("There is no limit for the variable KDLAB_LIMIT_EPOCH; limits: seconds,")

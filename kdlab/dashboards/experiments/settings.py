@@ -7,7 +7,7 @@ from traitlets import link
 
 from kdlab.core.experiments.experiment import NAMES
 from kdlab.dashboards.experiments.state import ExperimentState
-from kdlab.desk.limits import Limits
+from kdlab.desk.session import offered
 from kdlab.registry import DATASETS, knob_fields
 from kdlab.widgets.pickers import NamePicker, number_field
 from kdlab.widgets.slider import Slider
@@ -23,7 +23,7 @@ class Settings(ipywidgets.Box):
     """A control for each setting, linked to `state`: names first, then text, switches and numbers."""
 
     def __init__(self, state: ExperimentState, kind: type) -> None:
-        knobs, allowed = knob_fields(kind), Limits.read(None, public=False).datasets
+        knobs, allowed = knob_fields(kind), offered().datasets
         names, texts, switches = [], [], []
         self.controls: dict[str, ipywidgets.Widget] = {}
         for name in (item.name for item in fields(kind)):

@@ -1,0 +1,139 @@
+"""Gives runs their turns at the engine, and follows each to its end."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from kdlab.desk.job import Engine, Files, Notice
+from kdlab.desk.keeper import Keeper
+from kdlab.desk.limits import Limits
+from kdlab.desk.live import LiveRun, discreet
+from kdlab.desk.turns import Turns
+from kdlab.registry import InputError
+from kdlab.runner import ENDS, Message, Status
+
+__all__ = ["Dispatcher"]
+
+STUBBORN = 30.0  # seconds that a run may take to stop
+log = logging.getLogger("kdlab")
+
+
+class Dispatcher:
+    """The runs in hand. Whoever calls it, or looks at what it has, has the desk's lock.
+
+    `runs`: by their ids, those in `turns`, and those that have ended while somebody looks at them or their result still
+    waits to be written. `receive` gets what workers say, on the engine's threads. `checkpoint` finds a run's, or None.
+    """
+
+    def __init__(
+        self, engine: Engine, keeper: Keeper, limits: Limits, shared: bool,
+        receive: Callable[[LiveRun, Message], None], checkpoint: Callable[[str], Files | None],
+    ) -> None:  # fmt: skip
+        self._engine, self._keeper, self._limits, self._shared = engine, keeper, limits, shared
+        self._receive, self._checkpoint = receive, checkpoint
+        self.runs: dict[str, LiveRun] = {}
+        self.turns = Turns(one_each=shared)
+        self.closed = False
+
+    def add(self, live: LiveRun) -> None:
+        """Let a run have its turn."""
+        self.runs[live.run] = live
+        self.turns.waiting.append(live)
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin the runs whose turn it is, and tell the others their place."""
+        if self.closed:
+            return
+        slots = self._engine.slots
+        while live := self.turns.begin(min(slots, self._limits.runs_at_once or slots)):
+            self._launch(live)
+        self.turns.tell_places()
+
+    def tell(self, live: LiveRun, command: str, value: Any) -> None:
+        """Pass a command on to a run; one that waits for its turn takes it itself."""
+        if live.ended or self.closed:
+            return
+        if live in self.turns.busy and command == "stop":
+            self.stop(live)
+        elif live in self.turns.busy:
+            self._engine.tell(live.run, command, value)
+        elif command == "stop":
+            self.hear(live, Status("stopped"))
+        elif command in ("pause", "resume", "step"):
+            live.paused = command != "resume"
+
+    def stop(self, live: LiveRun) -> None:
+        """Ask a run to stop, or end its worker where that was asked long ago: it would keep its place for ever."""
+        now = time.monotonic()
+        if not live.stop_asked:
+            live.stop_asked = now
+            self._engine.tell(live.run, "stop")
+        elif now - live.stop_asked > STUBBORN:
+            log.error("run %s did not stop: its worker is ended", live.run)
+            live.stop_asked = now
+            self._engine.kill(live.run)
+
+    def hear(self, live: LiveRun, message: Message) -> None:
+        """Take what a worker says of its run."""
+        if isinstance(message, Status) and message.state in ENDS:
+            if live.ended:  # because its record failed, and now its worker is free as well
+                self.turns.leave(live)
+            else:
+                self._end(live, message)
+            self.begin()
+        elif not live.ended:
+            live.tell(message)
+            live.noted = live.noted and not isinstance(message, Status)
+
+    def fail(self, live: LiveRun, error: Exception) -> None:
+        """End a run whose record failed, without asking it for anything; its place is free when its worker stops."""
+        if live in self.turns.busy:
+            self.stop(live)
+        self._keeper.note(live.run, Status("failed", message="The run's record failed."))
+        end = Status("failed", type(error).__name__, str(error))
+        live.tell(discreet(end) if self._shared else end)
+        self.forget(live)
+        self.begin()
+
+    def note(self, live: LiveRun) -> None:
+        """Write how a run stands."""
+        live.noted = True
+        self._keeper.note(live.run, live.status, **live.facts())
+
+    def forget(self, live: LiveRun) -> None:
+        """Let go of what has ended and nobody looks at; the store has it."""
+        if live.ended and not live.watchers and not self._keeper.lacks(live.run):
+            self.runs.pop(live.run, None)
+
+    def interrupt(self) -> None:
+        """End all runs, whose engine is closed."""
+        for live in [*self.turns.busy, *self.turns.waiting]:
+            self.hear(live, Status("interrupted", "Closed", "kdlab was closed while this run went on."))
+
+    def _launch(self, live: LiveRun) -> None:
+        try:
+            checkpoint = self._checkpoint(live.run) if live.goes_on else None
+            self._engine.start(live.run, live.job, live.paused, checkpoint, partial(self._receive, live))
+        except Exception as error:  # the turn is not to be lost, whatever hinders this run
+            if not isinstance(error, InputError):
+                log.exception("a run could not be begun")
+            self._end(live, Status("failed", type(error).__name__, str(error)))
+
+    def _end(self, live: LiveRun, end: Status) -> None:
+        self.turns.leave(live)
+        if live.stopped_because:
+            end = Status("stopped", "Limit", live.stopped_because)
+        if self._shared:
+            end = discreet(end)
+        # Kept first, so that whoever hears of the end finds all of it in the store.
+        files = {} if live.kept else live.record.files()
+        if files and (trouble := self._keeper.keep(live.run, "result", files)):
+            live.tell(Notice(trouble))
+        if end.state == "done":
+            self._keeper.keep(live.run, "checkpoint", {})
+        self._keeper.note(live.run, end, **live.facts())
+        live.tell(end)
+        self.forget(live)
