@@ -192,7 +192,7 @@ def _serve(pipe: Connection) -> None:
     """Be the worker: wait for runs until the other end is closed, or until none has come for long."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the server, which ends the worker
     with contextlib.suppress(AttributeError):
-        os.nice(5)  # what people touch comes before what trains
+        os.nice(15)  # what people touch comes before what trains
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     with contextlib.suppress(Deserted):
         while pipe.poll(IDLE):

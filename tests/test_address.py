@@ -11,8 +11,10 @@ import pytest
 from kdlab.core.spec import Spec
 from kdlab.dashboards import Distil, Experiments
 from kdlab.dashboards.address import read_settings, read_sliders, read_spec, write_settings, write_sliders, write_spec
+from kdlab.dashboards.distil import jobs
 from kdlab.desk import session
 from kdlab.desk.desk import Desk
+from kdlab.desk.job import Job
 from kdlab.desk.limits import Limits
 from kdlab.desk.local import LocalEngine
 from kdlab.registry import EXPERIMENTS
@@ -253,7 +255,12 @@ def test_a_run_outlives_its_page_and_is_found_again() -> None:
     on_page(use)
 
 
-def test_a_stopped_run_goes_on_from_its_checkpoint() -> None:
+def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hasty(kind: str, target: str, arguments: tuple[Any, ...], *others: Any) -> Job:
+        return Job(kind, target, (*arguments, 0.5), *others)  # seconds between two checkpoints
+
+    monkeypatch.setattr(jobs, "Job", hasty)
+
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&epochs=9000")
         page._act("start")

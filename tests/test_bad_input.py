@@ -426,7 +426,7 @@ def test_a_worker_survives() -> None:
         assert run(Spec(**small)).state == "done"
         process = runner._process
         bad = {
-            "teacher": [*(one for one in hostile.NAMES if one.startswith(("mlp:", "cnn:", "resnet18:")))],
+            "teacher": [*(one for one in hostile.NAMES if one.startswith(("mlp:", "cnn:", "resnet18:w")))],
             "dataset": ["folder:", "folder:/nowhere", "folder:\0", "folder:" + "a" * 5_000, "digits:5"],
             "transfer_size": [10_000_000],
         }

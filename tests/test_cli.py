@@ -56,13 +56,13 @@ def test_help_is_quick_and_complete() -> None:
 
 def test_json_and_saved_run(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "run"
-    runs = [kdlab(*SMALL, "--temperature", "3", "--no-t-squared", "--json", "--out", str(folder))]
-    runs.append(kdlab(*SMALL, "--temperature", "3", "--no-t-squared", "--json"))
+    line = (*SMALL, "--temperature", "3", "--no-t-squared", "--json")
+    run, again = kdlab(*line, "--out", str(folder)), CliRunner().invoke(main, line)
+    assert (run.returncode, run.stderr, again.exit_code, again.stderr) == (0, "", 0, "")
     results = []
-    for run in runs:
-        assert (run.returncode, run.stderr) == (0, "")
-        assert run.stdout.count("\n") == 1
-        results.append(json.loads(run.stdout))
+    for output in (run.stdout, again.stdout):
+        assert output.count("\n") == 1
+        results.append(json.loads(output))
     result = results[0]
     for network in ("teacher", "baseline", "student"):
         assert result[network]["errors"] == round((1 - result[network]["accuracy"]) * result["examples"])

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
@@ -32,26 +32,36 @@ from kdlab.registry import InputError
 KDLAB = Path(sys.executable).with_name("kdlab")
 
 
-@pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with a "python3" of its own that cannot run anything, and settings for another page."""
-    data, home = tmp_path / "data", tmp_path / "home"
+def make_home(folder: Path) -> dict[str, str]:
+    """Make a home with a "python3" of its own that cannot run anything, and settings for another page."""
+    data, home = folder / "data", folder / "home"
     (data / "kernels" / "python3").mkdir(parents=True)
     kernel = {"argv": ["/bin/false", "{connection_file}"], "display_name": "Wrong", "language": "python"}
     (data / "kernels" / "python3" / "kernel.json").write_text(json.dumps(kernel))
     (home / ".jupyter").mkdir(parents=True)
     (home / ".jupyter" / "voila.json").write_text('{"VoilaConfiguration": {"template": "classic"}}')
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(data))
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.chdir(home)
-    return home
+    return {"JUPYTER_DATA_DIR": str(data), "HOME": str(home)}
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be in such a home."""
+    for name, value in make_home(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path / "home")
+    return tmp_path / "home"
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[tuple[str, psutil.Process]]:
+def serving(
+    *arguments: str, cwd: Path | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, psutil.Process]]:
     """Run a command, give the address that it prints, and end it by SIGTERM: nothing of it may be left."""
     command = [KDLAB, *arguments, "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=cwd, env=os.environ | (variables or {}),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
         try:
             assert process.stdout is not None
             seen = ""
@@ -79,10 +89,10 @@ def get(url: str, **headers: str) -> str:
         return response.read().decode()
 
 
-def status(url: str) -> int:
+def status(url: str, **headers: str) -> int:
     """The status of an address that is refused."""
     with pytest.raises(HTTPError) as refused:
-        get(url)
+        get(url, **headers)
     refused.value.close()
     return refused.value.code
 
@@ -96,70 +106,90 @@ def refusal(*arguments: str) -> str:
     return done.stderr
 
 
+OTHERS = ("notes.txt", "picture.png", "below/mine.ipynb", ".ipynb_checkpoints/distil.ipynb")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, psutil.Process]]:
+    """The address and the server of pages beside which other files lie, with limits named by a relative path."""
+    variables = make_home(tmp_path_factory.mktemp("site"))
+    place = Path(variables["HOME"])
+    (place / "kdlab").symlink_to(Path(kdlab.__file__).parent)
+    copy_notebooks(place / "apps")
+    for other in OTHERS:
+        (place / "apps" / other).parent.mkdir(exist_ok=True)
+        shutil.copyfile(notebooks() / "distil.ipynb", place / "apps" / other)
+    (place / "limits.toml").write_text('datasets = ["digits"]\nepochs = 7\n')
+    variables |= {"PYTHONPATH": str(place), "KDLAB_LIMITS": "limits.toml"}
+    with serving("app", cwd=place, variables=variables) as served:
+        yield served
+
+
+def environments(server: psutil.Process) -> list[dict[str, str]]:
+    """The environments of the kernels that a server has now."""
+    found = []
+    for child in server.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "ipykernel_launcher" in child.cmdline():
+                assert Path(child.cmdline()[0]).parent == Path(sys.executable).parent
+                found.append(child.environ())
+    return found
+
+
 @pytest.mark.browser
-def test_app(environment: Path) -> None:
-    with serving("app") as (url, server):
-        assert "Connecting to kdlab" in get(url)
-        with pytest.raises(HTTPError, match="403") as refused:
-            get(url, Host="elsewhere.example")
-        refused.value.close()
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            page = browser.new_page()
-            asked, troubles = [], []
-            page.on("request", lambda request: asked.append(request.url))
-            page.on("response", lambda response: response.status >= 400 and troubles.append(response.url))
-            page.on("console", lambda message: message.type == "error" and troubles.append(message.text))
-            page.on("pageerror", lambda error: troubles.append(str(error)))
-            page.goto(url.split("voila/")[0] + "#T=4")
-            page.wait_for_selector(".kd-page")
-            assert page.url == f"{url}#T=4"
-            page.wait_for_load_state("networkidle")
-            assert page.title() == "kdlab – Distil"
-            assert page.evaluate("document.documentElement.lang") == "en"
-            assert "width=device-width" in page.locator("meta[name=viewport]").get_attribute("content")
-            assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(247, 248, 250)"
-            assert page.get_by_text("from kdlab.dashboards").count() == 0
-            page.get_by_role("link", name="Temperature lab", exact=True).click()
-            page.wait_for_url("**/voila/render/temperature.ipynb")
-            page.wait_for_load_state("networkidle")
-            browser.close()
-        here = ("http://127.0.0.1", "blob:http://127.0.0.1", "data:")
-        assert [address for address in asked if not address.startswith(here)] == []
-        assert troubles == []
-        kernels = [child.cmdline() for child in server.children() if "ipykernel_launcher" in child.cmdline()]
+def test_app(site: tuple[str, psutil.Process]) -> None:
+    url, server = site
+    assert "Connecting to kdlab" in get(url)
+    with pytest.raises(HTTPError, match="403") as refused:
+        get(url, Host="elsewhere.example")
+    refused.value.close()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        asked, troubles = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("response", lambda response: response.status >= 400 and troubles.append(response.url))
+        page.on("console", lambda message: message.type == "error" and troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(url.split("voila/")[0] + "#T=4")
+        page.wait_for_selector(".kd-page")
+        assert page.url == f"{url}#T=4"
+        page.wait_for_load_state("networkidle")
+        assert page.title() == "kdlab – Distil"
+        assert page.evaluate("document.documentElement.lang") == "en"
+        assert "width=device-width" in page.locator("meta[name=viewport]").get_attribute("content")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(247, 248, 250)"
+        assert page.get_by_text("from kdlab.dashboards").count() == 0
+        kernels = environments(server)
         assert kernels
-        assert {Path(command[0]).parent for command in kernels} == {Path(sys.executable).parent}
+        assert all("KDLAB_LIMITS" not in one and one["KDLAB_LIMIT_EPOCHS"] == "7" for one in kernels)
+        page.get_by_role("link", name="Temperature lab", exact=True).click()
+        page.wait_for_url("**/voila/render/temperature.ipynb")
+        page.wait_for_load_state("networkidle")
+        browser.close()
+    here = ("http://127.0.0.1", "blob:http://127.0.0.1", "data:")
+    assert [address for address in asked if not address.startswith(here)] == []
+    assert troubles == []
 
 
-def test_app_serves_the_pages_and_nothing_else_of_their_folder(
-    environment: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = {notebook.name for notebook in notebooks().glob("*.ipynb")}
-    monkeypatch.setenv("PYTHONPATH", str(environment))
-    (environment / "kdlab").symlink_to(Path(kdlab.__file__).parent)
-    others = ("notes.txt", "picture.png", "below/mine.ipynb", ".ipynb_checkpoints/distil.ipynb")
-    copy_notebooks(environment / "apps")
-    for other in others:
-        (environment / "apps" / other).parent.mkdir(exist_ok=True)
-        shutil.copyfile(notebooks() / "distil.ipynb", environment / "apps" / other)
-    with serving("app", "temperature") as (url, _):
-        root, opened = url.split("voila/render/")
-        assert opened == "temperature.ipynb"
-        with urllib.request.urlopen(root, timeout=60) as response:
-            assert response.url == url
-        for name in names:
-            links = re.findall(r'<a href="([^"]+)"', get(f"{root}voila/render/{name}"))
-            assert sorted(links) == sorted({"distil.ipynb", "temperature.ipynb", "index.ipynb", "runs.ipynb"} - {name})
-            assert names.issuperset(links)
-        listings = ("voila/tree", "voila/tree/below", "voila/api/contents", "voila/api/contents/distil.ipynb")
-        files = [f"voila/{kind}/{other}" for kind in ("render", "files") for other in ("", *others)]
-        for path in (*listings, *files, "voila/files/distil.ipynb", "distil.ipynb"):
-            assert status(root + path) == 404, path
+def test_app_serves_the_pages_and_nothing_else_of_their_folder(site: tuple[str, psutil.Process]) -> None:
+    root, opened = site[0].split("voila/render/")
+    assert opened == "distil.ipynb"
+    for path in notebooks().glob("*.ipynb"):  # which are there, though a picture's address opens none
+        assert status(f"{root}voila/render/{path.name}", **{"Sec-Fetch-Dest": "image"}) == 403
+    links = re.findall(r'<a href="([^"]+)"', get(f"{root}voila/render/ensemble.ipynb"))
+    assert sorted(links) == ["distil.ipynb", "index.ipynb", "runs.ipynb", "temperature.ipynb"]
+    listings = ("voila/tree", "voila/tree/below", "voila/api/contents", "voila/api/contents/distil.ipynb")
+    files = [f"voila/{kind}/{other}" for kind in ("render", "files") for other in ("", *OTHERS)]
+    for path in (*listings, *files, "voila/files/distil.ipynb", "distil.ipynb"):
+        assert status(root + path) == 404, path
 
 
 def test_lab(environment: Path) -> None:
-    with serving("lab", "work") as (url, _):
+    folder = environment / "kdlab-notebooks"
+    folder.mkdir()
+    (folder / "distil.ipynb").write_text("mine")
+    with serving("lab") as (url, _):
         address, token = url.split("lab/tree/distil.ipynb?token=")
         specs = json.loads(get(f"{address}api/kernelspecs?token={token}"))["kernelspecs"]
         assert list(specs) == ["python3"]
@@ -171,15 +201,7 @@ def test_lab(environment: Path) -> None:
         assert sorted(one["name"] for one in contents) == sorted(path.name for path in notebooks().glob("*.ipynb"))
         page = get(url)
         assert '"@jupyterlab/apputils-extension:announcements"' in page.split('"disabledExtensions"')[1].split("]")[0]
-
-
-def test_lab_keeps_what_people_changed(environment: Path) -> None:
-    folder = environment / "kdlab-notebooks"
-    folder.mkdir()
-    (folder / "distil.ipynb").write_text("mine")
-    with serving("lab"):
-        pass
-    assert (folder / "distil.ipynb").read_text() == "mine"
+    assert (folder / "distil.ipynb").read_text() == "mine"  # what people changed stays
 
 
 def test_refusals(environment: Path) -> None:
@@ -200,20 +222,11 @@ def test_refusals(environment: Path) -> None:
     assert "datasets" in refusal("app", "--public", "--limits", "open.toml")
 
 
-def test_limits_named_by_a_relative_path(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (environment / "limits.toml").write_text('datasets = ["digits"]\nepochs = 7\n')
-    monkeypatch.setenv("KDLAB_LIMITS", "limits.toml")
-    with serving("app") as (url, server):
-        assert "Connecting to kdlab" in get(url)
-        family = [child.environ() for child in server.children()]
-        kernels = [one for one in family if "KDLAB_DESK" in one]
-        assert kernels
-        assert all("KDLAB_LIMITS" not in one and one["KDLAB_LIMIT_EPOCHS"] == "7" for one in kernels)
-
-
 def test_notebooks_are_short_and_empty() -> None:
     for path in notebooks().glob("*.ipynb"):
         notebook = json.loads(path.read_text())
+        links = re.findall(r"\]\(([^)]+)\)", "".join(notebook["cells"][0]["source"]).split("\n")[2])
+        assert sorted(links) == sorted({"distil.ipynb", "index.ipynb", "runs.ipynb", "temperature.ipynb"} - {path.name})
         kinds = [cell["cell_type"] for cell in notebook["cells"]]
         assert kinds[0] == "markdown"
         assert 1 <= kinds.count("code") <= 3

@@ -38,7 +38,7 @@ class Kernels(AsyncMappingKernelManager):
         self._watch.start()
 
     async def admit(self, notebook: str) -> bool:
-        """Return whether there is a place for one more visitor of this task, once a preheated kernel is ready for it.
+        """Return whether there is a place for one more visitor of this task, who gets a preheated kernel if `is_ready`.
 
         A preheated one that died while it waited, or never began, is thrown away.
         """
@@ -46,8 +46,8 @@ class Kernels(AsyncMappingKernelManager):
         if self.visitors and places >= self.visitors:
             return False
         self._arriving.add(asyncio.current_task())
-        pool: list[asyncio.Task[dict[str, Any]]] = self._pools.get(notebook, []) if hasattr(self, "_pools") else []
-        while pool:
+        pool = self._pool(notebook)
+        while self.is_ready(notebook):
             first = pool[0]
             alive = await self._is_alive(first)
             if first not in pool:
@@ -57,6 +57,11 @@ class Kernels(AsyncMappingKernelManager):
                 break
             pool.remove(first)
         return True
+
+    def is_ready(self, notebook: str) -> bool:
+        """Return whether a preheated kernel is ready: to wait for one takes longer than to start another."""
+        pool = self._pool(notebook)
+        return bool(pool) and pool[0].done()
 
     def arrived(self) -> None:
         """Forget this task's place: its kernel has one of its own, or there is none."""
@@ -86,6 +91,10 @@ class Kernels(AsyncMappingKernelManager):
         super().notify_disconnect(kernel_id)
         if kernel_id in self._alone and not self._kernel_connections.get(kernel_id):
             self._alone[kernel_id] = time.monotonic()
+
+    def _pool(self, notebook: str) -> "list[asyncio.Task[dict[str, Any]]]":
+        pool: list[asyncio.Task[dict[str, Any]]] = getattr(self, "_pools", {}).get(notebook, [])
+        return pool
 
     def _take(self, kernel: str) -> None:
         self._alone[kernel] = time.monotonic()

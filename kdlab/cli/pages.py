@@ -132,10 +132,15 @@ class Page(TornadoVoilaHandler):
             raise HTTPError(HTTPStatus.FORBIDDEN)
         if not await self.kernel_manager.admit(path):
             raise HTTPError(HTTPStatus.SERVICE_UNAVAILABLE)
+        self._notebook = path
         try:
             await super().get(path)
         finally:
             self.kernel_manager.arrived()
+
+    def should_use_rendered_notebook(self, *asked: Any) -> bool:
+        """Return whether the page is to be one that was made before."""
+        return self.kernel_manager.is_ready(self._notebook) and super().should_use_rendered_notebook(*asked)
 
 
 class Shutdown(VoilaShutdownKernelHandler):
@@ -179,6 +184,8 @@ class Channels(VoilaKernelWebsocketHandler):
 
     def on_message(self, message: str | bytes) -> None:
         """Pass on what a page may say; what is no message, or one too many, ends the connection."""
+        if self.ws_connection is None:
+            return  # hung up on: what still comes would be read as if it were of the older protocol
         if not self._allowance.spend(len(message)):
             self.close(1008)
             return

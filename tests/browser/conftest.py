@@ -7,7 +7,7 @@ from dashboard import Dashboard
 from playwright.sync_api import Browser, Page, sync_playwright
 from servers import Server
 from temperature import TemperatureLab
-from windows import DESKTOP, launch, open_window
+from windows import DESKTOP, Windows, launch
 
 FAILED = pytest.StashKey[bool]()
 
@@ -38,26 +38,58 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         server.close()
 
 
-@pytest.fixture(scope="session", params=["voila", "jupyterlab"])
+@pytest.fixture(scope="session")
+def windows(chromium: Browser) -> Windows:
+    return Windows(chromium)
+
+
+@pytest.fixture
+def lend(request: pytest.FixtureRequest, windows: Windows, tmp_path: Path) -> Iterator[Callable[..., Dashboard]]:
+    """Return `Windows.lend`, for this test."""
+    lent: list[Dashboard] = []
+
+    def take(*arguments: object) -> Dashboard:
+        lent.append(windows.lend(*arguments))
+        return lent[-1]
+
+    yield take
+    problems = [problem for window in lent for problem in window.problems]
+    for window in lent:
+        if request.node.stash.get(FAILED, False) and not window.page.is_closed():
+            save_picture(window.page, tmp_path)
+        windows.have_back(window)
+    assert not problems
+
+
+@pytest.fixture
+def visit(lend: Callable[..., Dashboard], serve: Callable[[str], Server]) -> Callable[..., Dashboard]:
+    """Return a function that opens the page "Distil"; a second one lies in a tab beside the first."""
+
+    def come(link: str = "") -> Dashboard:
+        dashboard = lend(serve("voila"))
+        dashboard.open(link)
+        return dashboard
+
+    return come
+
+
+@pytest.fixture(scope="module")
 def shared_dashboard(
-    request: pytest.FixtureRequest,
-    chromium: Browser,
-    serve: Callable[[str], Server],
-    tmp_path_factory: pytest.TempPathFactory,
+    windows: Windows, serve: Callable[[str], Server], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Dashboard]:
-    dashboard = open_window(chromium, serve(request.param), DESKTOP)
+    dashboard = windows.lend(serve("voila"))
     try:
         dashboard.open()
     except Exception:
         save_picture(dashboard.page, tmp_path_factory.mktemp("failed"))
         raise
     yield dashboard
-    dashboard.page.context.close()
+    windows.have_back(dashboard)
 
 
 @pytest.fixture
 def dashboard(request: pytest.FixtureRequest, shared_dashboard: Dashboard, tmp_path: Path) -> Iterator[Dashboard]:
-    """Return the dashboard as it opens; one page of each server is enough for all tests."""
+    """Return the web page as it opens; one is enough for all tests of a file."""
     shared_dashboard.reset()
     yield shared_dashboard
     if request.node.stash.get(FAILED, False):
@@ -68,74 +100,29 @@ def dashboard(request: pytest.FixtureRequest, shared_dashboard: Dashboard, tmp_p
     assert not problems
 
 
-@pytest.fixture(scope="session", params=["voila", "jupyterlab"])
+@pytest.fixture(scope="module")
 def shared_lab(
-    request: pytest.FixtureRequest,
-    chromium: Browser,
-    serve: Callable[[str], Server],
-    tmp_path_factory: pytest.TempPathFactory,
+    windows: Windows, serve: Callable[[str], Server], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TemperatureLab]:
-    lab = open_window(chromium, serve(request.param), DESKTOP, TemperatureLab)
+    lab = windows.lend(serve("voila"), DESKTOP, TemperatureLab)
     try:
         lab.open(TemperatureLab.LINK)
     except Exception:
         save_picture(lab.page, tmp_path_factory.mktemp("failed"))
         raise
     yield lab
-    lab.page.context.close()
+    windows.have_back(lab)
 
 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest, shared_lab: TemperatureLab, tmp_path: Path) -> Iterator[TemperatureLab]:
-    """Return the temperature lab as it opens without a link; one page of each server is enough for all tests."""
+    """Return the temperature lab as it opens without a link; one page is enough for all tests of a file."""
     shared_lab.reset()
     yield shared_lab
     if request.node.stash.get(FAILED, False):
         save_picture(shared_lab.page, tmp_path)
     problems = list(shared_lab.problems)
     shared_lab.problems.clear()
-    assert not problems
-
-
-@pytest.fixture
-def open_lab(
-    request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path
-) -> Iterator[Callable[..., TemperatureLab]]:
-    """Return a function that opens the temperature lab of a server, or of a file, in a window of its own."""
-    opened: list[TemperatureLab] = []
-
-    def open_at(server: Server, size: tuple[int, int] = DESKTOP, link: str = "") -> TemperatureLab:
-        opened.append(open_window(chromium, server, size, TemperatureLab))
-        opened[-1].open(link)
-        return opened[-1]
-
-    yield open_at
-    problems = [problem for lab in opened for problem in lab.problems]
-    for lab in opened:
-        if request.node.stash.get(FAILED, False):
-            save_picture(lab.page, tmp_path)
-        lab.page.context.close()
-    assert not problems
-
-
-@pytest.fixture
-def open_voila(
-    request: pytest.FixtureRequest, chromium: Browser, serve: Callable[[str], Server], tmp_path: Path
-) -> Iterator[Callable[[tuple[int, int]], Dashboard]]:
-    """Return a function that opens the web page in a window of some size."""
-    opened: list[Dashboard] = []
-
-    def open_at(size: tuple[int, int]) -> Dashboard:
-        opened.append(open_window(chromium, serve("voila"), size))
-        opened[-1].open()
-        return opened[-1]
-
-    yield open_at
-    problems = [problem for dashboard in opened for problem in dashboard.problems]
-    for dashboard in opened:
-        if request.node.stash.get(FAILED, False):
-            save_picture(dashboard.page, tmp_path)
-        dashboard.page.context.close()
     assert not problems
 
 

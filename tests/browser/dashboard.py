@@ -11,9 +11,10 @@ __all__ = ["MATRICES", "Dashboard"]
 
 MATRICES = ("teacher", "baseline", "student", "difference")
 # From inside the page: how far the run is, by its status line (0: it does not say).
-STEP = (
-    "() => Number(document.querySelector('.kd-status').textContent.match(/step ([\\d,]+)/)?.[1].replace(/,/g, '') ?? 0)"
-)
+STEP = """() => {
+  const said = document.querySelector(".kd-status")?.textContent.match(/step ([\\d,]+)/);
+  return Number(said?.[1].replace(/,/g, "") ?? 0);
+}"""
 
 
 class Dashboard:
@@ -97,7 +98,8 @@ class Dashboard:
         return int(self.page.evaluate(STEP))
 
     def wait_for_step(self, least: int) -> None:
-        self.page.wait_for_function(f"least => ({STEP})() >= least", arg=least)
+        # Asked anew in every frame, a page that draws would have less time to draw.
+        self.page.wait_for_function(f"least => ({STEP})() >= least", arg=least, polling=100)
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 

@@ -20,10 +20,10 @@ KERNEL, WORKER = "ipykernel_launcher", "multiprocessing.spawn"
 
 
 class Server:
-    """One server, ready when the constructor returns; `kind` is "voila" or "jupyterlab"."""
+    """One server, ready when the constructor returns; `kind` is "voila" or "jupyterlab", its files are in `folder`."""
 
     def __init__(self, kind: str, folder: Path) -> None:
-        self.kind = kind
+        self.kind, self.folder = kind, folder
         command = ["app"] if kind == "voila" else ["lab", str(folder / "notebooks")]
         # A person's own Jupyter settings, workspaces, command history and trained networks stay out of it, and are not
         # written to.

@@ -47,6 +47,7 @@ class TemperatureLab:
 
     def open(self, link: str = "") -> None:
         """Load the page, in JupyterLab run all cells, and wait until the views show a temperature."""
+        self.received = 0
         self.page.goto(self.server.page("temperature") + (link and f"#{link}"), wait_until="commit")
         if self.server.kind == "jupyterlab":
             # What is run before the kernel has answered for the first time is dropped.

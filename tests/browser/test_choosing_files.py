@@ -2,20 +2,20 @@
 
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from dashboard import Dashboard
 from PIL import Image
-from playwright.sync_api import FilePayload, expect
+from playwright.sync_api import Browser, FilePayload, expect
 from servers import Server
 from temperature import TemperatureLab
-from windows import DESKTOP
+from windows import DESKTOP, open_window
 
+from kdlab.cli import main
 from kdlab.core.data.pictures import mnist_test_images
 from kdlab.core.predictions import Predictions
 
@@ -50,17 +50,22 @@ def png(pixels: np.ndarray, **options: object) -> bytes:
     return file.getvalue()
 
 
-def test_a_file_of_several_pieces_joins_the_menu(lab: TemperatureLab, tmp_path: Path) -> None:
+def of_several_pieces(folder: Path) -> bytes:
+    """Return an NPZ of one's own logits that is sent in three pieces."""
     rng = np.random.default_rng(0)
     labels, images = rng.integers(5, size=20_000), rng.integers(256, size=(20_000, 1, 8, 8), dtype=np.uint8)
     teacher, student = (rng.normal(size=(20_000, 5)).astype(np.float32) for _ in range(2))
     mine = Predictions(
         "any", "My networks", tuple("abcde"), labels, {"teacher": teacher, "student": student}, (), images
     )
-    mine.save(tmp_path / "My own.npz")
-    content = (tmp_path / "My own.npz").read_bytes()
-    assert len(content) > 2_000_000  # three pieces
-    choose(lab, "My own.npz", content)
+    mine.save(folder / "My own.npz")
+    content = (folder / "My own.npz").read_bytes()
+    assert len(content) > 2_000_000
+    return content
+
+
+def test_a_file_of_several_pieces_joins_the_menu(lab: TemperatureLab, tmp_path: Path) -> None:
+    choose(lab, "My own.npz", of_several_pieces(tmp_path))
     expect(lab.menu).to_have_value("my-own")
     expect(lab.caption).to_contain_text("of 20,000, true class")
     expect(lab.alarm).to_be_hidden()
@@ -121,11 +126,7 @@ def test_a_picture_is_read_as_a_drawing_is(lab: TemperatureLab) -> None:
         expect(told).to_contain_text(words)
 
 
-def test_the_exported_file_opens_no_logits(
-    lab: TemperatureLab, open_lab: Callable[..., TemperatureLab], tmp_path: Path, serve: Callable[[str], Server]
-) -> None:
-    if lab.server.kind != "voila":
-        pytest.skip("the file is the same")
+def test_the_exported_file_opens_no_logits(lab: TemperatureLab, chromium: Browser, tmp_path: Path) -> None:
     with lab.page.expect_download() as download:
         lab.page.get_by_role("button", name="Export").click()
     download.value.save_as(tmp_path / "lab.html")
@@ -136,19 +137,25 @@ def test_the_exported_file_opens_no_logits(
         def page(self, name: str) -> str:
             return (tmp_path / "lab.html").as_uri()
 
-    alone = open_lab(File())
+    alone = open_window(chromium, File(), DESKTOP, TemperatureLab)
+    alone.open()
     assert alone.page.get_by_role("button", name="Open a file …").count() == 0
     assert alone.page.locator("input[type=file]").count() == 1  # the pad's, which needs no kernel
+    assert not alone.problems
+    alone.page.context.close()
 
 
-def test_a_teacher_of_ones_own_is_not_trained(open_voila: Callable[..., Dashboard], tmp_path: Path) -> None:
+def test_a_teacher_of_ones_own_is_not_trained(
+    lend: Callable[..., Dashboard], serve: Callable[[str], Server], tmp_path: Path
+) -> None:
     names = ["--teacher", "mlp:16x1", "--student", "mlp:8x1", "--teacher-epochs", "30", "--epochs", "1"]
-    kdlab = Path(sys.executable).with_name("kdlab")
-    subprocess.run([kdlab, "distill", *names, "--out", tmp_path / "run"], check=True, capture_output=True)
+    done = CliRunner().invoke(main, ["distill", *names, "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
     saved = json.loads((tmp_path / "run" / "result.json").read_text())["teacher"]["errors"]
     file = tmp_path / "run" / "teacher.safetensors"
 
-    dashboard = open_voila(DESKTOP)
+    dashboard = lend(serve("voila"))
+    dashboard.open()
     page = dashboard.page
     field = page.locator(".kd-weights")
     alarm, shown, away = field.locator(".kd-error"), field.locator(".kd-file"), field.get_by_role("button", name="Let")

@@ -1,4 +1,4 @@
-"""What a person looks at on the page "Distil", in Voilà and in JupyterLab."""
+"""What a person looks at on the page "Distil"."""
 
 import re
 from importlib.resources import files
@@ -75,36 +75,3 @@ def test_a_cell_shows_its_images_and_an_image_its_soft_targets(dashboard: Dashbo
     pictures.last.click()
     expect(dashboard.picture.locator("p")).to_have_text(f"Test image {found[-1]}, true class {true}")
     dashboard.wait_for_shares("student", softmax(opening.logits["student"][found[-1]], 4).tolist())
-
-
-def test_an_augmentation_offers_ways_of_teaching(dashboard: Dashboard) -> None:
-    augmentations = dashboard.page.get_by_label("Augmentation", exact=True)
-    teaching = dashboard.page.get_by_label("Teaching", exact=True)
-    meaning = dashboard.page.get_by_text("The teacher always sees the image as it is.")
-    expect(teaching).to_be_hidden()
-    augmentations.select_option("Other …")
-    dashboard.fill("Augmentation name", "shift:pixels=1")
-    teaching.select_option(label="Fixed")
-    expect(meaning).to_be_visible()
-    dashboard.begin(teacher_epochs=1)
-    expect(dashboard.page.locator(".kd-words")).to_contain_text(
-        re.compile(r"200 images to learn from with shift:pixels=1, mlp:32x1 taught by \S+, fixed teaching\.")
-    )
-    expect(dashboard.error).to_be_hidden()
-    augmentations.select_option("none")
-    for gone in (teaching, meaning):
-        expect(gone).to_be_hidden()
-
-
-def test_python_follows_the_slider(dashboard: Dashboard) -> None:
-    if dashboard.server.kind != "jupyterlab":
-        pytest.skip("there is no cell to ask Python in")
-    temperature = dashboard.turn("temperature", "ArrowRight", 5)
-    assert temperature > 4
-    page = dashboard.page
-    page.locator(".jp-Toolbar [data-jp-item-name=insert]").click()
-    cell = page.locator(".jp-CodeCell").nth(1)
-    cell.locator(".cm-content").click()
-    page.keyboard.type("Out[1].state.temperature")
-    page.keyboard.press("Shift+Enter")
-    expect(cell.locator(".jp-OutputArea-executeResult pre")).to_have_text(str(temperature))

@@ -1,4 +1,4 @@
-"""What a person does with a run on the page "Distil", in Voilà and in JupyterLab."""
+"""What a person does with a run on the page "Distil"."""
 
 import re
 import signal
@@ -78,6 +78,25 @@ def test_pause_holds_step_makes_one_and_resume_goes_on(dashboard: Dashboard) -> 
     assert dashboard.tiles() != dashboard.opening
     dashboard.reset()
     expect(dashboard.status).to_have_text("Ready: press Start.")
+
+
+def test_an_augmentation_offers_ways_of_teaching(dashboard: Dashboard) -> None:
+    augmentations = dashboard.page.get_by_label("Augmentation", exact=True)
+    teaching = dashboard.page.get_by_label("Teaching", exact=True)
+    meaning = dashboard.page.get_by_text("The teacher always sees the image as it is.")
+    expect(teaching).to_be_hidden()
+    augmentations.select_option("Other …")
+    dashboard.fill("Augmentation name", "shift:pixels=1")
+    teaching.select_option(label="Fixed")
+    expect(meaning).to_be_visible()
+    dashboard.begin(teacher_epochs=1)
+    expect(dashboard.page.locator(".kd-words")).to_contain_text(
+        re.compile(r"200 images to learn from with shift:pixels=1, mlp:32x1 taught by \S+, fixed teaching\.")
+    )
+    expect(dashboard.error).to_be_hidden()
+    augmentations.select_option("none")
+    for gone in (teaching, meaning):
+        expect(gone).to_be_hidden()
 
 
 def test_what_goes_wrong_in_the_worker_is_shown_and_a_good_run_works_again(dashboard: Dashboard) -> None:

@@ -1,14 +1,12 @@
-"""What a person does on the pages of the experiments, in Voilà and in JupyterLab."""
+"""What a person does on the pages of the experiments."""
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from conftest import save_picture
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from servers import Server
-from windows import DESKTOP, TELEPHONE, open_window
+from windows import DESKTOP, TELEPHONE
 
 pytestmark = pytest.mark.browser
 TINY = {"Network name": "mlp:8x1", "Temperatures": "2,5", "Networks": 2, "Epochs": 1, "Seeds": 1}
@@ -41,6 +39,11 @@ class Window:
     def expect_state(self, state: str) -> None:
         expect(self.run).to_have_attribute("data-state", state)
 
+    def expect_pieces(self, *states: str) -> None:
+        expect(self.pieces).to_have_count(len(states))
+        for piece, state in zip(self.pieces.all(), states, strict=True):
+            expect(piece).to_have_attribute("data-state", state)
+
     def fill(self, label: str, text: object) -> None:
         """Type into a field of the settings, with the keyboard."""
         field = self.page.locator(".kd-setup").get_by_label(label, exact=True)
@@ -59,38 +62,14 @@ class Window:
             self.fill(label, value)
 
 
-@pytest.fixture
-def window(
-    chromium: Browser, serve: Callable[[str], Server], tmp_path: Path
-) -> Iterator[Callable[[str, tuple[int, int]], Window]]:
-    """Return a function that makes a window for one server's pages."""
-    opened: list[Window] = []
-
-    def make(kind: str, size: tuple[int, int] = DESKTOP) -> Window:
-        opened.append(open_window(chromium, serve(kind), size, Window))
-        return opened[-1]
-
-    yield make
-    problems = [problem for one in opened for problem in one.problems]
-    for one in opened:
-        save_picture(one.page, tmp_path)
-        one.page.context.close()
-    assert not problems
-
-
-@pytest.mark.parametrize("kind", ["voila", "jupyterlab"])
 def test_the_index_leads_to_an_experiment_that_runs_stops_and_goes_on(
-    kind: str, window: Callable[..., Window], serve: Callable[[str], Server]
+    lend: Callable[..., Window], serve: Callable[[str], Server]
 ) -> None:
-    here = window(kind)
+    here = lend(serve("voila"), DESKTOP, Window)
     page = here.page
     here.open("index")
     page.get_by_role("link", name="Can one network do what ten do together?").click()
-    if kind == "jupyterlab":
-        expect(page.get_by_role("tab", name="ensemble.ipynb")).to_have_attribute("aria-selected", "true")
-    else:
-        expect(page).to_have_title("kdlab – Ensemble")
-    here.run_cells()
+    expect(page).to_have_title("kdlab – Ensemble")
     expect(page.locator(".kd-about h2")).to_be_visible()
 
     # What cannot be used is said, and a good setting makes it go.
@@ -110,13 +89,12 @@ def test_the_index_leads_to_an_experiment_that_runs_stops_and_goes_on(
     here.press("stop")
     here.expect_state("stopped")
     expect(here.status).to_contain_text("Finished pieces are kept")
-    states = "all => all.map(one => one.dataset.state)"
-    assert here.pieces.evaluate_all(states) == ["done", "waiting", "waiting"]
+    here.expect_pieces("done", "waiting", "waiting")
 
     here.press("start")
     here.expect_state("done")
     expect(here.pieces.first).to_contain_text("kept from before")
-    assert here.pieces.evaluate_all(states) == ["kept", "done", "done"]
+    here.expect_pieces("kept", "done", "done")
     expect(page.locator(".kd-origin")).to_contain_text("This run: quick experiment on digits, 1 seed")
     expect(page.locator(".kd-claims li")).to_have_count(3)
     expect(page.locator(".kd-compared tbody tr").last).to_contain_text("86.4 paper")
@@ -136,10 +114,26 @@ def test_the_index_leads_to_an_experiment_that_runs_stops_and_goes_on(
     expect(page.locator(".kd-live")).to_be_hidden()
 
 
+def test_a_run_of_an_experiment_is_found_again(lend: Callable[..., Window], serve: Callable[[str], Server]) -> None:
+    window = lend(serve("voila"), DESKTOP, Window)
+    page = window.page
+    window.open("ensemble")
+    window.choose_tiny()
+    window.press("start")
+    page.wait_for_function("/run=[\\w-]+/.test(location.hash)")
+    page.reload(wait_until="commit")
+    window.expect_state("done")
+    expect(page.locator(".kd-origin")).to_contain_text("This run: quick experiment on digits, 1 seed")
+    expect(window.tiles.first).to_have_text("2 together")
+    expect(page.locator(".kd-setup").get_by_label("Networks", exact=True)).to_have_value("2")
+
+
 @pytest.mark.parametrize("size", [DESKTOP, TELEPHONE], ids=["desktop", "telephone"])
 @pytest.mark.parametrize("name", ["index", "ensemble"])
-def test_nothing_overflows(name: str, size: tuple[int, int], window: Callable[..., Window]) -> None:
-    here = window("voila", size)
+def test_nothing_overflows(
+    name: str, size: tuple[int, int], lend: Callable[..., Window], serve: Callable[[str], Server]
+) -> None:
+    here = lend(serve("voila"), size, Window)
     here.open(name)
     here.page.locator(".kd-link-card, .kd-findings > *").first.wait_for()
     assert here.page.evaluate("document.scrollingElement.scrollWidth") <= size[0]

@@ -6,6 +6,7 @@ from itertools import combinations
 import psutil
 import pytest
 from dashboard import Dashboard
+from servers import Server
 from windows import DESKTOP, TELEPHONE
 
 pytestmark = pytest.mark.browser
@@ -14,9 +15,13 @@ CARDS = ".kd-run, .kd-knobs, .kd-setup, .kd-summary, .kd-canvas, .kd-card"
 
 @pytest.mark.parametrize("size", [DESKTOP, TELEPHONE], ids=["desktop", "telephone"])
 def test_nothing_overlaps_or_overflows(
-    size: tuple[int, int], open_voila: Callable[[tuple[int, int]], Dashboard], capsys: pytest.CaptureFixture[str]
+    size: tuple[int, int],
+    lend: Callable[..., Dashboard],
+    serve: Callable[[str], Server],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    dashboard = open_voila(size)
+    dashboard = lend(serve("voila"), size)
+    dashboard.open()
     page = dashboard.page
     with capsys.disabled():
         print(f"\nfirst content after {dashboard.seconds:.1f} s, all figures after {dashboard.seconds_drawn:.1f} s")
@@ -38,8 +43,9 @@ def test_nothing_overlaps_or_overflows(
         assert apart, f"{first} overlaps {second}"
 
 
-def test_leaving_the_page_ends_its_kernel(open_voila: Callable[[tuple[int, int]], Dashboard]) -> None:
-    dashboard = open_voila(DESKTOP)
+def test_leaving_the_page_ends_its_kernel(lend: Callable[..., Dashboard], serve: Callable[[str], Server]) -> None:
+    dashboard = lend(serve("voila"))
+    dashboard.open()
     kernel = dashboard.kernel()
     dashboard.page.goto("about:blank")
     _, left = psutil.wait_procs([kernel], timeout=20)

@@ -3,15 +3,14 @@
 import contextlib
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from conftest import save_picture
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from servers import Server
-from windows import DESKTOP, TELEPHONE, open_window
+from windows import DESKTOP, TELEPHONE
 
 from kdlab.core.history import History
 from kdlab.desk.store import Store
@@ -38,34 +37,23 @@ class Window:
         return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    made = Server("voila", folder)
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def store(server: Server, folder: Path) -> Iterator[Store]:
+def store(serve: Callable[[str], Server]) -> Iterator[Store]:
     """The server's own store, which has nothing in it."""
-    with contextlib.closing(Store(folder / "kdlab_runs")) as store:
+    with contextlib.closing(Store(serve("voila").folder / "kdlab_runs")) as store:
         for row in store.rows(None):
             store.delete(row.run)
         yield store
 
 
+@pytest.fixture
+def window(lend: Callable[..., Window], serve: Callable[[str], Server]) -> Window:
+    return lend(serve("voila"), DESKTOP, Window)
+
+
 @pytest.fixture(params=[DESKTOP, TELEPHONE], ids=["desktop", "telephone"])
-def window(request: pytest.FixtureRequest, chromium: Browser, server: Server, tmp_path: Path) -> Iterator[Window]:
-    made = open_window(chromium, server, request.param, Window)
-    yield made
-    save_picture(made.page, tmp_path)
-    made.page.context.close()
-    assert not made.problems
+def any_window(request: pytest.FixtureRequest, lend: Callable[..., Window], serve: Callable[[str], Server]) -> Window:
+    return lend(serve("voila"), request.param, Window)
 
 
 def add(store: Store, run: str, label: str, temperature: float = 4.0) -> None:
@@ -77,14 +65,16 @@ def add(store: Store, run: str, label: str, temperature: float = 4.0) -> None:
     store.note(run, state="done", summary={**opening.summary(), "knobs": about["knobs"]}, seconds=7.3)
 
 
-def test_nothing_kept_yet(window: Window, store: Store) -> None:
+def test_nothing_kept_yet(any_window: Window, store: Store) -> None:
+    window = any_window
     window.open()
     expect(window.page.locator(".kd-empty")).to_have_text("Nothing is kept yet.")
     expect(window.page.locator(".kd-start a")).to_have_attribute("href", "distil.ipynb")
     assert window.overflow() == 0
 
 
-def test_comparing_saving_and_deleting(window: Window, store: Store, tmp_path: Path) -> None:
+def test_comparing_saving_and_deleting(any_window: Window, store: Store, tmp_path: Path) -> None:
+    window = any_window
     add(store, "first", "The first")
     add(store, "second", HOSTILE, temperature=8.0)
     page = window.page

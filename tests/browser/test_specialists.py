@@ -1,14 +1,14 @@
-"""What a person does on the page "Specialists", in Voilà and in JupyterLab, with a small run of their own."""
+"""What a person does on the page "Specialists", with a small run of their own."""
 
 import re
 from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import save_picture
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 from servers import Server
 from test_experiments import Window
-from windows import DESKTOP, TELEPHONE, open_window
+from windows import DESKTOP, TELEPHONE, Windows
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 TINY = {"Network name": "mlp:16x1", "Specialists": 3, "Epochs": 4, "Specialist epochs": 1, "Student epochs": 1}
@@ -48,22 +48,20 @@ class Specialists(Window):
         return self.page.locator(".kd-class-names span").all_text_contents()
 
 
-@pytest.fixture(scope="module", params=["voila", "jupyterlab"])
+@pytest.fixture(scope="module")
 def here(
-    request: pytest.FixtureRequest,
-    chromium: Browser,
-    serve: Callable[[str], Server],
-    tmp_path_factory: pytest.TempPathFactory,
+    windows: Windows, serve: Callable[[str], Server], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Specialists]:
-    """Return the page after a run; one of each server is enough for all tests."""
-    window = open_window(chromium, serve(request.param), DESKTOP, Specialists)
+    """Return the page after a run; one is enough for all tests."""
+    window = windows.lend(serve("voila"), DESKTOP, Specialists)
     try:
         window.train()
         yield window
+        problems = list(window.problems)
     finally:
         save_picture(window.page, tmp_path_factory.mktemp("specialists"))
-        window.page.context.close()
-    assert not window.problems
+        windows.have_back(window)
+    assert not problems
 
 
 def test_classes_are_put_in_taken_out_and_moved(here: Specialists) -> None:
@@ -189,16 +187,15 @@ def test_pictures_are_asked_about(here: Specialists) -> None:
 
 
 @pytest.mark.parametrize("size", [DESKTOP, TELEPHONE], ids=["desktop", "telephone"])
-def test_nothing_overflows(size: tuple[int, int], chromium: Browser, serve: Callable[[str], Server], tmp_path) -> None:
-    window = open_window(chromium, serve("voila"), size, Specialists)
+def test_nothing_overflows(
+    size: tuple[int, int], lend: Callable[..., Specialists], serve: Callable[[str], Server]
+) -> None:
+    window = lend(serve("voila"), size, Specialists)
     page = window.page
     window.open("specialists")  # with the result that comes with kdlab
     expect(page.locator(".kd-said").first).to_be_visible()
-    save_picture(page, tmp_path)
     assert page.evaluate("document.scrollingElement.scrollWidth") <= size[0]
     boxes = "all => all.map(one => one.getBoundingClientRect().toJSON())"
     for box in page.locator(".kd-rows > :visible, .kd-said, .kd-pictures, .kd-tools button").evaluate_all(boxes):
         assert box["left"] >= 0
         assert box["right"] <= size[0]
-    page.context.close()
-    assert not window.problems

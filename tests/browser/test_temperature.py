@@ -1,4 +1,4 @@
-"""What a person sees and does in the temperature lab, in Voilà and in JupyterLab."""
+"""What a person sees and does in the temperature lab."""
 
 import json
 import os
@@ -147,24 +147,27 @@ def behind(one: Predictions, network: str, true: int, predicted: int, temperatur
 # --- the temperature --------------------------------------------------------------------------------------------------
 
 
-def test_a_link_opens_the_lab_as_it_says(
-    shared_lab: TemperatureLab, mnist: Predictions, capsys: pytest.CaptureFixture[str]
-) -> None:
-    opening = shared_lab.opening
+def expect_link(lab: TemperatureLab) -> None:
+    """Check that the lab opened as `TemperatureLab.LINK` says."""
+    opening = dict(lab.opening)
     own = {"teacher": np.array([3, -1.5, 0]), "student": np.array([1, 0, -2.25])}
     assert [row[2:] for row in opening.pop("bars")] == [
         [share(core.soften(values, 7.5)[at]) for values in own.values()] for at in range(3)
     ]
-    label = mnist.labels[17]
+    label = Temperature()._supply.sets["mnist"].labels[17]
     assert opening == {
         "temperature": 7.5, "dataset": "mnist", "example": f"Test example 17 of 10,000, true class {label}.",
         "log": True, "mean": "0.25", "source": "own",
         "own": ["owl", "3", "1", "wolf", "-1.5", "0", "oak", "0", "-2.25"],
         "cell": "True 4 → 9: examples with most of the student's share there first",
     }  # fmt: skip
+    assert 500_000 < lab.received_at_first < 2_500_000
+
+
+def test_a_link_opens_the_lab_as_it_says(shared_lab: TemperatureLab, capsys: pytest.CaptureFixture[str]) -> None:
+    expect_link(shared_lab)
     with capsys.disabled():
         print(f"\nfrom the kernel before the first view moves: {shared_lab.received_at_first / 1e6:.2f} MB")
-    assert 500_000 < shared_lab.received_at_first < 2_500_000
 
 
 def test_keys_on_the_dial_move_every_view(lab: TemperatureLab, mnist: Predictions) -> None:
@@ -351,9 +354,9 @@ def test_a_cell_lists_its_examples(lab: TemperatureLab, mnist: Predictions) -> N
     expect_hint(lab, mnist, "difference", 9, 3)
     lab.press("Enter")
     assert lab.examples() == behind(mnist, "difference", 9, 3, 4)
+    before = lab.examples()
     temperature = lab.turn("PageUp", "PageUp")
     wanted = behind(mnist, "difference", 9, 3, temperature)
-    before = lab.examples()
     moved = next(at for at, (one, other) in enumerate(zip(before, wanted, strict=True)) if one != other)
     expect(lab.listed.nth(moved)).to_have_attribute("data-example", str(wanted[moved]))
     assert lab.examples() == wanted
@@ -507,9 +510,7 @@ def test_the_address_follows_within_a_second(lab: TemperatureLab) -> None:
     assert f"T={lab.temperature():g}&" in copied
 
 
-def test_the_address_of_a_view_opens_it_again(lab: TemperatureLab, open_lab: Callable[..., TemperatureLab]) -> None:
-    if lab.server.kind != "voila":
-        pytest.skip("JupyterLab is opened with a link already")
+def test_the_address_of_a_view_opens_it_again(lab: TemperatureLab, lend: Callable[..., TemperatureLab]) -> None:
     lab.menu.select_option("digits")
     expect(lab.caption).to_contain_text("of 360")
     lab.choose_source("own")
@@ -523,7 +524,8 @@ def test_the_address_of_a_view_opens_it_again(lab: TemperatureLab, open_lab: Cal
     lab.page.get_by_role("button", name="Copy link").click()
     view = lab.state()
     assert view["dataset"] == "digits"
-    other = open_lab(lab.server, DESKTOP, lab.page.url.split("#")[1])
+    other = lend(lab.server, DESKTOP, TemperatureLab)
+    other.open(lab.page.url.split("#")[1])
     expect(other.page.locator(".kd-behind h3")).to_contain_text("True 2 → 7")
     assert other.state() == view
 
@@ -549,11 +551,10 @@ def test_a_bad_part_of_a_link_says_so_and_the_rest_works(lab: TemperatureLab, mn
     bad = part.split("=")[0]
     good = {"T": "T=8", "scale": "scale=log", "example": "example=3"}
     lab.go("&".join([part, *(text for key, text in good.items() if key != bad)]))
-    lab.settle()  # what data set there is, is asked for
     words = {
         "data": "There is no data set", "example=10000": "no test example 10000", "cell=teacher.4.10": "no class 10",
     }  # fmt: skip
-    assert words.get(part, words.get(bad, f"The link's {part}")) in lab.alarm.text_content()
+    expect(lab.alarm).to_contain_text(words.get(part, words.get(bad, f"The link's {part}")))  # or what the kernel says
     expect(lab.alarm).to_be_visible(timeout=1000)
     temperature, log = 4 if bad == "T" else 8, bad != "scale"
     example = int(re.match(r"Test example ([\d,]+) of 10,000", lab.caption.text_content())[1].replace(",", ""))
@@ -568,43 +569,6 @@ def test_a_good_link_takes_the_complaint_away(lab: TemperatureLab) -> None:
     expect(lab.alarm).to_contain_text("T=banana cannot be used: it needs a number from 0.5 to 100")
     lab.go("T=9")
     expect(lab.alarm).to_be_hidden(timeout=1000)
-
-
-def test_python_and_the_page_follow_each_other(lab: TemperatureLab, mnist: Predictions) -> None:
-    if lab.server.kind != "jupyterlab":
-        pytest.skip("there is no cell to ask Python in")
-    page = lab.page
-    temperature = lab.turn("PageUp", "ArrowRight")
-    lab.click("teacher", 4, 9)
-    lab.log.click()
-    page.wait_for_function("/scale=log.*cell=teacher/.test(location.hash)")  # which is written after Python was told
-    told = f"{temperature} log mnist 0 example 1.0 {{'network': 'teacher', 'true': 4, 'predicted': 9}}"
-    names = "temperature scale dataset example source exponent cell"
-    assert ask_python(lab, f"print(*(getattr(lab, name) for name in '{names}'.split()))") == told
-    ask_python(lab, "lab.temperature = 20; lab.scale = 'linear'; lab.example = 7")
-    expect(lab.root).to_have_attribute("data-drawn", "20")
-    lab.settle()
-    expect_views(lab, mnist, 7, 20)
-    assert int(lab.dial.input_value()) == position(20)
-    page.wait_for_function("location.hash.startsWith('#T=20&')")
-    ask_python(lab, "lab.own = {'classes': ['x', 'y'], 'teacher': [1, 2], 'student': [3, 1]}; lab.source = 'own'")
-    expect(page.get_by_label("Name of class 2")).to_have_value("y")
-    lab.settle()
-    expect_bars(lab, {"teacher": [1, 2], "student": [3, 1]}, 20)
-
-
-def ask_python(lab: TemperatureLab, code: str) -> str:
-    """Run a line in the notebook's last cell, and return what it prints."""
-    page = lab.page
-    page.locator(".jp-Notebook-footer").click()
-    cell = page.locator(".jp-CodeCell").last
-    cell.locator(".cm-content").click()
-    page.keyboard.type(code + "; print('·')" if "print" not in code else code)
-    page.keyboard.press("Shift+Enter")
-    asked = page.locator(".jp-CodeCell").filter(has_text=code[:20]).last
-    output = asked.locator(".jp-OutputArea-output pre").first
-    output.wait_for()
-    return output.text_content().strip()
 
 
 def test_export_saves_the_view_in_a_file(lab: TemperatureLab, tmp_path: Path) -> None:
@@ -685,27 +649,11 @@ def test_the_page_says_what_changed_once_the_dial_rests(lab: TemperatureLab) -> 
     assert lab.page.evaluate("said") < 4  # once, but for a machine that stops for a moment
 
 
-def test_jupyterlab_leaves_the_keys_to_the_lab(lab: TemperatureLab) -> None:
-    if lab.server.kind != "jupyterlab":
-        pytest.skip("Voilà has no keys of its own")
-    cells = lab.page.locator(".jp-Notebook .jp-Cell").count()
-    lab.matrix("student").locator("canvas").focus()
-    lab.press("ArrowDown", "ArrowDown", "ArrowRight", "ArrowUp")
-    assert lab.hint("student").startswith("True 1 → 1:")
-    lab.choose_source("own")
-    lab.fill("Name of class 1", "dd")
-    lab.page.get_by_label("Examples of logits").focus()
-    lab.press("b", "a", "x", "d", "d")
-    assert lab.turn("ArrowUp", "ArrowDown", "ArrowUp") > 4
-    expect(lab.dial).to_be_focused()
-    assert lab.page.locator(".jp-Notebook .jp-Cell").count() == cells
-    assert lab.table(".kd-bars")[0][0] == "dd"
-
-
 def test_nothing_overflows_and_nothing_moves_by_itself(
-    serve: Callable[[str], Server], open_lab: Callable[..., TemperatureLab], mnist: Predictions
+    serve: Callable[[str], Server], lend: Callable[..., TemperatureLab], mnist: Predictions
 ) -> None:
-    narrow = open_lab(serve("voila"), TELEPHONE)
+    narrow = lend(serve("voila"), TELEPHONE, TemperatureLab)
+    narrow.open()
     page = narrow.page
     for size in (TELEPHONE, DESKTOP):
         page.set_viewport_size({"width": size[0], "height": size[1]})
@@ -730,6 +678,7 @@ def test_nothing_overflows_and_nothing_moves_by_itself(
     narrow.turn("PageUp")
     narrow.menu.hover()
     assert page.evaluate("document.getAnimations().filter(one => one.playState === 'running').length") == 0
+    page.emulate_media(reduced_motion="null")
 
 
 def expect_no_overflow(lab: TemperatureLab, width: int) -> None:

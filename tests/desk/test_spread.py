@@ -2,21 +2,25 @@
 
 import json
 import os
+import queue
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dask
 import psutil
 import pytest
 from click.testing import CliRunner
 from distributed import LocalCluster
+from fake_events import Unit
 
 import kdlab.core.experiments  # noqa: F401  (fills the registry)
 from kdlab.cli import main
 from kdlab.cli.spread import spread_events
 from kdlab.core.experiments.conduct import reproduce_events
 from kdlab.core.experiments.events import Began, Concluded, Planned, Watched
+from kdlab.core.spec import Spec
 from kdlab.desk.cluster import ClusterEngine
 from kdlab.desk.job import Files, Job
 from kdlab.registry import EXPERIMENTS
@@ -51,8 +55,18 @@ class Counted:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[ClusterEngine]:
-    engine = ClusterEngine(None, 2, None)
+def cluster() -> Iterator[LocalCluster]:
+    """Two workers, without the keys that the pool of `kdlab app --public` gives itself."""
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+    ):
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def engine(cluster: LocalCluster) -> Iterator[ClusterEngine]:
+    engine = ClusterEngine(cluster.scheduler_address, None, None)
     yield engine
     engine.close()
 
@@ -88,6 +102,38 @@ def test_two_workers_come_to_the_same_report(engine: ClusterEngine, whole: dict[
     assert numbers(again[-1].report) == whole
 
 
+def test_the_command_with_a_scheduler(cluster: LocalCluster, whole: dict[str, Any], tmp_path: Path) -> None:
+    pairs = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
+    line = ["reproduce", "early-stopping", "--quick", *pairs, "--json", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, line, env={"DASK_SCHEDULER_ADDRESS": cluster.scheduler_address})
+    assert result.exit_code == 0, result.output
+    assert numbers(json.loads(result.stdout)) == whole
+    assert "students, seed 2" in result.stderr
+    refused = CliRunner().invoke(main, [*line, "--scheduler", "nonsense://x"])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "no address of a Dask scheduler" in refused.stderr
+
+
+def test_a_distillation(engine: ClusterEngine) -> None:
+    spec = Spec.suggested("digits", teacher="mlp:16x1", student="mlp:8x1", epochs=1, teacher_epochs=1)
+    messages: queue.Queue[Message] = queue.Queue()
+    job = Job("distil", "kdlab.core.distillation:distill_events", (spec,), "", Unit, "", "")
+    engine.start("run", job, False, None, messages.put)
+    seen = [messages.get(timeout=60)]
+    while not (isinstance(seen[-1], Status) and seen[-1].state in ENDS):
+        seen.append(messages.get(timeout=60))
+    assert seen[-1] == Status("done")
+    assert "student" in seen[-2].event.result["validation"]
+
+
+def test_what_workers_refuse_is_said(engine: ClusterEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click import ClickException
+
+    monkeypatch.setattr("kdlab.core.experiments.study.RECIPE", -1)  # another recipe than the workers'
+    with pytest.raises(ClickException, match="both need the same kdlab"):
+        list(spread(engine, "early-stopping", tmp_path / "refused", SETTINGS))
+
+
 def test_a_piece_whose_worker_dies_is_begun_again(
     engine: ClusterEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,25 +151,3 @@ def test_a_piece_whose_worker_dies_is_begun_again(
     assert isinstance(usual, Concluded)
     assert numbers(end.report) == numbers(usual.report)
     assert "It is begun again." in capsys.readouterr().err
-
-
-def test_the_command_with_a_scheduler(whole: dict[str, Any], tmp_path: Path) -> None:
-    pairs = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
-    line = ["reproduce", "early-stopping", "--quick", *pairs, "--json", "--out", str(tmp_path / "out")]
-    # Without the keys that the pool of `kdlab app --public` gives itself.
-    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
-        result = CliRunner().invoke(main, line, env={"DASK_SCHEDULER_ADDRESS": cluster.scheduler_address})
-    assert result.exit_code == 0, result.output
-    assert numbers(json.loads(result.stdout)) == whole
-    assert "students, seed 2" in result.stderr
-    refused = CliRunner().invoke(main, [*line, "--scheduler", "nonsense://x"])
-    assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "no address of a Dask scheduler" in refused.stderr
-
-
-def test_what_workers_refuse_is_said(engine: ClusterEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from click import ClickException
-
-    monkeypatch.setattr("kdlab.core.experiments.study.RECIPE", -1)  # another recipe than the workers'
-    with pytest.raises(ClickException, match="both need the same kdlab"):
-        list(spread(engine, "early-stopping", tmp_path / "refused", SETTINGS))
