@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -530,7 +531,7 @@ def test_old_runs_and_left_overs_are_tidied_away(kept: Store, tmp_path: Path, mo
 
 
 @pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The address of a server of its own, where PostgreSQL and psycopg are installed."""
     debians = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # which are in nobody's PATH
     path = os.pathsep.join([os.environ["PATH"], *map(str, debians)])
@@ -538,20 +539,19 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not initdb or not pg_ctl or not importlib.util.find_spec("psycopg"):
         missing = "no PostgreSQL: install Debian's postgresql and kdlab[test]"
         pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
-    place = tmp_path_factory.mktemp("postgresql")
-    user: dict[str, Any] = {}
-    if os.geteuid() == 0:  # the server refuses to run as root
-        user = {"user": "postgres"}
-        for folder in (place, *place.parents[:2]):
-            folder.chmod(0o755)
-        shutil.chown(place, "postgres")
-    run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": place, **user}
-    data = f"{place / 'data'}"
-    subprocess.run([initdb, "-D", data, "-U", "kdlab", "--auth=trust", "-E", "UTF8", "--locale=C"], **run)
-    options = f"-c listen_addresses='' -c unix_socket_directories={place} -c fsync=off"
-    subprocess.run([pg_ctl, "-D", data, "-w", "-o", options, "-l", f"{place / 'log'}", "start"], **run)
-    yield f"postgresql+psycopg://kdlab@/postgres?host={place}"
-    subprocess.run([pg_ctl, "-D", data, "-w", "-m", "immediate", "stop"], **run)
+    with tempfile.TemporaryDirectory(prefix="kdlab-postgresql-") as folder:  # where its user may go, unlike tmp_path
+        place = Path(folder)
+        user: dict[str, Any] = {}
+        if os.geteuid() == 0:  # the server refuses to run as root
+            user = {"user": "postgres"}
+            shutil.chown(place, "postgres")
+        run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": place, **user}
+        data = f"{place / 'data'}"
+        subprocess.run([initdb, "-D", data, "-U", "kdlab", "--auth=trust", "-E", "UTF8", "--locale=C"], **run)
+        options = f"-c listen_addresses='' -c unix_socket_directories={place} -c fsync=off"
+        subprocess.run([pg_ctl, "-D", data, "-w", "-o", options, "-l", f"{place / 'log'}", "start"], **run)
+        yield f"postgresql+psycopg://kdlab@/postgres?host={place}"
+        subprocess.run([pg_ctl, "-D", data, "-w", "-m", "immediate", "stop"], **run)
 
 
 def test_a_shared_database(tmp_path: Path, postgresql: str) -> None:
