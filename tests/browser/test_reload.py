@@ -109,15 +109,3 @@ def test_a_run_is_found_again_after_a_reload_and_in_a_second_tab(visit: Callable
     dashboard.page.reload(wait_until="commit")
     dashboard.expect_state("stopped")
     assert dashboard.errors()
-
-
-def test_a_run_that_ends_while_nobody_looks_is_there(visit: Callable[..., Dashboard]) -> None:
-    dashboard = visit()
-    dashboard.begin(teacher_epochs=1, epochs=200)
-    run_of(dashboard.page)
-    link = dashboard.page.url.split("#")[1]
-    dashboard.page.goto("about:blank")
-    dashboard.open(link)
-    dashboard.expect_state("done")
-    expect(dashboard.verdict).to_contain_text("McNemar")
-    expect(dashboard.status).to_contain_text("Done")

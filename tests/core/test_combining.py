@@ -148,7 +148,7 @@ class TestBothDirections:
     @pytest.mark.parametrize("spread", [0.1, 3.0, 10.0])
     @pytest.mark.parametrize("kind", KINDS)
     def test_meets_the_conditions_of_an_optimum(self, kind: str, spread: float, dustbin: str, direction: str) -> None:
-        for classes, count in ((2, 1), (2, 10), (3, 4), (10, 1), (10, 10), (12, 5), (100, 10)):
+        for classes, count in ((2, 10), (3, 4), (10, 1), (12, 5)):
             case = draw(1, kind, classes, count, examples=4, spread=spread, dustbin=dustbin)
             log_q = combine(*case, direction)
             check_distribution(log_q, (4, classes))
