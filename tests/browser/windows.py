@@ -16,9 +16,6 @@ __all__ = ["DESKTOP", "TELEPHONE", "Windows", "launch", "open_window"]
 OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    # Playwright has Chromium take down where each request comes from. plotly.js asks for a picture from within its one
-    # large function, which V8 would read again for that, for most of a second that no visitor waits for.
-    "--js-flags=--no-enable-lazy-source-positions",
 ]  # fmt: skip
 DESKTOP, TELEPHONE = (1280, 800), (390, 844)
 NO_PAGE = "/favicon.ico"  # which browsers ask for where a page names no icon
