@@ -5,6 +5,7 @@ import queue
 import resource
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +91,13 @@ def watched(desk: Desk | RemoteDesk, run: str, visitor: str = "") -> tuple[Ear, 
     found = ear.until(lambda message: isinstance(message, Attached))
     assert isinstance(found, Attached)
     return ear, found
+
+
+def wait_for(file: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_run_is_heard_recorded_and_kept(desks: Desks) -> None:
@@ -238,11 +246,7 @@ def test_what_cannot_be_kept_stays_on_the_page_and_is_kept_when_there_is_room(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, trap)
-    kept = tmp_path / "files" / run / "result.zip"
-    for _ in range(600):
-        if kept.exists():
-            break
-        threading.Event().wait(0.1)
+    wait_for(tmp_path / "files" / run / "result.zip")
     assert desk.files(run, "result")
 
 
@@ -271,11 +275,7 @@ def test_what_outgrows_the_room_is_not_kept_until_there_is_some(
     with pytest.raises(InputError, match="no room to keep another run"):  # what waits to be kept is to have room, too
         desk.submit(job("count", 1))
     desk.delete(first)
-    kept = tmp_path / "files" / second / "result.zip"
-    for _ in range(600):
-        if kept.exists():
-            break
-        threading.Event().wait(0.1)
+    wait_for(tmp_path / "files" / second / "result.zip")
     assert desk.files(second, "result")
     watched(desk, desk.submit(job("count", 1)))[0].state("done")
 
