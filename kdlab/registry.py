@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 __all__ = [
     "AUGMENTATIONS", "DATASETS", "EXPERIMENTS", "MODELS", "OBJECTIVES", "TEACHINGS",
-    "Entry", "InputError", "Knob", "Registry", "UnknownNameError", "knob_field", "knob_fields", "quote",
+    "Entry", "InputError", "InputWarning", "Knob", "Registry", "UnknownNameError", "knob_field", "knob_fields", "quote",
     "read_options",
 ]  # fmt: skip
 
@@ -26,6 +26,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class InputError(ValueError):
     """Something a person gave cannot be used; the message is one sentence that says what to do."""
+
+
+class InputWarning(UserWarning):
+    """Something a person gave can be used, but they should know a thing about it; the message is one sentence."""
 
 
 class UnknownNameError(InputError):

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from kdlab.core.augmentation import Views
 from kdlab.core.evaluation import CHUNK, evaluating
+from kdlab.core.readout import LOWEST
 from kdlab.core.stack import Stack, plan
 from kdlab.registry import InputError
 
@@ -50,11 +51,17 @@ class Answers:
         new = (~self._known[index, view]).nonzero()[:, 0]
         if not len(new):  # not every network and view can do with an empty batch
             return
-        limits = torch.finfo(self._logits.dtype)
+        lowest = max(torch.finfo(self._logits.dtype).min, LOWEST)
         pixels = self._views.show(index[:1], view[:1])[0].numel()
         for chunk in torch.split(new, max(1, min(MOST_AT_ONCE, CHUNK // pixels))):
             asked = index[chunk], view[chunk]
-            self._logits[asked] = self._ask(*asked).clamp(limits.min, limits.max).to(self._logits.dtype)
+            logits = self._ask(*asked)
+            if not (logits < torch.inf).all():  # nor NaN; −inf is an answer
+                raise InputError(
+                    "The teacher gives logits that are NaN or infinite to some of the training images: check its "
+                    "weights, and what it computes of numbers from 0 to 1."
+                )
+            self._logits[asked] = logits.clamp(lowest, -lowest).to(self._logits.dtype)
             self._known[asked] = True
 
     def state(self) -> dict[str, Tensor]:

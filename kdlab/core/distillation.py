@@ -8,6 +8,7 @@ print(run.result["student"], run.result["baseline"])
 """
 
 import math
+import warnings
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from copy import deepcopy
@@ -22,18 +23,22 @@ from kdlab.core.batches import transfer_set
 from kdlab.core.checks import check_parameters, check_transfer_size, check_weights
 from kdlab.core.data import Dataset, load, load_events
 from kdlab.core.evaluation import predict
-from kdlab.core.events import Done, Event, Opened, Probe, Restored
+from kdlab.core.events import Done, Event, Note, Opened, Probe, Restored
 from kdlab.core.history import History
 from kdlab.core.live import LiveKnobs
 from kdlab.core.machine import prepared
+from kdlab.core.options import distill_spec, fit_spec
+from kdlab.core.readiness import ready_to_train
+from kdlab.core.readout import bare
 from kdlab.core.resume import Checkpoint, Keeper
-from kdlab.core.runs import Network, Run, network_name, sum_up
+from kdlab.core.runs import Network, Run, sum_up
 from kdlab.core.spec import Spec
 from kdlab.core.teaching import Teacher, forget_teacher, teach, teach_or_replay
 from kdlab.core.teams import Learner
+from kdlab.core.trained_teacher import check_objective, ready_to_teach
 from kdlab.core.training import make_network, train
 from kdlab.core.uploads import Weights
-from kdlab.registry import OBJECTIVES, InputError
+from kdlab.registry import OBJECTIVES, InputError, InputWarning
 
 __all__ = ["check_transfer_size", "check_weights", "distill", "distill_events", "fit"]
 
@@ -41,13 +46,15 @@ __all__ = ["check_transfer_size", "check_weights", "distill", "distill_events", 
 def distill(dataset: str, teacher: Network, student: Network, **options: Any) -> Run:
     """Distil a student next to a hard-label baseline with the same start and the same batches.
 
-    `teacher`: the name of a model to train first, or a trained module. `student`: a name, or a module, which is
-    trained in place. `options`: fields of `Spec` (epochs, seed, …) and knobs of the objective (temperature, …); what is
-    left out is what suits the data set. Raises InputError, Diverged.
+    `teacher`: the name of a model to train first, or a trained module; −inf among its logits is taken for a very low
+    number, and half or double precision is answered by a float32 copy. `student`: a name, or a module, of which a copy
+    is trained and returned. A module takes images (batch, channels, height, width) as numbers from 0 to 1 and returns
+    logits (batch, classes): alone, as the `logits` of an object, or as the only such tensor of a tuple. `options`:
+    fields of `Spec` (epochs, seed, …) and knobs of the objective (temperature, …); what is left out is what suits the
+    data set. `outputs="probabilities"` for a teacher that returns these. What to mind of the result is said by an
+    InputWarning and kept in `result["notes"]`. Raises InputError, Diverged.
     """
-    fields = {key: options.pop(key) for key in list(options) if key in Spec.__dataclass_fields__}
-    names = {"teacher": network_name(teacher), "student": network_name(student)}
-    spec = Spec.suggested(dataset, **names, knobs=options, **fields)
+    spec = distill_spec(dataset, teacher, student, options)
     events = distill_events(
         spec,
         teacher=teacher if isinstance(teacher, nn.Module) else None,
@@ -60,18 +67,21 @@ def distill(dataset: str, teacher: Network, student: Network, **options: Any) ->
 def fit(
     dataset: str, network: Network, *, epochs: int = 20, augmentation: str = "none", **options: Any
 ) -> nn.Module:  # fmt: skip
-    """Train one network on labels and return it, ready to predict; a module is trained in place.
+    """Train one network on labels and return it, ready to predict; of a module, a copy is trained.
 
-    `augmentation`: how its images are moved; `options`: fields of `Spec`. Raises InputError, Diverged.
+    `augmentation`: how its images are moved; `options`: batch_size, learning_rate, seed, batch_seed, precision and
+    schedule. What a module takes and returns: see `distill`. Raises InputError, Diverged.
     """
-    own = {"teacher": network_name(network), "teacher_epochs": epochs, "teacher_augmentation": augmentation}
-    spec = Spec.suggested(dataset, **own, **options)
+    spec = fit_spec(dataset, network, epochs, augmentation, options)
     with prepared() as place:
         data = load(dataset).to(place)
+        for note in data.notes:
+            warnings.warn(note, InputWarning, stacklevel=2)
         if isinstance(network, str):
             network = make_network(network, data, spec.seed, "teacher")
-        _drain(teach(network.to(place), data, spec, LiveKnobs(spec)))
-    return network.eval()
+        network = ready_to_train("network", network, data, spec)
+        _drain(teach(network, data, spec, LiveKnobs(spec)))
+    return bare(network).eval()
 
 
 def distill_events(
@@ -98,7 +108,7 @@ def distill_events(
             try:
                 event = events.send(turned)
             except StopIteration as end:
-                taught_by, student, baseline = end.value
+                taught_by, student, baseline = map(bare, end.value)
                 return Run(spec, taught_by, student.eval(), baseline.eval(), history)
             history.append(event)
             turned = yield event
@@ -132,23 +142,31 @@ def _events(
         yield from live.emit(
             Opened(spec, data.classes, data.test.images.cpu().numpy(), data.test.labels.cpu().numpy(), place.type)
         )
+        for note in data.notes:
+            yield from live.emit(Note(note))
 
-    # Before the teacher is trained, so that a name that cannot be built is refused at once.
+    # Before a teacher is trained, so that what cannot be built or used is refused at once.
     if student is None:
         student = make_network(spec.student, data, spec.seed, "student")
-    student = student.to(place)
+    given = teacher
+    if teacher is not None:
+        teacher, notes = ready_to_teach(teacher, data, spec)
+        check_objective(teacher, data, spec)
+        for note in notes:
+            yield from live.emit(Note(note))
+    student = ready_to_train("student", student, data, spec, spec.transfer_size, given)
     views = make_views(spec.augmentation, data.train.images)
     check_size(views.count, len(data.train), len(data.classes))
 
     if keeper.checkpoint and keeper.phase == "student":
         if teacher is None:
-            teacher = make_network(spec.teacher, data, spec.seed, "teacher").eval()
-        teaching = Teacher(keeper.checkpoint.teach(teacher.to(place)), keeper.checkpoint.mark.seconds["teacher"])
+            teacher = ready_to_train("teacher", make_network(spec.teacher, data, spec.seed, "teacher"), data, spec)
+        teaching = Teacher(keeper.checkpoint.teach(teacher.eval()), keeper.checkpoint.mark.seconds["teacher"])
     elif teacher is None:
         teaching = yield from teach_or_replay(loaded, data, spec, live, keeper)
         teacher = deepcopy(teaching.module)  # the caller's own
     else:
-        teaching = Teacher(teacher.to(place))
+        teaching = Teacher(teacher)
         yield from live.emit(Probe("teacher", 0, {"teacher": predict(teacher, data.test).cpu().numpy()}))
     keeper.taught(teaching.module, teaching.seconds)
     keeper.begin("student")
@@ -169,14 +187,15 @@ def _events(
 
     networks = {"teacher": teacher, "baseline": baseline, "student": student}
     logits = {name: predict(module, data.test) for name, module in networks.items()}
-    yield from live.emit(Done(sum_up(spec, data, networks, logits, seconds, live.values)))
-    return teacher, student, baseline
+    yield from live.emit(Done(sum_up(spec, data, networks, logits, seconds, live.values, keeper.notes)))
+    return teacher if given is None else given, student, baseline
 
 
 def _drain(events: Generator[Event, Any, Any]) -> Any:
-    """Run a generator to its end and return what it returns."""
+    """Run a generator to its end and return what it returns; the caller's caller is warned of what there is to mind."""
     while True:
         try:
-            next(events)
+            if isinstance(event := next(events), Note):
+                warnings.warn(event.text, InputWarning, stacklevel=3)
         except StopIteration as end:
             return end.value

@@ -1,6 +1,7 @@
 """What happens in a run, as small frozen records: floats, strings and NumPy arrays, never a tensor.
 
-A run is a generator of these, in this order: `Progress` while the data comes, `Opened`, then for the phases "teacher"
+A run is a generator of these, in this order: `Progress` while the data comes, `Opened`, `Note` where there is something
+to mind, then for the phases "teacher"
 and "student" `Phase`, and `Step`, `Probe` and `KnobsTurned` as they fall, and `Done` at the end. Where checkpoints were
 asked for, `Saved` comes after a `Probe`. A run that goes on from one begins with `Restored`, and then with what came
 after the checkpoint: neither `Opened` nor the phase that was under way is announced again.
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from kdlab.core.progress import Progress
 from kdlab.core.spec import Spec
 
-__all__ = ["Done", "Event", "KnobsTurned", "Opened", "Phase", "Probe", "Progress", "Restored", "Saved", "Step"]
+__all__ = ["Done", "Event", "KnobsTurned", "Note", "Opened", "Phase", "Probe", "Progress", "Restored", "Saved", "Step"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +29,13 @@ class Opened:
     test_images: NDArray[np.uint8]
     test_labels: NDArray[np.int64]
     device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence to mind when reading the numbers: what was done with a person's files, what is odd about a teacher."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +103,4 @@ class Restored:
     history: bytes
 
 
-Event = Progress | Opened | Phase | Step | Probe | KnobsTurned | Done | Saved | Restored
+Event = Progress | Opened | Note | Phase | Step | Probe | KnobsTurned | Done | Saved | Restored

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.events import Done, Event, KnobsTurned, Opened, Phase, Probe, Progress, Restored, Step
+from kdlab.core.events import Done, Event, KnobsTurned, Note, Opened, Phase, Probe, Progress, Restored, Step
 from kdlab.core.metrics import count_errors
 from kdlab.core.spec import Spec
 from kdlab.registry import InputError
@@ -47,7 +47,7 @@ class History:
     """Everything a page shows of a run; `append` takes its events in order.
 
     `losses[network, part]` and `errors[network]` are curves, `logits[network]` the test logits of the latest of
-    `evaluations` probes.
+    `evaluations` probes, `notes` sentences on what to mind.
     """
 
     def __init__(self) -> None:
@@ -60,6 +60,7 @@ class History:
         self.logits: dict[str, NDArray[np.float32]] = {}
         self.evaluations = 0
         self.turns: list[Turn] = []
+        self.notes: list[str] = []
         self.result: dict[str, Any] | None = None
         # The test images as the beginning of a file: to compress them takes longer than all the rest.
         self._images: tuple[Opened | None, bytes] = None, b""
@@ -74,6 +75,8 @@ class History:
                 self.evaluations = evaluations
             case Opened():
                 self.opened = event
+            case Note():
+                self.notes.append(event.text)
             case Phase():
                 self.phase, self.step = event, 0
             case Step():
@@ -116,6 +119,7 @@ class History:
             "phase": dataclasses.asdict(self.phase) if self.phase else None,
             "step": self.step,
             "turns": [dataclasses.asdict(turn) for turn in self.turns],
+            "notes": self.notes,
             "result": self.result,
         }
         arrays: dict[str, NDArray[Any]] = {
@@ -159,6 +163,7 @@ class History:
             history.phase = Phase(**about["phase"]) if about["phase"] else None
             history.step = about["step"]
             history.turns = [Turn(**turn) for turn in about["turns"]]
+            history.notes = about.get("notes", [])  # runs of kdlab 0.1.0 before there were any are kept
             history.result = about["result"]
             for name in arrays.files:
                 match name.split("/"):

@@ -13,6 +13,7 @@ seed has batches of its own, as it would alone.
 """
 
 import time
+import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
@@ -24,18 +25,22 @@ from kdlab.core.answers import check_size
 from kdlab.core.augmentation import make_views
 from kdlab.core.batches import transfer_set
 from kdlab.core.data import Dataset, load
-from kdlab.core.distillation import check_transfer_size, check_weights, fit
+from kdlab.core.distillation import check_transfer_size, check_weights
 from kdlab.core.evaluation import predict
-from kdlab.core.events import Done, Event, Opened, Probe, Step
+from kdlab.core.events import Done, Event, Note, Opened, Probe, Step
 from kdlab.core.grouping import choices, together
 from kdlab.core.history import History
 from kdlab.core.machine import prepared
-from kdlab.core.runs import Network, Run, network_name, sum_up
+from kdlab.core.options import distill_spec, fit_spec
+from kdlab.core.readiness import ready_to_train
+from kdlab.core.readout import bare
+from kdlab.core.runs import Network, Run, sum_up
 from kdlab.core.spec import Spec
-from kdlab.core.teaching import Teacher
+from kdlab.core.teaching import Teacher, recipe, teach
 from kdlab.core.teams import Learner
+from kdlab.core.trained_teacher import check_objective, ready_to_teach
 from kdlab.core.training import LiveKnobs, make_network, train
-from kdlab.registry import OBJECTIVES
+from kdlab.registry import OBJECTIVES, InputError, InputWarning
 
 __all__ = ["distill_many", "fit_many"]
 
@@ -48,11 +53,18 @@ def fit_many(
 
     `options`: fields of `Spec`, or several values of one. Raises InputError, Diverged.
     """
-    own = {"teacher": network, "teacher_epochs": epochs, "teacher_augmentation": augmentation}
-    specs = [Spec.suggested(dataset, **choice) for choice in choices(**own, **options)]
+    specs = [
+        fit_spec(dataset, choice.pop("network"), choice.pop("epochs"), choice.pop("augmentation"), choice)
+        for choice in choices(network=network, epochs=epochs, augmentation=augmentation, **options)
+    ]
+    _check_names([spec.teacher for spec in specs], "fit")
     with prepared() as place:
         data = load(dataset).to(place)
-        modules = [make_network(spec.teacher, data, spec.seed, "teacher") for spec in specs]
+        _warn(data.notes)
+        modules = [
+            ready_to_train("network", make_network(spec.teacher, data, spec.seed, "teacher"), data, spec)
+            for spec in specs
+        ]
         for group in together(specs, modules, place):
             spec = specs[group[0]]
             learners = [Learner(f"network {at}", modules[at], specs[at].seed) for at in group]
@@ -70,22 +82,23 @@ def fit_many(
                 live=LiveKnobs(spec),
             ):
                 pass
-    return [module.eval() for module in modules]
+    return [bare(module).eval() for module in modules]
 
 
 def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], **options: Any) -> list[Run]:
     """Distil students, each beside its baseline, as `distill` would; return the runs in the order of the combinations.
 
-    `teacher`: a trained module, or the name of a model that is trained once, with the first combination's seed.
-    `options`: fields of `Spec` and knobs of the objective, or several values of one. Students of one seed and build
-    share their baseline. Raises InputError, and Diverged when any of them leaves the road.
+    `teacher`: a trained module (see `distill`), or the name of a model, which is trained once for all seeds, with the
+    first combination's, and anew for other options of its training. `options`: fields of `Spec` and knobs of the
+    objective, or several values of one. Students of one seed and build share their baseline. Raises InputError, and
+    Diverged when any of them leaves the road.
     """
-    specs = []
-    for choice in choices(student=student, **options):
-        fields = {key: choice.pop(key) for key in list(choice) if key in Spec.__dataclass_fields__}
-        specs.append(Spec.suggested(dataset, teacher=network_name(teacher), knobs=choice, **fields))
+    specs = [
+        distill_spec(dataset, teacher, choice.pop("student"), choice) for choice in choices(student=student, **options)
+    ]
     if not specs:
         return []
+    _check_names([spec.student for spec in specs], "distill")
     for spec in specs:
         check_weights(spec)
     with prepared() as place:
@@ -95,27 +108,62 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
         for augmentation in {spec.augmentation for spec in specs}:
             check_size(make_views(augmentation, data.train.images).count, len(data.train), len(data.classes))
         students = [make_network(spec.student, data, spec.seed, "student") for spec in specs]
-        began = time.perf_counter()
-        if isinstance(teacher, str):
-            first = specs[0]
-            shared = {
-                key: getattr(first, key) for key in ("batch_size", "learning_rate", "seed", "batch_seed", "precision")
-            }
-            teacher = fit(
-                dataset, teacher, epochs=first.teacher_epochs, augmentation=first.teacher_augmentation, **shared
-            )
-        taught = Teacher(teacher.to(place), time.perf_counter() - began)
+        given = None if isinstance(teacher, str) else teacher
+        notes, trained = list(data.notes), given
+        if given is not None:
+            trained, found = ready_to_teach(given, data, specs[0])
+            notes += found
+            for spec in specs:
+                check_objective(trained, data, spec)
+        students = [
+            ready_to_train("student", student, data, spec, spec.transfer_size, given)
+            for spec, student in zip(specs, students, strict=True)
+        ]
+        _warn(notes)
+        teachers = _train_teachers(specs, data) if trained is None else [Teacher(trained)] * len(specs)
         runs: dict[int, Run] = {}
         groups = together(specs, students, place)
         # The teacher's answers are kept for one augmentation and precision at a time.
         for group in sorted(groups, key=lambda group: (specs[group[0]].augmentation, specs[group[0]].precision)):
-            made = _distill_together([specs[at] for at in group], [students[at] for at in group], taught, data)
+            teaching = teachers[group[0]]
+            made = _distill_together(
+                [specs[at] for at in group], [students[at] for at in group], teaching, data, notes,
+                bare(teaching.module) if given is None else given,
+            )  # fmt: skip
             runs |= dict(zip(group, made, strict=True))
     return [runs[at] for at in range(len(specs))]
 
 
-def _distill_together(specs: list[Spec], students: list[nn.Module], teacher: Teacher, data: Dataset) -> list[Run]:
-    """Distil students that see the same batches; return their runs."""
+def _train_teachers(specs: Sequence[Spec], data: Dataset) -> list[Teacher]:
+    """Return the teacher of each spec; those that differ in their seed alone share the first one's."""
+    teachers: dict[tuple[object, ...], Teacher] = {}
+    taught = [spec.replace(seed=specs[0].seed, batch_seed=specs[0].batch_seed) for spec in specs]
+    for spec in taught:
+        if recipe(spec) not in teachers:
+            began = time.perf_counter()
+            module = ready_to_train("teacher", make_network(spec.teacher, data, spec.seed, "teacher"), data, spec)
+            for _ in teach(module, data, spec, LiveKnobs(spec)):
+                pass
+            teachers[recipe(spec)] = Teacher(module.eval(), time.perf_counter() - began)
+    return [teachers[recipe(spec)] for spec in taught]
+
+
+def _check_names(names: Sequence[str], alone: str) -> None:
+    """Raise InputError for modules among networks that are built here, once for each combination."""
+    if module := next((name.partition(":")[2] for name in names if name.startswith("module:")), ""):
+        raise InputError(f"Many networks are built by their names, and {module} is a module: use {alone} for it.")
+
+
+def _warn(notes: Sequence[str]) -> None:
+    for note in notes:
+        warnings.warn(note, InputWarning, stacklevel=3)
+
+
+def _distill_together(
+    specs: list[Spec], students: list[nn.Module], teacher: Teacher, data: Dataset, notes: Sequence[str],
+    given: nn.Module,
+) -> list[Run]:  # fmt: skip
+    """Distil students that see the same batches; return their runs, whose teacher is the one that was `given`."""
     spec, place = specs[0], data.train.images.device
     baselines = {(one.student, one.seed): deepcopy(module) for one, module in zip(specs, students, strict=True)}
     learners = [
@@ -131,6 +179,8 @@ def _distill_together(specs: list[Spec], students: list[nn.Module], teacher: Tea
     histories = [History() for _ in specs]
     for one, history in zip(specs, histories, strict=True):
         history.append(Opened(one, data.classes, pictures, truth, place.type))
+        for note in notes:
+            history.append(Note(note))
         history.append(Probe("teacher", 0, {"teacher": told.cpu().numpy()}))
     began = time.perf_counter()
     for event in train(
@@ -147,9 +197,9 @@ def _distill_together(specs: list[Spec], students: list[nn.Module], teacher: Tea
             "teacher": teacher.module, "baseline": baselines[one.student, one.seed].eval(), "student": student.eval(),
         }  # fmt: skip
         logits = {name: torch.from_numpy(values) for name, values in history.logits.items()}
-        result = sum_up(one, data, networks, logits, seconds, one.knobs)
+        result = sum_up(one, data, networks, logits, seconds, one.knobs, notes)
         history.append(Done(result | {"trained_together": len(learners)}))
-        runs.append(Run(one, teacher.module, student, networks["baseline"], history))
+        runs.append(Run(one, given, bare(student), bare(networks["baseline"]), history))
     return runs
 
 

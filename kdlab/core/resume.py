@@ -29,7 +29,7 @@ from kdlab.registry import InputError
 __all__ = ["Checkpoint", "Keeper", "Losses"]
 
 # To be raised when a change of the training core makes checkpoints from before it worthless.
-FORMAT = 1
+FORMAT = 2
 # The teacher's answers are kept up to so many bytes; more of them are worked out anew.
 MOST_ANSWERS = 50e6
 DAMAGED = "The checkpoint of this run is damaged or incomplete: start the run from its beginning."
@@ -171,6 +171,11 @@ class Keeper:
         if self.checkpoint and "answers.safetensors" in self.checkpoint.files:
             answers.restore(self.checkpoint.tensors("answers"))
         return answers
+
+    @property
+    def notes(self) -> list[str]:
+        """What was said so far that whoever reads the run's numbers should mind."""
+        return self._history.notes
 
     @property
     def due(self) -> bool:

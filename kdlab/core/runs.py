@@ -1,7 +1,7 @@
 """A finished run: its networks, everything that happened, and the result as `kdlab distill --json` prints it."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -14,6 +14,7 @@ from kdlab.core.evaluation import predict, score
 from kdlab.core.history import History
 from kdlab.core.machine import choose_precision
 from kdlab.core.spec import Spec
+from kdlab.registry import InputError
 
 __all__ = ["Network", "Run", "network_name", "sum_up"]
 
@@ -38,17 +39,27 @@ class Run:
 
 
 def network_name(network: Network) -> str:
-    """Say in a spec which network it was."""
-    return network if isinstance(network, str) else f"module:{type(network).__name__}"
+    """Say in a spec which network it was; raises InputError for what is neither a name nor a module."""
+    if isinstance(network, str):
+        return network
+    if isinstance(network, nn.Module):
+        return f"module:{type(network).__name__}"
+    if isinstance(network, type) and issubclass(network, nn.Module):
+        raise InputError(f"{network.__name__} is a class, not a network: make one, as {network.__name__}().")
+    raise InputError(
+        f"A network is the name of a model as text or a torch.nn.Module, not a {type(network).__name__}: give one "
+        "of these."
+    )
 
 
 def sum_up(
     spec: Spec, data: Dataset, networks: Mapping[str, nn.Module], logits: Mapping[str, Tensor],
-    seconds: Mapping[str, float], knobs: Mapping[str, float],
+    seconds: Mapping[str, float], knobs: Mapping[str, float], notes: Sequence[str],
 ) -> dict[str, Any]:  # fmt: skip
     """Return the result of a run: errors on test and validation images, and how it was made.
 
-    `logits`: of the test images, float32 (examples, classes), by network; `knobs`: the objective's at the end.
+    `logits`: of the test images, float32 (examples, classes), by network; `knobs`: the objective's at the end; `notes`:
+    what to mind of it.
     """
     place = data.test.images.device
     result = score(logits, data.test.labels)
@@ -64,5 +75,6 @@ def sum_up(
         "shape": data.shape,
         "classes": data.classes,
         "knobs_at_end": dict(knobs),
+        "notes": list(notes),
         "spec": asdict(spec),
     }

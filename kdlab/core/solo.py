@@ -30,7 +30,8 @@ class Solo:
             if training:
                 self._step += 1
                 with seeded(inputs.device, self._seed, self._phase, self._step):
-                    logits: Tensor = self._module(inputs.float())
+                    # A copy, because a network may change what it is given, and others are given the same.
+                    logits: Tensor = self._module(inputs.to(torch.float32, copy=True))
             else:
                 with evaluating(self._module):
                     logits = self._module(inputs.float())

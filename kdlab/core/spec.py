@@ -22,12 +22,18 @@ from kdlab.registry import (
     read_options,
 )  # fmt: skip
 
-__all__ = ["PRECISIONS", "SCHEDULES", "Spec", "check_knobs", "knob_defaults"]
+__all__ = ["OUTPUTS", "PRECISIONS", "SCHEDULES", "STUDENT_ONLY", "Spec", "check_knobs", "knob_defaults"]
 
 DIGEST = re.compile("[0-9a-f]{12}")
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 SCHEDULES = ("cosine", "constant")
+OUTPUTS = ("logits", "probabilities")
+# Fields that the training of a teacher does not depend on; all others are part of its recipe.
+STUDENT_ONLY = frozenset({
+    "student", "objective", "knobs", "augmentation", "teaching", "transfer_size", "epochs", "outputs",
+    "teacher_weights",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +46,8 @@ class Spec:
     training. `precision` is that of products in training ("auto": what the machine does fastest). `schedule`: the
     learning rate falls to 0 by a cosine, or stays. `batch_seed` fixes batches, views and transfer set where it is
     given, so that `seed` fixes weights and dropout alone. `teacher_weights`: the digest of a file that the teacher came
-    from (`Weights.digest`), which is then not trained; "" for one that is.
+    from (`Weights.digest`), which is then not trained; "" for one that is. `outputs`: what a teacher made in Python
+    returns, logits or probabilities, whose logarithm is then taken.
     """
 
     dataset: str = "digits"
@@ -55,6 +62,7 @@ class Spec:
     schedule: str = "cosine"
     batch_seed: int | None = None
     teacher_weights: str = ""
+    outputs: str = "logits"
     transfer_size: int = knob_field(
         "transfer_size", "Transfer set", 0, 0, 10_000_000, "images that student and baseline learn from; 0 means all"
     )
@@ -67,7 +75,7 @@ class Spec:
     seed: int = knob_field("seed", "Seed", 0, 0, 2**31 - 1, "fixes weights, batches and dropout")
 
     def __post_init__(self) -> None:
-        for key in (*self.names(), "teacher_weights"):
+        for key in (*self.names(), "teacher_weights", "outputs"):
             if not isinstance(getattr(self, key), str):
                 raise InputError(f"The {key} of a spec must be text, not {quote(getattr(self, key))}.")
         if not isinstance(self.knobs, Mapping):
@@ -87,6 +95,8 @@ class Spec:
             raise InputError(f"There is no precision {quote(self.precision)}; known: {', '.join(PRECISIONS)}.")
         if self.schedule not in SCHEDULES:
             raise InputError(f"There is no schedule {quote(self.schedule)}; known: {', '.join(SCHEDULES)}.")
+        if self.outputs not in OUTPUTS:
+            raise InputError(f"The outputs of a teacher are {' or '.join(OUTPUTS)}, not {quote(self.outputs)}.")
         if self.batch_seed is not None:
             object.__setattr__(self, "batch_seed", self.run_knobs()["seed"].check(self.batch_seed))
         if self.teacher_weights and not DIGEST.fullmatch(self.teacher_weights):
@@ -108,7 +118,7 @@ class Spec:
     def names(cls) -> tuple[str, ...]:
         """Return the fields that hold a name: of a data set, of a network, of a way to do something."""
         fields = (item.name for item in dataclasses.fields(cls) if item.type is str)
-        return tuple(name for name in fields if name != "teacher_weights")
+        return tuple(name for name in fields if name not in ("teacher_weights", "outputs"))
 
     @property
     def label(self) -> str:

@@ -1,5 +1,6 @@
 """The teacher of a run: trained, or the last one again when only the student's knobs have changed."""
 
+import dataclasses
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,12 +14,14 @@ from kdlab.core.data import Dataset
 from kdlab.core.events import Event, KnobsTurned, Probe, Saved, Step
 from kdlab.core.live import Events, LiveKnobs
 from kdlab.core.machine import choose_precision
+from kdlab.core.readiness import ready_to_train
 from kdlab.core.resume import Keeper
-from kdlab.core.spec import Spec
+from kdlab.core.spec import STUDENT_ONLY, Spec
 from kdlab.core.teams import Learner
 from kdlab.core.training import make_network, train
+from kdlab.registry import AUGMENTATIONS, MODELS
 
-__all__ = ["Teacher", "forget_teacher", "teach", "teach_or_replay"]
+__all__ = ["Teacher", "forget_teacher", "recipe", "teach", "teach_or_replay"]
 
 
 @dataclass(slots=True, eq=False)
@@ -27,17 +30,27 @@ class Teacher:
 
     module: nn.Module
     seconds: float = 0.0
-    _answers: dict[tuple[str, torch.dtype], Answers] = field(default_factory=dict)
+    _answers: dict[tuple[object, ...], Answers] = field(default_factory=dict)
 
     def answers(self, data: Dataset, spec: Spec) -> Answers:
         """Return its logits of the training images in the views of the spec's augmentation; raises InputError."""
         device = data.train.images.device
-        key = spec.augmentation, choose_precision(spec.precision, self.module, device)
+        dtype = choose_precision(spec.precision, self.module, device)
+        key = spec.augmentation, AUGMENTATIONS.find(spec.augmentation)[0].build, dtype
         if key not in self._answers:
             views = make_views(spec.augmentation, data.train.images)
             # Of the latest augmentation only, to bound the memory.
-            self._answers = {key: Answers(self.module, views, len(data.train), len(data.classes), key[1], device)}
+            self._answers = {key: Answers(self.module, views, len(data.train), len(data.classes), dtype, device)}
         return self._answers[key]
+
+
+def recipe(spec: Spec) -> tuple[object, ...]:
+    """Return all that a teacher's training depends on, but for the data: what is kept for another run is kept by it.
+
+    A name that is registered anew stands for another recipe.
+    """
+    named = (getattr(spec, item.name) for item in dataclasses.fields(spec) if item.name not in STUDENT_ONLY)
+    return *named, MODELS.find(spec.teacher)[0].build, AUGMENTATIONS.find(spec.teacher_augmentation)[0].build
 
 
 def teach(module: nn.Module, data: Dataset, spec: Spec, live: LiveKnobs, keeper: Keeper | None = None) -> Events:
@@ -78,16 +91,13 @@ def teach_or_replay(
 ) -> Generator[Event, Mapping[str, float] | None, Teacher]:
     """Train the spec's teacher, or go on with it, or replay the same one trained before, and return it."""
     global _last_teacher
-    key = (
-        spec.dataset, loaded, spec.teacher, spec.teacher_epochs, spec.teacher_augmentation, spec.batch_size,
-        spec.learning_rate, spec.seed, spec.shuffle_seed, spec.precision,
-    )  # fmt: skip
+    key = spec.dataset, loaded, recipe(spec)
     if _last_teacher and _last_teacher.key == key and not keeper.checkpoint:
         for event in _last_teacher.events:
             yield from live.emit(event, "teacher", event.step if isinstance(event, Step) else 0)
         return _last_teacher.teacher
     keeper.begin("teacher")
-    module = make_network(spec.teacher, data, spec.seed, "teacher")
+    module = ready_to_train("teacher", make_network(spec.teacher, data, spec.seed, "teacher"), data, spec)
     events: list[Event] = []
     turned = None
     with closing(teach(module, data, spec, live, keeper)) as teaching:

@@ -81,6 +81,8 @@ def train(
                     _check(losses, first_losses, made, spec)
                     yield from live.emit(Step(phase, made, losses), phase, step)
                 pending = []
+            if step == total:
+                _check_weights(teams, spec)
             if epoch_ends and watched:
                 probe = _probe(phase, step, teams, watched, final=step == total)
                 if selection is not None:
@@ -92,6 +94,19 @@ def train(
     finally:
         for team in teams:
             team.network.store()
+
+
+def _check_weights(teams: Sequence[Team], spec: Spec) -> None:
+    """Raise Diverged for weights that are not finite: the losses do not show what the last step did."""
+    for team in teams:
+        team.network.store()
+        for learner in team.learners:
+            for tensor in [*learner.module.parameters(), *learner.module.buffers()]:
+                if not tensor.isfinite().all():
+                    raise Diverged(
+                        f"After the last step weights of the {learner.name} are NaN or infinite, so it has no result; "
+                        f"lower the learning rate (it was {spec.learning_rate:g})."
+                    )
 
 
 def _sources(learners: Sequence[Learner], shared: Source, answers: Answers | None) -> dict[str, Source]:
@@ -116,6 +131,11 @@ def _probe(phase: str, step: int, teams: Sequence[Team], watched: Mapping[str, S
         if final:
             team.network.store()
             logits |= {one.name: predict(one.module, watched[one.name]) for one in team.learners}
+            if odd := next((one.name for one in team.learners if not logits[one.name].isfinite().all()), ""):
+                raise Diverged(
+                    f"After the last step the {odd} gives logits that are NaN or infinite, so it has no result; lower "
+                    "the learning rate."
+                )
         else:
             logits |= team.predict(*(watched[one.name] for one in team.learners))
     return Probe(phase, step, {name: values.cpu().numpy() for name, values in logits.items()})

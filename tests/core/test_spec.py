@@ -15,7 +15,7 @@ DIFFERENT = Spec(
     dataset="mnist", teacher="cnn", student="module:Net", knobs={"temperature": 2.5, "t_squared": 0},
     augmentation="shift:pixels=1", teacher_augmentation="affine", teaching="fixed", precision="float32", batch_seed=3,
     teacher_weights="0123456789ab", schedule="constant", transfer_size=100, epochs=3, teacher_epochs=4, batch_size=7,
-    learning_rate=0.25, seed=9,
+    learning_rate=0.25, seed=9, outputs="probabilities",
 )  # fmt: skip
 
 

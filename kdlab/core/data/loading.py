@@ -11,7 +11,7 @@ from kdlab.registry import DATASETS
 __all__ = ["load", "load_events"]
 
 # The last data set only: a second run starts at once, and two large sets are never in memory together.
-_last: dict[tuple[str, str], Dataset] = {}
+_last: dict[tuple[object, ...], Dataset] = {}
 
 
 def load_events(name: str) -> Generator[Progress, None, Dataset]:
@@ -21,7 +21,7 @@ def load_events(name: str) -> Generator[Progress, None, Dataset]:
     files that cannot be used.
     """
     entry, argument = DATASETS.find(name)
-    key = (name, os.fspath(data_root()))
+    key = name, entry.build, os.fspath(data_root())
     if key in _last:
         return _last[key]
     _last.clear()

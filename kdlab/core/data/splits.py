@@ -61,6 +61,7 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -70,7 +71,9 @@ class Dataset:
 
     def to(self, device: "torch.device | str") -> "Dataset":
         """Return the data set on `device`."""
-        return Dataset(self.name, self.classes, self.train.to(device), self.validation.to(device), self.test.to(device))
+        return Dataset(
+            self.name, self.classes, self.train.to(device), self.validation.to(device), self.test.to(device), self.notes
+        )
 
 
 def to_inputs(images: "Tensor", dtype: "torch.dtype | None" = None) -> "Tensor":

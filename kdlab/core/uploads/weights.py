@@ -62,7 +62,8 @@ class Weights:
             raise InputError(
                 f"The weights {tidy(odd, 40)} in {self.title} are not finite: save a network that has learnt."
             )
-        module = build(network, shape, classes)
+        with torch.random.fork_rng([]):  # its first weights are of no use
+            module = build(network, shape, classes)
         module.load_state_dict(state)
         return module.eval()
 

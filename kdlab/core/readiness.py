@@ -1,0 +1,169 @@
+"""Networks made ready for a run: tried on a few images, and otherwise left as they were given.
+
+What does not go with the data is refused here, in one sentence, before anything is trained.
+"""
+
+import math
+from collections.abc import Mapping
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from kdlab.core.data import Dataset
+from kdlab.core.evaluation import evaluating
+from kdlab.core.machine import choose_precision
+from kdlab.core.objectives import cross_entropy
+from kdlab.core.readout import LogitReader
+from kdlab.core.spec import Spec
+from kdlab.core.stack import plan
+from kdlab.core.trial import (
+    answer,
+    check_finite,
+    check_has_values,
+    first_line,
+    refuse_probabilities,
+    sample,
+    undisturbed,
+)
+from kdlab.registry import InputError, quote
+
+__all__ = ["copy_network", "ready_to_train"]
+
+ALONE = "let it return logits, without a softmax or sigmoid at its end"
+
+
+def ready_to_train(
+    role: str, module: nn.Module, data: Dataset, spec: Spec, examples: int = 0, teacher: nn.Module | None = None
+) -> nn.Module:
+    """Return a copy of a network that can be trained on `data` as the spec says.
+
+    `role` names it in sentences; `examples`: how many images it learns from (0: all); `teacher`: a network that must
+    not change meanwhile. Raises InputError.
+    """
+    check_has_values(role, module)
+    _check_parameters(role, module)
+    device = data.train.images.device
+    changing, read = {name for name, _ in module.named_parameters()}, False
+    with undisturbed(device):
+        network = copy_network(role, module).to(device)
+        if not _is_perceptron_for(network, data):
+            size = min(spec.batch_size, examples or len(data.train))
+            read, changing = _try(role, network, data, spec, size)
+    _check_apart(role, module, changing, network, teacher)
+    return LogitReader(network, len(data.classes)) if read else network
+
+
+def copy_network(role: str, module: nn.Module) -> nn.Module:
+    """Return a copy of a network; raises InputError where none can be made."""
+    try:
+        return deepcopy(module)
+    except Exception as error:  # whatever a person's own class raises
+        raise InputError(
+            f"The {role} cannot be copied ({first_line(error)}): keep in it only what copy.deepcopy copies."
+        ) from error
+
+
+def _check_parameters(role: str, module: nn.Module) -> None:
+    trained = {name: one for name, one in module.named_parameters() if one.requires_grad}
+    if not trained:
+        raise InputError(f"The {role} has nothing to train: let some of its parameters require a gradient.")
+    for name, parameter in trained.items():
+        if parameter.dtype != torch.float32:
+            dtype = str(parameter.dtype).removeprefix("torch.")
+            raise InputError(
+                f"The {role} has {quote(name)} in {dtype}, and is trained in float32: give it as .float()."
+            )
+
+
+def _is_perceptron_for(network: nn.Module, data: Dataset) -> bool:
+    """Whether it follows from the layers of a network that it goes with the data."""
+    form = plan(network)
+    fits = form is not None and (form.features, form.classes) == (math.prod(data.shape), len(data.classes))
+    return fits and all(bool(one.isfinite().all()) for one in network.parameters())
+
+
+def _try(role: str, network: nn.Module, data: Dataset, spec: Spec, size: int) -> tuple[bool, set[str]]:
+    """Try a network in both modes; return whether its logits have to be read, and the names of what changes."""
+    inputs = sample(data)
+    with evaluating(network):
+        logits, read = answer(role, network, inputs, data)
+        answer(role, network, inputs[:1], data)  # of one image alone some drop a dimension
+    if logits.dtype != torch.float32:
+        dtype = str(logits.dtype).removeprefix("torch.")
+        raise InputError(f"The {role} gives logits of the type {dtype}: let it compute in float32, as all is trained.")
+    check_finite(role, logits, data)
+    refuse_probabilities(role, network, logits, data, ALONE)
+    also_read, changing = _try_step(role, network, data, spec, size)
+    return read or also_read, changing
+
+
+def _try_step(role: str, network: nn.Module, data: Dataset, spec: Spec, size: int) -> tuple[bool, set[str]]:
+    """Make one pass through a copy as in training; return whether its logits have to be read, and what changes."""
+    trial, device = copy_network(role, network).train(), data.train.images.device
+    dtype = choose_precision(spec.precision, network, device)
+    trained = {name: one for name, one in trial.named_parameters() if one.requires_grad}
+    frozen = {name: one._version for name, one in trial.named_parameters() if name not in trained}
+    buffers = {name: one.clone() for name, one in trial.named_buffers()}
+    when = f" in training, where a batch has {size}"
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        logits, read = answer(role, trial, data.train.inputs(slice(size)), data, when)
+    check_finite(role, logits, data, when)
+    try:
+        loss = cross_entropy(logits.float(), data.train.labels[:size])
+        gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
+    except RuntimeError as error:
+        if not logits.requires_grad:
+            raise InputError(
+                f"The {role} has nothing to train: its logits do not depend on its parameters through a gradient."
+            ) from error
+        raise InputError(
+            f"No gradient can be taken of the {role} ({first_line(error)}): compute without it."
+        ) from error
+    for name, gradient in zip(trained, gradients, strict=True):
+        if gradient is not None and not gradient.isfinite().all():
+            raise InputError(f"The gradient of {quote(name)} in the {role} is not finite in the first batch: check it.")
+    if all(gradient is None for gradient in gradients):
+        raise InputError(f"The {role} has nothing to train: its logits depend on none of its trained parameters.")
+    moved = {name for name, one in trial.named_buffers() if name in buffers and not torch.equal(one, buffers[name])}
+    moved |= {name for name, one in trial.named_parameters() if frozen.get(name, one._version) != one._version}
+    return read, {*trained, *moved}
+
+
+def _check_apart(
+    role: str, module: nn.Module, changing: set[str], network: nn.Module, teacher: nn.Module | None
+) -> None:
+    """Raise InputError when what changes in training is also a part of the copy's original, or of the teacher."""
+    changed = {name: one for name, one in _tensors(module).items() if name in changing}
+    if name := _overlap(changed, network):
+        raise InputError(
+            f"The {role} has {quote(name)} in common with its own copy, so the one you gave would be trained as well: "
+            "let copy.deepcopy copy it."
+        )
+    if teacher is not None and (name := _overlap(changed, teacher)):
+        raise InputError(
+            f"The {role} shares {quote(name)} with the teacher, which would change while it teaches: give the {role} a "
+            "copy of its own (copy.deepcopy), or freeze what they share."
+        )
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def _overlap(tensors: Mapping[str, Tensor], module: nn.Module) -> str:
+    """Return the name of one of `tensors` that lies in the same memory as a part of `module`; "" where none does."""
+    others = [_span(other) for other in _tensors(module).values() if other.numel()]
+    for name, tensor in tensors.items():
+        if tensor.numel():
+            device, begin, end = _span(tensor)
+            if any(device == at and begin < last and first < end for at, first, last in others):
+                return name
+    return ""
+
+
+def _span(tensor: Tensor) -> tuple[torch.device, int, int]:
+    """The memory from a tensor's first to its last element."""
+    reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    begin = tensor.data_ptr()
+    return tensor.device, begin, begin + (reach + 1) * tensor.element_size()

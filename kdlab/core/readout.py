@@ -1,0 +1,48 @@
+"""A network's answer as plain logits, whatever its author lets it return."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["LOWEST", "LogitReader", "bare", "read_logits"]
+
+# Stands for −inf: divided by any temperature, or taken from another logit, it stays finite.
+LOWEST = -1e30
+
+
+class LogitReader(nn.Module):
+    """A network whose answer has to be read: see `read_logits`; of `probabilities` the logarithm is taken."""
+
+    def __init__(self, module: nn.Module, classes: int, probabilities: bool = False) -> None:
+        super().__init__()
+        self.module, self.classes, self.probabilities = module, classes, probabilities
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logits (batch, classes), with `LOWEST` in place of −inf."""
+        logits = read_logits(self.module(inputs), len(inputs), self.classes)
+        assert isinstance(logits, Tensor)  # it was tried before
+        if self.probabilities:
+            return logits.float().clamp(min=torch.finfo(torch.float32).tiny).log()
+        return logits.float().clamp(min=LOWEST)
+
+
+def read_logits(answer: Any, examples: int, classes: int) -> Any:
+    """Return the logits in what a network returned: the `logits` of an object, or the only (examples, classes) tensor.
+
+    Anything else comes back as it is: a tensor, or what cannot be read.
+    """
+    if isinstance(answer, Tensor):
+        return answer
+    if isinstance(logits := getattr(answer, "logits", None), Tensor):
+        return logits
+    if isinstance(answer, tuple | list):
+        fitting = [part for part in answer if isinstance(part, Tensor) and part.shape == (examples, classes)]
+        if len(fitting) == 1:
+            return fitting[0]
+    return answer
+
+
+def bare(module: nn.Module) -> nn.Module:
+    """Return the network as its author made it, without the reader that kdlab may have put around it."""
+    return module.module if isinstance(module, LogitReader) else module

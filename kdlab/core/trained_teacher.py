@@ -1,0 +1,129 @@
+"""A teacher that somebody trained already: what is asked of it before it teaches, and what to say of it."""
+
+import torch
+from torch import Tensor, nn
+
+from kdlab.core.data import Dataset
+from kdlab.core.evaluation import evaluating, predict
+from kdlab.core.metrics import count_errors
+from kdlab.core.probabilities import to_logits
+from kdlab.core.readiness import copy_network
+from kdlab.core.readout import LOWEST, LogitReader
+from kdlab.core.spec import Spec
+from kdlab.core.trial import answer, check_finite, check_has_values, refuse_probabilities, sample, undisturbed
+from kdlab.registry import OBJECTIVES, InputError
+
+__all__ = ["check_objective", "ready_to_teach"]
+
+ROLE = "teacher"
+DECLARE = 'take the softmax or sigmoid off its end, or say outputs="probabilities" if each row sums to 1'
+# Two numbers that stand for −inf, the greater one of which no softened target of a temperature up to 50 can feel.
+HIDDEN = (-1e4, -2e4)
+# From here on downwards, one number that is the lowest of every image stands for −inf too: logits are not so equal.
+FILL = -30.0
+
+
+def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Module, list[str]]:
+    """Return a trained network as one that answers with finite float32 logits, and sentences on what to mind.
+
+    Its author's stays as it is. −inf becomes a very low number. Raises InputError for what cannot teach these data.
+    """
+    check_has_values(ROLE, module)
+    inputs, device = sample(data), data.train.images.device
+    tensors = [*module.parameters(), *module.buffers()]
+    if any(one.device != device or (one.is_floating_point() and one.dtype != torch.float32) for one in tensors):
+        module = copy_network(ROLE, module).to(device).float()
+    with undisturbed(device):
+        with evaluating(module):
+            logits, read = answer(ROLE, module, inputs, data)
+            again, _ = answer(ROLE, module, inputs, data)
+            answer(ROLE, module, inputs[:1], data)  # of one image alone some drop a dimension
+        check_finite(ROLE, _raised(logits), data)
+        probabilities = spec.outputs == "probabilities"
+        if probabilities:
+            _check_declared(logits)
+        else:
+            refuse_probabilities(ROLE, module, logits, data, DECLARE)
+        reader = LogitReader(module, len(data.classes), probabilities)
+        validation = predict(reader, data.validation)
+        check_finite(ROLE, validation, data)
+        hides = bool((validation <= LOWEST).any() or (_raised(logits) <= LOWEST).any())
+    notes = [_on_options(spec), _on_repeating(logits, again), _on_knowing(validation, data)]
+    return (reader if read or probabilities or hides else module), [note for note in notes if note]
+
+
+def check_objective(teacher: nn.Module, data: Dataset, spec: Spec) -> None:
+    """Raise InputError for an objective that learns from what a teacher of top classes does not say.
+
+    Such a teacher gives −inf, or one very low number, to all other classes. An objective that can learn from it does
+    not depend on what this number is.
+    """
+    with undisturbed(data.train.images.device), evaluating(teacher):
+        logits = teacher(sample(data)).float()
+    lowest = logits.min()
+    hidden = (logits <= LOWEST) | (logits == lowest)
+    if lowest > FILL or not hidden.any(1).all() or hidden.all():
+        return
+    labels = logits.new_zeros(len(logits), dtype=torch.int64)
+    objective = OBJECTIVES[spec.objective].build
+    first, second = (
+        objective(torch.zeros_like(logits), logits.masked_fill(hidden, fill), labels, **spec.knobs) for fill in HIDDEN
+    )
+    if any(not torch.isclose(first[name].value, second[name].value, rtol=1e-3) for name in first):
+        number = "−inf" if lowest <= LOWEST else f"{lowest:g}"
+        raise InputError(
+            f"The teacher hides classes (it gives them {number}), and the objective {spec.objective} would learn from "
+            "that number: take the objective hinton, or a teacher with logits for all classes."
+        )
+
+
+def _raised(logits: Tensor) -> Tensor:
+    return logits.float().clamp(min=LOWEST)
+
+
+def _check_declared(outputs: Tensor) -> None:
+    """Raise InputError unless outputs are the probabilities that they were declared to be."""
+    values = outputs.float().cpu().numpy()
+    to_logits(values, ROLE)
+    if values.min() < 0:  # logarithms of probabilities
+        raise InputError(
+            'The teacher gives no probabilities but their logarithms, which are logits: say outputs="logits".'
+        )
+
+
+def _on_options(spec: Spec) -> str:
+    """A sentence when the spec says how to train a teacher that is trained already, unless a page said it."""
+    usual = Spec.suggested(spec.dataset)
+    idle = [key for key in ("teacher_epochs", "teacher_augmentation") if getattr(spec, key) != getattr(usual, key)]
+    if not idle or spec.teacher_weights:
+        return ""
+    return f"The teacher was trained already: {' and '.join(idle)} did nothing in this run."
+
+
+def _on_repeating(first: Tensor, second: Tensor) -> str:
+    if torch.allclose(first.float(), second.float(), rtol=1e-3, atol=1e-4):
+        return ""
+    return (
+        "Asked twice about the same images, the teacher gives different answers: something random, such as F.dropout "
+        "without its training flag, is on in evaluation mode, and its soft targets are one draw of it."
+    )
+
+
+def _on_knowing(logits: Tensor, data: Dataset) -> str:
+    """A sentence when the teacher is no better on validation images than the best constant answer."""
+    from scipy.optimize import linear_sum_assignment
+
+    labels, classes = data.validation.labels, len(data.classes)
+    errors = count_errors(logits.cpu().numpy(), labels.cpu().numpy())
+    counts = torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes).cpu()
+    constant = len(labels) - int(counts.sum(1).max())
+    if errors < constant:
+        return ""
+    rows, columns = linear_sum_assignment(counts.numpy(), maximize=True)
+    in_order = len(labels) - int(counts[rows, columns].sum())
+    order = f" With its outputs in another order it would have {in_order:,} wrong." if in_order < constant / 2 else ""
+    return (
+        f"The teacher has {errors:,} of {len(labels):,} validation images wrong, where one class for all of them would "
+        f"have {constant:,} wrong: it does not know these classes.{order} Check the order of its classes, its data, "
+        "and what it expects of an image (here numbers from 0 to 1)."
+    )
