@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Display
 
-from kdlab.core.events import Event, Opened, Phase, Probe, Progress, Step
+from kdlab.core.events import Event, Note, Opened, Phase, Probe, Progress, Step
 from kdlab.core.metrics import count_errors
 from kdlab.core.runs import Run
 
@@ -58,6 +58,8 @@ class _Bars:
             case Opened():
                 self._end()
                 self._opened = event
+            case Note():
+                self._display.console.print(event.text, markup=False, highlight=False, soft_wrap=True)
             case Phase():
                 self._begin(event.name.capitalize(), event.steps)
             case Probe():

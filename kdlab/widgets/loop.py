@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from kdlab.registry import InputError
+
 __all__ = ["Loop"]
 
 log = logging.getLogger("kdlab")
@@ -14,12 +16,18 @@ class Loop:
     """Runs `draw` on the loop of the thread that made it, when it is asked for but at most `rate` times a second.
 
     Workers and JupyterLab's comm threads post to it and never touch a widget themselves. An exception in `draw` or in
-    what was posted is logged and handed to `fail`.
+    what was posted is logged and handed to `fail`. Raises InputError where no loop runs.
     """
 
     def __init__(self, draw: Callable[[], None], fail: Callable[[Exception], None], rate: float = 12.0) -> None:
         self._draw, self._fail, self._pause = draw, fail, 1 / rate
-        self._loop = asyncio.get_running_loop()
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise InputError(
+                "A page lives in a notebook's event loop, and none runs here: make it in a cell of JupyterLab, or "
+                "open it with `kdlab app`."
+            ) from error
         self._scheduled: asyncio.TimerHandle | None = None
         self._earliest = 0.0
 

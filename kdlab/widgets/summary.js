@@ -8,7 +8,7 @@ function render({ model, el }) {
   el.classList.add("kd-summary");
 
   function show() {
-    const { tiles, verdict, differs, note, run } = model.get("content");
+    const { tiles, verdict, differs, warnings, note, run } = model.get("content");
     const cards = tiles.map(({ role, label, errors, share }) => {
       const card = element("div", `kd-tile kd-${role}`);
       card.append(element("span", "kd-tile-label", label), element("strong", "", errors), element("span", "", share));
@@ -16,7 +16,8 @@ function render({ model, el }) {
     });
     const words = element("div", "kd-words");
     const sentence = element("p", `kd-verdict kd-${differs ? "differs" : "noise"}`, verdict);
-    words.append(sentence, element("p", "kd-note", note), element("p", "kd-note", run));
+    const minded = warnings.map((text) => element("p", "kd-warning", text));
+    words.append(sentence, ...minded, element("p", "kd-note", note), element("p", "kd-note", run));
     el.replaceChildren(...cards, words);
   }
 

@@ -9,8 +9,8 @@ __all__ = ["Summary"]
 
 
 class Summary(anywidget.AnyWidget):
-    """Shows `content`: `tiles` (role, label, errors, share), `verdict`, whether it `differs`, `note` and `run`."""
+    """Shows `content`: `tiles` (role, label, errors, share), `verdict`, if it `differs`, `warnings`, `note`, `run`."""
 
     _esm = Path(__file__).parent / "summary.js"
     _css = Path(__file__).parent / "page.css"
-    content = Dict({"tiles": [], "verdict": "", "differs": False, "note": "", "run": ""}).tag(sync=True)
+    content = Dict({"tiles": [], "verdict": "", "differs": False, "warnings": [], "note": "", "run": ""}).tag(sync=True)

@@ -163,7 +163,6 @@ def test_a_student_that_shares_what_changes_with_its_teacher_is_refused(kind: st
     assert all(torch.equal(before[name], one) for name, one in teacher.state_dict().items())
 
 
-@pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")
 def test_a_frozen_part_may_be_shared(steps: list[Team]) -> None:
     teacher, student = sharing("a frozen body")
     before = deepcopy(teacher.state_dict())

@@ -42,6 +42,8 @@ OTHER_PAGE = "The run that the address names is not one of this page's: open it 
 class Distil(ipywidgets.VBox):
     """The dashboard; `state` holds its choices, `history` what is shown."""
 
+    _course: Course | None = None  # a page that could not be made is closed too
+
     def __init__(self) -> None:
         with as_file(files("kdlab.assets") / "opening" / "history.npz") as path:
             self._opening = History.load(path)
@@ -285,7 +287,7 @@ class Distil(ipywidgets.VBox):
         history, phase = self.history, self._incoming.phase
         for name, figure in view.curves(history).items():
             self._canvases[name].figure = figure
-        evaluated = history, history.evaluations, history.result is None, self._note
+        evaluated = history, history.evaluations, len(history.notes), history.result is None, self._note
         if evaluated != self._evaluated:  # between two evaluations nothing below moves
             self._evaluated = evaluated
             matrices = view.matrices(history)
@@ -306,7 +308,8 @@ class Distil(ipywidgets.VBox):
 
     def close(self) -> None:
         """Leave the run, which goes on, and close the widget."""
-        self._course.session.close()
+        if self._course is not None:
+            self._course.session.close()
         super().close()
 
     def _show_pictures(self) -> None:

@@ -91,7 +91,7 @@ def matrices(history: History) -> dict[str, Figure]:
 
 
 def summary(history: History, note: str) -> dict[str, Any]:
-    """Return the three numbers, the sentence that tells a difference from noise, and what is going on or `note`."""
+    """Return three numbers, the sentence that tells a difference from noise, `note` or what goes on, and warnings."""
     assert history.opened is not None
     if not note and history.result:
         errors = ", ".join(f"{name} {history.result['validation'][name]['errors']}" for name in NETWORKS)
@@ -109,7 +109,10 @@ def summary(history: History, note: str) -> dict[str, Any]:
         tiles.append(
             {"role": name, "label": ROLES[name].label, "errors": "–" if errors is None else str(errors), "share": share}
         )
-    content = {"tiles": tiles, "verdict": "", "differs": False, "note": note, "run": _describe(history.opened.spec)}
+    content = {
+        "tiles": tiles, "verdict": "", "differs": False, "warnings": history.notes, "note": note,
+        "run": _describe(history.opened.spec),
+    }  # fmt: skip
     if {"student", "baseline"} <= history.logits.keys():
         test = paired_test(history.logits["student"], history.logits["baseline"], labels)
         verdict = test.verdict("student", "baseline")

@@ -55,6 +55,8 @@ class OneExperiment(ipywidgets.VBox):
     `run`, which the page's address tells, may be others.
     """
 
+    _course: Course | None = None  # a page that could not be made is closed too
+
     def __init__(
         self, name: str, panels: Sequence[type[Panel]] = (), changed: Callable[[], None] = lambda: None
     ) -> None:
@@ -290,7 +292,8 @@ class OneExperiment(ipywidgets.VBox):
 
     def close(self) -> None:
         """Leave the run, which goes on, and close the widget."""
-        self._course.session.close()
+        if self._course is not None:
+            self._course.session.close()
         super().close()
 
 
