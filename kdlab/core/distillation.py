@@ -25,7 +25,7 @@ from kdlab.core.evaluation import predict
 from kdlab.core.events import Done, Event, Opened, Probe, Restored
 from kdlab.core.history import History
 from kdlab.core.live import LiveKnobs
-from kdlab.core.machine import prepared
+from kdlab.core.machine import isolated, prepared
 from kdlab.core.resume import Checkpoint, Keeper
 from kdlab.core.runs import Network, Run, network_name, sum_up
 from kdlab.core.spec import Spec
@@ -53,7 +53,8 @@ def distill(dataset: str, teacher: Network, student: Network, **options: Any) ->
         teacher=teacher if isinstance(teacher, nn.Module) else None,
         student=student if isinstance(student, nn.Module) else None,
     )
-    run: Run = _drain(events)
+    with prepared():  # once, and not at each event anew
+        run: Run = _drain(events)
     return run
 
 
@@ -74,6 +75,7 @@ def fit(
     return network.eval()
 
 
+@isolated
 def distill_events(
     spec: Spec, *, teacher: nn.Module | Weights | None = None, student: nn.Module | None = None,
     every: float | None = None, checkpoint: Mapping[str, bytes] | None = None, most_parameters: float = math.inf,
