@@ -156,7 +156,7 @@ def _events(
     keeper.begin("student")
 
     baseline = deepcopy(student)
-    objective = OBJECTIVES[spec.objective].build
+    objective = OBJECTIVES.find(spec.objective)[0].build
     learners = [
         Learner("student", student, spec.seed, objective, live.values),
         Learner("baseline", baseline, spec.seed),

@@ -27,6 +27,7 @@ def keep(
     next step. Raises InputError, Diverged.
     """
     most = {"parameters": math.inf, **(bounds or {})}
+    spec = spec.replace()  # which looks its names up: it comes from a process that may have others
     with prepared():  # between events too, so that none pays for giving settings back: a worker does nothing else
         run = yield from distill_events(
             spec, teacher=teacher, every=seconds, checkpoint=checkpoint, most_parameters=most["parameters"]
