@@ -10,9 +10,11 @@ their functions only, so that a page can list them without paying for torch.
 """
 
 import difflib
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
+log = logging.getLogger("kdlab")
 
 
 class InputError(ValueError):
@@ -125,6 +128,14 @@ class Entry:
     examples: tuple[str, ...] = ()
     suggested: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def shipped(self) -> bool:
+        """Whether it comes with kdlab, and not from a person's notebook or module."""
+        build: Any = self.build
+        while isinstance(build, partial):
+            build = build.func
+        return str(build.__module__).partition(".")[0] == __name__.partition(".")[0]
+
 
 class Registry(Mapping[str, Entry]):
     """Entries of one kind by key, in the order in which they were added."""
@@ -143,18 +154,29 @@ class Registry(Mapping[str, Entry]):
         examples: tuple[str, ...] = (),
         suggested: Mapping[str, Any] | None = None,
     ) -> Callable[[F], F]:
-        """Register the decorated function as the entry `key`; a key that is taken raises ValueError.
+        """Register the decorated function as the entry `key`; one of a person's own replaces the one before.
 
-        Entries that share a knob's key share one `Knob`, because there is one slider and one option for it.
+        Entries that share a knob's key share one `Knob`, because there is one slider and one option for it. Raises
+        InputError for the key of an entry that comes with kdlab, and for another knob of a key that is taken.
         """
 
         def register(build: F) -> F:
-            if key in self._entries:
-                raise ValueError(f"{self.kind} {key!r} is registered twice")
-            known = {knob.key: knob for entry in self._entries.values() for knob in entry.knobs}
-            if clash := [knob.key for knob in knobs if known.get(knob.key, knob) != knob]:
-                raise ValueError(f"{self.kind} {key!r} must share the knob {clash[0]!r} as it is registered already")
+            before = self._entries.get(key)
+            if before and before.shipped:
+                raise InputError(f"The {self.kind} {key!r} comes with kdlab and stays: give yours another name.")
+            mine = {knob.key: knob for knob in knobs}
+            for entry in self._entries.values():
+                if clash := [
+                    knob.key for knob in entry.knobs if mine.get(knob.key, knob) != knob and entry is not before
+                ]:
+                    raise InputError(
+                        f"The {self.kind} {key!r} must share the knob {clash[0]!r} of {entry.key!r} as it is, because "
+                        f"there is one slider for both: give it another key, or make it the same."
+                    )
             self._entries[key] = Entry(key, label, help, build, knobs, examples or (key,), suggested or {})
+            if before:
+                # Not `warnings.warn`, which says a thing once, while a cell is run again and again.
+                log.warning("The %s %r replaces the one that was registered before.", self.kind, key)
             return build
 
         return register
@@ -174,6 +196,15 @@ class Registry(Mapping[str, Entry]):
                 f"There is no {self.kind} {quote(name, 40)}.{hint} Known: {', '.join(self.examples())}."
             )
         return self._entries[key], argument
+
+    def check_worker(self, name: str) -> None:
+        """Raise InputError for an entry that the process of a page's worker does not have: one of a person's own."""
+        entry, _ = self.find(name)
+        if not entry.shipped:
+            raise InputError(
+                f"This page's worker does not know the {self.kind} {entry.key!r}, which is registered in this process "
+                f"only: train with it in a cell of the notebook, by kdlab.core.distillation.distill, or choose another."
+            )
 
     def examples(self) -> list[str]:
         """Return full names that can be offered in a list."""

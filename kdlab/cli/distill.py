@@ -81,12 +81,14 @@ def distill(out: Path | None, as_json: bool, **values: Any) -> None:
     from kdlab.cli.report import print_report
     from kdlab.core import checkpoints
     from kdlab.core.distillation import distill_events
+    from kdlab.core.machine import prepared
     from kdlab.core.training import Diverged
 
     if out:
         checkpoints.check_free(out)
     try:
-        run = follow(distill_events(spec))
+        with prepared():  # once, and not at each event anew
+            run = follow(distill_events(spec))
     except Diverged as error:
         raise click.ClickException(str(error)) from error
     if as_json:

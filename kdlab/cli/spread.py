@@ -17,7 +17,7 @@ from kdlab.core.experiments.forecast import forecast
 from kdlab.core.experiments.results import put
 from kdlab.core.experiments.spread import Scout, Task
 from kdlab.core.experiments.store import Store
-from kdlab.core.machine import prepared
+from kdlab.core.machine import isolated, prepared
 from kdlab.desk.job import Engine, Job
 from kdlab.registry import InputError
 from kdlab.runner import ENDS, Happened, Message, Status
@@ -27,6 +27,7 @@ __all__ = ["spread_events"]
 TRIES = 3  # of a piece whose worker or scheduler is lost
 
 
+@isolated
 def spread_events(
     engine: Engine, experiment: Experiment, name: str, folder: Path, quick: bool, settings: Mapping[str, Any]
 ) -> Generator[Event, None, None]:

@@ -72,7 +72,7 @@ def batches(
     epochs before `begin` only the draws are made, and the teacher is asked as it was then what it has not kept: in
     other batches its answers would be rounded otherwise.
     """
-    device, teach = examples.device, TEACHINGS[spec.teaching].build
+    device, teach = examples.device, TEACHINGS.find(spec.teaching)[0].build
     draw, draw_other = (generator(spec.shuffle_seed, phase, purpose) for purpose in ("shuffle", "independent views"))
     first_view = torch.randint(views.count, (len(examples),), generator=generator(spec.shuffle_seed, phase, "views"))
     whole = len(examples) // batch_size * batch_size

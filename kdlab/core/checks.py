@@ -13,7 +13,8 @@ __all__ = ["check_network", "check_parameters", "check_transfer_size", "check_we
 def check_weights(spec: Spec) -> None:
     """Raise InputError when all weights of the objective are 0."""
     nothing = torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
-    if not any(part.weight for part in OBJECTIVES[spec.objective].build(*nothing, **spec.knobs).values()):
+    objective = OBJECTIVES.find(spec.objective)[0].build
+    if not any(part.weight for part in objective(*nothing, **spec.knobs).values()):
         raise InputError("All weights of the objective are 0, so the student would learn nothing: raise one of them.")
 
 

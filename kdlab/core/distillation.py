@@ -26,7 +26,7 @@ from kdlab.core.evaluation import predict
 from kdlab.core.events import Done, Event, Note, Opened, Probe, Restored
 from kdlab.core.history import History
 from kdlab.core.live import LiveKnobs
-from kdlab.core.machine import prepared
+from kdlab.core.machine import isolated, prepared
 from kdlab.core.options import distill_spec, fit_spec
 from kdlab.core.readiness import ready_to_train
 from kdlab.core.readout import bare
@@ -60,7 +60,8 @@ def distill(dataset: str, teacher: Network, student: Network, **options: Any) ->
         teacher=teacher if isinstance(teacher, nn.Module) else None,
         student=student if isinstance(student, nn.Module) else None,
     )
-    run: Run = _drain(events)
+    with prepared():  # once, and not at each event anew
+        run: Run = _drain(events)
     return run
 
 
@@ -84,6 +85,7 @@ def fit(
     return bare(network).eval()
 
 
+@isolated
 def distill_events(
     spec: Spec, *, teacher: nn.Module | Weights | None = None, student: nn.Module | None = None,
     every: float | None = None, checkpoint: Mapping[str, bytes] | None = None, most_parameters: float = math.inf,
@@ -172,7 +174,7 @@ def _events(
     keeper.begin("student")
 
     baseline = deepcopy(student)
-    objective = OBJECTIVES[spec.objective].build
+    objective = OBJECTIVES.find(spec.objective)[0].build
     learners = [
         Learner("student", student, spec.seed, objective, live.values),
         Learner("baseline", baseline, spec.seed),

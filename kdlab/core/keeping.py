@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from kdlab.core.checkpoints import contents
 from kdlab.core.distillation import distill_events
 from kdlab.core.events import Event, Saved
+from kdlab.core.machine import prepared
 from kdlab.core.spec import Spec
 from kdlab.core.uploads import Weights
 
@@ -26,7 +27,9 @@ def keep(
     next step. Raises InputError, Diverged.
     """
     most = {"parameters": math.inf, **(bounds or {})}
-    run = yield from distill_events(
-        spec, teacher=teacher, every=seconds, checkpoint=checkpoint, most_parameters=most["parameters"]
-    )
+    spec = spec.replace()  # which looks its names up: it comes from a process that may have others
+    with prepared():  # between events too, so that none pays for giving settings back: a worker does nothing else
+        run = yield from distill_events(
+            spec, teacher=teacher, every=seconds, checkpoint=checkpoint, most_parameters=most["parameters"]
+        )
     yield Saved(contents(run), final=True)

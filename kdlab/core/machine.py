@@ -1,9 +1,13 @@
 """What this machine can do: where to train, with how many threads and in which precision."""
 
+import ctypes
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache, wraps
+from typing import ParamSpec, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +17,12 @@ from kdlab.core.evaluation import evaluating
 from kdlab.core.heads import body
 from kdlab.core.stack import plan
 
-__all__ = ["choose_precision", "count_operations", "prepared", "set_threads"]
+__all__ = ["choose_precision", "count_operations", "isolated", "prepared", "set_threads"]
+
+P = ParamSpec("P")
+Event = TypeVar("Event")
+Sent = TypeVar("Sent")
+Result = TypeVar("Result")
 
 # Below so many parameters bfloat16 gains nothing: `python tests/benchmarks/cost.py`.
 FEW_PARAMETERS = 20_000
@@ -22,31 +31,114 @@ FEW_PARAMETERS = 20_000
 FEW_OPERATIONS = {torch.float32: 5e7, torch.bfloat16: 2e8}
 
 
+class _Thread(threading.local):
+    """What is known of this thread: how many threads the run in it may choose, 0 where none goes on."""
+
+    most = 0
+
+
+_thread = _Thread()
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """How this thread computes: with so many threads, of at most so many, and with denormal numbers as 0 or not."""
+
+    threads: int
+    most: int
+    flush: bool
+
+    @classmethod
+    def now(cls) -> Self:
+        # Python's numbers are of the same unit, and asking them costs next to nothing.
+        return cls(torch.get_num_threads(), _thread.most, sys.float_info.min * 0.5 == 0)
+
+    def take(self) -> None:
+        """Compute like this from now on."""
+        if self.flush != _Settings.now().flush:
+            torch.set_flush_denormal(self.flush)
+            _renew_pool()
+        torch.set_num_threads(self.threads)
+        _thread.most = self.most
+
+
+def _renew_pool() -> None:
+    """End the threads that help this one: those of its next work begin with its flag for denormal numbers.
+
+    Where OpenMP has no call for that, as on Windows, they keep the flag that they began with.
+    """
+    if (pause := _openmp_pause()) is not None:
+        pause(1)
+
+
+@cache
+def _openmp_pause() -> Callable[[int], int] | None:
+    with suppress(AttributeError, TypeError):
+        pause: Callable[[int], int] = ctypes.CDLL(None).omp_pause_resource_all
+        return pause
+    return None
+
+
 def _allowed_threads() -> int:
     """The threads torch would take, but no more than a container lets it keep busy: others would wait for it."""
     return min(torch.get_num_threads(), max(1, int(quota.cores() or sys.maxsize)))
-
-
-_most_threads = _allowed_threads()
 
 
 @contextmanager
 def prepared() -> Iterator[torch.device]:
     """Make this thread ready to train and give the device to train on; the caller's settings come back.
 
-    Adam's second moments of dead pixels fade into denormal numbers, ten times slower. The flag is per thread and
-    reaches the others only when it is set before their first work.
+    Adam's second moments of dead pixels fade into denormal numbers, ten times slower, so they are taken for 0. A
+    generator that yields meanwhile needs `isolated` beside it.
     """
-    global _most_threads
-    threads, _most_threads = torch.get_num_threads(), _allowed_threads()
-    denormal = bool(torch.full((1,), 1e-39).mul(1.0).item())
-    torch.set_flush_denormal(True)
-    torch.set_num_threads(_most_threads)
+    before, most = _Settings.now(), _allowed_threads()
+    _renew_pool()  # whoever computed before must not decide
+    _Settings(most, most, True).take()
     try:
         yield torch.device("cuda" if torch.cuda.is_available() else "cpu")
     finally:
-        torch.set_num_threads(threads)
-        torch.set_flush_denormal(not denormal)
+        before.take()
+
+
+def isolated(
+    function: Callable[P, Generator[Event, Sent | None, Result]],
+) -> Callable[P, Generator[Event, Sent | None, Result]]:
+    """Give a generator function's generators settings of their own: whoever asks for their events keeps others.
+
+    So several may be gone through in turns, from any threads, and be closed in any order.
+    """
+
+    @wraps(function)
+    def run(*arguments: P.args, **options: P.kwargs) -> Generator[Event, Sent | None, Result]:
+        kept: _Settings | None = None
+        events = function(*arguments, **options)
+
+        @contextmanager
+        def resumed() -> Iterator[None]:
+            nonlocal kept
+            callers = _Settings.now()
+            (kept or callers).take()
+            try:
+                yield
+            finally:
+                kept = _Settings.now()
+                callers.take()
+
+        sent = None
+        try:
+            while True:
+                with resumed():
+                    try:
+                        event = events.send(sent)
+                    except StopIteration as end:
+                        result: Result = end.value
+                        return result
+                sent = yield event
+        finally:
+            with resumed():
+                events.close()
+
+    return run
 
 
 def choose_precision(asked: str, module: nn.Module, device: torch.device) -> torch.dtype:
@@ -79,7 +171,7 @@ def set_threads(operations: float, dtype: torch.dtype) -> None:
 
     `operations`: of one batch forward.
     """
-    torch.set_num_threads(1 if operations < FEW_OPERATIONS[dtype] else _most_threads)
+    torch.set_num_threads(1 if operations < FEW_OPERATIONS[dtype] else _thread.most or _allowed_threads())
 
 
 def count_operations(module: nn.Module, inputs: Tensor) -> int:

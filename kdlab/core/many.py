@@ -167,7 +167,7 @@ def _distill_together(
     spec, place = specs[0], data.train.images.device
     baselines = {(one.student, one.seed): deepcopy(module) for one, module in zip(specs, students, strict=True)}
     learners = [
-        Learner(f"student {at}", module, one.seed, OBJECTIVES[one.objective].build, one.knobs)
+        Learner(f"student {at}", module, one.seed, OBJECTIVES.find(one.objective)[0].build, one.knobs)
         for at, (one, module) in enumerate(zip(specs, students, strict=True))
     ]
     learners += [Learner(f"baseline {key}", module, key[1]) for key, module in baselines.items()]

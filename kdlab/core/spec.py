@@ -160,12 +160,12 @@ class Spec:
 
 def knob_defaults(objective: str) -> dict[str, float]:
     """Return an objective's knobs at their default values."""
-    return {knob.key: knob.default for knob in OBJECTIVES[objective].knobs}
+    return {knob.key: knob.default for knob in OBJECTIVES.find(objective)[0].knobs}
 
 
 def check_knobs(objective: str, values: Mapping[str, float]) -> dict[str, float]:
     """Return an objective's knob values, checked; an unknown knob or a bad value raises InputError."""
-    knobs = {knob.key: knob for knob in OBJECTIVES[objective].knobs}
+    knobs = {knob.key: knob for knob in OBJECTIVES.find(objective)[0].knobs}
     for key in values:
         if key not in knobs:
             raise InputError(f"The objective {objective!r} has no knob {quote(key)}; it has {', '.join(knobs)}.")

@@ -62,7 +62,7 @@ def _changed(spec: Spec, opening: Spec, key: str, text: str) -> Spec:
     if key == "objective":
         known = knob_defaults(OBJECTIVES.find(text)[0].key)
         return spec.replace(objective=text, knobs={name: spec.knobs[name] for name in known if name in spec.knobs})
-    for knob in OBJECTIVES[spec.objective].knobs:
+    for knob in OBJECTIVES.find(spec.objective)[0].knobs:
         if knob.key == key:
             return spec.replace(knobs={**spec.knobs, key: _number(knob, text)})
     return spec.replace(**{key: text})

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kdlab.core import machine, objectives
+from kdlab.core import machine
 from kdlab.core.data import load
 from kdlab.core.distillation import distill, fit
 from kdlab.core.evaluation import predict
@@ -161,7 +161,8 @@ def readme_objective(monkeypatch: pytest.MonkeyPatch) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     (source,) = re.findall(r"## Add a loss\n.*?```python\n(.*?)```", readme, re.DOTALL)
     monkeypatch.setattr(OBJECTIVES, "_entries", dict(OBJECTIVES._entries))
-    exec(source, vars(objectives) | {"OBJECTIVES": OBJECTIVES})
+    for _ in range(2):  # as a notebook's cell that is run again
+        exec(source, {"__name__": "__main__"})
 
 
 @pytest.mark.usefixtures("readme_objective")

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_experiments import NAMES, conduct, kind_of, noting, smallest
 
+from kdlab.core import teams
 from kdlab.core.data import load
 from kdlab.core.experiments.events import Began, Watched
 from kdlab.core.experiments.spread import Scout, train_piece
@@ -58,12 +59,22 @@ def test_another_piece_than_was_asked_for_is_refused() -> None:
         list(train_piece(experiment, 0, "nothing", (), 1))
 
 
-def test_threads_are_given_back(tmp_path: Path) -> None:
+def test_threads_are_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
     experiment = kind_of("early-stopping").of_size(True, dataset="digits", teacher="mlp:1200x2", student="mlp:4x1")
     (piece,) = Scout(load("digits"), Store(tmp_path)).look(experiment)
+    trained_on, adam = set(), teams.adam
+
+    def step(*arguments: Any, **options: Any) -> None:
+        trained_on.add(torch.get_num_threads())
+        adam(*arguments, **options)
+
+    monkeypatch.setattr(teams, "adam", step)
     events = train_piece(experiment, 0, piece, (), before + 1)
-    next(event for event in events if isinstance(event, Watched))
-    assert torch.get_num_threads() == before + 1  # which the training chose, as it is a large network
+    watched = (event for event in events if isinstance(event, Watched))
+    next(watched)
+    next(watched)  # before the first epoch, and after it
+    assert trained_on == {before + 1}  # which the training chose, as it is a large network
+    assert torch.get_num_threads() == before
     events.close()
     assert torch.get_num_threads() == before

@@ -20,7 +20,7 @@ from kdlab.core.experiments.pupils import Trained
 from kdlab.core.experiments.references import SOURCES
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study
-from kdlab.core.machine import count_operations, prepared
+from kdlab.core.machine import count_operations, isolated, prepared
 from kdlab.registry import EXPERIMENTS
 
 __all__ = ["reproduce_events"]
@@ -28,6 +28,7 @@ __all__ = ["reproduce_events"]
 ONE_SEED = "One seed alone: what another seed would change is not in these verdicts."
 
 
+@isolated
 def reproduce_events(
     name: str, folder: Path, quick: bool = False, settings: Mapping[str, Any] | None = None,
     most_parameters: float = math.inf,

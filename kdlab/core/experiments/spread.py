@@ -30,7 +30,7 @@ from kdlab.core.experiments.pupils import Course, Piece, Pupil, Subject, Trained
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study
 from kdlab.core.heads import body
-from kdlab.core.machine import choose_precision, count_operations, prepared, set_threads
+from kdlab.core.machine import choose_precision, count_operations, isolated, prepared, set_threads
 from kdlab.core.stack import plan
 from kdlab.core.training import make_network
 from kdlab.registry import InputError
@@ -167,6 +167,7 @@ class Apprentice(Scout):
                     break
 
 
+@isolated
 def train_piece(
     experiment: Experiment, seed: int, name: str, replays: Sequence[str], threads: int,
     checkpoint: Mapping[str, bytes] | None = None,
@@ -176,31 +177,27 @@ def train_piece(
     `checkpoint`: the files that it needs. Raises InputError, also where the same settings make another
     piece than `name`; Diverged.
     """
-    before = torch.get_num_threads()
     torch.set_num_threads(threads)  # first, as it is the most that `prepared` lets the training choose
-    try:
-        with prepared() as place, tempfile.TemporaryDirectory(prefix="kdlab-piece-") as folder:
-            data = (yield from load_events(experiment.dataset)).to(place)
-            for file, content in (checkpoint or {}).items():
-                Path(folder, os.path.basename(file)).write_bytes(content)  # noqa: PTH119
-            store = Store(Path(folder))
-            apprentice = Apprentice(data, store, name, replays)
-            for event in itertools.chain.from_iterable(apprentice.go(experiment, one) for one in range(seed + 1)):
-                yield event
-                if name in store:
-                    break
-            else:
-                raise InputError(
-                    f"A worker on {place.type} with torch {torch.__version__} would train other pieces than this "
-                    f"machine: both need the same kdlab, the same torch and the same kind of device."
-                )
-            own, given = f"{name}.safetensors", checkpoint or {}
-            made = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
-            # The answers, too, as the store would have them after this piece.
-            news = (file for file in made if file == own or (not replays and made[file] != given.get(file)))
-            yield Saved({file: made[file] for file in news}, True)
-    finally:
-        torch.set_num_threads(before)
+    with prepared() as place, tempfile.TemporaryDirectory(prefix="kdlab-piece-") as folder:
+        data = (yield from load_events(experiment.dataset)).to(place)
+        for file, content in (checkpoint or {}).items():
+            Path(folder, os.path.basename(file)).write_bytes(content)  # noqa: PTH119
+        store = Store(Path(folder))
+        apprentice = Apprentice(data, store, name, replays)
+        for event in itertools.chain.from_iterable(apprentice.go(experiment, one) for one in range(seed + 1)):
+            yield event
+            if name in store:
+                break
+        else:
+            raise InputError(
+                f"A worker on {place.type} with torch {torch.__version__} would train other pieces than this "
+                f"machine: both need the same kdlab, the same torch and the same kind of device."
+            )
+        own, given = f"{name}.safetensors", checkpoint or {}
+        made = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+        # The answers, too, as the store would have them after this piece.
+        news = (file for file in made if file == own or (not replays and made[file] != given.get(file)))
+        yield Saved({file: made[file] for file in news}, True)
 
 
 def _is_stand_in(module: nn.Module) -> bool:

@@ -6,12 +6,17 @@ from kdlab.core.events import Step
 from kdlab.core.spec import Spec
 from kdlab.desk import session
 from kdlab.desk.job import Attached, Job
-from kdlab.registry import InputError
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError
 from kdlab.widgets.weights import WeightsField
 
 __all__ = ["TeacherFile"]
 
 MOST_BYTES = 8_000_000  # of a file, where the operator names no limit
+# The fields of a spec whose text is a name that a registry knows.
+NAMES = {
+    "dataset": DATASETS, "teacher": MODELS, "student": MODELS, "objective": OBJECTIVES, "augmentation": AUGMENTATIONS,
+    "teacher_augmentation": AUGMENTATIONS, "teaching": TEACHINGS,
+}  # fmt: skip
 AGAIN = "This run's teacher came from a file: choose the file again, or let it go to train one."
 
 
@@ -32,6 +37,8 @@ class TeacherFile(WeightsField):
         return self._job(Spec(**found.about))
 
     def _job(self, spec: Spec) -> Job:
+        for field, registry in NAMES.items():
+            registry.check_worker(getattr(spec, field))
         asks = {"dataset": spec.dataset, "epochs": spec.epochs}
         if not spec.teacher_weights:
             asks["teacher_epochs"] = spec.teacher_epochs

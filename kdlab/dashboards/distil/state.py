@@ -31,8 +31,9 @@ class DistilState(HasTraits):
             setattr(self, key, float(value))
 
     def knobs(self) -> dict[str, float]:
-        """Return the objective's knobs as they stand."""
-        return {knob.key: getattr(self, knob.key) for knob in OBJECTIVES[self.objective].knobs}
+        """Return the objective's knobs as they stand; those that came to it after the page was made as they begin."""
+        knobs = OBJECTIVES.find(self.objective)[0].knobs
+        return {knob.key: getattr(self, knob.key, knob.default) for knob in knobs}
 
     def spec(self) -> Spec:
         """Return what to run; raises InputError when a choice cannot be used."""

@@ -54,7 +54,7 @@ def curves(history: History) -> dict[str, Figure]:
     spec = opened.spec
     teaching = history.phase is not None and history.phase.name == "teacher"
     epochs = float(spec.teacher_epochs if teaching else spec.epochs)
-    symbols = {knob.key: knob.symbol or knob.label for knob in OBJECTIVES[spec.objective].knobs}
+    symbols = {knob.key: knob.symbol or knob.label for knob in OBJECTIVES.find(spec.objective)[0].knobs}
     turns = [
         # What was turned before the student began holds for the student from its beginning.
         (turn.epoch if turn.phase == "student" else 0.0, {symbols[key]: value for key, value in turn.values.items()})

@@ -20,7 +20,7 @@ from kdlab.dashboards.experiments.explore import Explore
 from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.pages import PAGES
 from kdlab.dashboards.experiments.panel import Panel
-from kdlab.dashboards.experiments.settings import Settings
+from kdlab.dashboards.experiments.settings import Settings, for_worker
 from kdlab.dashboards.experiments.shipped import Result, shipped
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.dashboards.pace import Pace
@@ -135,7 +135,7 @@ class OneExperiment(ipywidgets.VBox):
     def _job_of(self, quick: bool, settings: dict[str, Any]) -> Job:
         size = "quick" if quick else "full"
         page = next((link.page for link in PAGES if self.name in link.experiments), "index")
-        experiment = self.entry.build.of_size(quick, **settings)
+        experiment = for_worker(self.name, quick, settings)
         asks = {
             "experiment": self.name, "size": size, "datasets": experiment.datasets, "epochs": experiment.most_epochs,
         }  # fmt: skip

@@ -1,18 +1,20 @@
 """The settings of an experiment as controls."""
 
+from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any
 
 import ipywidgets
 from traitlets import link
 
-from kdlab.core.experiments.experiment import NAMES
+from kdlab.core.experiments.experiment import NAMES, Experiment
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.desk.session import offered
-from kdlab.registry import DATASETS, knob_fields
+from kdlab.registry import DATASETS, EXPERIMENTS, knob_fields
 from kdlab.widgets.pickers import NamePicker, number_field
 from kdlab.widgets.slider import Slider
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "for_worker"]
 
 FOLDER = "folder:/path/to/images"
 HINTS = {"dataset": FOLDER, "other": FOLDER, "augmentation": "shift:pixels=1 …"}
@@ -47,6 +49,15 @@ class Settings(ipywidgets.Box):
         numbers.add_class("kd-numbers")
         super().__init__([*names, *texts, *switches, numbers])
         self.add_class("kd-setup")
+
+
+def for_worker(name: str, quick: bool, settings: Mapping[str, Any]) -> Experiment:
+    """Return the experiment called `name` as a worker is to run it; raises InputError for what that does not know."""
+    EXPERIMENTS.check_worker(name)
+    experiment: Experiment = EXPERIMENTS[name].build.of_size(quick, **settings)
+    for field in NAMES.keys() & settings.keys():
+        NAMES[field].check_worker(settings[field])
+    return experiment
 
 
 def _label(name: str) -> str:

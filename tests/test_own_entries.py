@@ -1,0 +1,196 @@
+"""Entries that a person registers in a notebook: registered again, and unknown to a page's worker."""
+
+import asyncio
+import logging
+import pickle
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import kdlab.core.experiments  # noqa: F401  (fills the registry)
+from kdlab.core.distillation import distill
+from kdlab.core.keeping import keep
+from kdlab.core.objectives import Part
+from kdlab.core.spec import Spec
+from kdlab.dashboards import Distil, Experiments
+from kdlab.desk import session
+from kdlab.registry import (
+    AUGMENTATIONS,
+    DATASETS,
+    EXPERIMENTS,
+    MODELS,
+    OBJECTIVES,
+    TEACHINGS,
+    InputError,
+    Knob,
+    Registry,
+    UnknownNameError,
+)
+
+REGISTRIES = (AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHINGS)
+CELL = """
+from kdlab.core.objectives import Part, cross_entropy
+from kdlab.registry import OBJECTIVES, Knob
+
+@OBJECTIVES.add("mine", label="Mine", help="of a notebook", knobs=(Knob("{knob}", "Pull", {value}, 0.0, 9.0, "pull"),))
+def mine(student_logits, teacher_logits, labels, *, {knob}):
+    return {{"{part}": Part(cross_entropy(student_logits, labels), {knob})}}
+"""
+SMALL: dict[str, Any] = {"epochs": 1, "teacher_epochs": 1, "batch_size": 512}
+
+
+@pytest.fixture(autouse=True)
+def registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what a test registers be gone after it."""
+    for registry in REGISTRIES:
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+
+
+def run_cell(knob: str = "mine_pull", value: float = 1.0, part: str = "pull") -> None:
+    """Do what a notebook does when a cell is run."""
+    exec(CELL.format(knob=knob, value=value, part=part), {"__name__": "__main__"})
+
+
+def add(registry: Registry, key: str, *knobs: Knob) -> Callable[..., Any]:
+    def build(*_: Any, **__: Any) -> dict[str, Part]:
+        raise AssertionError("it is not built here")
+
+    return registry.add(key, label=key, help="of a notebook", knobs=knobs)(build)
+
+
+# --- registered again -------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_that_is_run_again_replaces_its_objective(caplog: pytest.LogCaptureFixture) -> None:
+    run_cell()
+    add(OBJECTIVES, "later")
+    assert not caplog.records
+    for value in (2.0, 3.0):  # each time, not only once
+        caplog.clear()
+        run_cell(value=value, part="other")
+        (record,) = caplog.records
+        assert (record.levelno, record.name) == (logging.WARNING, "kdlab")
+        assert record.getMessage() == "The objective 'mine' replaces the one that was registered before."
+    assert list(OBJECTIVES)[-2:] == ["mine", "later"]  # where it was
+    run = distill("digits", "mlp:8x1", "mlp:8x1", objective="mine", **SMALL)
+    assert run.spec.knobs == {"mine_pull": 3.0}
+    assert ("student", "other") in run.history.losses
+    assert ("student", "pull") not in run.history.losses
+
+
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
+def test_every_kind_of_entry_may_be_replaced_but_a_shipped_one(registry: Registry) -> None:
+    for shipped in registry:
+        with pytest.raises(
+            InputError, match=rf"The {registry.kind} '{shipped}' comes with kdlab and stays: give yours"
+        ):
+            add(registry, shipped)
+    add(registry, "mine")
+    assert add(registry, "mine") is registry["mine"].build
+
+
+def test_a_knob_must_agree_with_other_entries_alone() -> None:
+    add(OBJECTIVES, "mine", Knob("pull", "Pull", 1.0, 0.0, 9.0, "pull"))
+    add(OBJECTIVES, "mine", Knob("pull", "Pull", 2.0, 0.0, 9.0, "pull"))
+    assert OBJECTIVES["mine"].knobs[0].default == 2.0
+    with pytest.raises(
+        InputError, match=r"'mine' must share the knob 'temperature' of 'hinton'.*: give it another key"
+    ):
+        add(OBJECTIVES, "mine", Knob("temperature", "T", 1.0, 0.0, 9.0, "soften"))
+    assert OBJECTIVES["mine"].knobs[0].key == "pull"  # nothing is lost
+
+
+def test_a_name_with_an_empty_argument_is_the_name() -> None:
+    assert Spec(objective="hinton:").knobs == Spec().knobs
+    run = distill("digits", "mlp:8x1", "mlp:8x1", objective="hinton:", teaching="fixed:", **SMALL)
+    assert run.result["student"]["errors"] >= 0
+
+
+# --- a page's worker --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mine() -> None:
+    run_cell()
+    for registry in REGISTRIES:
+        if registry not in (OBJECTIVES, EXPERIMENTS):
+            add(registry, "mine")
+
+
+def on_page(use: Callable[[Distil], Awaitable[None]]) -> None:
+    async def run() -> None:
+        page = Distil()
+        try:
+            await use(page)
+        finally:
+            page.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.usefixtures("own_desk", "mine")
+def test_a_page_says_what_its_worker_does_not_know() -> None:
+    async def use(page: Distil) -> None:
+        opening = page.state.spec()
+        for name, kind in (
+            ("objective", "objective"), ("teacher", "model"), ("student", "model"), ("dataset", "data set"),
+            ("augmentation", "augmentation"), ("teacher_augmentation", "augmentation"), ("teaching", "way of teaching"),
+        ):  # fmt: skip
+            setattr(page.state, name, "mine")
+            page._act("start")
+            assert page._panel.error == (
+                f"This page's worker does not know the {kind} 'mine', which is registered in this process only: train "
+                f"with it in a cell of the notebook, by kdlab.core.distillation.distill, or choose another."
+            )
+            assert page._panel.state == "idle"
+            page.state.take(opening)
+        assert session.the_desk().rows() == []
+
+    on_page(use)
+
+
+@pytest.mark.usefixtures("own_desk")
+def test_a_page_that_is_open_bears_an_objective_that_gets_other_knobs() -> None:
+    async def use(page: Distil) -> None:
+        page.state.objective = "mine"
+        run_cell(knob="mine_push", value=3.0)
+        page._draw()
+        assert page.state.spec().knobs == {"mine_push": 3.0}
+
+    run_cell()
+    on_page(use)
+
+
+@pytest.mark.usefixtures("own_desk", "mine")
+def test_an_experiments_page_says_it_too() -> None:
+    class Mine(EXPERIMENTS["early-stopping"].build):  # type: ignore[misc]
+        """An experiment of a notebook."""
+
+    EXPERIMENTS.add("mine", label="Mine", help="of a notebook")(Mine)
+
+    async def run() -> None:
+        pages = Experiments("early-stopping", "mine")
+        for name, page in pages.shown.items():
+            page.state.student = "mine" if name != "mine" else "mlp:8x1"
+            page._act("start")
+            kind = "model" if name != "mine" else "experiment"
+            assert page._panel.error.startswith(f"This page's worker does not know the {kind} 'mine', which is regist")
+            assert page._panel.state == "idle"
+        pages.close()
+        assert session.the_desk().rows() == []
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", [name for name in Spec.names() if name not in ("precision", "schedule")])
+def test_a_worker_that_is_asked_all_the_same_answers_in_a_sentence(
+    name: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    with monkeypatch.context() as notebook:
+        for registry in REGISTRIES:
+            notebook.setattr(registry, "_entries", dict(registry._entries))
+        request.getfixturevalue("mine")
+        sent = pickle.dumps(Spec(**{name: "mine"}))
+    with pytest.raises(UnknownNameError, match=r"^There is no .* 'mine'\..* Known: "):
+        next(keep(pickle.loads(sent)))
