@@ -16,6 +16,7 @@ from kdlab.core import quota
 from kdlab.core.evaluation import evaluating
 from kdlab.core.heads import body
 from kdlab.core.stack import plan
+from kdlab.registry import InputError
 
 __all__ = ["choose_precision", "count_operations", "isolated", "prepared", "set_threads"]
 
@@ -42,16 +43,25 @@ _thread = _Thread()
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """How this thread computes: with so many threads, of at most so many, and with denormal numbers as 0 or not."""
+    """How this thread computes: with so many threads, of at most so many, and with denormal numbers as 0 or not.
+
+    And what else a caller may have changed: gradients, autocast on the CPU and on a GPU, and the type of new tensors.
+    """
 
     threads: int
     most: int
     flush: bool
+    gradients: bool = True
+    autocast: tuple[bool, bool] = (False, False)
+    dtype: torch.dtype = torch.float32
 
     @classmethod
     def now(cls) -> Self:
         # Python's numbers are of the same unit, and asking them costs next to nothing.
-        return cls(torch.get_num_threads(), _thread.most, sys.float_info.min * 0.5 == 0)
+        flush = sys.float_info.min * 0.5 == 0
+        autocast = torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")
+        gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+        return cls(torch.get_num_threads(), _thread.most, flush, gradients, autocast, dtype)
 
     def take(self) -> None:
         """Compute like this from now on."""
@@ -60,6 +70,10 @@ class _Settings:
             _renew_pool()
         torch.set_num_threads(self.threads)
         _thread.most = self.most
+        torch.set_grad_enabled(self.gradients)
+        for device, enabled in zip(("cpu", "cuda"), self.autocast, strict=True):
+            torch.set_autocast_enabled(device, enabled)
+        torch.set_default_dtype(self.dtype)
 
 
 def _renew_pool() -> None:
@@ -89,8 +103,10 @@ def prepared() -> Iterator[torch.device]:
     """Make this thread ready to train and give the device to train on; the caller's settings come back.
 
     Adam's second moments of dead pixels fade into denormal numbers, ten times slower, so they are taken for 0. A
-    generator that yields meanwhile needs `isolated` beside it.
+    generator that yields meanwhile needs `isolated` beside it. Raises InputError in torch's inference mode.
     """
+    if torch.is_inference_mode_enabled():
+        raise InputError("Nothing can be trained in torch.inference_mode(): call this outside of it.")
     before, most = _Settings.now(), _allowed_threads()
     _renew_pool()  # whoever computed before must not decide
     _Settings(most, most, True).take()

@@ -1,6 +1,7 @@
 """Networks that somebody made: what is taken of them, what is said of them, and that they are left as they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
@@ -276,3 +277,51 @@ def test_a_teacher_with_an_infinite_answer_to_a_later_image_is_refused(teacher: 
 
     with pytest.raises(InputError, match="NaN or infinite to some of the training images"):
         distill("digits", Rare(), "mlp:8x1", **SHORT)
+
+
+# --- wherever it is called --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def float64() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+SURROUNDINGS: dict[str, Callable[[], Any]] = {
+    "no_grad": torch.no_grad,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "default float64": float64,
+}
+
+
+@pytest.mark.parametrize("kind", SURROUNDINGS)
+@pytest.mark.parametrize("made", ["by name", "a module"])
+def test_a_run_computes_the_same_wherever_it_is_called(kind: str, made: str, teacher: nn.Module) -> None:
+    def network() -> Any:
+        return "mlp:8x1" if made == "by name" else student()
+
+    module = network()
+    plain, fitted = distill("digits", teacher, network(), **SHORT), fit("digits", network(), **SHORT)
+    with SURROUNDINGS[kind]():
+        before = torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_default_dtype()
+        run, also = distill("digits", teacher, module, **SHORT), fit("digits", module, **SHORT)
+        (many,) = distill_many("digits", teacher, "mlp:8x1", **SHORT)
+        events = distill_events(plain.spec, teacher=teacher, student=None if made == "by name" else module)
+        for _ in events:
+            after = torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_default_dtype()
+            assert before == after
+    same_numbers(run, plain)
+    if made == "by name":
+        same_numbers(many, plain)
+    assert all(map(torch.equal, also.parameters(), fitted.parameters()))
+    assert all(map(torch.equal, run.student.parameters(), plain.student.parameters()))
+    assert all(one.requires_grad for one in run.student.parameters())
+
+
+def test_inference_mode_is_no_place_to_train(teacher: nn.Module) -> None:
+    with torch.inference_mode(), pytest.raises(InputError, match="call this outside of it"):
+        distill("digits", teacher, "mlp:8x1", **SHORT)

@@ -25,6 +25,8 @@ from kdlab.core.spec import Spec
 from kdlab.core.training import Diverged, make_network
 from kdlab.registry import OBJECTIVES, Entry, InputError, Knob
 
+# Teachers here have mostly learnt nothing.
+pytestmark = pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")
 SHORT: dict[str, Any] = {"epochs": 2, "batch_size": 128, "learning_rate": 1e-2}
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
 

@@ -24,6 +24,8 @@ from kdlab.core.teams import Learner, make_teams
 from kdlab.core.training import Diverged
 from kdlab.registry import OBJECTIVES, Entry, InputError
 
+# Teachers here have mostly learnt nothing.
+pytestmark = pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")
 # 1,294 training images: 10 steps an epoch, two epochs for each phase.
 STEPS = 10
 SPEC = Spec(
