@@ -17,6 +17,8 @@ from kdlab.core.metrics import count_errors
 from kdlab.core.runs import Run
 from kdlab.registry import InputError
 
+# Options for a teacher that is to be trained are given with one that is.
+pytestmark = pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")
 OPTIONS = {"epochs": 1, "teacher_epochs": 1, "transfer_size": 200}
 
 
