@@ -12,6 +12,7 @@ their functions only, so that a page can list them without paying for torch.
 import difflib
 import logging
 import math
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -117,7 +118,7 @@ def read_options(owner: str, argument: str, knobs: tuple[Knob, ...]) -> dict[str
 class Entry:
     """One named thing: `build` makes it, `examples` are full names to offer in a list.
 
-    `suggested`: of a data set, the fields of a spec that suit it.
+    `suggested`: of a data set, the fields of a spec that suit it. `stamp` tells it from another of the same key.
     """
 
     key: str
@@ -127,6 +128,7 @@ class Entry:
     knobs: tuple[Knob, ...] = ()
     examples: tuple[str, ...] = ()
     suggested: Mapping[str, Any] = field(default_factory=dict)
+    stamp: str = field(default_factory=lambda: secrets.token_hex(8), compare=False, repr=False)
 
     @property
     def shipped(self) -> bool:

@@ -23,7 +23,7 @@ from kdlab.core.experiments.together import committee
 from kdlab.core.metrics import count_errors
 from kdlab.core.objectives import Part
 from kdlab.core.training import make_network
-from kdlab.registry import MODELS, OBJECTIVES, Entry, InputError
+from kdlab.registry import MODELS, OBJECTIVES, Entry, InputError, Registry
 
 # 1,294 training images: two steps an epoch.
 COURSE = Course(epochs=1, batch_size=512, learning_rate=1e-2)
@@ -70,6 +70,34 @@ OTHER_COURSES = {
     "epochs": 2, "seed": 1, "batch_size": 256, "learning_rate": 2e-2, "augmentation": "shift:pixels=1",
     "schedule": "constant", "precision": "bfloat16", "early_stopping": True,
 }  # fmt: skip
+
+
+def test_an_entry_that_was_registered_again_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for registry in (MODELS, OBJECTIVES):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+
+    def run_cell(registry: Registry, key: str, build: Callable[..., Any]) -> None:
+        registry.add(key, label=key, help="of a notebook")(build)
+
+    def network(width: int) -> Callable[..., nn.Module]:
+        return lambda *_: nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
+
+    def loss(weight: float) -> Callable[..., dict[str, Part]]:
+        return lambda student, teacher, labels: {"mine": Part((student - teacher).square().mean(), weight)}
+
+    study = open_study(tmp_path)
+    (guide,), _ = learn(study, Pupil("mlp:8x1", 0))
+    run_cell(MODELS, "mine", network(4))
+    run_cell(OBJECTIVES, "ours", loss(1.0))
+    pupil = Pupil("mine", 0, "ours")
+    for registry, key, again in ((MODELS, "mine", network(5)), (OBJECTIVES, "ours", loss(2.0))):
+        _, kept = learn(open_study(tmp_path), pupil, guide=guide)
+        assert not kept
+        _, kept = learn(open_study(tmp_path), pupil, guide=guide)
+        assert kept
+        run_cell(registry, key, again)
+    _, kept = learn(open_study(tmp_path), pupil, guide=guide)
+    assert not kept
 
 
 def touched(split: Split, what: str) -> Split:

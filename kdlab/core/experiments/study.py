@@ -23,6 +23,7 @@ from kdlab.core.experiments.pupils import Course, Piece, Pupil, Subject, Trained
 from kdlab.core.experiments.store import RECIPE, Store, Weights, digest
 from kdlab.core.machine import choose_precision
 from kdlab.core.training import make_network
+from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES
 
 __all__ = ["Study", "blind"]
 
@@ -115,6 +116,8 @@ class Study:
             "precision": [str(choose_precision(course.precision, module, self.place)) for module in modules],
             "versions": [version("kdlab"), str(torch.__version__), self.place.type],
         }
+        if stamps := _stamps(pupils, course):
+            about["stamps"] = stamps
         several = subjects if len(subjects) > 1 else ()
         marks = [subject.mark for subject in subjects] + ([guide.mark] if guide else [])
         marks = [mark for mark in marks if mark is not None]
@@ -163,6 +166,15 @@ class Study:
         finally:
             torch.set_num_threads(threads)
         return {name: statistics.median(own) for name, own in seconds.items()}
+
+
+def _stamps(pupils: Sequence[Pupil], course: Course) -> list[str]:
+    """What tells a person's own entries from others of the same names, such as those of another day's notebook."""
+    names = [(AUGMENTATIONS, course.augmentation)]
+    for pupil in pupils:
+        names += [(MODELS, pupil.network), (OBJECTIVES, pupil.objective)]
+    entries = [registry.get(name.partition(":")[0]) for registry, name in names]
+    return sorted({entry.stamp for entry in entries if entry and not entry.shipped})
 
 
 def blind(data: Dataset) -> Dataset:
