@@ -1,0 +1,67 @@
+"""Probabilities that somebody gives in place of logits: how they are recognised, and their logits; without torch."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.registry import InputError
+
+__all__ = ["looks_like_probabilities", "to_logits"]
+
+TOTALS = (1, 100)  # of a row: shares or percentages
+ROUNDING = 0.05  # of a total: numbers of two decimals, or of bfloat16, keep it no closer
+SPREAD = 0.01  # from which on numbers between 0 and 1 are more than a constant
+MANY = 8  # classes, all of whose columns hardly lie above 0 by chance
+SMALLEST = np.finfo(np.float32).tiny  # stands for 0, whose logarithm is not finite
+
+
+def looks_like_probabilities(values: NDArray[np.floating]) -> str | None:
+    """Return words that say why outputs (examples, classes) are probabilities, or None for logits.
+
+    They are when no number is below 0 and all rows sum to 1 (or to 100), as after a softmax, or when all numbers lie
+    between 0 and 1 and are no constant, as after a sigmoid for each class. Logarithms of probabilities are logits.
+    """
+    if values.ndim != 2 or values.shape[1] < 2 or not len(values) or not np.isfinite(values).all() or values.min() < 0:
+        return None
+    if total := _total(values):
+        return f"no number is below 0 and each row sums to {total}"
+    return "all numbers lie between 0 and 1, as a sigmoid for each class gives them" if _sigmoids(values) else None
+
+
+def _sigmoids(values: NDArray[np.floating]) -> bool:
+    """Whether outputs that are not below 0 are a sigmoid for each class, and no small logits that happen to be so.
+
+    A ReLU gives zeros too, but seldom up to 1 and no further; of a few classes an untrained network's logits may all
+    lie above 0, but seldom around 1/2 or from end to end.
+    """
+    lowest, highest, mean = (float(one) for one in (values.min(), values.max(), values.mean(dtype=np.float64)))
+    if highest > 1 or highest - lowest < SPREAD:
+        return False
+    if lowest == 0:
+        return highest > 0.99
+    around = lowest < 0.5 < highest and abs(mean - 0.5) < 0.1
+    return values.shape[1] >= MANY or around or (lowest < 0.1 and highest > 0.8)
+
+
+def to_logits(values: NDArray[np.floating], owner: str) -> NDArray[np.float32]:
+    """Return the logarithms (nats) of probabilities (examples, classes): logits whose softmax they are.
+
+    0 becomes the logarithm of the smallest normal float32, about −87. What is the logarithm of probabilities already
+    stays as it is. Raises InputError, which names the `owner`, for other numbers and for rows that do not sum to 1.
+    """
+    finite = values.ndim == 2 and len(values) > 0 and bool(np.isfinite(values).all())
+    if finite and (values <= 0).all() and _total(np.exp(values, dtype=np.float64)) == 1:
+        return values.astype(np.float32)
+    total = _total(values) if finite and values.min() >= 0 else 0
+    if not total:
+        raise InputError(
+            f"The numbers of the {owner} are no probabilities of one class among all, as their rows do not sum to 1: "
+            "divide each row by its sum, or give logits, which for a sigmoid p of each class are np.log(p / (1 - p))."
+        )
+    shares = values.astype(np.float64) / total
+    return np.log(np.maximum(shares, SMALLEST)).astype(np.float32)
+
+
+def _total(values: NDArray[np.floating]) -> int:
+    """What all rows sum to within rounding: 1 or 100, or 0 for anything else."""
+    sums = values.sum(1, dtype=np.float64)
+    return next((total for total in TOTALS if (np.abs(sums / total - 1) <= ROUNDING).all()), 0)
