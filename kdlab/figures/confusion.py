@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.figures.names import abbreviate, as_text, wrapped
-from kdlab.figures.theme import INK, Figure, base_layout
+from kdlab.figures.theme import FONT, INK, Figure, base_layout
 
 __all__ = ["confusion_difference", "confusion_heatmap"]
 
@@ -105,5 +105,6 @@ def _layout(title: str, classes: Sequence[str]) -> Figure:
         xaxis=ticks | {"title": {"text": "predicted", "standoff": 4}, "tickangle": 0 if upright else -90},
         yaxis=ticks | {"title": {"text": "true", "standoff": 4}, "autorange": "reversed"},
         hovermode="closest",
+        hoverlabel={"font": {"family": FONT, "size": 11}},
         margin={"l": 28 + 6 * longest, "r": 6, "t": 34, "b": 28 + (6 * longest if not upright else 6)},
     )
