@@ -54,10 +54,10 @@ def test_hover_text_has_the_whole_name_of_each_class(count: int) -> None:
     shown = [wrapped(name, len("predicted ")) for name in names]
     for trace in figure["data"]:
         if count == 3:
-            assert trace["hovertemplate"].startswith("%{hovertext}<br>")
-            assert trace["hovertext"][2][1] == f"true {shown[2]}<br>predicted {shown[1]}"
+            assert trace["hovertemplate"].startswith("%{hovertext}%{customdata}")
+            assert trace["hovertext"][2][1] == f"true {shown[2]},<br>predicted {shown[1]}:<br>"
         else:
-            assert trace["hovertemplate"].startswith("true %{y}<br>predicted %{x}<br>")
+            assert trace["hovertemplate"].startswith("true %{y},<br>predicted %{x}:<br>")
             assert figure["layout"]["xaxis"]["ticktext"] == figure["layout"]["yaxis"]["ticktext"] == shown
 
 

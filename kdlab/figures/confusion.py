@@ -19,8 +19,8 @@ MOST_APART = 150
 LETTERS = 9  # of a class's name beside its row
 # From purple (fewer mistakes) through white to amber (more): distinct for the colour-blind, and no network's colour.
 DIVERGING = [[0.0, "#6a3d9a"], [0.5, "#ffffff"], [1.0, "#e69f00"]]
-NAMES = "true {}<br>predicted {}"
 INDENT = len("predicted ")
+ON_ONE_LINE = 4  # letters of names up to which hover text is one line
 
 
 def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str], title: str, most: int) -> Figure:
@@ -76,7 +76,7 @@ def _heatmap(values: NDArray[np.float64], classes: Sequence[str], text: list[lis
     trace: Figure = {
         "type": "heatmap", "z": z.tolist(), "showscale": False, "xgap": gap, "ygap": gap, "hoverongaps": False,
         # Where names stand beside the cells they are cut, and plotly's %{x} would be the cut one.
-        "hovertemplate": f"{'%{hovertext}' if text else NAMES.format('%{y}', '%{x}')}<br>{amount}<extra></extra>",
+        "hovertemplate": f"{'%{hovertext}' if text else _cell('%{y}', '%{x}', classes)}{amount}<extra></extra>",
     }  # fmt: skip
     if len(classes) > MOST_APART:
         trace["zsmooth"] = "fast"
@@ -85,9 +85,14 @@ def _heatmap(values: NDArray[np.float64], classes: Sequence[str], text: list[lis
         names = [wrapped(name, INDENT) for name in classes]
         trace |= {
             "text": text, "texttemplate": "%{text}", "textfont": {"size": 10 if longest < 4 else 9},
-            "hovertext": [[NAMES.format(true, predicted) for predicted in names] for true in names],
+            "hovertext": [[_cell(true, predicted, classes) for predicted in names] for true in names],
         }  # fmt: skip
     return trace
+
+
+def _cell(true: str, predicted: str, classes: Sequence[str]) -> str:
+    apart = " " if max(map(len, classes)) <= ON_ONE_LINE else "<br>"
+    return f"true {true},{apart}predicted {predicted}:{apart}"
 
 
 def _layout(title: str, classes: Sequence[str]) -> Figure:

@@ -113,8 +113,9 @@ def test_hover_text_tells_whole_names_within_the_figure(sheet: Page, classes: in
     sheet.mouse.move(left + (predicted + 0.5) / classes * (right - left), top + (true + 0.5) / classes * (bottom - top))
     label = sheet.locator(".hovertext")
     label.wait_for()
-    said = " ".join(label.locator("tspan.line").all_text_contents())
-    assert "".join(said.split()) == f"true {LONG[true]} predicted {LONG[predicted]} 3 images".replace(" ", "")
+    assert "".join(label.text_content().split()) == f"true {LONG[true]}, predicted {LONG[predicted]}: 3 images".replace(
+        " ", ""
+    )
     box = label.bounding_box()
     edge = 2  # of the label's frame
     assert min(box["x"], box["y"]) >= -edge

@@ -74,7 +74,7 @@ export function textWidth(texts, size = 12) {
 }
 
 // How wide a column of these class names is to be, with the mark of the true class.
-export const nameWidth = (short) => `${textWidth(short) + 24}px`;
+export const nameWidth = (short) => `${Math.max(40, textWidth(short) + 24)}px`;
 
 export function formatTemperature(temperature) {
   return temperature.toFixed(temperature < 1 ? 3 : temperature < 10 ? 2 : 1);
