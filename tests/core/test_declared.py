@@ -106,8 +106,12 @@ def test_an_npz_says_so_itself(tmp_path: Path) -> None:
     check(read_logits("p.npz", content, 10**6))
     (tmp_path / "p.npz").write_bytes(content)
     check(Predictions.load(tmp_path / "p.npz"))
-    with pytest.raises(InputError, match='must be "logits" or "probabilities"'):
-        read_logits("p.npz", npz(SHARES, outputs="odds"), 10**6)
+    check(read_logits("p.npz", npz(SHARES, outputs=b"probabilities"), 10**6))
+    for odd in ("odds", ["logits", "logits"], 1):
+        with pytest.raises(InputError, match='must be "logits" or "probabilities"'):
+            read_logits("p.npz", npz(SHARES, outputs=odd), 10**6)
+    with pytest.raises(InputError, match='must be "logits" or "probabilities"'):  # a page may send anything
+        read_logits("p.npz", content, 10**6, {"logits": 1})
 
 
 def test_what_was_said_is_kept_in_the_file(tmp_path: Path) -> None:

@@ -116,6 +116,8 @@ def _predictions(title: str, arrays: Arrays, outputs: str, ways: tuple[str, str]
     if not own:
         label, note = tidy(label), tidy(note, 200)
     declared = arrays["outputs"][()] if "outputs" in arrays else about.get("outputs", "")
+    if isinstance(declared, bytes):
+        declared = declared.decode("utf-8", "replace")
     more = sorted(name for name in arrays if name.startswith("more_teachers/"))
     try:
         return Predictions(
