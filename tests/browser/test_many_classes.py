@@ -207,3 +207,44 @@ def test_names_in_the_lab_are_told_apart(alone: TemperatureLab, classes: int) ->
     assert not alone.page.locator(".kd-lab b").count()
     hint = alone.point("teacher", 1, classes - 1, classes)
     assert hint.startswith(f"True {LONG[1]} → {LONG[classes - 1]}: ")
+
+
+# --- the page Specialists ---------------------------------------------------------------------------------------------
+
+SHOW = """async ([source, traits, bytes]) => {
+  const { default: view } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  for (const [name, text] of Object.entries(bytes))
+    traits[name] = new DataView(Uint8Array.from(atob(text), (one) => one.charCodeAt(0)).buffer);
+  const place = document.createElement("div");
+  document.querySelector(".kd-page").append(place);
+  view.render({ model: { get: (key) => traits[key], set() {}, on() {}, off() {}, save_changes() {} }, el: place });
+}"""
+
+
+def test_names_on_the_page_of_specialists_are_told_apart(chromium: Browser) -> None:
+    widgets = FOLDER.parent
+    style = "".join((widgets / name).read_text() for name in ("page.css", "specialists/specialists.css"))
+    names, members = [name.upper() for name in LONG[:10]], [0, 1, 2, 3]
+    similarity = base64.b64encode(np.random.default_rng(0).random((10, 10)).astype("<f4").tobytes()).decode()
+    matrix = {"classes": names, "order": list(range(10)), "joints": [], "found": [members]}
+    shares = [0.1] * 10
+    answer = {
+        "classes": names, "truth": 3, "n": 1, "generalist": shares, "together": shares, "first": [0],
+        "specialists": [{"asked": True, "members": members, "shares": [0.2] * 5}],
+    }  # fmt: skip
+    gallery = {"shape": [1, 1, 1], "examples": [0], "truths": [names[3]]}
+    asking = {"gallery": gallery, "outcomes": ["right"], "chosen": 0, "answer": answer}
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    page.set_content(f"<style>{style}</style><div class='kd-page'></div>")
+    for entry, traits, held in (
+        ("confused.js", {"subsets": [members], "words": {}, "matrix": matrix}, {"similarity": similarity}),
+        ("asking.js", asking, {"pixels": "AA=="}),
+    ):
+        page.evaluate(SHOW, [bundle(widgets / "specialists", entry, FOLDER), traits, held])
+    for place, count in ((".kd-class-names span", 10), (".kd-generalist .kd-shares th span:last-child", 10)):
+        texts = page.locator(place).all_text_contents()
+        assert len(set(texts)) == len(texts) == count, place
+    cut = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).length"
+    assert page.locator(".kd-class-names").evaluate_all(cut) == 0
+    assert page.locator(".kd-shares th").evaluate_all(cut) == 0
+    page.close()

@@ -60,15 +60,18 @@ export function makeAlike({ onChoose }) {
     );
   }
 
-  // Of the classes that have examples: of the others nothing is known.
+  // Names, short names, their room in pixels and the matrix of the classes that have examples: of the others nothing is
+  // known.
   function known(classes, confusion) {
     const kept = [...classes.keys()].filter((at) => !Number.isNaN(confusion[at * classes.length]));
-    if (kept.length === classes.length || kept.length < 2) return [classes, confusion];
+    const short = abbreviate(classes, LETTERS);
+    const left = Math.max(LEFT, textWidth(short) + 8);
+    if (kept.length === classes.length || kept.length < 2) return [classes, short, left, confusion];
     const values = kept.flatMap((a) => kept.map((b) => confusion[a * classes.length + b]));
-    return [kept.map((at) => classes[at]), Float64Array.from(values)];
+    return [kept.map((at) => classes[at]), kept.map((at) => short[at]), left, Float64Array.from(values)];
   }
 
-  function drawTree(classes, confusion) {
+  function drawTree(classes, short, left, confusion) {
     const merges = linkage(confusion, classes.length);
     const count = classes.length;
     // Leaves from top to bottom; of two branches that with the earlier class comes first, so that they seldom change places.
@@ -79,8 +82,6 @@ export function makeAlike({ onChoose }) {
     };
     const order = leafOrder(2 * count - 2);
     const height = LEAF * count + AXIS;
-    const short = abbreviate(classes, LETTERS);
-    const left = Math.max(LEFT, textWidth(short) + 8);
     put(svg, "height", String(height));
     put(
       svg,
