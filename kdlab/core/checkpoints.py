@@ -25,9 +25,9 @@ __all__ = ["NETWORKS", "check_free", "contents", "load", "pack", "save"]
 NETWORKS = ("teacher", "baseline", "student")
 
 
-def check_free(folder: Path) -> None:
+def check_free(folder: Path | str) -> None:
     """Raise InputError when a run cannot be saved as `folder`: ask before the training, not after it."""
-    folder = folder.absolute()
+    folder = Path(folder).absolute()
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise InputError(f"{folder} exists already: name a new folder, or empty that one first.")
     if folder.exists() and (folder == Path.cwd() or folder.is_mount()):
@@ -38,13 +38,13 @@ def check_free(folder: Path) -> None:
         raise InputError(f"{folder} cannot be made, because {home} is no folder that you may write to: name another.")
 
 
-def save(run: Run, folder: Path) -> None:
+def save(run: Run, folder: Path | str) -> None:
     """Write a finished run to `folder`, whole or not at all; missing parents are made.
 
     Raises InputError when the folder is not free or cannot be written.
     """
     check_free(folder)
-    folder = folder.absolute()
+    folder = Path(folder).absolute()
     try:
         with tempfile.TemporaryDirectory(prefix=".kdlab-save-", dir=_home(folder)) as scratch:
             whole = Path(scratch, "run")  # inside, because the scratch folder itself is closed to others
@@ -59,11 +59,12 @@ def save(run: Run, folder: Path) -> None:
         raise InputError(f"The run could not be saved in {folder} ({reason}): name another folder.") from error
 
 
-def load(folder: Path, network: str, module: nn.Module | None = None) -> nn.Module:
+def load(folder: Path | str, network: str, module: nn.Module | None = None) -> nn.Module:
     """Return the "teacher", "baseline" or "student" of a saved run, on the CPU, ready to predict.
 
     `module`: a network of the same build to load the weights into, for one that was made in Python. Raises InputError.
     """
+    folder = Path(folder)
     if network not in NETWORKS:
         raise InputError(f"There is no network {network!r} in a run; it has {', '.join(NETWORKS)}.")
     if not (folder / "spec.json").is_file():

@@ -138,14 +138,14 @@ class History:
         except Exception as error:  # zip, zlib, NumPy, tokenize, JSON: what damage may raise has no end
             raise InputError("The record of this run is damaged: start the run again.") from error
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write the history to an .npz file; the run must have opened its data."""
-        path.write_bytes(self.files()["history.npz"])
+        Path(path).write_bytes(self.files()["history.npz"])
 
     @classmethod
-    def load(cls, path: Path) -> "History":
+    def load(cls, path: Path | str) -> "History":
         """Return the history that `save` wrote."""
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             return cls._read(file)
 
     @classmethod

@@ -73,15 +73,15 @@ def portable(module: "nn.Module") -> tuple[Layers, NDArray[np.float32]]:
     return layers, np.concatenate([np.zeros(0), *pieces]).astype(np.float32)
 
 
-def write(path: Path, networks: Mapping[str, "nn.Module"]) -> None:
+def write(path: Path | str, networks: Mapping[str, "nn.Module"]) -> None:
     """Write networks by name to one safetensors file: a tensor of weights each, the layers in the metadata as JSON."""
     parts = {name: portable(module) for name, module in networks.items()}
     metadata = {"layers": json.dumps({name: layers for name, (layers, _) in parts.items()})}
     # As bytes, because safetensors' own files may be read by nobody else.
-    path.write_bytes(to_bytes({name: weights for name, (_, weights) in parts.items()}, metadata))
+    Path(path).write_bytes(to_bytes({name: weights for name, (_, weights) in parts.items()}, metadata))
 
 
-def read(path: Path) -> dict[str, tuple[Layers, NDArray[np.float32]]]:
+def read(path: Path | str) -> dict[str, tuple[Layers, NDArray[np.float32]]]:
     """Return the layers and the weights of each network in a file that `write` wrote, in its order, without torch."""
     with safe_open(path, framework="numpy") as file:
         layers: dict[str, Layers] = json.loads(file.metadata()["layers"])

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.history import History
-from kdlab.registry import InputError
+from kdlab.core.probabilities import OUTPUTS, UndeclaredError, looks_like_probabilities, to_logits
+from kdlab.registry import InputError, quote
 
 __all__ = ["ROLES", "Predictions"]
 
@@ -24,7 +25,9 @@ class Predictions:
 
     `key` names it in a link, `label` in a menu, `note` says in a sentence where it comes from. `labels` int64
     (examples,); `logits` by role and `more_teachers`, of an ensemble, float32 (examples, classes); `images` uint8
-    (examples, channels, height, width). Lists and torch tensors are taken too.
+    (examples, channels, height, width). Lists and torch tensors are taken too. `outputs` says what was given as logits:
+    "logits", or "probabilities" whose rows sum to 1, in whose place their logarithms stand; unless it is said, numbers
+    that look like probabilities raise UndeclaredError.
     """
 
     key: str
@@ -35,6 +38,7 @@ class Predictions:
     more_teachers: tuple[NDArray[np.float32], ...] = ()
     images: NDArray[np.uint8] | None = None
     note: str = ""
+    outputs: str = ""
 
     def __post_init__(self) -> None:
         classes = tuple(str(name) for name in self.classes)
@@ -53,10 +57,17 @@ class Predictions:
             raise InputError(
                 f"There are {len(classes)} names of classes for {columns[0]} columns of logits: name each column."
             )
+        if self.outputs not in OUTPUTS:
+            raise InputError(f'The `outputs` must be "logits" or "probabilities", not {quote(self.outputs)}.')
         labels = _check_labels(self.labels, classes)
         shape = len(labels), len(classes)
-        logits = {role: _check_logits(self.logits[role], role, shape) for role in ROLES if role in self.logits}
-        more = [_check_logits(one, f"further teacher {n}", shape) for n, one in enumerate(self.more_teachers, 1)]
+        logits = {
+            role: _check_logits(self.logits[role], role, shape, self.outputs) for role in ROLES if role in self.logits
+        }
+        more = [
+            _check_logits(values, f"further teacher {n}", shape, self.outputs)
+            for n, values in enumerate(self.more_teachers, 1)
+        ]
         images = None if self.images is None else _check_images(self.images, len(labels))
         checked = {"classes": classes, "labels": labels, "logits": logits, "more_teachers": tuple(more)}
         for name, value in {**checked, "images": images}.items():
@@ -75,14 +86,15 @@ class Predictions:
             f"{spec.student} taught by {spec.teacher}{'' if history.result else ', still in training'}."
         )
         label = f"{dataset}: {spec.student} taught by {teacher}"
-        return cls(key, label, opened.classes, opened.test_labels, logits, (), opened.test_images, note)
+        return cls(key, label, opened.classes, opened.test_labels, logits, (), opened.test_images, note, "logits")
 
     @classmethod
-    def read(cls, folder: Path) -> "Predictions":
+    def read(cls, folder: Path | str) -> "Predictions":
         """Return the predictions of a run that `kdlab distill --out` wrote; its key is the folder's name.
 
         Raises InputError when there is no run in the folder or it is damaged.
         """
+        folder = Path(folder)
         path = folder.absolute() / "history.npz"
         if not path.is_file():
             raise InputError(f"There is no run in {folder}: give a folder that `kdlab distill --out` or `save` wrote.")
@@ -94,35 +106,30 @@ class Predictions:
             raise InputError(f"The run in {folder} is damaged: run it again into a new folder.") from error
         return cls.of(history, re.sub(r"[^a-z0-9_]+", "-", path.parent.name.lower()).strip("-") or "run")
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write everything to an .npz file without pickled objects; raises InputError when it cannot be written."""
         arrays: dict[str, NDArray[Any]] = {"labels": self.labels}
         arrays |= {f"logits/{role}": values for role, values in self.logits.items()}
         arrays |= {f"more_teachers/{n}": values for n, values in enumerate(self.more_teachers)}
         if self.images is not None:
             arrays["images"] = self.images
-        about = {"key": self.key, "label": self.label, "classes": self.classes, "note": self.note}
+        about = {name: getattr(self, name) for name in ("key", "label", "classes", "note", "outputs")}
         try:
-            with path.open("wb") as file:  # a path alone would be given the ending .npz
+            with Path(path).open("wb") as file:  # a path alone would be given the ending .npz
                 np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror or error}): name another file.") from error
 
     @classmethod
-    def load(cls, path: Path) -> "Predictions":
-        """Return the predictions that `save` wrote; raises InputError when the file is missing or no such file."""
-        if not path.is_file():
-            raise InputError(f"There is no file {path}: give one that `Predictions.save` wrote.")
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                about = json.loads(str(arrays["about"]))
-                logits = {role: arrays[f"logits/{role}"] for role in ROLES if f"logits/{role}" in arrays}
-                count = sum(name.startswith("more_teachers/") for name in arrays)
-                more = tuple(arrays[f"more_teachers/{n}"] for n in range(count))
-                images = arrays.get("images")
-                return cls(**about, labels=arrays["labels"], logits=logits, more_teachers=more, images=images)
-        except Exception as error:  # as in `read`
-            raise InputError(f"{path} is damaged or no file of predictions: write it anew with `save`.") from error
+    def load(cls, path: Path | str, outputs: str = "") -> "Predictions":
+        """Return the predictions in a file that `save` wrote, or an NPZ or a CSV as the temperature lab opens them.
+
+        `outputs`: what its numbers are, where the file does not say it. Raises InputError when the file is missing,
+        damaged or lacks something, and UndeclaredError.
+        """
+        from kdlab.core.uploads.logits import read_file  # here, because it makes predictions of what it reads
+
+        return read_file(Path(path), outputs)
 
 
 def _array(values: Any, name: str) -> NDArray[Any]:
@@ -149,7 +156,7 @@ def _check_labels(values: Any, classes: tuple[str, ...]) -> NDArray[np.int64]:
     return labels.astype(np.int64)
 
 
-def _check_logits(values: Any, owner: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+def _check_logits(values: Any, owner: str, shape: tuple[int, int], outputs: str) -> NDArray[np.float32]:
     logits = _array(values, f"logits of the {owner}")
     if logits.shape != shape:
         raise InputError(
@@ -164,6 +171,10 @@ def _check_logits(values: Any, owner: str, shape: tuple[int, int]) -> NDArray[np
             f"The logits of the {owner} are not finite in example {example}, class {column}: check how they "
             f"were made, and put a low number in place of −inf."
         )
+    if outputs == "probabilities":
+        return to_logits(logits, owner)
+    if not outputs and (why := looks_like_probabilities(logits)):
+        raise UndeclaredError(owner, why, ('give outputs="probabilities"', 'outputs="logits"'))
     return logits
 
 

@@ -5,13 +5,34 @@ from numpy.typing import NDArray
 
 from kdlab.registry import InputError
 
-__all__ = ["looks_like_probabilities", "to_logits"]
+__all__ = ["OUTPUTS", "UndeclaredError", "looks_like_probabilities", "to_logits"]
+
+OUTPUTS = ("", "probabilities", "logits")  # what outputs may be said to be; "": nothing is said
 
 TOTALS = (1, 100)  # of a row: shares or percentages
 ROUNDING = 0.05  # of a total: numbers of two decimals, or of bfloat16, keep it no closer
 SPREAD = 0.01  # from which on numbers between 0 and 1 are more than a constant
 MANY = 8  # classes, all of whose columns hardly lie above 0 by chance
+SIGMOIDS = "all numbers lie between 0 and 1, as a sigmoid for each class gives them"
+LOG_ODDS = "np.log(p / (1 - p))"
 SMALLEST = np.finfo(np.float32).tiny  # stands for 0, whose logarithm is not finite
+
+
+class UndeclaredError(InputError):
+    """Numbers look like probabilities, and nobody said what they are.
+
+    `owner` gave them; `why`: the words of `looks_like_probabilities`; `ways` to say that they are probabilities, and
+    logits. `choices`: what of `OUTPUTS` can be said of them.
+    """
+
+    def __init__(self, owner: str, why: str, ways: tuple[str, str]) -> None:
+        self.owner, self.why = owner, why
+        self.choices = OUTPUTS[2:] if why == SIGMOIDS else OUTPUTS[1:]
+        advice = f"give their log-odds, {LOG_ODDS}" if why == SIGMOIDS else f"{ways[0]}, and their logarithms are taken"
+        super().__init__(
+            f"The numbers of the {owner} look like probabilities ({why}): {advice}, or {ways[1]} if they are logits "
+            "all the same."
+        )
 
 
 def looks_like_probabilities(values: NDArray[np.floating]) -> str | None:
@@ -24,7 +45,7 @@ def looks_like_probabilities(values: NDArray[np.floating]) -> str | None:
         return None
     if total := _total(values):
         return f"no number is below 0 and each row sums to {total}"
-    return "all numbers lie between 0 and 1, as a sigmoid for each class gives them" if _sigmoids(values) else None
+    return SIGMOIDS if _sigmoids(values) else None
 
 
 def _sigmoids(values: NDArray[np.floating]) -> bool:
@@ -55,7 +76,7 @@ def to_logits(values: NDArray[np.floating], owner: str) -> NDArray[np.float32]:
     if not total:
         raise InputError(
             f"The numbers of the {owner} are no probabilities of one class among all, as their rows do not sum to 1: "
-            "divide each row by its sum, or give logits, which for a sigmoid p of each class are np.log(p / (1 - p))."
+            f"divide each row by its sum, or give logits, which for a sigmoid p of each class are {LOG_ODDS}."
         )
     shares = values.astype(np.float64) / total
     return np.log(np.maximum(shares, SMALLEST)).astype(np.float32)

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 
 from kdlab.figures.curves import AXIS, Line, curve_trace, pick
+from kdlab.figures.names import abbreviate, as_text
 from kdlab.figures.theme import INK, ROLES, Figure, base_layout
 
 __all__ = ["MARKS", "Overlaid", "overlaid_errors"]
 
 # A colour for each run: Okabe and Ito's that stand for no role. Numbers at the ends of the curves tell runs apart too.
 MARKS = ("#cc79a7", "#56b4e9", "#e69f00", INK)
+LETTERS = 30  # of a data set's name in the legend
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,10 @@ def overlaid_errors(runs: Mapping[int, Overlaid]) -> Figure:
     Curves of runs that did not come to their end say so, and where data sets differ each says its own.
     """
     data, ends, latest, last = [], [], [0.0], 1.0
-    several = len({run.dataset for run in runs.values()}) > 1
+    datasets = list(dict.fromkeys(run.dataset for run in runs.values()))
+    short = dict(zip(datasets, map(as_text, abbreviate(datasets, LETTERS)), strict=True))
     for number, run in runs.items():
-        where = f" on {escape(run.dataset, quote=False)}" if several else ""  # plotly reads names as HTML
+        where = f" on {short[run.dataset]}" if len(datasets) > 1 else ""
         about = f"{where}, {run.state}" if run.state else where
         for network in ("baseline", "student"):
             if not (curve := run.errors.get(network)) or not len(curve[0]):

@@ -47,5 +47,5 @@ def base_layout(title: str, **layout: Any) -> Figure:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "uirevision": "keep",
         "showlegend": False,
-        "hoverlabel": {"font": {"family": FONT}},
+        "hoverlabel": {"font": {"family": FONT}, "namelength": -1},
     } | layout

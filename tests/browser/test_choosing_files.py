@@ -194,3 +194,40 @@ def test_a_teacher_of_ones_own_is_not_trained(
     dashboard.expect_state("stopped")
     dashboard.press("start")
     expect(dashboard.error).to_contain_text("This run's teacher came from a file: choose the file again")
+
+
+SHARES = b"label,teacher:cat,teacher:dog,student:cat,student:dog\ncat,.9,.1,.75,.25\ndog,.2,.8,0,1\ncat,.6,.4,.5,.5\n"
+SIGMOIDS = b"label,teacher:cat,teacher:dog,student:cat,student:dog\ncat,.95,.6,.9,.3\ndog,.05,.8,.01,.97\n"
+
+
+def test_probabilities_are_asked_about(lab: TemperatureLab) -> None:
+    before = lab.state()
+    asking = lab.page.get_by_role("group", name="What the numbers are")
+    choose(lab, "shares.csv", SHARES)
+    expect(lab.alarm).to_contain_text("The numbers of the teacher in shares.csv look like probabilities")
+    assert asking.get_by_role("button").all_text_contents() == ["Probabilities", "Logits"]
+    assert lab.state() == before
+    # What else one does lets the question go, and another sentence does not bring it back.
+    lab.turn("ArrowRight")
+    expect(asking).to_be_hidden()
+    choose(lab, "a.txt", b"x")
+    expect(lab.alarm).to_contain_text("a.txt is neither an NPZ nor a CSV file")
+    expect(asking).to_be_hidden()
+    choose(lab, "sigmoids.csv", SIGMOIDS)
+    expect(lab.alarm).to_contain_text("give their log-odds, np.log(p / (1 - p)), or choose Logits if they are logits")
+    assert asking.get_by_role("button").all_text_contents() == ["Logits"]
+    choose(lab, "shares.csv", SHARES)
+    asking.get_by_role("button", name="Probabilities").press("Enter")
+    expect(lab.menu).to_have_value("shares")
+    expect(lab.menu).to_be_focused()
+    expect(lab.alarm).to_be_hidden()
+    expect(asking).to_be_hidden()
+    lab.fill("Temperature as a number", "1")
+    lab.page.keyboard.press("Enter")
+    lab.page.get_by_label("Number of the test example").fill("1")
+    lab.press("Enter")
+    assert [row[2:] for row in lab.table(".kd-bars")] == [["20 %", "10⁻³⁶ %"], ["80 %", "100 %"]]
+    expect(lab.page.locator(".kd-main")).to_contain_text(
+        "Its numbers were given as probabilities: their logarithms stand"
+    )
+    assert "NaN" not in lab.page.locator(".kd-lab").text_content()

@@ -225,6 +225,9 @@ def damaged(whole: bytes) -> dict[str, bytes]:
     }
 
 
+DAMAGE = {"empty": "is empty", "an empty archive": "has no arrays labels, teacher and student, but nothing"}
+
+
 @pytest.mark.parametrize("case", damaged(b"PK"))
 def test_a_damaged_file_is_named(opening: History, tmp_path: Path, case: str) -> None:
     run, predictions = tmp_path / "history.npz", tmp_path / "predictions.npz"
@@ -237,7 +240,7 @@ def test_a_damaged_file_is_named(opening: History, tmp_path: Path, case: str) ->
     assert str(caught.value) == f"The run in {tmp_path} is damaged: run it again into a new folder."
     with pytest.raises(InputError) as caught:
         Predictions.load(predictions)
-    assert str(caught.value).startswith(f"{predictions} is damaged or no file of predictions")
+    assert str(caught.value).startswith(f"predictions.npz {DAMAGE.get(case, 'is damaged, or no NPZ file')}: ")
 
 
 # --- the file ---------------------------------------------------------------------------------------------------------
@@ -260,7 +263,7 @@ def test_saved_predictions_come_back(opening: History, tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_file_of_predictions_is_named(opening: History, tmp_path: Path) -> None:
     opening.save(tmp_path / "history.npz")
-    with pytest.raises(InputError, match="no file of predictions"):
+    with pytest.raises(InputError, match=r"^history\.npz has no labels: it needs labels, teacher and student"):
         Predictions.load(tmp_path / "history.npz")
     for path in (tmp_path, tmp_path / "nothing.npz"):
         with pytest.raises(InputError, match="There is no file"):
@@ -275,5 +278,5 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_a_file_with_pickled_objects_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "file.npz", about=np.array([object()], dtype=object))
-    with pytest.raises(InputError, match="no file of predictions"):
+    with pytest.raises(InputError, match=r"The array about in file\.npz holds Python objects, which are never opened"):
         Predictions.load(tmp_path / "file.npz")

@@ -30,7 +30,7 @@ ONE_SEED = "One seed alone: what another seed would change is not in these verdi
 
 @isolated
 def reproduce_events(
-    name: str, folder: Path, quick: bool = False, settings: Mapping[str, Any] | None = None,
+    name: str, folder: Path | str, quick: bool = False, settings: Mapping[str, Any] | None = None,
     most_parameters: float = math.inf,
 ) -> Generator[Event, None, dict[str, Any]]:  # fmt: skip
     """Yield the events of the experiment called `name` and return its report; finished pieces are kept in `folder`.

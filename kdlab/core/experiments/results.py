@@ -30,12 +30,12 @@ def standard_folder() -> Path:
     return platformdirs.user_cache_path("kdlab") / "experiments"
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path | str) -> None:
     """Raise InputError when nothing can be kept in `folder`: ask before the training, not after it.
 
     A folder that does not exist is not made yet, but must be possible to make.
     """
-    folder = folder.absolute()
+    folder = Path(folder).absolute()
     home = folder
     try:
         home = next(place for place in (folder, *folder.parents) if place.exists())
@@ -52,12 +52,13 @@ def to_line(report: Mapping[str, Any]) -> str:
     return json.dumps(_plain(report), allow_nan=False, ensure_ascii=False)
 
 
-def save(report: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], folder: Path, stem: str = "") -> Path:
+def save(report: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], folder: Path | str, stem: str = "") -> Path:
     """Write a report and its arrays, each file whole or not at all, and return the report's path.
 
     The files are `stem`.json and, where there are arrays, `stem`.npz; without a stem report.json and arrays.npz.
     Raises InputError when they cannot be written.
     """
+    folder = Path(folder)
     path, beside = (folder / name for name in _names(stem))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,11 +77,12 @@ def save(report: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], folder: 
     return path
 
 
-def load(folder: Traversable, stem: str = "") -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+def load(folder: Traversable | str, stem: str = "") -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
     """Return the report and the arrays that `save` wrote, or None where there is no report.
 
     `folder`: a path, or one inside a package. Raises InputError when a file is damaged.
     """
+    folder = Path(folder) if isinstance(folder, str) else folder
     path, beside = (folder / name for name in _names(stem))
     if not path.is_file():
         return None

@@ -38,8 +38,8 @@ def fingerprint(split: Split) -> int:
 class Store:
     """One file a piece, `NAME.safetensors`: the weights of its networks, last and best, and how they came about."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
 
     def __contains__(self, name: str) -> bool:
         return self.record(name) is not None

@@ -4,7 +4,9 @@ import unicodedata
 
 from kdlab.registry import InputError
 
-__all__ = ["check_size", "file_title", "tidy"]
+__all__ = ["MOST_NAME", "check_size", "file_title", "tidy"]
+
+MOST_NAME = 200  # characters of a class's name: shorter ones could make two alike
 
 
 def tidy(text: str, most: int = 60) -> str:

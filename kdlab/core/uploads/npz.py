@@ -16,21 +16,22 @@ from kdlab.registry import InputError
 
 __all__ = ["read_arrays"]
 
-MOST_MEMBERS = 100
 ENTRY = b"PK\x01\x02"  # begins each member's line in a zip's table of contents
 ENCRYPTED = 1
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 KINDS = "biufUS"  # numbers and text
 
 
-def read_arrays(title: str, content: bytes, most: int, wanted: re.Pattern[str]) -> dict[str, NDArray[Any]]:
+def read_arrays(
+    title: str, content: bytes, most: float, most_arrays: float, wanted: re.Pattern[str]
+) -> dict[str, NDArray[Any]]:
     """Return the arrays whose names match `wanted` whole; what else is in the file is left packed.
 
-    `most`: bytes that all of them together may have unpacked, of which the file says so itself: no byte more is read.
-    Raises InputError.
+    `most`: bytes that all of them together may have unpacked, of which the file says so itself: no byte more is read;
+    `most_arrays`: how many may be in the file. Raises InputError.
     """
-    if content.count(ENTRY) > MOST_MEMBERS:
-        raise InputError(f"{title} holds more than {MOST_MEMBERS} arrays: save labels, teacher and student alone.")
+    if content.count(ENTRY) > most_arrays:
+        raise InputError(f"{title} holds more than {most_arrays} arrays: save labels, teacher and student alone.")
     try:
         with ZipFile(BytesIO(content)) as archive:
             members = {one.filename.removesuffix(".npy"): one for one in archive.infolist()}
@@ -47,7 +48,7 @@ def read_arrays(title: str, content: bytes, most: int, wanted: re.Pattern[str]) 
         raise InputError(f"{title} is damaged, or no NPZ file: write it anew with np.savez.") from error
 
 
-def _check(title: str, found: dict[str, ZipInfo], names: Counter[str], most: int) -> None:
+def _check(title: str, found: dict[str, ZipInfo], names: Counter[str], most: float) -> None:
     """Check what the table of contents says, before anything is unpacked."""
     if any(names[one.filename] > 1 for one in found.values()):
         raise InputError(f"{title} holds two arrays of one name: write it anew with np.savez.")
@@ -72,4 +73,4 @@ def _array(title: str, name: str, archive: ZipFile, member: ZipInfo) -> NDArray[
         content = file.read()  # to the end, where the checksum is looked at
         if len(content) != size:
             raise ValueError("another size than its header says")
-        return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")
+        return np.frombuffer(bytearray(content), dtype).reshape(shape, order="F" if by_columns else "C")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.predictions import ROLES
-from kdlab.core.uploads.names import tidy
+from kdlab.core.uploads.names import MOST_NAME, tidy
 from kdlab.registry import InputError
 
 __all__ = ["read_table"]
@@ -28,7 +28,7 @@ LABEL = 100  # characters of a label that are looked at
 LONGEST_LINE = 100_000  # characters
 
 
-def read_table(title: str, content: bytes, most_classes: int, most_examples: int) -> dict[str, NDArray[Any]]:
+def read_table(title: str, content: bytes, most_classes: float, most_examples: float) -> dict[str, NDArray[Any]]:
     """Return `labels`, `classes` and the logits of each role; raises InputError, which names line and column."""
     try:
         text = content.decode("utf-8-sig")
@@ -63,14 +63,14 @@ def read_table(title: str, content: bytes, most_classes: int, most_examples: int
     return {"labels": _numbered(title, labels, classes), "classes": np.array(classes), **logits}
 
 
-def _columns(title: str, header: Sequence[str], most: int) -> tuple[dict[tuple[str, str], int], list[str]]:
+def _columns(title: str, header: Sequence[str], most: float) -> tuple[dict[tuple[str, str], int], list[str]]:
     """Where the label and each role's logits stand, role after role in one order of classes; and these classes."""
     if len(header) > 4 * most + 100:
         raise InputError(f"{title} has {len(header):,} columns, more than {most} classes need: give fewer.")
     found: dict[tuple[str, str], int] = {}
     for at, name in enumerate(header):
         role, _, named = name.partition(":")
-        key = role.strip().lower(), tidy(named, 40)
+        key = role.strip().lower(), tidy(named, MOST_NAME)
         if key[0] != "label" and (key[0] not in ROLES or not key[1]):
             continue
         if key in found:

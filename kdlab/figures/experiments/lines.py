@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from kdlab.figures.experiments.style import AXIS, OTHERS, curves_layout, number
+from kdlab.figures.names import as_text
 from kdlab.figures.theme import MUTED, ROLES, Figure
 
 __all__ = ["lines", "watched_curves"]
@@ -19,7 +20,7 @@ def lines(about: Mapping[str, Any]) -> Figure:
     log = bool(about.get("log"))
     for series in about["series"]:
         colour, dash, symbol = _look(series.get("role", ""), taken)
-        name = escape(series["name"], quote=False)
+        name = as_text(series["name"])
         x, y = list(series["x"]), [number(value) for value in series["y"]]
         if deviation := series.get("deviation"):
             data.append(_band(x, y, deviation, colour))
@@ -102,7 +103,7 @@ def watched_curves(errors: Mapping[str, Sequence[tuple[int, int]]], total: int, 
 
 
 def _watched(name: str, own: Sequence[tuple[int, float]], line: Mapping[str, Any], symbol: str) -> Figure:
-    shown = escape(name, quote=False)
+    shown = as_text(name)
     return {
         "type": "scatter", "mode": "lines+markers" if len(own) <= 30 else "lines", "name": shown, "line": dict(line),
         "x": [epoch for epoch, _ in own], "y": [float(f"{rate:.4g}") for _, rate in own],

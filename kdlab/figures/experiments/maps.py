@@ -8,9 +8,12 @@ import numpy as np
 
 from kdlab.figures.confusion import confusion_difference, confusion_heatmap
 from kdlab.figures.experiments.style import number
+from kdlab.figures.names import as_text
 from kdlab.figures.theme import Figure, base_layout
 
 __all__ = ["confusion", "number_map"]
+
+MOST_WRITTEN = 20  # rows, or columns, up to which a cell has room for its number and a gap leaves most of it
 
 
 def number_map(about: Mapping[str, Any]) -> Figure:
@@ -18,11 +21,12 @@ def number_map(about: Mapping[str, Any]) -> Figure:
     z = [[number(value) for value in row] for row in about["z"]]
     text = [["–" if value is None else f"{value:.4g}" for value in row] for row in z]
     names = {key: [_name(value) for value in about[f"{key}_values"]] for key in ("x", "y")}
-    titles = {key: escape(about[key], quote=False) for key in ("x", "y")}
+    titles = {key: as_text(about[key]) for key in ("x", "y")}
+    written = max(map(len, names.values())) <= MOST_WRITTEN
     trace = {
-        "type": "heatmap", "z": z, "x": names["x"], "y": names["y"], "text": text, "texttemplate": "%{text}",
-        "textfont": {"size": 11}, "colorscale": "Cividis", "reversescale": True, "showscale": False,
-        "xgap": 1, "ygap": 1, "hoverongaps": False,
+        "type": "heatmap", "z": z, "x": names["x"], "y": names["y"], "text": text,
+        "texttemplate": "%{text}" if written else "", "textfont": {"size": 11}, "colorscale": "Cividis",
+        "reversescale": True, "showscale": False, "xgap": int(written), "ygap": int(written), "hoverongaps": False,
         "hovertemplate": f"{titles['x']} %{{x}}, {titles['y']} %{{y}}: %{{text}}<extra></extra>",
     }  # fmt: skip
     axis = {"type": "category", "showgrid": False, "zeroline": False, "fixedrange": True, "ticks": ""}
@@ -38,7 +42,7 @@ def number_map(about: Mapping[str, Any]) -> Figure:
 
 
 def _name(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else escape(str(value), quote=False)
+    return f"{value:g}" if isinstance(value, int | float) else as_text(str(value))
 
 
 def confusion(about: Mapping[str, Any]) -> Figure:

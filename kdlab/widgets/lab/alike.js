@@ -1,10 +1,12 @@
 // Which classes the teacher finds alike: a ranked list and a dendrogram, moving with the temperature.
 
-import { drawing, element, formatShare, put, shorten, write } from "./dom.js";
+import { LETTERS } from "./bars.js";
+import { drawing, element, formatShare, put, textWidth, write } from "./dom.js";
 import { linkage, similarPairs } from "./likeness.js";
+import { abbreviate } from "./names.js";
 
 const LISTED = 8;
-const [LEAF, LEFT, RIGHT, AXIS] = [19, 92, 12, 30];
+const [LEAF, LEFT, RIGHT, AXIS] = [19, 92, 12, 30]; // LEFT: where names are short
 
 export function makeAlike({ onChoose }) {
   const list = element("ol", { class: "kd-pairs" });
@@ -43,7 +45,7 @@ export function makeAlike({ onChoose }) {
   }).observe(tree);
 
   function drawAxis(step, farthest, height, x) {
-    const layout = [farthest, height, width].join();
+    const layout = [farthest, height, width, x(0)].join();
     if (axis.dataset.layout === layout) return;
     axis.dataset.layout = layout;
     const bottom = height - AXIS;
@@ -58,15 +60,18 @@ export function makeAlike({ onChoose }) {
     );
   }
 
-  // Of the classes that have examples: of the others nothing is known.
+  // Names, short names, their room in pixels and the matrix of the classes that have examples: of the others nothing is
+  // known.
   function known(classes, confusion) {
     const kept = [...classes.keys()].filter((at) => !Number.isNaN(confusion[at * classes.length]));
-    if (kept.length === classes.length || kept.length < 2) return [classes, confusion];
+    const short = abbreviate(classes, LETTERS);
+    const left = Math.max(LEFT, textWidth(short) + 8);
+    if (kept.length === classes.length || kept.length < 2) return [classes, short, left, confusion];
     const values = kept.flatMap((a) => kept.map((b) => confusion[a * classes.length + b]));
-    return [kept.map((at) => classes[at]), Float64Array.from(values)];
+    return [kept.map((at) => classes[at]), kept.map((at) => short[at]), left, Float64Array.from(values)];
   }
 
-  function drawTree(classes, confusion) {
+  function drawTree(classes, short, left, confusion) {
     const merges = linkage(confusion, classes.length);
     const count = classes.length;
     // Leaves from top to bottom; of two branches that with the earlier class comes first, so that they seldom change places.
@@ -89,7 +94,7 @@ export function makeAlike({ onChoose }) {
     const last = merges.at(-1)[2];
     const step = last > 12 ? 5 : last > 5 ? 2 : 1;
     const farthest = step * Math.max(1, Math.ceil(last / step)); // the axis stands still for most moves of the slider
-    const x = (distance) => LEFT + ((width - LEFT - RIGHT) * distance) / farthest;
+    const x = (distance) => left + ((width - left - RIGHT) * distance) / farthest;
     const places = new Float64Array(2 * count - 1);
     const depths = new Float64Array(2 * count - 1);
     order.forEach((cluster, row) => (places[cluster] = LEAF * (row + 0.5)));
@@ -100,11 +105,12 @@ export function makeAlike({ onChoose }) {
     });
     branches.setAttribute("d", paths.join(""));
     if (leaves.childElementCount !== count)
-      leaves.replaceChildren(...classes.map(() => drawing("text", { x: String(LEFT - 6) })));
+      leaves.replaceChildren(...classes.map(() => drawing("text", {}, "", drawing("title"))));
     classes.forEach((name, at) => {
       const label = leaves.children[at];
-      const text = shorten(name, 12);
-      write(label, text);
+      write(label, short[at]);
+      write(label.lastChild, name);
+      put(label, "x", String(left - 6));
       put(label, "y", String(places[at] + 4));
     });
     drawAxis(step, farthest, height, x);
@@ -113,11 +119,13 @@ export function makeAlike({ onChoose }) {
   function draw(classes, confusion) {
     last = [classes, confusion];
     const pairs = similarPairs(confusion, classes.length, LISTED);
-    rows.forEach(({ item, names, bar, share }, at) => {
+    const short = abbreviate(classes, 14);
+    rows.forEach(({ item, names, bar, share, press }, at) => {
       item.hidden = at >= pairs.length;
       if (item.hidden) return;
       const [a, b, similarity] = (rows[at].pair = pairs[at]);
-      write(names, `${shorten(classes[a], 14)} – ${shorten(classes[b], 14)}`);
+      write(names, `${short[a]} – ${short[b]}`);
+      put(press, "title", `${classes[a]} – ${classes[b]}`);
       bar.style.transform = `scaleX(${similarity / (pairs[0][2] || 1)})`;
       write(share, formatShare(similarity));
     });

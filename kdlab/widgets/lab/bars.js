@@ -1,10 +1,12 @@
 // The softened predictions of all networks for one example, class by class: bars at T with a tick where they are at
 // T = 1, in a table of their numbers.
 
-import { ROLES, element, formatExactly, formatShare, nameWidth, roleNames, shorten, write } from "./dom.js";
+import { ROLES, element, formatExactly, formatShare, nameWidth, roleNames, write } from "./dom.js";
+import { abbreviate } from "./names.js";
 import { soften } from "./softening.js";
 
 const DECADES = 10; // the log scale begins at 10⁻¹⁰
+export const LETTERS = 12; // of a class's name beside its row
 const MOST = 16; // of many classes those are shown to which the teacher gives most
 
 export function length(share, scale) {
@@ -37,7 +39,8 @@ export function makeBars() {
       element("th", { scope: "col", class: `kd-value kd-${network}` }, ROLES[network].label),
     );
     head.replaceChildren(element("th", { scope: "col" }, "Class"), element("td", {}), ...titles);
-    root.style.setProperty("--kd-names", nameWidth(classes));
+    const short = abbreviate(classes, LETTERS);
+    root.style.setProperty("--kd-names", nameWidth(short));
     const kept = foremost(logits.teacher, MOST);
     rest.textContent =
       kept.length < classes.length
@@ -47,7 +50,7 @@ export function makeBars() {
       const name = element(
         "th",
         { scope: "row", title: classes[at], class: at === truth ? "kd-truth" : "" },
-        shorten(classes[at], 12),
+        short[at],
       );
       if (at === truth) name.append(element("span", { title: "the true class" }, " ●"));
       const cells = networks.map((network) => {

@@ -61,18 +61,20 @@ export function parse(text) {
   return text.trim() === "" ? NaN : Number(text.trim().replace(",", "."));
 }
 
-// How wide a column of class names is to be.
-export function nameWidth(classes) {
-  return `${Math.min(15, 2 + Math.max(3, ...classes.map((name) => name.length)))}ch`;
+// How many pixels the widest of some texts takes in tables of classes, in bold.
+const widths = new WeakMap(); // views ask for the same ones with every move of the slider
+let ruler;
+export function textWidth(texts, size = 12) {
+  if (!widths.has(texts)) {
+    ruler ??= document.createElement("canvas").getContext("2d");
+    ruler.font = `700 100px Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif`;
+    widths.set(texts, Math.max(...texts.map((text) => ruler.measureText(text).width)) / 100);
+  }
+  return Math.ceil(size * widths.get(texts));
 }
 
-// A long name by its beginning and its end: in "breed number 12" the end tells it from others.
-export function shorten(name, most) {
-  const letters = [...name];
-  if (letters.length <= most) return name;
-  const tail = Math.floor(most / 3);
-  return `${letters.slice(0, most - 1 - tail).join("")}…${letters.slice(-tail).join("")}`;
-}
+// How wide a column of these class names is to be, with the mark of the true class.
+export const nameWidth = (short) => `${Math.max(40, textWidth(short) + 24)}px`;
 
 export function formatTemperature(temperature) {
   return temperature.toFixed(temperature < 1 ? 3 : temperature < 10 ? 2 : 1);

@@ -1,7 +1,8 @@
 // Several teachers and their mean, from the geometric to the arithmetic one.
 
-import { element, formatShare, labelled, shorten, write } from "./dom.js";
-import { firstOf, foremost, length } from "./bars.js";
+import { element, formatShare, labelled, write } from "./dom.js";
+import { LETTERS, firstOf, foremost, length } from "./bars.js";
+import { abbreviate } from "./names.js";
 import { entropy, logSoften, powerMean, soften } from "./softening.js";
 import { meanMistakes } from "./survey.js";
 
@@ -54,6 +55,7 @@ export function makeEnsemble(store) {
     const { classes, truth } = shown;
     title.textContent = `An ensemble of teachers, this example${firstOf(classes, MOST)}`;
     const kept = foremost(teachers[0], MOST);
+    const short = abbreviate(classes, LETTERS);
     const titles = [...teachers.map((_, at) => `Teacher ${at + 1}`), "Mean"];
     head.replaceChildren(
       element("tr", {}, element("td"), ...titles.map((title) => element("th", { scope: "col" }, title))),
@@ -71,7 +73,7 @@ export function makeEnsemble(store) {
         element(
           "tr",
           {},
-          element("th", { scope: "row" }, shorten(classes[at], 12) + (at === truth ? " ●" : "")),
+          element("th", { scope: "row", title: classes[at] }, short[at] + (at === truth ? " ●" : "")),
           ...cells.map(({ cell }) => cell),
         ),
       );

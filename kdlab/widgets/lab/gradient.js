@@ -1,7 +1,8 @@
 // The soft gradient of the shown example, class by class: exact beside its high-temperature limit.
 
-import { firstOf, foremost } from "./bars.js";
-import { element, formatNumber, shorten, write } from "./dom.js";
+import { LETTERS, firstOf, foremost } from "./bars.js";
+import { element, formatNumber, write } from "./dom.js";
+import { abbreviate } from "./names.js";
 import { angle, hardGradient, matchingGradient, relativeError, size, softGradient } from "./softening.js";
 
 const MOST = 16;
@@ -38,6 +39,7 @@ export function makeGradient() {
   function build() {
     const { classes, truth, logits } = shown;
     title.textContent = `Soft gradient in the student's logits, this example${firstOf(classes, MOST)}`;
+    const short = abbreviate(classes, LETTERS);
     rows = foremost(logits.teacher, MOST).map((at) => {
       const bars = {
         exact: element("div", { class: "kd-signed kd-exact" }),
@@ -47,7 +49,7 @@ export function makeGradient() {
       const name = element(
         "th",
         { scope: "row", title: classes[at] },
-        shorten(classes[at], 12) + (at === truth ? " ●" : ""),
+        short[at] + (at === truth ? " ●" : ""),
       );
       return {
         at,

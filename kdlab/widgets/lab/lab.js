@@ -1,7 +1,7 @@
 // The temperature lab: one state, and views of it that follow within the frame. Runs in JupyterLab, Voilà and in a file.
 
 import { followAddress } from "./address.js";
-import { makeBars } from "./bars.js";
+import { LETTERS, makeBars } from "./bars.js";
 import { makeChannel } from "./channel.js";
 import { makeCurves } from "./curves.js";
 import { deriveAll } from "./derive.js";
@@ -10,6 +10,7 @@ import { makeEnsemble } from "./ensemble.js";
 import { makeGradient } from "./gradient.js";
 import { makeLadder } from "./ladder.js";
 import { makeMenu } from "./menu.js";
+import { abbreviate } from "./names.js";
 import { makeSets } from "./sets.js";
 import { SHARED, shareWithPython } from "./sharing.js";
 import { entropy, soften } from "./softening.js";
@@ -95,7 +96,7 @@ export function render({ model, el }) {
 
   store.watch(["shown", "temperature", "scale", "exponent"], ({ shown, temperature, scale, exponent }) => {
     if (!shown) return;
-    page.style.setProperty("--kd-names", nameWidth(shown.classes));
+    page.style.setProperty("--kd-names", nameWidth(abbreviate(shown.classes, LETTERS)));
     bars.draw(shown, temperature, scale);
     gradient.draw(shown, temperature);
     ladder.draw(shown, temperature, scale);

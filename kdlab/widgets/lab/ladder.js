@@ -1,7 +1,8 @@
 // The same logits at several temperatures side by side.
 
-import { element, formatShare, formatTemperature, shorten, write } from "./dom.js";
-import { firstOf, foremost, length } from "./bars.js";
+import { element, formatShare, formatTemperature, write } from "./dom.js";
+import { LETTERS, firstOf, foremost, length } from "./bars.js";
+import { abbreviate } from "./names.js";
 import { soften } from "./softening.js";
 
 const STEPS = [0.5, 1, 2, 5, 10, 20, 100];
@@ -35,6 +36,7 @@ export function makeLadder() {
         [shown, drawn] = [example, scale];
         title.textContent = `The teacher's logits at several temperatures${firstOf(example.classes, MOST)}`;
         const kept = foremost(logits, MOST);
+        const short = abbreviate(example.classes, LETTERS);
         const softened = columns.map((column) => column.temperature && soften(logits, column.temperature));
         body.replaceChildren();
         rows = kept.map((at) => {
@@ -47,7 +49,7 @@ export function makeLadder() {
             element(
               "tr",
               {},
-              element("th", { scope: "row", title: example.classes[at] }, shorten(example.classes[at], 12)),
+              element("th", { scope: "row", title: example.classes[at] }, short[at]),
               ...cells.map(({ cell }) => cell),
             ),
           );

@@ -3,7 +3,8 @@
 
 import { WAYS } from "./cells.js";
 import { PALE } from "./colours.js";
-import { element, formatShare, write, shorten } from "./dom.js";
+import { element, formatShare, write } from "./dom.js";
+import { abbreviate } from "./names.js";
 
 const LEGIBLE = 12; // classes up to which a cell has room for its number
 
@@ -132,7 +133,8 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
     setClasses(names) {
       classes = names;
       const named = classes.length <= LEGIBLE;
-      const label = (at) => element("span", { title: classes[at] }, shorten(classes[at], 10));
+      const short = abbreviate(classes, 10);
+      const label = (at) => element("span", { title: classes[at] }, short[at]);
       const long = classes.some((_, at) => classes[at].length > 2);
       columns.classList.toggle("kd-upright", named && long);
       for (const axis of [columns, lines]) axis.replaceChildren(...(named ? classes.map((_, at) => label(at)) : []));

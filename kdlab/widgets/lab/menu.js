@@ -1,13 +1,17 @@
 // Which data set is shown: the menu of those there are, and a file of one's own that comes to them.
 
-import { element, labelled } from "./dom.js";
+import { button, element, labelled } from "./dom.js";
 import { makeUpload } from "./upload.js";
 
 const FORM =
   "Logits of your own: an NPZ with labels, teacher and student, or a CSV whose first line is label, teacher:cat, " +
   "teacher:dog …, student:cat, student:dog …";
+const OUTPUTS = {
+  probabilities: ["Probabilities", "Take the logarithms of the numbers in this file as logits"],
+  logits: ["Logits", "Take the numbers in this file as they are"],
+};
 
-// Returns { elements, takeDropped(page), close }.
+// Returns { elements, asking (there is none in a file), takeDropped(page), close }.
 export function makeMenu({ model, store, sets, channel, complain }) {
   const choice = element("select", {});
 
@@ -29,6 +33,20 @@ export function makeMenu({ model, store, sets, channel, complain }) {
   const menu = labelled("Data", choice);
   if (channel.alone) return { elements: [menu], takeDropped() {}, close }; // a file has nobody to read another
   const limit = model.get("upload_bytes");
+  // What a file's numbers are, asked where they look like probabilities; gone with the sentence that asks.
+  const asking = element("span", { class: "kd-outputs", role: "group", "aria-label": "What the numbers are", hidden: true });
+  store.watch(["complaint"], ({ complaint }) => {
+    if (!complaint) asking.replaceChildren();
+    asking.hidden = !asking.childElementCount;
+  });
+  function refuse({ choices = [] }, again) {
+    const offer = (outputs) =>
+      button(...OUTPUTS[outputs], () => {
+        choice.focus(); // the button goes
+        again({ outputs });
+      });
+    asking.replaceChildren(...(choices.length ? ["Its numbers are:", ...choices.map(offer)] : []));
+  }
   const upload = makeUpload({
     channel,
     text: "Open a file …",
@@ -37,7 +55,8 @@ export function makeMenu({ model, store, sets, channel, complain }) {
     otherwise: "is neither an NPZ nor a CSV file: save your logits as one of them.",
     limit: () => ({ limit }),
     complain,
+    refuse,
     take: ({ dataset }) => show(dataset).then(() => store.set({ source: "example" })),
   });
-  return { elements: [menu, ...upload.elements], takeDropped: upload.takeDropped, close };
+  return { elements: [menu, ...upload.elements], asking, takeDropped: upload.takeDropped, close };
 }

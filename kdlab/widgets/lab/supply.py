@@ -20,6 +20,7 @@ __all__ = ["Answer", "Supply"]
 Networks = Mapping[str, tuple[Layers, NDArray[np.float32]]]
 
 NO_PICTURES = "There are no pictures of these examples here; their numbers stand for them."
+LOGARITHMS = "Its numbers were given as probabilities: their logarithms stand for logits."
 SHAPE = (1, 28, 28)  # of the pad's drawing
 DOUBT = 4.0  # at this temperature the teacher's doubts show
 MOST_OWN = 4  # sets that may come to a page, so that its memory stays within bounds
@@ -65,8 +66,9 @@ class Supply:
     def set(self, key: str) -> Answer:
         """Return names and numbers of a set, and as buffers its logits (roles one after the other) and its labels."""
         one = self._find(key)
+        note = f"{one.note} {LOGARITHMS}".strip() if one.outputs == "probabilities" else one.note
         about = {
-            "key": key, "label": one.label, "note": one.note, "classes": one.classes, "roles": list(one.logits),
+            "key": key, "label": one.label, "note": note, "classes": one.classes, "roles": list(one.logits),
             "more": len(one.more_teachers), "telling": telling_example(one.logits, one.labels),
             "shape": None if one.images is None else one.images.shape[1:],
             "pictures": NO_PICTURES if one.images is None else "",

@@ -16,5 +16,5 @@ export function makeTop({ store, channel, menu, complain }) {
     alarm.textContent = complaint;
     alarm.hidden = !complaint;
   });
-  return element("div", { class: "kd-top" }, makeDial({ store, complain }), tools, alarm);
+  return element("div", { class: "kd-top" }, makeDial({ store, complain }), tools, alarm, ...(menu.asking ? [menu.asking] : []));
 }

@@ -18,26 +18,30 @@ function flaw({ name, size }, { kinds, otherwise, limit }) {
 
 // A button with this text, whose tooltip says what form a file has. `kinds`: endings of names; `otherwise`: what is said of
 // others; limit() gives or promises { limit } in bytes, or { error }. take(answer) is called with what the kernel answers to a
-// whole file. Returns { elements, takeDropped(page) }, the button first.
-export function makeUpload({ channel, text, form, kinds, otherwise, limit, complain, take }) {
+// whole file; refuse(answer, again), if given, with one that has an error: again(more) sends the file anew and says `more`.
+// Returns { elements, takeDropped(page) }, the button first.
+export function makeUpload({ channel, text, form, kinds, otherwise, limit, complain, take, refuse = () => {} }) {
   const told = element("span", { class: "kd-sending", role: "status" });
   const input = element("input", { type: "file", accept: kinds.join(), hidden: true });
   const choose = button(text, form, () => input.click());
 
-  async function send(file) {
+  async function send(file, more) {
     const id = Math.random().toString(36).slice(2);
     let answer;
     for (let at = 0; at < file.size; at += PIECE) {
       told.textContent = `Sending the file: ${Math.round((100 * at) / file.size)} %`;
       const piece = await file.slice(at, at + PIECE).arrayBuffer();
-      const about = { file: id, name: file.name, size: file.size, at };
+      const about = { file: id, name: file.name, size: file.size, at, ...more };
       answer = await channel.ask("file", about, [piece]);
-      if (answer.error) return complain(answer.error);
+      if (!answer.error) continue;
+      complain(answer.error);
+      refuse(answer, (told) => open(file, told));
+      return;
     }
     await take(answer);
   }
 
-  async function open(file) {
+  async function open(file, more = {}) {
     complain(""); // what was wrong with the one before
     if (choose.disabled) return;
     choose.disabled = true;
@@ -45,7 +49,7 @@ export function makeUpload({ channel, text, form, kinds, otherwise, limit, compl
       const most = await limit();
       const refused = most.error ?? flaw(file, { kinds, otherwise, limit: most.limit });
       if (refused) complain(refused);
-      else await send(file);
+      else await send(file, more);
     } catch {
       complain("The file could not be read: choose it again.");
     } finally {

@@ -9,6 +9,7 @@ import numpy as np
 from traitlets import Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
 from kdlab.core.metrics import telling_example
+from kdlab.core.probabilities import UndeclaredError
 from kdlab.core.uploads import read_logits, tidy
 from kdlab.registry import InputError
 from kdlab.widgets.incoming import Incoming
@@ -133,6 +134,8 @@ class Lab(anywidget.AnyWidget):
         asked = question if isinstance(question, dict) else {}
         try:
             answer = self._reply(asked, buffers)
+        except UndeclaredError as error:
+            answer = Answer({"error": str(error), "choices": error.choices})
         except InputError as error:
             answer = Answer({"error": str(error)})
         self.send({"type": "answer", "id": asked.get("id"), "answer": answer.about}, list(answer.buffers))
@@ -145,7 +148,7 @@ class Lab(anywidget.AnyWidget):
                 page = to_html(self._supply, {name: asked[name] for name in STATE})
                 return Answer({"name": "kdlab-temperature.html"}, (page.encode(),))
             case {"type": "file", "file": str(file), "name": str(name), "size": int(size), "at": int(at)} if buffers:
-                return self._take(file, name, size, at, bytes(buffers[0]))
+                return self._take(file, name, size, at, bytes(buffers[0]), question.get("outputs", ""))
             case {"type": "networks"}:
                 return self._supply.networks()
             case {"type": "set" | "teachers" as what, "dataset": str(key)}:
@@ -153,11 +156,14 @@ class Lab(anywidget.AnyWidget):
                 return answer
         raise InputError(f"The lab does not know the question {tidy(repr(question.get('type')))}.")
 
-    def _take(self, file: str, name: str, size: int, at: int, piece: bytes) -> Answer:
-        """Add a piece of a file; with the last one the file's predictions come to the menu."""
+    def _take(self, file: str, name: str, size: int, at: int, piece: bytes, outputs: Any) -> Answer:
+        """Add a piece of a file; with the last one the file's predictions come to the menu.
+
+        `outputs`: what was chosen that its numbers are, or "".
+        """
         content = self._incoming.take(file, name, size, at, piece, self._limit)
         if content is None:
             return Answer({"dataset": ""})
-        key = self._supply.add(read_logits(name, content, self._limit))
+        key = self._supply.add(read_logits(name, content, self._limit, outputs))
         self.sets = self._supply.menu()
         return Answer({"dataset": key})

@@ -1,7 +1,8 @@
 // What is said of one picture, from left to right: the generalist, the specialists whom it asks, all together.
 
 import { makeBars } from "./bars.js";
-import { element, formatShare, write } from "./dom.js";
+import { element, formatShare, textWidth, write } from "./dom.js";
+import { abbreviate } from "./names.js";
 
 const MOST = 12; // rows; of many classes those that get most
 
@@ -85,7 +86,9 @@ export function makeAnswer() {
       const shown = worth(classes.length, (at) =>
         at === said.truth ? 2 : Math.max(said.generalist[at], said.together[at]),
       );
-      const row = (at) => ({ name: classes[at], truth: at === said.truth });
+      const short = abbreviate(classes, 12);
+      root.style.setProperty("--kd-names", `${Math.max(96, textWidth(short) + 30)}px`);
+      const row = (at) => ({ name: classes[at], short: short[at], truth: at === said.truth });
       generalist.draw(shown.map((at) => ({ ...row(at), share: said.generalist[at], rank: first.indexOf(at) })));
       together.draw(shown.map((at) => ({ ...row(at), share: said.together[at], before: said.generalist[at] })));
       while (kept.length < specialists.length) kept.push({ title: element("h4", {}), bars: makeBars() });

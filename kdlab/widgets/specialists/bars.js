@@ -1,6 +1,6 @@
 // A row for each class with its share as a bar and as a number. Rows are kept, so that bars move.
 
-import { element, formatShare, put, shorten, write } from "./dom.js";
+import { element, formatShare, put, write } from "./dom.js";
 
 const FIRST = 0x2460; // ①
 
@@ -26,15 +26,15 @@ export function makeBars() {
 
   return {
     element: root,
-    // parts: { name, share, truth, rank (from 0, of those looked at), dustbin, before (its share before) }
+    // parts: { name, short (the name as there is room for it), share, truth, rank (from 0, of those looked at), dustbin, before (its share before) }
     draw(parts) {
       if (rows.length !== parts.length) {
         rows = parts.map(make);
         body.replaceChildren(...rows.map(({ row }) => row));
       }
-      parts.forEach(({ name, share, truth = false, rank = -1, dustbin = false, before }, at) => {
+      parts.forEach(({ name, short = name, share, truth = false, rank = -1, dustbin = false, before }, at) => {
         const one = rows[at];
-        write(one.name, shorten(name, 12));
+        write(one.name, short);
         write(one.mark, (rank < 0 ? "" : String.fromCodePoint(FIRST + rank)) + (truth ? "●" : ""));
         put(
           one.label,

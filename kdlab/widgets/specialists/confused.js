@@ -1,10 +1,11 @@
 // Which classes are confused, and which specialist has which of them: the matrix, its dendrogram, and a column of dots
 // for each specialist, all on the same rows.
 
-import { button, element, put, shorten, write } from "./dom.js";
+import { button, element, put, textWidth, write } from "./dom.js";
 import { HEAD, makeDots } from "./dots.js";
 import { makeHeat } from "./heat.js";
 import { layOut } from "./layout.js";
+import { abbreviate } from "./names.js";
 import { extend, include, move, remove, toggle } from "./subsets.js";
 import { makeTree } from "./tree.js";
 
@@ -142,7 +143,8 @@ export function render({ model, el }) {
   // Finds room for all on the width there is, and draws what does not change with the subsets.
   function place(anew = false) {
     if (!matrix || !rows.clientWidth) return;
-    const next = layOut(rows.clientWidth, matrix.names, subsets().length);
+    const named = (letters) => textWidth(abbreviate(matrix.names, letters), 13);
+    const next = layOut(rows.clientWidth, matrix.names, subsets().length, named);
     if (!anew && JSON.stringify(next) === JSON.stringify(size)) return;
     size = next;
     const shown = { rows: matrix.order.length, row: size.row, column: size.cell, width: size.tree };
@@ -154,11 +156,8 @@ export function render({ model, el }) {
     names.style.width = `${size.names}px`;
     names.style.gridAutoRows = `${size.row}px`;
     names.style.fontSize = `${Math.min(13, Math.max(9, size.row - 3))}px`;
-    names.replaceChildren(
-      ...matrix.order.map((one) =>
-        element("span", { title: matrix.names[one] }, shorten(matrix.names[one], size.letters)),
-      ),
-    );
+    const short = abbreviate(matrix.names, size.letters);
+    names.replaceChildren(...matrix.order.map((one) => element("span", { title: matrix.names[one] }, short[one])));
     draw();
   }
 
