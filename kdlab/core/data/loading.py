@@ -1,7 +1,8 @@
 """Loading a data set by name, with the last one kept in memory."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from typing import Any
 
 from kdlab.core.data.checks import check_classes, check_split
 from kdlab.core.data.fetching import data_root
@@ -12,7 +13,7 @@ from kdlab.registry import DATASETS, InputError, quote
 __all__ = ["load", "load_events"]
 
 # The last data set only: a second run starts at once, and two large sets are never in memory together.
-_last: dict[tuple[str, str], Dataset] = {}
+_last: dict[tuple[str, str, Callable[..., Any]], Dataset] = {}
 
 
 def load_events(name: str) -> Generator[Progress, None, Dataset]:
@@ -22,7 +23,7 @@ def load_events(name: str) -> Generator[Progress, None, Dataset]:
     files that cannot be used.
     """
     entry, argument = DATASETS.find(name)
-    key = (name, os.fspath(data_root()))
+    key = (name, os.fspath(data_root()), entry.build)
     if key in _last:
         return _last[key]
     _last.clear()
