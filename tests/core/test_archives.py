@@ -110,6 +110,19 @@ def test_what_macos_packs_too_is_no_class(tmp_path: Path, top: str) -> None:
     assert len(dataset.train) + len(dataset.validation) + len(dataset.test) == 20
 
 
+@pytest.mark.parametrize("top", ["", "pets/"])
+def test_splits_of_other_names(tmp_path: Path, scratch: Path, top: str) -> None:
+    files = tree(f"{top}Training/", 20) | tree(f"{top}Testing/", 3) | tree(f"{top}Valid/", 4)
+    files[f"{top}overview.png"] = picture((0, 0, 0))
+    archive = pack(tmp_path / "pictures.tar", files)
+    dataset = load(f"folder:{archive}")
+    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (40, 8, 6)
+    inside = f"{archive}/{top}".rstrip("/")
+    assert f"Images beside the folders in {inside} were left out: 1." in dataset.notes
+    assert str(scratch) not in "".join(dataset.notes)
+    assert "has a folder Training but no test" in refusal(pack(archive, tree(f"{top}Training/")), scratch)
+
+
 def test_a_name_says_nothing_about_what_a_file_is(tmp_path: Path) -> None:
     archive = pack(tmp_path / "pictures.tar.gz", tree())
     assert load(f"folder:{archive.rename(tmp_path / 'pictures')}").classes == ("blue", "red")
@@ -165,6 +178,9 @@ def test_closed_half_way(tmp_path: Path, scratch: Path, monkeypatch: pytest.Monk
 def test_messages_name_the_archive(tmp_path: Path, scratch: Path, top: str, below: str) -> None:
     archive = pack(tmp_path / "a.zip", tree(top) | {f"{top}red/notes.txt": b"hello"})
     assert refusal(archive, scratch).startswith(f"{archive}{below}/red/notes.txt is no image")
+    archive = pack(tmp_path / "b.zip", tree(top) | {f"{top}red/{name}.txt": b"hello" for name in "ab"})
+    sentence = f"2 files in {archive}{below} cannot be read as images: red/a.txt, red/b.txt (is no image"
+    assert refusal(archive, scratch).startswith(sentence)
     archive = pack(tmp_path / "b.tar", tree(top, count=4))
     assert refusal(archive, scratch).startswith(f"The class folder {archive}{below}/blue holds 4 images")
     archive = pack(tmp_path / "c.tar", tree(f"{top}train/"))

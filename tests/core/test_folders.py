@@ -9,37 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from painting import BLUE, RED, paint, plant, refusal
 from PIL import Image
 
 from kdlab.core.data import Dataset, load, load_events
-from kdlab.registry import InputError
 
-RED, BLUE = (200, 20, 20), (20, 20, 200)
 CIFAR = Path(os.environ.get("KDLAB_DATA", "nowhere"), "cifar10.tar")
-
-
-def paint(path: Path, colour: object = RED, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path)
-
-
-def plant(root: Path, count: int = 10) -> Path:
-    """Make a tree of two classes."""
-    for number in range(count):
-        paint(root / "red" / f"{number}.png", (200, number, 0))
-        paint(root / "blue" / f"{number}.png", (0, number, 200))
-    return root
-
-
-def refusal(root: Path | str) -> str:
-    """The message with which loading fails; it must be one sentence."""
-    with pytest.raises(InputError) as caught:
-        load(f"folder:{root}")
-    message = str(caught.value)
-    assert message.endswith(".")
-    assert ". " not in message
-    assert "\n" not in message
-    return message
 
 
 def reds(dataset: Dataset) -> list[bool]:
@@ -118,7 +93,7 @@ def test_large_photographs_are_made_small(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "colour", "grey"), [("1", 1, 255), ("L", 80, 80), ("LA", (80, 9), 80), ("I;16", 80 * 256 + 3, 80)]
+    ("mode", "colour", "grey"), [("1", 1, 255), ("L", 80, 80), ("LA", (80, 255), 80), ("I;16", 80 * 256 + 3, 80)]
 )
 def test_grey_images_stay_grey(tmp_path: Path, mode: str, colour: object, grey: int) -> None:
     for number in range(10):
@@ -196,6 +171,43 @@ def test_train_and_test_with_different_classes(tmp_path: Path) -> None:
 def test_a_file_that_is_no_image(tmp_path: Path) -> None:
     (plant(tmp_path) / "red" / "readme.txt").write_text("hello")
     assert f"{tmp_path / 'red' / 'readme.txt'} is no image" in refusal(tmp_path)
+
+
+def test_all_files_that_are_no_images_are_named_at_once(tmp_path: Path) -> None:
+    plant(tmp_path)
+    for number in range(6):
+        (tmp_path / "blue" / f"{number}.csv").write_text("1,2")
+    (tmp_path / "red" / "readme.txt").write_text("hello")
+    (tmp_path / "red" / "4.png").write_bytes((tmp_path / "red" / "4.png").read_bytes()[:-40])
+    names = [f"blue/{number}.csv" for number in range(6)] + ["red/4.png", "red/readme.txt"]
+    message = refusal(tmp_path)
+    assert message.startswith(f"8 files in {tmp_path} cannot be read as images: {', '.join(names)} (is no image,")
+    assert message.endswith("): repair them or take them away.")
+    for number in range(6):
+        (tmp_path / "red" / f"z{number}.json").write_text("{}")
+    message = refusal(tmp_path)
+    assert message.startswith("14 files")
+    assert "red/z1.json (is" in message
+    assert "z2.json" not in message
+    assert "; and 4 more: repair" in message
+
+
+def test_files_that_cannot_be_read_for_different_reasons(tmp_path: Path) -> None:
+    plant(tmp_path)
+    (tmp_path / "red" / "readme.txt").write_text("hello")
+    Image.fromarray(np.full((8, 8), np.nan, dtype=np.float32)).save(tmp_path / "blue" / "nan.tiff")
+    message = refusal(tmp_path)
+    assert "blue/nan.tiff (holds values that are no finite numbers); red/readme.txt (is no image" in message
+
+
+def test_a_colour_image_beyond_grey_ones_is_found_cut_off_with_all_others(tmp_path: Path) -> None:
+    for number in range(10):
+        paint(tmp_path / "train" / f"{number % 2}" / f"{number}.png", 80, mode="L")
+        paint(tmp_path / "test" / f"{number % 2}" / f"{number}.jpg", RED, size=(64, 64))
+    cut = tmp_path / "test" / "1" / "9.jpg"
+    cut.write_bytes(cut.read_bytes()[:-200])
+    (tmp_path / "train" / "0" / "readme.txt").write_text("hello")
+    assert "test/1/9.jpg, train/0/readme.txt (is no image" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "tiff", "webp"])

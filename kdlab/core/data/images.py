@@ -1,116 +1,154 @@
-"""Reading image files of all sizes into one array."""
+"""Reading image files of all sizes into one array; it imports Pillow, so import it inside functions only."""
 
 import os
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from kdlab.core.data.checks import MOST
+from kdlab.core.data.pixels import COLOUR_16, DEPTHS, GREY, REMEDIES, Format, Record, read_image, read_orientation
+from kdlab.core.data.remarks import describe
 from kdlab.core.progress import Progress
 from kdlab.registry import InputError
 
-__all__ = ["Format", "choose_format", "read_images"]
+__all__ = ["choose_format", "choose_white", "read_images"]
 
 LONGEST_SIDE = 64
-SAMPLE = 1_000  # images whose headers decide on size and colour
+SAMPLE = 1_000  # images whose headers decide on the size
 BATCH = 32  # images that a thread reads in one go
 INTERVAL = 0.1  # seconds between two progress events
-GREY = {"1", "L", "LA", "La", "I"}
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """What every image is brought to; `mode` is "L" or "RGB"."""
-
-    height: int
-    width: int
-    mode: str
+BITS = (8, 10, 12, 16)  # that cameras and scanners have
 
 
 def choose_format(files: Sequence[str]) -> Format:
-    """Return the median size of (a sample of) the files, at most 64 pixels a side, grey only when all of them are.
+    """Return the median size of (a sample of) the files, at most 64 pixels a side, and grey when all of those are.
 
-    Raises InputError for a file that is no image.
+    A file that is no image is left out here.
     """
-    some = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, SAMPLE).astype(int))]
     heights, widths, grey = [], [], True
-    for path in some:
-        image = _open(path)
-        width, height = image.size
+    for i in np.unique(np.linspace(0, len(files) - 1, SAMPLE).astype(int)):
+        try:
+            with Image.open(files[i]) as image:
+                width, height = image.size[::-1] if read_orientation(image)[1] else image.size
+                grey &= image.mode in GREY
+        except Exception:  # which `read_images` reports with all others
+            continue
         heights.append(height)
         widths.append(width)
-        grey &= image.mode in GREY or image.mode.startswith("I;16")
-        image.close()
-    height, width = float(np.median(heights)), float(np.median(widths))
-    scale = min(1.0, LONGEST_SIDE / max(height, width))
-    return Format(max(1, round(height * scale)), max(1, round(width * scale)), "L" if grey else "RGB")
+    if not heights:
+        return Format(1, 1, "RGB")
+    middle, across = float(np.median(heights)), float(np.median(widths))
+    scale = min(1.0, LONGEST_SIDE / max(middle, across))
+    return Format(max(1, round(middle * scale)), max(1, round(across * scale)), "L" if grey else "RGB")
 
 
-def read_images(files: Sequence[str], form: Format) -> Generator[Progress, None, NDArray[np.uint8]]:
-    """Return the files as uint8 (examples, channels, height, width), yielding how many are read several times a second.
+def choose_white(depth: str, brightest: float) -> float:
+    """Return which number is white in images of a depth of which the largest number is `brightest`.
 
-    Raises InputError for a file that is no image or is cut off.
+    Raises InputError where nothing says so.
     """
+    if depth != "float":
+        return float(2 ** next((bits for bits in BITS if brightest < 2**bits), int(brightest).bit_length()) - 1)
+    for white in (1.0, 255.0):
+        if brightest <= white:
+            return white
+    raise InputError(
+        f"The largest number in the floating-point training images is {brightest:,.6g}, and nothing says which number "
+        "is white: scale all images to numbers from 0 to 1."
+    )
+
+
+def read_images(
+    files: Sequence[str], training: int, root: Path
+) -> Generator[Progress, None, tuple[NDArray[np.uint8], tuple[str, ...]]]:
+    """Return the files as uint8 (examples, channels, height, width) and notes on what was done with them.
+
+    The first `training` files decide on size and scale, all of them on whether there is colour. Yields how many are
+    read several times a second. Raises InputError, which names files as they are below `root`, when some are no images,
+    are cut off or have values of which nothing says how bright they are.
+    """
+    form = choose_format(files[:training])
+    records = [Record()] * len(files)
     pixels = np.empty((len(files), len(form.mode), form.height, form.width), dtype=np.uint8)
+    left = yield from _read(files, range(len(files)), form, records, pixels)
+    _refuse_faults(files, records, root)
+    form = _widen(form, records, training)
+    if form.mode == "RGB" and pixels.shape[1] == 1:
+        pixels = np.repeat(pixels, 3, axis=1)
+    if left:
+        yield from _read(files, left, form, records, pixels)
+        _refuse_faults(files, records, root)
+    yield Progress("Reading images", len(files), len(files), "images")
+    return pixels, describe(records, form, training)
 
-    def read(start: int) -> None:
-        for number in range(start, min(start + BATCH, len(files))):
-            pixels[number] = _read(files[number], form)
 
+def _read(
+    files: Sequence[str], chosen: Sequence[int], form: Format, records: list[Record], pixels: NDArray[np.uint8]
+) -> Generator[Progress, None, list[int]]:
+    """Fill the records and the pixels of the chosen files; return those whose pixels the format does not allow for."""
+
+    def read(start: int) -> list[int]:
+        left = []
+        for number in chosen[start : start + BATCH]:
+            records[number], image = read_image(files[number], form)
+            if image is None:
+                left.append(number)
+            else:
+                pixels[number] = image
+        return left
+
+    left: list[int] = []
     shown = time.monotonic()
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        for done, _ in enumerate(pool.map(read, range(0, len(files), BATCH))):
+        for done, more in enumerate(pool.map(read, range(0, len(chosen), BATCH))):
+            left += more
             if time.monotonic() - shown >= INTERVAL:
                 shown = time.monotonic()
-                yield Progress("Reading images", done * BATCH, len(files), "images")
+                yield Progress("Reading images", done * BATCH, len(chosen), "images")
     finally:  # also when the generator is closed half way
         pool.shutdown(cancel_futures=True)
-    yield Progress("Reading images", len(files), len(files), "images")
-    return pixels
+    return left
 
 
-def _open(path: str) -> Any:
-    from PIL import Image
-
-    try:
-        return Image.open(path)
-    except Exception as error:
-        raise _unreadable(path, error) from error
-
-
-def _read(path: str, form: Format) -> NDArray[np.uint8]:
-    """One image as (channels, height, width)."""
-    from PIL import Image
-
-    with _open(path) as image:
-        try:
-            image.draft(form.mode, (form.width, form.height))  # lets a large JPEG be decoded small
-            if image.mode == "F":
-                raise ValueError("nothing says which number is white")
-            if image.mode.startswith("I"):
-                image = image.point(lambda value: value / 256)  # 16 bits to 8, which convert() would clip
-            elif image.mode == "P":
-                image = image.convert("RGBA")
-            image = image.convert(form.mode)
-            if image.size != (form.width, form.height):
-                image = image.resize((form.width, form.height), Image.Resampling.BILINEAR)
-        except Exception as error:  # each of Pillow's decoders fails in its own way
-            raise _unreadable(path, error) from error
-        return np.asarray(image).reshape(form.height, form.width, -1).transpose(2, 0, 1)
+def _widen(form: Format, records: Sequence[Record], training: int) -> Format:
+    """The format with colour where any file has it, and with the white of each depth, which the training files say."""
+    whites = {}
+    for depth in sorted({record.depth for record in records} & set(DEPTHS.values())):
+        brightest = [record.brightest for record in records[:training] if record.depth == depth]
+        if not brightest:
+            raise InputError(
+                f"Some test or validation images are {depth} ones and no training image is, so nothing says which "
+                "number in them is white: save all images with the same number of bits."
+            )
+        whites[depth] = choose_white(depth, max(brightest))
+    if max((record.brightest for record in records if record.depth == COLOUR_16), default=255) < 16:
+        raise InputError(
+            "The 16-bit colours of the images use no more than the lower 12 bits, which cannot be read: save them with "
+            "8 bits for a colour."
+        )
+    return replace(form, mode="L" if all(record.grey for record in records) else "RGB", whites=whites)
 
 
-def _unreadable(path: str, error: Exception) -> InputError:
-    from PIL import Image
-
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return InputError(f"{path} has too many pixels to be read safely: make it smaller or take it away.")
-    if isinstance(error, PermissionError):
-        return InputError(f"{path} may not be read: change its permissions or take it away.")
-    return InputError(
-        f"{path} is no image, is cut off, or is of a kind that Pillow cannot read: repair it or take it away."
-    )
+def _refuse_faults(files: Sequence[str], records: Sequence[Record], root: Path) -> None:
+    """Raise InputError that names the files that cannot be used: all of them, or ten and how many there are."""
+    bad = sorted((number for number, record in enumerate(records) if record.fault), key=files.__getitem__)
+    if len(bad) == 1:
+        fault = records[bad[0]].fault
+        remedy = REMEDIES.get(fault, "repair it")
+        raise InputError(f"{files[bad[0]]} {fault}: {remedy} or take it away.")
+    if bad:
+        groups: dict[str, list[str]] = {}
+        for number in bad[:MOST]:
+            groups.setdefault(records[number].fault, []).append(os.path.relpath(files[number], root))
+        named = "; ".join(f"{', '.join(names)} ({fault})" for fault, names in groups.items())
+        rest = f"; and {len(bad) - MOST:,} more" if len(bad) > MOST else ""
+        raise InputError(
+            f"{len(bad):,} files in {root} cannot be read as images: {named}{rest}: repair them or take them away."
+        )

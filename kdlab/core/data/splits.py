@@ -1,10 +1,14 @@
 """What a data set is: named classes and three splits, each one tensor of images and one of labels."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kdlab.core.data.checks import check_classes, check_split, name_some
+from kdlab.registry import InputError, quote
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +58,10 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set in memory: `validation` is drawn from the training images, `test` is never used to choose anything."""
+    """A data set in memory: `validation` is kept out of training, `test` is never used to choose anything.
+
+    `notes`: complete sentences about what was done or assumed when a person's files were read.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -71,9 +78,8 @@ class Dataset:
 
     def to(self, device: "torch.device | str") -> "Dataset":
         """Return the data set on `device`."""
-        return Dataset(
-            self.name, self.classes, self.train.to(device), self.validation.to(device), self.test.to(device), self.notes
-        )
+        splits = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
+        return replace(self, **splits)
 
 
 def to_inputs(images: "Tensor", dtype: "torch.dtype | None" = None) -> "Tensor":
@@ -85,21 +91,58 @@ def hold_out(labels: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], N
     """Return the indices of the examples that stay and of the `size` that are set aside, stratified by label.
 
     The same labels always give the same indices, in a fixed random order: any run of them is a fair sample.
+    Raises InputError where a label has one example only, or where a side would have fewer examples than labels.
     """
     from sklearn.model_selection import train_test_split
 
+    known, counts = np.unique(labels, return_counts=True)
+    if not len(known) <= size <= len(labels) - len(known):
+        raise InputError(
+            f"{size:,} of {len(labels):,} examples cannot be set aside, because each part needs one for each of the "
+            f"{len(known):,} labels: give more examples, or change how many are set aside."
+        )
+    if counts.min() < 2:
+        raise InputError(
+            f"Label {known[counts.argmin()]} has one example only, and one must stay where another is set aside: give "
+            "it a second one, or leave it out."
+        )
     stay, aside = train_test_split(np.arange(len(labels)), test_size=size, stratify=labels, random_state=0)
     return stay, aside
 
 
-def assemble(name: str, classes: tuple[str, ...], train: Split, test: Split) -> Dataset:
-    """Return the data set, with a validation split drawn from `train`: a tenth, at most 5,000 images.
+def assemble(
+    name: str,
+    classes: tuple[str, ...],
+    train: Split,
+    test: Split,
+    *,
+    validation: Split | None = None,
+    notes: Sequence[str] = (),
+) -> Dataset:
+    """Return the data set, with `validation` or else a validation split drawn from `train`: a tenth, at most 5,000.
 
     It has at least as many images as there are classes, though a rare class may have none in it.
     The draw depends on the labels alone, so every run of every seed has the same one. Each class needs two images.
+    Splits that are given are put into a fixed random order, but for `test`. Raises InputError
+    for a class that has one training image, and for splits that do not fit the classes.
     """
     import torch
 
+    check_classes(name, classes)
+    check_split(name, "training", train, classes)
+    if validation is not None:
+        check_split(name, "validation", validation, classes)
+        train, validation = (
+            split.take(torch.from_numpy(np.random.default_rng(0).permutation(len(split))))
+            for split in (train, validation)
+        )
+        return Dataset(name, classes, train, validation, test, tuple(notes))
+    few = (torch.bincount(train.labels) < 2).nonzero()[:, 0].tolist()
+    if few:
+        raise InputError(
+            f"The data set {quote(name)} has one training example only of {name_some(classes[i] for i in few)}, and "
+            "each class needs two, one to learn from and one to choose by: add some, or leave the class out."
+        )
     size = max(len(classes), min(int(len(train) * VALIDATION_SHARE), VALIDATION_LIMIT))
-    stay, aside = hold_out(train.labels.numpy(), size)
-    return Dataset(name, classes, train.take(torch.from_numpy(stay)), train.take(torch.from_numpy(aside)), test)
+    stay, aside = (torch.from_numpy(part) for part in hold_out(train.labels.numpy(), size))
+    return Dataset(name, classes, train.take(stay), train.take(aside), test, tuple(notes))

@@ -1,0 +1,182 @@
+"""Which folders of a person's tree are splits and which are classes; names alone do not decide."""
+
+import os
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.core.data.checks import name_some
+from kdlab.registry import InputError
+
+__all__ = ["ROLES", "Layout", "find_layout", "is_image", "list_classes"]
+
+ROLES: dict[str, Literal["train", "validation", "test"]] = {
+    "train": "train", "training": "train",
+    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
+    "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
+}  # fmt: skip
+JUNK = {"thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders that hold class folders; with `train` alone, a part of it becomes the test set."""
+
+    train: Path
+    validation: Path | None = None
+    test: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+def find_layout(root: Path) -> Layout:
+    """Return where the splits below `root` are.
+
+    Folders are splits when at least two have names of splits, and these hold class folders and no images directly.
+    Raises InputError for a tree of which this cannot be said.
+    """
+    folders = list_folders(root)
+    named = {name: ROLES[name.lower()] for name in folders if name.lower() in ROLES}
+    direct = {name for name in named if any(map(is_image, _files(root / name)))}
+    inner = {name: [item for item in list_folders(root / name) if _has_images(root / name / item)] for name in named}
+    both = sorted(name for name in direct if inner[name])
+    if both:
+        raise InputError(
+            f"{root / both[0]} holds images and folders of images: move the images into class folders if it is a "
+            "split, or rename it if it is a class."
+        )
+    splits = sorted((name for name in named if name not in direct), key=lambda name: list(ROLES).index(name.lower()))
+    if not any(list_folders(root / name) for name in splits):
+        if len({named[name] for name in direct}) > 1:
+            raise InputError(
+                f"{name_some(str(root / name) for name in sorted(direct))} hold images but no class folders: sort the "
+                "images into class folders, or rename them if they are classes."
+            )
+        return _classes_alone(root, folders)
+    if direct:
+        raise InputError(
+            f"{root / min(direct)} holds images but no class folders, unlike {root / splits[0]}: sort its images into "
+            "class folders, rename it if it is a class, or take it away."
+        )
+    return _splits(root, {name: named[name] for name in splits}, [name for name in folders if name not in named])
+
+
+def _classes_alone(root: Path, folders: list[str]) -> Layout:
+    for name in folders:
+        parts = [
+            item for item in list_folders(root / name) if item.lower() in ROLES and _has_images(root / name / item)
+        ]
+        if len({ROLES[item.lower()] for item in parts}) > 1:
+            raise InputError(
+                f"{root / name} holds {name_some(parts)}: if these are splits, put them outermost with the class "
+                "folders inside each of them, or else rename them."
+            )
+    return Layout(root, notes=_strays(root))
+
+
+def _splits(root: Path, splits: dict[str, str], others: list[str]) -> Layout:
+    """The layout where the folders `splits`, by name with their roles, hold class folders."""
+    others = [name for name in others if _has_images(root / name)]
+    roles: dict[str, str] = {}
+    for name, role in splits.items():
+        if role in roles:
+            raise InputError(
+                f"{root / roles[role]} and {root / name} both look like the {role} split: join them, or rename one."
+            )
+        roles[role] = name
+    if len(roles) == 1 and others:
+        (name,) = roles.values()
+        raise InputError(
+            f"{root / name} has the name of a split and holds folders, and beside it is {name_some(others)}: put the "
+            f"class folders into a folder train and a folder test, or rename {name} if it is a class."
+        )
+    if "train" not in roles or len(roles) == 1:
+        missing = "test" if "train" in roles else "train"
+        there = " and a folder ".join(roles.values())
+        raise InputError(f"{root} has a folder {there} but no {missing}: add it, or keep the classes right in {root}.")
+    notes = []
+    if others:
+        notes.append(
+            f"Only {name_some(roles.values())} were read, and not the folders beside them: {name_some(others)}."
+        )
+    if "test" not in roles:
+        notes.append(f"There is no folder of test images, so {roles['validation']} is the test set.")
+        roles["test"] = roles.pop("validation")
+    elif "validation" in roles:
+        notes.append(f"The validation split is {roles['validation']}; none of it comes from {roles['train']}.")
+    paths = {role: root / name for role, name in roles.items()}
+    return Layout(paths["train"], paths.get("validation"), paths["test"], (*notes, *_strays(root)))
+
+
+def list_classes(root: Path, fewest: int) -> tuple[tuple[str, ...], list[str], NDArray[np.int64]]:
+    """Return the classes in `root`, the files of all of them, and the number of each file's class, int64 (files,).
+
+    Raises InputError for fewer than two classes and for a class with fewer files than `fewest`.
+    """
+    classes = list_folders(root)
+    if len(classes) < 2:
+        raise InputError(f"{root} needs at least two folders, one a class, with images in them; it has {len(classes)}.")
+    files: list[str] = []
+    labels: list[int] = []
+    for number, name in enumerate(classes):
+        inside = sorted(_walk(root / name))
+        if len(inside) < fewest:
+            raise InputError(
+                f"The class folder {root / name} holds {len(inside)} images, too few to split: put in {fewest} or more."
+            )
+        files += inside
+        labels += [number] * len(inside)
+    return tuple(classes), files, np.array(labels, dtype=np.int64)
+
+
+def list_folders(root: Path) -> list[str]:
+    """Return the names of the folders in `root`, sorted, without hidden ones."""
+    try:
+        return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"The image folder {root} cannot be opened: {error.strerror}.") from error
+
+
+def is_image(path: str) -> bool:
+    """Whether a file is an image, as far as its name says or else its beginning."""
+    from PIL import Image
+
+    kind = Image.registered_extensions().get(os.path.splitext(path)[1].lower())  # noqa: PTH122
+    if kind in Image.OPEN:
+        return True
+    try:
+        Image.open(path).close()
+    except Exception:  # each of Pillow's decoders fails in its own way
+        return False
+    return True
+
+
+def _has_images(root: Path) -> bool:
+    return any(map(is_image, _walk(root)))
+
+
+def _files(root: Path) -> list[str]:
+    """Every file right in `root` but those that the system put there."""
+    return [entry.path for entry in os.scandir(root) if entry.is_file() and not _hidden(entry.name)]
+
+
+def _strays(root: Path) -> tuple[str, ...]:
+    """A note on the images beside the folders in `root`, which belong to no class."""
+    count = sum(map(is_image, _files(root)))
+    return (f"Images beside the folders in {root} were left out: {count:,}.",) if count else ()
+
+
+def _walk(root: Path) -> Generator[str, None, None]:
+    """Every file below `root` but those that the system put there."""
+    for path, folders, names in os.walk(root, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not _hidden(name):
+                yield os.path.join(path, name)  # noqa: PTH118  (60,000 times, and Path is slow)
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in JUNK

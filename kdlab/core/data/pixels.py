@@ -1,0 +1,159 @@
+"""Reading one image file: what it holds, and its pixels in the form that all images of a data set are brought to.
+
+It imports Pillow, so import it inside functions only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
+
+__all__ = ["COLOUR_16", "DEPTHS", "GREY", "REMEDIES", "Format", "Record", "read_image", "read_orientation"]
+
+# What Pillow calls the modes with more than 8 bits for a pixel, of which no file says which number is white.
+DEPTHS = {"I;16": "16-bit", "I;16L": "16-bit", "I;16B": "16-bit", "I;16N": "16-bit", "I": "32-bit", "F": "float"}
+COLOUR_16 = "16-bit colour"  # of which Pillow gives the upper 8 bits
+GREY = {"1", "L", "LA", "La", *DEPTHS}
+METADATA = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}  # where Pillow puts an orientation
+TOO_MANY = "has too many pixels to be read safely"
+NOT_ALLOWED = "may not be read"
+NO_IMAGE = "is no image, is cut off, or is of a kind that Pillow cannot read"
+REMEDIES = {TOO_MANY: "make it smaller", NOT_ALLOWED: "change its permissions"}  # of other faults: repair it
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What every image is brought to; `mode` is "L" or "RGB".
+
+    `whites`: which number is white, for each of the `DEPTHS` that the data set has.
+    """
+
+    height: int
+    width: int
+    mode: str
+    whites: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Record:
+    """What a file holds: its size (width, height) the right way up, `depth` where it has more than 8 bits.
+
+    `brightest` is the largest number in it, where it has a depth; `fault` says why it cannot be read.
+    """
+
+    size: tuple[int, int] = (0, 0)
+    grey: bool = True
+    depth: str = ""
+    brightest: float = 0.0
+    turned: bool = False
+    transparent: bool = False
+    several: bool = False
+    fault: str = ""
+
+
+class _UnusableError(Exception):
+    """An image whose values mean no brightness."""
+
+
+def read_image(path: str, form: Format) -> tuple[Record, NDArray[np.uint8] | None]:
+    """Return what the file holds, and its pixels as uint8 (channels, height, width).
+
+    They are None for a file that cannot be read, for colour where `form` is grey, and for a depth without a white.
+    """
+    record = Record()
+    try:
+        with Image.open(path) as image:
+            found = _convert(image, form, record)
+            if found is None:
+                return record, None
+            if found.size != (form.width, form.height):
+                found = found.resize((form.width, form.height), Image.Resampling.BILINEAR)
+            return record, np.asarray(found).reshape(form.height, form.width, -1).transpose(2, 0, 1)
+    except MemoryError:
+        raise
+    except Exception as error:  # each of Pillow's decoders fails in its own way
+        record.fault = _fault(error)
+        return record, None
+
+
+def read_orientation(image: Any) -> tuple[bool, bool]:
+    """Return whether the EXIF data of Pillow's image ask that it be turned, and whether its sides then change places.
+
+    The sides of a TIFF have done so already.
+    """
+    if METADATA.isdisjoint(image.info) and image.format != "TIFF":
+        return False, False
+    try:
+        # Not the method of PNG, which decodes the whole image first.
+        value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    except Exception:  # broken EXIF data does not keep an image from being read
+        return False, False
+    turned = isinstance(value, int) and 2 <= value <= 8
+    return turned, turned and value >= 5 and image.format != "TIFF"
+
+
+def _convert(image: Any, form: Format, record: Record) -> Any:
+    """Pillow's image in the mode of `form`, upright and opaque, or None; fills the record."""
+    record.depth = DEPTHS.get(image.mode, "")
+    if not record.depth and any(";16" in str(tile[3]) for tile in image.tile):
+        record.depth = COLOUR_16
+    if image.format == "PNG":
+        image.load()  # the orientation may come last in the file
+    record.turned, sideways = read_orientation(image)
+    box = (form.height, form.width) if sideways else (form.width, form.height)
+    record.size, record.grey = image.size[::-1] if sideways else image.size, image.mode in GREY
+    # Pillow calls the layers of a PSD frames, and gives the picture that they make.
+    record.several = image.format != "PSD" and getattr(image, "is_animated", False)
+    if not record.grey and form.mode == "L":
+        image.load()  # a file that is cut off is told now, with all others
+        return None
+    image.draft(form.mode, box)  # lets a large JPEG be decoded small
+    if record.turned:
+        ImageOps.exif_transpose(image, in_place=True)
+    if record.depth in DEPTHS.values():
+        eight = _in_8_bits(image, form.whites.get(record.depth), record)
+        return None if eight is None else eight.convert(form.mode)
+    if record.depth == COLOUR_16:
+        record.brightest = max(high for _, high in image.convert("RGB").getextrema())
+    if not image.has_transparency_data:
+        return (image.convert("RGBA") if image.mode == "P" else image).convert(form.mode)
+    full = image.convert("RGBA")
+    opaque = (full if image.mode == "P" else image).convert(form.mode)
+    alpha = full.getchannel("A")
+    if alpha.getextrema()[0] == 255:
+        return opaque
+    record.transparent = True
+    return Image.composite(opaque, Image.new(form.mode, image.size, "white"), alpha)
+
+
+def _in_8_bits(image: Any, white: float | None, record: Record) -> Any:
+    """Pillow's image of more than 8 bits as one of mode "L", or None while it is not known which number is white."""
+    values = np.asarray(image)
+    if not np.isfinite(values).all():
+        raise _UnusableError("holds values that are no finite numbers")
+    if values.min() < 0:
+        raise _UnusableError("holds negative values")
+    record.brightest = float(values.max())
+    if white is None:
+        return None
+    if record.depth == "float":
+        pixels = np.rint(values * (255 / white))
+    else:
+        pixels = values.astype(np.int64) >> (int(white).bit_length() - 8)
+    pixels = pixels.clip(0, 255).astype(np.uint8)
+    key = image.info.get("transparency")  # the number that is transparent in a PNG
+    if isinstance(key, int) and (values == key).any():
+        record.transparent = True
+        pixels[values == key] = 255
+    return Image.fromarray(pixels)
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, _UnusableError):
+        return str(error)
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return TOO_MANY
+    return NOT_ALLOWED if isinstance(error, PermissionError) else NO_IMAGE
