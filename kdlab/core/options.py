@@ -43,7 +43,7 @@ def distill_spec(dataset: str, teacher: Network, student: Network, options: Mapp
     check_dataset(dataset)
     if "knobs" in options:
         raise InputError("The objective's knobs are options of their own: say temperature=4, not knobs={…}.")
-    if isinstance(teacher, str) and options.get("outputs", "logits") != "logits":
+    if isinstance(teacher, str) and options.get("outputs"):
         raise InputError("The outputs are those of a teacher that you trained: leave the option out with one by name.")
     given = {key: value for key, value in options.items() if key in Spec.__dataclass_fields__}
     knobs = {key: value for key, value in options.items() if key not in given}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kdlab.core import augmentation, data, models, objectives  # noqa: F401  (they fill the registries)
+from kdlab.core.probabilities import OUTPUTS
 from kdlab.registry import (
     AUGMENTATIONS,
     DATASETS,
@@ -22,13 +23,12 @@ from kdlab.registry import (
     read_options,
 )  # fmt: skip
 
-__all__ = ["OUTPUTS", "PRECISIONS", "SCHEDULES", "STUDENT_ONLY", "Spec", "check_knobs", "knob_defaults"]
+__all__ = ["PRECISIONS", "SCHEDULES", "STUDENT_ONLY", "Spec", "check_knobs", "knob_defaults"]
 
 DIGEST = re.compile("[0-9a-f]{12}")
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 SCHEDULES = ("cosine", "constant")
-OUTPUTS = ("logits", "probabilities")
 # Fields that the training of a teacher does not depend on; all others are part of its recipe.
 STUDENT_ONLY = frozenset({
     "student", "objective", "knobs", "augmentation", "teaching", "transfer_size", "epochs", "outputs",
@@ -47,7 +47,7 @@ class Spec:
     learning rate falls to 0 by a cosine, or stays. `batch_seed` fixes batches, views and transfer set where it is
     given, so that `seed` fixes weights and dropout alone. `teacher_weights`: the digest of a file that the teacher came
     from (`Weights.digest`), which is then not trained; "" for one that is. `outputs`: what a teacher made in Python
-    returns, logits or probabilities, whose logarithm is then taken.
+    returns: "logits", "probabilities", whose logarithm is then taken, or "" for logits unless they look otherwise.
     """
 
     dataset: str = "digits"
@@ -62,7 +62,7 @@ class Spec:
     schedule: str = "cosine"
     batch_seed: int | None = None
     teacher_weights: str = ""
-    outputs: str = "logits"
+    outputs: str = ""
     transfer_size: int = knob_field(
         "transfer_size", "Transfer set", 0, 0, 10_000_000, "images that student and baseline learn from; 0 means all"
     )
@@ -96,7 +96,7 @@ class Spec:
         if self.schedule not in SCHEDULES:
             raise InputError(f"There is no schedule {quote(self.schedule)}; known: {', '.join(SCHEDULES)}.")
         if self.outputs not in OUTPUTS:
-            raise InputError(f"The outputs of a teacher are {' or '.join(OUTPUTS)}, not {quote(self.outputs)}.")
+            raise InputError(f"The outputs of a teacher are {' or '.join(OUTPUTS[1:])}, not {quote(self.outputs)}.")
         if self.batch_seed is not None:
             object.__setattr__(self, "batch_seed", self.run_knobs()["seed"].check(self.batch_seed))
         if self.teacher_weights and not DIGEST.fullmatch(self.teacher_weights):

@@ -16,7 +16,10 @@ from kdlab.registry import OBJECTIVES, InputError
 __all__ = ["check_objective", "ready_to_teach"]
 
 ROLE = "teacher"
-DECLARE = 'take the softmax or sigmoid off its end, or say outputs="probabilities" if each row sums to 1'
+DECLARE = (
+    'take the softmax or sigmoid off its end, or say outputs="probabilities" if each row sums to 1, or outputs="logits" '
+    "if they are logits all the same"
+)
 # Two numbers that stand for −inf, the greater one of which no softened target of a temperature up to 50 can feel.
 HIDDEN = (-1e4, -2e4)
 # From here on downwards, one number that is the lowest of every image stands for −inf too: logits are not so equal.
@@ -42,7 +45,7 @@ def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Mod
         probabilities = spec.outputs == "probabilities"
         if probabilities:
             _check_declared(logits)
-        else:
+        elif not spec.outputs:
             refuse_probabilities(ROLE, module, logits, data, DECLARE)
         reader = LogitReader(module, len(data.classes), probabilities)
         validation = predict(reader, data.validation)
@@ -87,7 +90,7 @@ def _check_declared(outputs: Tensor) -> None:
     to_logits(values, ROLE)
     if values.min() < 0:  # logarithms of probabilities
         raise InputError(
-            'The teacher gives no probabilities but their logarithms, which are logits: say outputs="logits".'
+            "The teacher gives no probabilities but their logarithms, which are logits: leave outputs out."
         )
 
 

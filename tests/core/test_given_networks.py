@@ -104,7 +104,7 @@ def test_probabilities_are_taken_where_they_are_declared(teacher: nn.Module) -> 
     [
         (lambda v: v.sigmoid(), "rows do not sum to 1"),
         (lambda v: v, "no probabilities|rows do not sum to 1"),
-        (lambda v: v.log_softmax(1), 'logarithms, which are logits: say outputs="logits"'),
+        (lambda v: v.log_softmax(1), "logarithms, which are logits: leave outputs out"),
     ],
     ids=["sigmoids", "logits", "logarithms"],
 )
@@ -116,8 +116,16 @@ def test_what_is_declared_to_be_probabilities_must_be_so(change: Any, says: str,
 def test_outputs_are_those_of_a_trained_teacher() -> None:
     with pytest.raises(InputError, match="leave the option out"):
         distill("digits", "mlp:8x1", "mlp:8x1", outputs="probabilities")
-    with pytest.raises(InputError, match="logits or probabilities, not 'odds'"):
+    with pytest.raises(InputError, match="probabilities or logits, not 'odds'"):
         Spec(outputs="odds")
+
+
+def test_logits_that_look_like_probabilities_are_taken_where_they_are_declared(teacher: nn.Module) -> None:
+    narrow = Changed(teacher, lambda v: (v / 10).sigmoid())
+    with pytest.raises(InputError, match='or outputs="logits" if they are logits all the same'):
+        distill("digits", narrow, "mlp:8x1", **SHORT)
+    run = distill("digits", narrow, "mlp:8x1", outputs="logits", **SHORT)
+    assert run.history.logits["teacher"].min() > 0
 
 
 # --- teachers that hide classes ---------------------------------------------------------------------------------------
