@@ -17,7 +17,7 @@ __all__ = ["check_objective", "ready_to_teach"]
 
 ROLE = "teacher"
 DECLARE = (
-    'take the softmax or sigmoid off its end, or say outputs="probabilities" if each row sums to 1, or outputs="logits" '
+    'take the softmax or sigmoid off its end, or say outputs="probabilities" if each row sums to 1, or "logits" '
     "if they are logits all the same"
 )
 # Two numbers that stand for −inf, the greater one of which no softened target of a temperature up to 50 can feel.

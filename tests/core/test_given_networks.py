@@ -122,7 +122,7 @@ def test_outputs_are_those_of_a_trained_teacher() -> None:
 
 def test_logits_that_look_like_probabilities_are_taken_where_they_are_declared(teacher: nn.Module) -> None:
     narrow = Changed(teacher, lambda v: (v / 10).sigmoid())
-    with pytest.raises(InputError, match='or outputs="logits" if they are logits all the same'):
+    with pytest.raises(InputError, match='or "logits" if they are logits all the same'):
         distill("digits", narrow, "mlp:8x1", **SHORT)
     run = distill("digits", narrow, "mlp:8x1", outputs="logits", **SHORT)
     assert run.history.logits["teacher"].min() > 0

@@ -24,7 +24,7 @@ OTHER: dict[str, Any] = {
     "dataset": "other-digits", "teacher": "mlp:17x1", "student": "mlp:9x1", "objective": "logit-matching",
     "knobs": {"temperature": 2.0}, "augmentation": "shift:pixels=1", "teacher_augmentation": "shift:pixels=1",
     "teaching": "fixed", "precision": "bfloat16", "schedule": "constant", "batch_seed": 7, "teacher_weights": "",
-    "outputs": "logits", "transfer_size": 500, "epochs": 2, "teacher_epochs": 3, "batch_size": 64,
+    "outputs": "", "transfer_size": 500, "epochs": 2, "teacher_epochs": 3, "batch_size": 64,
     "learning_rate": 0.01, "seed": 1,
 }  # fmt: skip
 
