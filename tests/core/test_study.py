@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from misfits import FOR_ALL, FOR_LEARNERS, Answering, Misfit
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ from kdlab.core.experiments.together import committee
 from kdlab.core.metrics import count_errors
 from kdlab.core.objectives import Part
 from kdlab.core.training import make_network
-from kdlab.registry import MODELS, OBJECTIVES, Entry, InputError, Registry
+from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, Entry, InputError, Registry
 
 # 1,294 training images: two steps an epoch.
 COURSE = Course(epochs=1, batch_size=512, learning_rate=1e-2)
@@ -98,6 +99,37 @@ def test_an_entry_that_was_registered_again_is_another(tmp_path: Path, monkeypat
         run_cell(registry, key, again)
     _, kept = learn(open_study(tmp_path), pupil, guide=guide)
     assert not kept
+
+
+def test_answers_to_views_that_were_registered_again_are_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AUGMENTATIONS, "_entries", dict(AUGMENTATIONS._entries))
+    study, course = open_study(tmp_path), replace(COURSE, augmentation="mine")
+    (guide,), _ = learn(study, Pupil("mlp:8x1", 0))
+    for turned in (False, True):
+        AUGMENTATIONS.add("mine", label="Mine", help="of a notebook")(
+            lambda argument, images, turned=turned: make_views("none", images.flip(3) if turned else images)
+        )
+        (pupil,), _ = learn(study, PUPIL, course=course, guide=guide)
+        elsewhere = Study(study.data, Store(tmp_path / str(turned)))
+        (again,), _ = learn(elsewhere, PUPIL, course=course, guide=guide)
+        assert_same_weights(pupil.module, again.module)
+
+
+@pytest.mark.parametrize("kind", ["a softmax", "other classes", "double", "a tuple"])
+def test_a_network_that_does_not_fit_is_refused_before_it_is_trained(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misfits = (
+        FOR_ALL | FOR_LEARNERS | {"a tuple": Misfit(lambda: Answering(lambda v: (v, v[0])), "more than its logits")}
+    )
+    monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))
+    MODELS.add("misfit", label="Misfit", help="of a notebook")(lambda *_: misfits[kind].make())
+    study = open_study(tmp_path)
+    with pytest.raises(InputError, match=misfits[kind].says):
+        learn(study, Pupil("mlp:8x1", 0), Pupil("misfit", 0))
+    assert not list(tmp_path.iterdir())
 
 
 def touched(split: Split, what: str) -> Split:
@@ -343,8 +375,8 @@ def test_a_guides_answers_belong_to_the_images_and_views_that_are_shown(
             study, Pupil("logged", 0, "spy"), course=course, guide=guide, split=split, examples=examples
         )
         assert not kept
-        shown = student.module.seen
-        assert isinstance(shown, list)
+        assert isinstance(student.module.seen, list)
+        shown = student.module.seen[1:]  # after the batch on which it was tried
         assert len(shown) == len(answered) == 3 * (len(examples) // 100)
         allowed = {
             image.numpy().tobytes()

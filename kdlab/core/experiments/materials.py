@@ -10,6 +10,7 @@ from kdlab.core.data import Split
 from kdlab.core.experiments.pupils import Piece
 from kdlab.core.experiments.store import RECIPE, Store, digest, fingerprint
 from kdlab.core.machine import choose_precision
+from kdlab.registry import AUGMENTATIONS
 
 __all__ = ["Materials"]
 
@@ -22,7 +23,7 @@ class Materials:
     def __init__(self, store: Store, classes: int, place: torch.device) -> None:
         self._store, self._classes, self._place = store, classes, place
         self._fingerprints: dict[int, tuple[Split, int]] = {}
-        self._views: dict[tuple[int, str], Views] = {}
+        self._views: dict[tuple[int, str, str], Views] = {}
         self._answers: dict[str, Answers] = {}
 
     def fingerprint(self, split: Split) -> int:
@@ -34,7 +35,7 @@ class Materials:
 
     def views(self, split: Split, augmentation: str) -> Views:
         """Return the views of a split's images."""
-        key = self.fingerprint(split), augmentation
+        key = self.fingerprint(split), augmentation, AUGMENTATIONS.find(augmentation)[0].stamp
         if key not in self._views:
             _make_room(self._views)
             self._views[key] = make_views(augmentation, split.images)
@@ -78,6 +79,8 @@ class Materials:
         dtype = choose_precision(piece.course.precision, piece.guide.module, self._place)
         guide = [piece.guide.name, *([] if piece.guide.mark is None else [piece.guide.mark])]
         about = [RECIPE, *guide, self.fingerprint(piece.split), piece.course.augmentation, str(dtype)]
+        if not (entry := AUGMENTATIONS.find(piece.course.augmentation)[0]).shipped:
+            about.append(entry.stamp)  # another of the same name moves images otherwise
         return f"answers-{digest([*about, self._place.type])}"
 
 

@@ -22,8 +22,11 @@ from kdlab.core.experiments.materials import Materials
 from kdlab.core.experiments.pupils import Course, Piece, Pupil, Subject, Trained
 from kdlab.core.experiments.store import RECIPE, Store, Weights, digest
 from kdlab.core.machine import choose_precision
+from kdlab.core.readiness import ready_to_train
+from kdlab.core.readout import bare
+from kdlab.core.spec import Spec
 from kdlab.core.training import make_network
-from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES
+from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, InputError
 
 __all__ = ["Study", "blind"]
 
@@ -72,6 +75,8 @@ class Study:
         kept, cost = self._kept(piece), self._costs.get(piece.name, 0.0)
         yield Began(label, kept is not None)
         if kept is None:
+            if not subjects:
+                self._try(piece, modules)
             weights, record = yield from give(piece, modules, self.materials, self.done, cost)
             self.store.write(piece.name, weights, record | {"mark": piece.mark})
         else:
@@ -123,6 +128,16 @@ class Study:
         marks = [mark for mark in marks if mark is not None]
         piece = Piece(label, digest(about), pupils, course, guide, split, examples, data.validation, several, marks)
         return piece, modules
+
+    def _try(self, piece: Piece, modules: Sequence[nn.Module]) -> None:
+        """Raise InputError for networks that do not go with the data, before a long training finds out."""
+        spec = Spec(batch_size=piece.course.batch_size, precision=piece.course.precision)
+        for name, module in {
+            pupil.network: module for pupil, module in zip(piece.pupils, modules, strict=True)
+        }.items():
+            tried = ready_to_train(f"network {name}", module, self.data, spec, len(piece.examples))
+            if bare(tried) is not tried:
+                raise InputError(f"The network {name} returns more than its logits: let it return them alone.")
 
     def _kept(self, piece: Piece) -> tuple[Weights, dict[str, Any]] | None:
         """What is kept of a piece that is the same to the mark."""
