@@ -103,15 +103,15 @@ def check_finite(role: str, logits: Tensor, data: Dataset, when: str = "") -> No
 def refuse_probabilities(role: str, module: nn.Module, logits: Tensor, data: Dataset, remedy: str) -> None:
     """Raise InputError for a network whose `logits` of the sample are probabilities; `remedy` says what to do."""
     reason = looks_like_probabilities(logits.float().cpu().numpy())
-    if reason and _stays_between(module, sample(data) * MUCH):
+    if reason and _stays_between(module, sample(data) * MUCH, len(data.classes)):
         raise InputError(f"The {role} gives probabilities in place of logits ({reason}): {remedy}.")
 
 
-def _stays_between(module: nn.Module, inputs: Tensor) -> bool:
+def _stays_between(module: nn.Module, inputs: Tensor, classes: int) -> bool:
     """Whether even the answers to inputs of much larger numbers lie between 0 and 1, as far as that can be told."""
     try:
         with evaluating(module):
-            logits = read_logits(module(inputs), len(inputs), 0)
+            logits = read_logits(module(inputs), len(inputs), classes)
             inside: bool = bool(((logits >= 0) & (logits <= 1)).all())
             return inside or not bool(logits.isfinite().all())
     except Exception:  # a network may mind such inputs
