@@ -1,10 +1,10 @@
 """What happens in a run, as small frozen records: floats, strings and NumPy arrays, never a tensor.
 
 A run is a generator of these, in this order: `Progress` while the data comes, `Opened`, a `Note` for each thing to
-mind, then for the phases "teacher" and "student" `Phase`, and `Step`, `Probe` and `KnobsTurned` as they fall, and `Done`
-at the end. Where checkpoints were asked for, `Saved` comes after a `Probe`. A run that goes on from one begins with
-`Restored`, and then with what came after the checkpoint: neither `Opened` nor the phase that was under way is announced
-again.
+mind, then for the phases "teacher" and "student" `Phase`, and `Step`, `Probe` and `KnobsTurned` as they fall, and
+`Done` at the end. Where checkpoints were asked for, `Saved` comes after a `Probe`. A run that goes on from one begins
+with `Restored`, and then with what came after the checkpoint: neither `Opened` nor the phase that was under way is
+announced again.
 """
 
 from collections.abc import Mapping
