@@ -154,7 +154,7 @@ def _events(
     if teacher is not None:
         teacher, notes = ready_to_teach(teacher, data, spec)
         check_objective(teacher, data, spec)
-        for note in notes:
+        for note in notes if not keeper.checkpoint else ():
             yield from live.emit(Note(note))
     student = ready_to_train("student", student, data, spec, spec.transfer_size, given)
     views = make_views(spec.augmentation, data.train.images)

@@ -49,7 +49,7 @@ def ready_to_train(
         network = copy_network(role, module).to(device)
         if not _is_perceptron_for(network, data):
             size = min(spec.batch_size, examples or len(data.train))
-            read, changing = _try(role, network, data, spec, size)
+            read, changing = _try(role, module, network, data, spec, size)
     _check_apart(role, module, changing, network, teacher)
     return LogitReader(network, len(data.classes)) if read else network
 
@@ -74,6 +74,10 @@ def _check_parameters(role: str, module: nn.Module) -> None:
             raise InputError(
                 f"The {role} has {quote(name)} in {dtype}, and is trained in float32: give it as .float()."
             )
+        if parameter._backward_hooks:
+            raise InputError(
+                f"The {role} has a hook on {quote(name)}, which its copies lose, and copies are trained: put it on a layer."
+            )
 
 
 def _is_perceptron_for(network: nn.Module, data: Dataset) -> bool:
@@ -83,8 +87,10 @@ def _is_perceptron_for(network: nn.Module, data: Dataset) -> bool:
     return fits and all(bool(one.isfinite().all()) for one in network.parameters())
 
 
-def _try(role: str, network: nn.Module, data: Dataset, spec: Spec, size: int) -> tuple[bool, set[str]]:
-    """Try a network in both modes; return whether its logits have to be read, and the names of what changes."""
+def _try(
+    role: str, module: nn.Module, network: nn.Module, data: Dataset, spec: Spec, size: int
+) -> tuple[bool, set[str]]:
+    """Try a copy of `module` in both modes; return whether its logits have to be read, and the names of what changes."""
     inputs = sample(data)
     with evaluating(network):
         logits, read = answer(role, network, inputs, data)
@@ -94,15 +100,18 @@ def _try(role: str, network: nn.Module, data: Dataset, spec: Spec, size: int) ->
         raise InputError(f"The {role} gives logits of the type {dtype}: let it compute in float32, as all is trained.")
     check_finite(role, logits, data)
     refuse_probabilities(role, network, logits, data, ALONE)
-    also_read, changing = _try_step(role, network, data, spec, size)
+    also_read, changing = _try_step(role, module, network, data, spec, size)
     return read or also_read, changing
 
 
-def _try_step(role: str, network: nn.Module, data: Dataset, spec: Spec, size: int) -> tuple[bool, set[str]]:
-    """Make one pass through a copy as in training; return whether its logits have to be read, and what changes."""
+def _try_step(
+    role: str, module: nn.Module, network: nn.Module, data: Dataset, spec: Spec, size: int
+) -> tuple[bool, set[str]]:
+    """Make one pass as in training through another copy; return whether its logits have to be read, and what changes."""
     trial, device = copy_network(role, network).train(), data.train.images.device
     dtype = choose_precision(spec.precision, network, device)
     trained = {name: one for name, one in trial.named_parameters() if one.requires_grad}
+    originals = [one for one in (*module.parameters(), *network.parameters()) if one.requires_grad]
     frozen = {name: one._version for name, one in trial.named_parameters() if name not in trained}
     buffers = {name: one.clone() for name, one in trial.named_buffers()}
     when = f" in training, where a batch has {size}"
@@ -111,7 +120,7 @@ def _try_step(role: str, network: nn.Module, data: Dataset, spec: Spec, size: in
     check_finite(role, logits, data, when)
     try:
         loss = cross_entropy(logits.float(), data.train.labels[:size])
-        gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
+        found = torch.autograd.grad(loss, [*trained.values(), *originals], allow_unused=True)
     except RuntimeError as error:
         if not logits.requires_grad:
             raise InputError(
@@ -120,6 +129,12 @@ def _try_step(role: str, network: nn.Module, data: Dataset, spec: Spec, size: in
         raise InputError(
             f"No gradient can be taken of the {role} ({first_line(error)}): compute without it."
         ) from error
+    gradients, others = found[: len(trained)], found[len(trained) :]
+    if any(gradient is not None for gradient in others):
+        raise InputError(
+            f"A copy of the {role} still computes with the original, to which a function in it refers (a forward or a "
+            "hook of its own), and copies are trained: write it as a class of your own."
+        )
     for name, gradient in zip(trained, gradients, strict=True):
         if gradient is not None and not gradient.isfinite().all():
             raise InputError(f"The gradient of {quote(name)} in the {role} is not finite in the first batch: check it.")

@@ -69,6 +69,19 @@ def with_weights(value: float) -> nn.Module:
     return network
 
 
+def hooked() -> nn.Module:
+    network = flat()
+    network[1].bias.register_hook(torch.zeros_like)
+    return network
+
+
+def self_referring() -> nn.Module:
+    network = flat()
+    layer = network[1].forward
+    network[1].forward = lambda inputs: 2 * layer(inputs)
+    return network
+
+
 def batch_normalised() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.BatchNorm1d(4), nn.Linear(4, 10))
 
@@ -112,5 +125,7 @@ FOR_LEARNERS = {
     ),
     "NaN in training": Misfit(lambda: Answering(lambda v: v * torch.nan, in_training=True), "NaN .* in training"),
     "a gradient of NaN": Misfit(lambda: Answering(lambda v: v + (v * 0).sqrt()), "gradient of .* is not finite"),
+    "a hook on a weight": Misfit(hooked, "has a hook on '1.bias', which its copies lose"),
+    "a forward that refers to itself": Misfit(self_referring, "A copy of the .* still computes with the original"),
     "what cannot be copied": Misfit(Uncopied, "cannot be copied .*: keep in it only what copy.deepcopy copies"),
 }  # fmt: skip

@@ -51,7 +51,7 @@ def refused(run: Callable[[], Any], says: str, steps: list[Team]) -> None:
     sentence = str(caught.value)
     assert "\n" not in sentence
     assert len(sentence) < 400
-    assert sentence.startswith("The ")
+    assert sentence.startswith(("The ", "A copy of the "))
     assert sentence.endswith(".")
     assert not steps
     assert torch.equal(torch.get_rng_state(), state)
