@@ -1,5 +1,6 @@
 """Which folders of a person's tree are splits and which are classes; names alone do not decide."""
 
+import mimetypes
 import os
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ ROLES: dict[str, Literal["train", "validation", "test"]] = {
     "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
 }  # fmt: skip
 JUNK = {"thumbs.db", "desktop.ini"}
+# Where Pillow has looked for all of its formats once, it tries them for each image, and reads JPEG a third more slowly.
+COMMON = ("BMP", "GIF", "JPEG", "PNG", "PPM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +144,14 @@ def list_folders(root: Path) -> list[str]:
 
 
 def is_image(path: str) -> bool:
-    """Whether a file is an image, as far as its name says or else its beginning."""
+    """Whether a file is an image, as far as its name says or, where it says nothing, its beginning."""
+    kind, _ = mimetypes.guess_type(path)
+    if kind:
+        return kind.startswith("image/")
     from PIL import Image
 
-    kind = Image.registered_extensions().get(os.path.splitext(path)[1].lower())  # noqa: PTH122
-    if kind in Image.OPEN:
-        return True
     try:
-        Image.open(path).close()
+        Image.open(path, formats=COMMON).close()
     except Exception:  # each of Pillow's decoders fails in its own way
         return False
     return True
