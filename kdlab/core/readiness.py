@@ -76,7 +76,8 @@ def _check_parameters(role: str, module: nn.Module) -> None:
             )
         if parameter._backward_hooks:
             raise InputError(
-                f"The {role} has a hook on {quote(name)}, which its copies lose, and copies are trained: put it on a layer."
+                f"The {role} has a hook on {quote(name)}, which its copies lose, and copies are trained: put it on the "
+                "layer."
             )
 
 
@@ -90,7 +91,7 @@ def _is_perceptron_for(network: nn.Module, data: Dataset) -> bool:
 def _try(
     role: str, module: nn.Module, network: nn.Module, data: Dataset, spec: Spec, size: int
 ) -> tuple[bool, set[str]]:
-    """Try a copy of `module` in both modes; return whether its logits have to be read, and the names of what changes."""
+    """Try a copy of `module` in both modes; return whether its logits have to be read, and what changes, by name."""
     inputs = sample(data)
     with evaluating(network):
         logits, read = answer(role, network, inputs, data)
@@ -107,7 +108,7 @@ def _try(
 def _try_step(
     role: str, module: nn.Module, network: nn.Module, data: Dataset, spec: Spec, size: int
 ) -> tuple[bool, set[str]]:
-    """Make one pass as in training through another copy; return whether its logits have to be read, and what changes."""
+    """Make one pass through another copy as in training; return the same."""
     trial, device = copy_network(role, network).train(), data.train.images.device
     dtype = choose_precision(spec.precision, network, device)
     trained = {name: one for name, one in trial.named_parameters() if one.requires_grad}
