@@ -47,6 +47,7 @@ def test_the_test_set_is_sealed_until_all_is_trained_and_chosen(name: str, tmp_p
     check_order(one)
     check_order(other)
     check_independence(one, other)
+    assert one.report["notes"][0] == "The test set is sealed."  # what there is to mind of the data
 
 
 # --- experiments that peek --------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def sealed(argument: str) -> Generator[Any, None, Dataset]:
         draw = torch.Generator().manual_seed(0)
         images = torch.randint(0, 256, images.shape, generator=draw, dtype=torch.uint8)
         labels = labels[torch.randperm(len(labels), generator=draw)]
-    return replace(data, name=f"sealed:{argument}", test=Sealed(images, labels))
+    return replace(data, name=f"sealed:{argument}", test=Sealed(images, labels), notes=("The test set is sealed.",))
 
 
 def kind_of(name: str) -> type[Experiment]:

@@ -64,7 +64,7 @@ def reproduce_events(
         "rows": [row.to_dict() for row in summary.rows],
         "claims": [claim.to_dict() for claim in summary.claims],
         "charts": list(summary.charts),
-        "notes": [*summary.notes, *([ONE_SEED] if experiment.seeds == 1 else [])],
+        "notes": [*data.notes, *summary.notes, *([ONE_SEED] if experiment.seeds == 1 else [])],
         "sources": {key: SOURCES[key] for row in summary.rows for key in row.reference},
         "examples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
         "chosen": [dict(one.chosen) for one in finished],
