@@ -28,14 +28,14 @@ from kdlab.core.history import History
 from kdlab.core.live import LiveKnobs
 from kdlab.core.machine import isolated, prepared
 from kdlab.core.options import distill_spec, fit_spec
-from kdlab.core.readiness import ready_to_train
+from kdlab.core.readiness import copy_network, ready_to_train
 from kdlab.core.readout import bare
 from kdlab.core.resume import Checkpoint, Keeper
 from kdlab.core.runs import Network, Run, sum_up
 from kdlab.core.spec import Spec
 from kdlab.core.teaching import Teacher, forget_teacher, teach, teach_or_replay
 from kdlab.core.teams import Learner
-from kdlab.core.trained_teacher import check_objective, ready_to_teach
+from kdlab.core.trained_teacher import ask_about_tests, check_objective, note_idle_options, ready_to_teach
 from kdlab.core.training import make_network, train
 from kdlab.core.uploads import Weights
 from kdlab.registry import OBJECTIVES, InputError, InputWarning
@@ -125,6 +125,8 @@ def _events(
     check_weights(spec)
     if spec.teacher_weights and teacher is None and keeper.phase != "student":  # whose checkpoints hold the teacher
         raise InputError("This run's teacher came from a file: choose the file again.")
+    if spec.outputs and teacher is None:
+        raise InputError("The outputs are those of a teacher that is trained already: leave them out of this spec.")
     forget_teacher(spec.dataset)
     with closing(load_events(spec.dataset)) as loading:  # stopped half-way, it removes what was half downloaded
         while True:
@@ -154,7 +156,7 @@ def _events(
     if teacher is not None:
         teacher, notes = ready_to_teach(teacher, data, spec)
         check_objective(teacher, data, spec)
-        for note in notes if not keeper.checkpoint else ():
+        for note in (*notes, *note_idle_options(spec)) if not keeper.checkpoint else ():
             yield from live.emit(Note(note))
     student = ready_to_train("student", student, data, spec, spec.transfer_size, given)
     views = make_views(spec.augmentation, data.train.images)
@@ -169,11 +171,11 @@ def _events(
         teacher = deepcopy(teaching.module)  # the caller's own
     else:
         teaching = Teacher(teacher)
-        yield from live.emit(Probe("teacher", 0, {"teacher": predict(teacher, data.test).cpu().numpy()}))
+        yield from live.emit(Probe("teacher", 0, {"teacher": ask_about_tests(teacher, data).cpu().numpy()}))
     keeper.taught(teaching.module, teaching.seconds)
     keeper.begin("student")
 
-    baseline = deepcopy(student)
+    baseline = copy_network("student", student)
     objective = OBJECTIVES.find(spec.objective)[0].build
     learners = [
         Learner("student", student, spec.seed, objective, live.values),

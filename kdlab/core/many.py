@@ -14,8 +14,8 @@ seed has batches of its own, as it would alone.
 
 import time
 import warnings
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -26,19 +26,18 @@ from kdlab.core.augmentation import make_views
 from kdlab.core.batches import transfer_set
 from kdlab.core.data import Dataset, load
 from kdlab.core.distillation import check_transfer_size, check_weights
-from kdlab.core.evaluation import predict
 from kdlab.core.events import Done, Event, Note, Opened, Probe, Step
 from kdlab.core.grouping import choices, together
 from kdlab.core.history import History
 from kdlab.core.machine import prepared
 from kdlab.core.options import distill_spec, fit_spec
-from kdlab.core.readiness import ready_to_train
-from kdlab.core.readout import bare
+from kdlab.core.readiness import copy_network, ready_to_train
+from kdlab.core.readout import bare, read_alike
 from kdlab.core.runs import Network, Run, sum_up
 from kdlab.core.spec import Spec
 from kdlab.core.teaching import Teacher, recipe, teach
 from kdlab.core.teams import Learner
-from kdlab.core.trained_teacher import check_objective, ready_to_teach
+from kdlab.core.trained_teacher import ask_about_tests, check_objective, note_idle_options, ready_to_teach
 from kdlab.core.training import LiveKnobs, make_network, train
 from kdlab.registry import OBJECTIVES, InputError, InputWarning
 
@@ -61,10 +60,8 @@ def fit_many(
     with prepared() as place:
         data = load(dataset).to(place)
         _warn(data.notes)
-        modules = [
-            ready_to_train("network", make_network(spec.teacher, data, spec.seed, "teacher"), data, spec)
-            for spec in specs
-        ]
+        modules = [make_network(spec.teacher, data, spec.seed, "teacher") for spec in specs]
+        modules = _ready("network", modules, [spec.teacher for spec in specs], specs, data)
         for group in together(specs, modules, place):
             spec = specs[group[0]]
             learners = [Learner(f"network {at}", modules[at], specs[at].seed) for at in group]
@@ -109,29 +106,65 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
             check_size(make_views(augmentation, data.train.images).count, len(data.train), len(data.classes))
         students = [make_network(spec.student, data, spec.seed, "student") for spec in specs]
         given = None if isinstance(teacher, str) else teacher
-        notes, trained = list(data.notes), given
-        if given is not None:
-            trained, found = ready_to_teach(given, data, specs[0])
-            notes += found
-            for spec in specs:
-                check_objective(trained, data, spec)
-        students = [
-            ready_to_train("student", student, data, spec, spec.transfer_size, given)
-            for spec, student in zip(specs, students, strict=True)
-        ]
-        _warn(notes)
-        teachers = _train_teachers(specs, data) if trained is None else [Teacher(trained)] * len(specs)
+        teachers, notes = (
+            ([], [list(data.notes) for _ in specs]) if given is None else _take_teacher(given, specs, data)
+        )
+        students = _ready("student", students, [spec.student for spec in specs], specs, data, given)
+        _warn(dict.fromkeys(chain(*notes)))
+        teachers = teachers or _train_teachers(specs, data)
         runs: dict[int, Run] = {}
         groups = together(specs, students, place)
-        # The teacher's answers are kept for one augmentation and precision at a time.
-        for group in sorted(groups, key=lambda group: (specs[group[0]].augmentation, specs[group[0]].precision)):
+        # Answers are kept of one teacher, and for one augmentation and precision, at a time.
+        turns = {id(one): at for at, one in enumerate(teachers)}
+
+        def turn(group: list[int]) -> tuple[object, ...]:
+            first = specs[group[0]]
+            return turns[id(teachers[group[0]])], first.augmentation, first.precision
+
+        asked: Teacher | None = None
+        for group in sorted(groups, key=turn):
             teaching = teachers[group[0]]
+            if asked is not None and asked is not teaching:
+                asked.forget_answers()
+            asked = teaching
             made = _distill_together(
-                [specs[at] for at in group], [students[at] for at in group], teaching, data, notes,
-                bare(teaching.module) if given is None else given,
+                [specs[at] for at in group], [students[at] for at in group], teaching, data,
+                [notes[at] for at in group], bare(teaching.module) if given is None else given,
             )  # fmt: skip
             runs |= dict(zip(group, made, strict=True))
     return [runs[at] for at in range(len(specs))]
+
+
+def _ready(
+    role: str, modules: Sequence[nn.Module], names: Sequence[str], specs: Sequence[Spec], data: Dataset,
+    teacher: nn.Module | None = None,
+) -> list[nn.Module]:  # fmt: skip
+    """Return networks that can be trained, of which those that are built and shown batches alike are tried once."""
+    tried: dict[tuple[object, ...], nn.Module] = {}
+    ready = []
+    for module, name, spec in zip(modules, names, specs, strict=True):
+        examples = spec.transfer_size if role == "student" else 0
+        like = name, spec.batch_size, spec.precision, examples
+        if like in tried:
+            ready.append(read_alike(copy_network(role, module).to(data.train.images.device), tried[like]))
+        else:
+            tried[like] = ready_to_train(role, module, data, spec, examples, teacher)
+            ready.append(tried[like])
+    return ready
+
+
+def _take_teacher(
+    given: nn.Module, specs: Sequence[Spec], data: Dataset
+) -> tuple[list[Teacher], list[list[str]]]:  # fmt: skip
+    """Return a trained teacher as each spec takes its outputs, and what there is to mind of each run."""
+    ready: dict[str, tuple[Teacher, list[str]]] = {}
+    for spec in specs:
+        if spec.outputs not in ready:
+            module, notes = ready_to_teach(given, data, spec)
+            ready[spec.outputs] = Teacher(module), notes
+        check_objective(ready[spec.outputs][0].module, data, spec)
+    minded = [[*data.notes, *ready[spec.outputs][1], *note_idle_options(spec)] for spec in specs]
+    return [ready[spec.outputs][0] for spec in specs], minded
 
 
 def _train_teachers(specs: Sequence[Spec], data: Dataset) -> list[Teacher]:
@@ -154,18 +187,20 @@ def _check_names(names: Sequence[str], alone: str) -> None:
         raise InputError(f"Many networks are built by their names, and {module} is a module: use {alone} for it.")
 
 
-def _warn(notes: Sequence[str]) -> None:
+def _warn(notes: Iterable[str]) -> None:
     for note in notes:
         warnings.warn(note, InputWarning, stacklevel=3)
 
 
 def _distill_together(
-    specs: list[Spec], students: list[nn.Module], teacher: Teacher, data: Dataset, notes: Sequence[str],
-    given: nn.Module,
+    specs: list[Spec], students: list[nn.Module], teacher: Teacher, data: Dataset,
+    notes: Sequence[Sequence[str]], given: nn.Module,
 ) -> list[Run]:  # fmt: skip
     """Distil students that see the same batches; return their runs, whose teacher is the one that was `given`."""
     spec, place = specs[0], data.train.images.device
-    baselines = {(one.student, one.seed): deepcopy(module) for one, module in zip(specs, students, strict=True)}
+    baselines = {
+        (one.student, one.seed): copy_network("student", module) for one, module in zip(specs, students, strict=True)
+    }
     learners = [
         Learner(f"student {at}", module, one.seed, OBJECTIVES.find(one.objective)[0].build, one.knobs)
         for at, (one, module) in enumerate(zip(specs, students, strict=True))
@@ -174,12 +209,12 @@ def _distill_together(
     names = [
         {"student": f"student {at}", "baseline": f"baseline {(one.student, one.seed)}"} for at, one in enumerate(specs)
     ]
-    told = predict(teacher.module, data.test)
+    told = ask_about_tests(teacher.module, data)
     pictures, truth = data.test.images.cpu().numpy(), data.test.labels.cpu().numpy()
     histories = [History() for _ in specs]
-    for one, history in zip(specs, histories, strict=True):
+    for one, history, minded in zip(specs, histories, notes, strict=True):
         history.append(Opened(one, data.classes, pictures, truth, place.type))
-        for note in notes:
+        for note in minded:
             history.append(Note(note))
         history.append(Probe("teacher", 0, {"teacher": told.cpu().numpy()}))
     began = time.perf_counter()
@@ -197,7 +232,7 @@ def _distill_together(
             "teacher": teacher.module, "baseline": baselines[one.student, one.seed].eval(), "student": student.eval(),
         }  # fmt: skip
         logits = {name: torch.from_numpy(values) for name, values in history.logits.items()}
-        result = sum_up(one, data, networks, logits, seconds, one.knobs, notes)
+        result = sum_up(one, data, networks, logits, seconds, one.knobs, history.notes)
         history.append(Done(result | {"trained_together": len(learners)}))
         runs.append(Run(one, given, bare(student), bare(networks["baseline"]), history))
     return runs

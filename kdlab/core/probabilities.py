@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from kdlab.registry import InputError
 
-__all__ = ["OUTPUTS", "UndeclaredError", "looks_like_probabilities", "to_logits"]
+__all__ = ["OUTPUTS", "SIGMOIDS", "UndeclaredError", "looks_like_probabilities", "to_logits"]
 
 OUTPUTS = ("", "probabilities", "logits")  # what outputs may be said to be; "": nothing is said
 

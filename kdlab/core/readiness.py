@@ -56,12 +56,23 @@ def ready_to_train(
 
 def copy_network(role: str, module: nn.Module) -> nn.Module:
     """Return a copy of a network; raises InputError where none can be made."""
+    # What it has computed and kept, as some keep their features for a look, is copied as mere numbers.
+    computed = {
+        id(value): value.detach()
+        for part in module.modules()
+        for value in vars(part).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
     try:
-        return deepcopy(module)
+        with torch.no_grad():  # otherwise copies of TorchScript's parameters would be computed from the originals
+            copy = deepcopy(module, computed)
     except Exception as error:  # whatever a person's own class raises
         raise InputError(
             f"The {role} cannot be copied ({first_line(error)}): keep in it only what copy.deepcopy copies."
         ) from error
+    for parameter, original in zip(copy.parameters(), module.parameters(), strict=True):
+        parameter.requires_grad_(original.requires_grad)
+    return copy
 
 
 def _check_parameters(role: str, module: nn.Module) -> None:
@@ -92,15 +103,15 @@ def _try(
     role: str, module: nn.Module, network: nn.Module, data: Dataset, spec: Spec, size: int
 ) -> tuple[bool, set[str]]:
     """Try a copy of `module` in both modes; return whether its logits have to be read, and what changes, by name."""
-    inputs = sample(data)
-    with evaluating(network):
-        logits, read = answer(role, network, inputs, data)
-        answer(role, network, inputs[:1], data)  # of one image alone some drop a dimension
+    inputs, trial = sample(data), copy_network(role, network)  # as some set themselves up by their first batch
+    with evaluating(trial):
+        logits, read = answer(role, trial, inputs, data)
+        answer(role, trial, inputs[:1], data)  # of one image alone some drop a dimension
     if logits.dtype != torch.float32:
         dtype = str(logits.dtype).removeprefix("torch.")
-        raise InputError(f"The {role} gives logits of the type {dtype}: let it compute in float32, as all is trained.")
+        raise InputError(f"The {role} gives logits of the type {dtype}, not float32: end it with .float().")
     check_finite(role, logits, data)
-    refuse_probabilities(role, network, logits, data, ALONE)
+    refuse_probabilities(role, trial, logits, data, ALONE)
     also_read, changing = _try_step(role, module, network, data, spec, size)
     return read or also_read, changing
 
@@ -114,7 +125,7 @@ def _try_step(
     trained = {name: one for name, one in trial.named_parameters() if one.requires_grad}
     originals = [one for one in (*module.parameters(), *network.parameters()) if one.requires_grad]
     frozen = {name: one._version for name, one in trial.named_parameters() if name not in trained}
-    buffers = {name: one.clone() for name, one in trial.named_buffers()}
+    buffers = {name: one.clone() for name, one in trial.named_buffers() if one.layout == torch.strided}
     when = f" in training, where a batch has {size}"
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         logits, read = answer(role, trial, data.train.inputs(slice(size)), data, when)
@@ -169,13 +180,17 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
 
 def _overlap(tensors: Mapping[str, Tensor], module: nn.Module) -> str:
     """Return the name of one of `tensors` that lies in the same memory as a part of `module`; "" where none does."""
-    others = [_span(other) for other in _tensors(module).values() if other.numel()]
+    others = [_span(other) for other in _tensors(module).values() if _lies_in_memory(other)]
     for name, tensor in tensors.items():
-        if tensor.numel():
+        if _lies_in_memory(tensor):
             device, begin, end = _span(tensor)
             if any(device == at and begin < last and first < end for at, first, last in others):
                 return name
     return ""
+
+
+def _lies_in_memory(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and tensor.numel() > 0
 
 
 def _span(tensor: Tensor) -> tuple[torch.device, int, int]:

@@ -1,11 +1,12 @@
 """A network's answer as plain logits, whatever its author lets it return."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LOWEST", "LogitReader", "bare", "read_logits"]
+__all__ = ["LOWEST", "LogitReader", "bare", "read_alike", "read_logits"]
 
 # Stands for −inf: divided by any temperature, or taken from another logit, it stays finite.
 LOWEST = -1e30
@@ -28,19 +29,25 @@ class LogitReader(nn.Module):
 
 
 def read_logits(answer: Any, examples: int, classes: int) -> Any:
-    """Return the logits in what a network returned: the `logits` of an object, or the only (examples, classes) tensor.
+    """Return the logits in what a network returned: its `logits`, or the only (examples, classes) tensor of a tuple.
 
     Anything else comes back as it is: a tensor, or what cannot be read.
     """
     if isinstance(answer, Tensor):
         return answer
-    if isinstance(logits := getattr(answer, "logits", None), Tensor):
-        return logits
+    named = answer.get("logits") if isinstance(answer, Mapping) else getattr(answer, "logits", None)
+    if isinstance(named, Tensor):
+        return named
     if isinstance(answer, tuple | list):
         fitting = [part for part in answer if isinstance(part, Tensor) and part.shape == (examples, classes)]
         if len(fitting) == 1:
             return fitting[0]
     return answer
+
+
+def read_alike(module: nn.Module, other: nn.Module) -> nn.Module:
+    """Return a network as its like, `other`, is read."""
+    return LogitReader(module, other.classes, other.probabilities) if isinstance(other, LogitReader) else module
 
 
 def bare(module: nn.Module) -> nn.Module:

@@ -43,6 +43,10 @@ class Teacher:
             self._answers = {key: Answers(self.module, views, len(data.train), len(data.classes), dtype, device)}
         return self._answers[key]
 
+    def forget_answers(self) -> None:
+        """Give back the memory of its answers."""
+        self._answers = {}
+
 
 def recipe(spec: Spec) -> tuple[object, ...]:
     """Return all that a teacher's training depends on, but for the data: what is kept for another run is kept by it.

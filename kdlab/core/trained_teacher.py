@@ -13,7 +13,7 @@ from kdlab.core.spec import Spec
 from kdlab.core.trial import answer, check_finite, check_has_values, refuse_probabilities, sample, undisturbed
 from kdlab.registry import OBJECTIVES, InputError
 
-__all__ = ["check_objective", "ready_to_teach"]
+__all__ = ["ask_about_tests", "check_objective", "note_idle_options", "ready_to_teach"]
 
 ROLE = "teacher"
 DECLARE = (
@@ -21,7 +21,7 @@ DECLARE = (
     "if they are logits all the same"
 )
 # Two numbers that stand for −inf, the greater one of which no softened target of a temperature up to 50 can feel.
-HIDDEN = (-1e4, -2e4)
+HIDDEN = (-1e6, -2e6)
 # From here on downwards, one number that is the lowest of every image stands for −inf too: logits are not so equal.
 FILL = -30.0
 
@@ -33,10 +33,8 @@ def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Mod
     """
     check_has_values(ROLE, module)
     inputs, device = sample(data), data.train.images.device
-    tensors = [*module.parameters(), *module.buffers()]
-    if any(one.device != device or (one.is_floating_point() and one.dtype != torch.float32) for one in tensors):
-        module = copy_network(ROLE, module).to(device).float()
     with undisturbed(device):
+        module = _as_it_answers(module, inputs)
         with evaluating(module):
             logits, read = answer(ROLE, module, inputs, data)
             again, _ = answer(ROLE, module, inputs, data)
@@ -46,13 +44,35 @@ def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Mod
         if probabilities:
             _check_declared(logits)
         elif not spec.outputs:
-            refuse_probabilities(ROLE, module, logits, data, DECLARE)
+            refuse_probabilities(ROLE, module, logits, data, DECLARE, trained=True)
         reader = LogitReader(module, len(data.classes), probabilities)
         validation = predict(reader, data.validation)
         check_finite(ROLE, validation, data)
         hides = bool((validation <= LOWEST).any() or (_raised(logits) <= LOWEST).any())
-    notes = [_on_options(spec), _on_repeating(logits, again), _on_knowing(validation, data)]
+    notes = [_on_repeating(logits, again), _on_knowing(validation, data)]
     return (reader if read or probabilities or hides else module), [note for note in notes if note]
+
+
+def _as_it_answers(module: nn.Module, inputs: Tensor) -> nn.Module:
+    """Return the network on the device of the inputs, in float32 where it cannot answer them as it is."""
+    tensors = [*module.parameters(), *module.buffers()]
+    if any(one.device != inputs.device for one in tensors):
+        module = copy_network(ROLE, module).to(inputs.device)
+    if all(one.dtype == torch.float32 for one in tensors if one.is_floating_point()):
+        return module
+    try:
+        with evaluating(module):
+            module(inputs.clone())
+    except Exception:  # it is of another precision, and does not convert its inputs
+        return copy_network(ROLE, module).float()
+    return module
+
+
+def ask_about_tests(teacher: nn.Module, data: Dataset) -> Tensor:
+    """Return the teacher's logits of the test images, float32 (examples, classes); raises InputError for NaN."""
+    logits = predict(teacher, data.test).clamp(min=LOWEST)
+    check_finite(ROLE, logits, data)
+    return logits
 
 
 def check_objective(teacher: nn.Module, data: Dataset, spec: Spec) -> None:
@@ -68,11 +88,10 @@ def check_objective(teacher: nn.Module, data: Dataset, spec: Spec) -> None:
     if lowest > FILL or not hidden.any(1).all() or hidden.all():
         return
     labels = logits.new_zeros(len(logits), dtype=torch.int64)
-    objective = OBJECTIVES[spec.objective].build
-    first, second = (
-        objective(torch.zeros_like(logits), logits.masked_fill(hidden, fill), labels, **spec.knobs) for fill in HIDDEN
-    )
-    if any(not torch.isclose(first[name].value, second[name].value, rtol=1e-3) for name in first):
+    objective = OBJECTIVES.find(spec.objective)[0].build
+    student = torch.linspace(-1, 1, logits.numel(), device=logits.device).view_as(logits)
+    first, second = (objective(student, logits.masked_fill(hidden, fill), labels, **spec.knobs) for fill in HIDDEN)
+    if any(not torch.isclose(first[name].value, second[name].value, rtol=1e-3, equal_nan=True) for name in first):
         number = "−inf" if lowest <= LOWEST else f"{lowest:g}"
         raise InputError(
             f"The teacher hides classes (it gives them {number}), and the objective {spec.objective} would learn from "
@@ -94,13 +113,13 @@ def _check_declared(outputs: Tensor) -> None:
         )
 
 
-def _on_options(spec: Spec) -> str:
-    """A sentence when the spec says how to train a teacher that is trained already, unless a page said it."""
+def note_idle_options(spec: Spec) -> list[str]:
+    """Return a sentence when the spec says how to train a teacher that is trained already, unless a page said it."""
     usual = Spec.suggested(spec.dataset)
     idle = [key for key in ("teacher_epochs", "teacher_augmentation") if getattr(spec, key) != getattr(usual, key)]
     if not idle or spec.teacher_weights:
-        return ""
-    return f"The teacher was trained already: {' and '.join(idle)} did nothing in this run."
+        return []
+    return [f"The teacher was trained already: {' and '.join(idle)} did nothing in this run."]
 
 
 def _on_repeating(first: Tensor, second: Tensor) -> str:

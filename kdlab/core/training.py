@@ -62,6 +62,7 @@ def train(
     done = begin * steps_per_epoch
     fed = feed(members, spec, batch_size, phase, dtype, answers, begin)
     stride = _stride(device)
+    finite = {one.name: _finite(one.module) for one in learners}
     pending: list[Tensor] = []
     try:
         if not begin:
@@ -82,7 +83,7 @@ def train(
                     yield from live.emit(Step(phase, made, losses), phase, step)
                 pending = []
             if step == total:
-                _check_weights(teams, spec)
+                _check_weights(teams, finite, spec)
             if epoch_ends and watched:
                 probe = _probe(phase, step, teams, watched, final=step == total)
                 if selection is not None:
@@ -96,17 +97,22 @@ def train(
             team.network.store()
 
 
-def _check_weights(teams: Sequence[Team], spec: Spec) -> None:
-    """Raise Diverged for weights that are not finite: the losses do not show what the last step did."""
+def _finite(module: nn.Module) -> set[str]:
+    """The names of parameters and buffers that are finite: a mask may hold −inf from the beginning."""
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    return {name for name, one in tensors if one.layout == torch.strided and bool(one.isfinite().all())}
+
+
+def _check_weights(teams: Sequence[Team], begun: Mapping[str, set[str]], spec: Spec) -> None:
+    """Raise Diverged for weights that are finite no more: the losses do not show what the last step did."""
     for team in teams:
         team.network.store()
         for learner in team.learners:
-            for tensor in [*learner.module.parameters(), *learner.module.buffers()]:
-                if not tensor.isfinite().all():
-                    raise Diverged(
-                        f"After the last step weights of the {learner.name} are NaN or infinite, so it has no result; "
-                        f"lower the learning rate (it was {spec.learning_rate:g})."
-                    )
+            if begun[learner.name] - _finite(learner.module):
+                raise Diverged(
+                    f"After the last step weights of the {learner.name} are NaN or infinite, so it has no result; "
+                    f"lower the learning rate (it was {spec.learning_rate:g})."
+                )
 
 
 def _sources(learners: Sequence[Learner], shared: Source, answers: Answers | None) -> dict[str, Source]:

@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from kdlab.core.data import Dataset
 from kdlab.core.evaluation import evaluating
-from kdlab.core.probabilities import looks_like_probabilities
+from kdlab.core.probabilities import SIGMOIDS, looks_like_probabilities
 from kdlab.core.readout import read_logits
 from kdlab.registry import InputError, quote
 
@@ -81,6 +81,8 @@ def answer(role: str, module: nn.Module, inputs: Tensor, data: Dataset, when: st
             number = f"{logits.shape[1]} number{'s' if logits.shape[1] != 1 else ''} for each image"
             raise InputError(f"The {role} gives {number}{when}, but {data.name} has {classes} classes: {wanted}.")
         shape = tuple(logits.shape)
+        if count == 1 and shape == (classes,):
+            wanted = f"{wanted}, for one image too, as squeeze(-1) does where squeeze() does not"
         raise InputError(
             f"The {role} answers {count} image{'s' if count > 1 else ''} of {classes} classes with an output of the "
             f"shape {shape}{when}: {wanted}."
@@ -100,18 +102,25 @@ def check_finite(role: str, logits: Tensor, data: Dataset, when: str = "") -> No
         )
 
 
-def refuse_probabilities(role: str, module: nn.Module, logits: Tensor, data: Dataset, remedy: str) -> None:
-    """Raise InputError for a network whose `logits` of the sample are probabilities; `remedy` says what to do."""
+def refuse_probabilities(
+    role: str, module: nn.Module, logits: Tensor, data: Dataset, remedy: str, trained: bool = False
+) -> None:
+    """Raise InputError for a network whose `logits` of the sample are probabilities; `remedy` says what to do.
+
+    Of a `trained` one numbers that all lie between 0 and 1 are reason enough to ask it about larger inputs.
+    """
     reason = looks_like_probabilities(logits.float().cpu().numpy())
+    if trained and bool(((logits >= 0) & (logits <= 1)).all()) and logits.max() > logits.min():
+        reason = reason or SIGMOIDS
     if reason and _stays_between(module, sample(data) * MUCH, len(data.classes)):
         raise InputError(f"The {role} gives probabilities in place of logits ({reason}): {remedy}.")
 
 
 def _stays_between(module: nn.Module, inputs: Tensor, classes: int) -> bool:
-    """Whether even the answers to inputs of much larger numbers lie between 0 and 1, as far as that can be told."""
+    """Whether even the answers to much larger inputs lie between 0 and 1, as far as that can be told."""
     try:
         with evaluating(module):
-            logits = read_logits(module(inputs), len(inputs), classes)
+            logits = torch.cat([read_logits(module(sign * inputs), len(inputs), classes) for sign in (1, -1)])
             inside: bool = bool(((logits >= 0) & (logits <= 1)).all())
             return inside or not bool(logits.isfinite().all())
     except Exception:  # a network may mind such inputs

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from painting import paint, plant, refusal
+from PIL import Image
 
 from kdlab.core.data import load
+from kdlab.core.data.layout import is_image
 
 
 def sizes(root: Path) -> tuple[int, int, int]:
@@ -124,3 +126,13 @@ def test_what_cannot_be_decided_is_asked(
     tmp_path: Path, trees: tuple[str, ...], flat: tuple[str, ...], sentence: str
 ) -> None:
     assert sentence in refusal(make(tmp_path, trees, flat))
+
+
+@pytest.mark.parametrize("suffix", ["webp", "tga", "jp2", "PNG", ""])
+def test_what_is_an_image_is_no_question_of_the_machine(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"image.{suffix}".rstrip(".")
+    Image.new("RGB", (8, 8)).save(path, format={"": "PNG", "jp2": "JPEG2000", "PNG": "PNG"}.get(suffix, suffix))
+    assert is_image(str(path))
+    text = tmp_path / "image.svg"
+    text.write_text("<svg/>")
+    assert not is_image(str(text))

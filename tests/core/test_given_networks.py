@@ -1,5 +1,6 @@
 """Networks that somebody made: what is taken of them, what is said of them, and that they are left as they are."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -12,14 +13,14 @@ import torch
 from misfits import Answering, flat
 from torch import Tensor, nn
 
-from kdlab.core.data import load
+from kdlab.core.data import Dataset, Split, load
 from kdlab.core.distillation import distill, distill_events, fit
 from kdlab.core.events import Done, Note, Phase
 from kdlab.core.many import distill_many
 from kdlab.core.runs import Run
 from kdlab.core.spec import Spec
 from kdlab.core.training import Diverged
-from kdlab.registry import InputError, InputWarning
+from kdlab.registry import DATASETS, Entry, InputError, InputWarning
 
 SHORT: dict[str, Any] = {"epochs": 2, "batch_size": 128, "learning_rate": 1e-2}
 
@@ -59,6 +60,7 @@ def same_numbers(run: Run, other: Run) -> None:
 
 
 READABLE: dict[str, Callable[[Tensor], Any]] = {
+    "a dictionary's logits": lambda v: {"logits": v, "features": v},
     "an object's logits": lambda v: SimpleNamespace(logits=v, loss=None),
     "a tuple's only logits": lambda v: (v, v[:, :3], None),
     "a list's only logits": lambda v: [v.mean(), v],
@@ -126,6 +128,51 @@ def test_logits_that_look_like_probabilities_are_taken_where_they_are_declared(t
         distill("digits", narrow, "mlp:8x1", **SHORT)
     run = distill("digits", narrow, "mlp:8x1", outputs="logits", **SHORT)
     assert run.history.logits["teacher"].min() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64], ids=str)
+def test_a_teacher_that_converts_its_inputs_answers_as_it_is(dtype: torch.dtype, teacher: nn.Module) -> None:
+    class Converting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = deepcopy(teacher).to(dtype)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.network(inputs.to(dtype)).float()
+
+    run = distill("digits", Converting(), student(), **SHORT)
+    assert run.result["teacher"]["accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_sigmoids_of_any_reach_are_no_logits(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = load("digits")
+    splits = {
+        name: Split(split.images[split.labels < classes], split.labels[split.labels < classes])
+        for name in ("train", "validation", "test")
+        if (split := getattr(digits, name))
+    }
+    few = Dataset("few", digits.classes[:classes], **splits)
+    monkeypatch.setitem(DATASETS._entries, "few", Entry("few", "Few", "", lambda argument: few))
+    sure = fit("few", "mlp:16x1", epochs=20)
+    distill("few", sure, "mlp:8x1", epochs=1)
+    for reach in (0.05, 0.5, 2.0):
+        with pytest.raises(InputError, match="gives probabilities in place of logits"):
+            distill("few", Changed(sure, lambda v, reach=reach: (reach * v).sigmoid()), "mlp:8x1", epochs=1)
+
+
+def test_each_run_takes_the_teachers_outputs_as_it_says(teacher: nn.Module) -> None:
+    soft = Changed(teacher, lambda v: v.softmax(1))
+    outputs = ["probabilities", "logits"]
+    with pytest.warns(InputWarning, match="teacher_epochs did nothing"):
+        runs = distill_many("digits", soft, "mlp:8x1", outputs=outputs, teacher_epochs=[20, 80], **SHORT)
+    for run in runs:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)
+            own = {key: getattr(run.spec, key) for key in ("outputs", "teacher_epochs")}
+            alone = distill("digits", soft, "mlp:8x1", **SHORT, **own)
+        np.testing.assert_allclose(run.history.logits["teacher"], alone.history.logits["teacher"], rtol=1e-4, atol=1e-5)
+        assert run.result["notes"] == alone.result["notes"]
 
 
 # --- teachers that hide classes ---------------------------------------------------------------------------------------
@@ -241,6 +288,42 @@ def test_a_module_begins_each_run_as_it_was_given(teacher: nn.Module) -> None:
     assert all(one.grad is None for one in module.parameters())
 
 
+class Settling(nn.Module):
+    """A network that scales itself by the first batch that it is shown, keeps its features, and has a mask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = student()
+        self.register_buffer("scale", torch.zeros(()))
+        self.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+        self.register_buffer("graph", torch.eye(3).to_sparse())
+        self.scale: Tensor
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.scale:
+            self.scale.copy_(inputs.std() * len(inputs))
+        self.features = self.network(inputs)
+        return self.features / self.scale * 30
+
+
+def test_a_network_with_a_state_of_its_own_trains_as_it_was_given(teacher: nn.Module) -> None:
+    module = Settling()
+    run = distill("digits", teacher, module, **SHORT)
+    assert module.scale == 0
+    assert run.student.scale > 30  # type: ignore[operator]  # of a whole batch, not of the few that it was tried on
+    used = Settling()
+    used(load("digits").train.inputs(slice(5)))
+    for learnt in (fit("digits", used, **SHORT), distill("digits", teacher, used, **SHORT).student):
+        assert learnt.scale == used.scale  # type: ignore[operator]
+    distill("digits", learnt, "mlp:8x1", **SHORT)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch, which would have scripts written otherwise
+def test_a_compiled_script_learns(teacher: nn.Module) -> None:
+    script = torch.jit.script(student())
+    same_numbers(distill("digits", teacher, script, **SHORT), distill("digits", teacher, student(), **SHORT))
+
+
 # --- networks that end as nothing -------------------------------------------------------------------------------------
 
 
@@ -285,6 +368,10 @@ def test_a_teacher_with_an_infinite_answer_to_a_later_image_is_refused(teacher: 
 
     with pytest.raises(InputError, match="NaN or infinite to some of the training images"):
         distill("digits", Rare(), "mlp:8x1", **SHORT)
+    rare = data.test.inputs(slice(100, 101))
+    for run in (distill, distill_many):
+        with pytest.raises(InputError, match="logits that are NaN to images of digits"):
+            run("digits", Rare(), "mlp:8x1", **SHORT)
 
 
 # --- wherever it is called --------------------------------------------------------------------------------------------

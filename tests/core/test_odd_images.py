@@ -287,3 +287,36 @@ def test_what_became_of_the_sizes_is_said(tmp_path: Path, sizes: list[tuple[int,
     dataset = load(f"folder:{tmp_path}")
     assert dataset.notes == (() if note is None else (note,))
     assert dataset.to("cpu").notes == dataset.notes
+
+
+# --- files that say which number is white -----------------------------------------------------------------------------
+
+
+def test_a_pgm_says_which_number_is_white(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for number in range(4):
+            path = tmp_path / part / str(number % 2) / f"{number}.pgm"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.resize([0, 1024, 2048], (8, 8)).astype(">u2")
+            path.write_bytes(b"P5 8 8 4095\n" + pixels.tobytes())
+    dataset = load(f"folder:{tmp_path}")
+    assert values(dataset) == [0, 64, 128]
+    assert dataset.notes == ()
+
+
+def test_a_tiff_of_16_bits_may_count_from_white_to_black(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for number in range(4):
+            path = tmp_path / part / str(number % 2) / f"{number}.tiff"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            array(0, 65_535, 32_768, kind=np.uint16).save(path, tiffinfo={262: 0})
+    assert values(load(f"folder:{tmp_path}")) == [0, 127, 255]
+
+
+def test_the_number_that_is_transparent_is_not_the_brightest(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for number in range(4):
+            path = tmp_path / part / str(number % 2) / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            array(0, 100, 200, 65_535, kind=np.uint16).save(path, transparency=65_535)
+    assert values(load(f"folder:{tmp_path}")) == [0, 100, 200, 255]

@@ -97,8 +97,10 @@ def read_orientation(image: Any) -> tuple[bool, bool]:
 
 def _convert(image: Any, form: Format, record: Record) -> Any:
     """Pillow's image in the mode of `form`, upright and opaque, or None; fills the record."""
+    if image.format == "PPM" and image.mode == "I":  # which says which number is white: Pillow makes it 65,535
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     record.depth = DEPTHS.get(image.mode, "")
-    if not record.depth and any(";16" in str(tile[3]) for tile in image.tile):
+    if not record.depth and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
         record.depth = COLOUR_16
     if image.format == "PNG":
         image.load()  # the orientation may come last in the file
@@ -134,9 +136,13 @@ def _in_8_bits(image: Any, white: float | None, record: Record) -> Any:
     values = np.asarray(image)
     if not np.isfinite(values).all():
         raise _UnusableError("holds values that are no finite numbers")
+    if image.format == "TIFF" and image.mode.startswith("I;16") and image.tag_v2.get(262) == 0:
+        values = 65_535 - values  # whose 0 is white; Pillow turns over those of 8 bits alone
     if values.min() < 0:
         raise _UnusableError("holds negative values")
-    record.brightest = float(values.max())
+    key = image.info.get("transparency")  # the number that is transparent in a PNG
+    clear = values == key if isinstance(key, int) else np.zeros_like(values, dtype=bool)
+    record.brightest = float(values.max(initial=0, where=~clear))
     if white is None:
         return None
     if record.depth == "float":
@@ -144,10 +150,9 @@ def _in_8_bits(image: Any, white: float | None, record: Record) -> Any:
     else:
         pixels = values.astype(np.int64) >> (int(white).bit_length() - 8)
     pixels = pixels.clip(0, 255).astype(np.uint8)
-    key = image.info.get("transparency")  # the number that is transparent in a PNG
-    if isinstance(key, int) and (values == key).any():
+    if clear.any():
         record.transparent = True
-        pixels[values == key] = 255
+        pixels[clear] = 255
     return Image.fromarray(pixels)
 
 
