@@ -163,6 +163,8 @@ class Registry(Mapping[str, Entry]):
         """
 
         def register(build: F) -> F:
+            if ":" in key or not key:
+                raise InputError(f"The {self.kind} {key!r} needs a name without a colon: give it another.")
             before = self._entries.get(key)
             if before and before.shipped:
                 raise InputError(f"The {self.kind} {key!r} comes with kdlab and stays: give yours another name.")

@@ -20,9 +20,9 @@ from torch import nn
 from kdlab.core.answers import check_size
 from kdlab.core.augmentation import make_views
 from kdlab.core.batches import transfer_set
-from kdlab.core.checks import check_parameters, check_transfer_size, check_weights
+from kdlab.core.checks import check_objective, check_parameters, check_transfer_size, check_weights
 from kdlab.core.data import Dataset, load, load_events
-from kdlab.core.evaluation import predict
+from kdlab.core.evaluation import finished, predict
 from kdlab.core.events import Done, Event, Note, Opened, Probe, Restored
 from kdlab.core.history import History
 from kdlab.core.live import LiveKnobs
@@ -35,7 +35,7 @@ from kdlab.core.runs import Network, Run, sum_up
 from kdlab.core.spec import Spec
 from kdlab.core.teaching import Teacher, forget_teacher, teach, teach_or_replay
 from kdlab.core.teams import Learner
-from kdlab.core.trained_teacher import ask_about_tests, check_objective, note_idle_options, ready_to_teach
+from kdlab.core.trained_teacher import ask_about_tests, check_hidden_classes, note_idle_options, ready_to_teach
 from kdlab.core.training import make_network, train
 from kdlab.core.uploads import Weights
 from kdlab.registry import OBJECTIVES, InputError, InputWarning
@@ -76,13 +76,13 @@ def fit(
     spec = fit_spec(dataset, network, epochs, augmentation, options)
     with prepared() as place:
         data = load(dataset).to(place)
-        for note in data.notes:
-            warnings.warn(note, InputWarning, stacklevel=2)
+        if data.notes:
+            warnings.warn(" ".join(data.notes), InputWarning, stacklevel=2)
         if isinstance(network, str):
             network = make_network(network, data, spec.seed, "teacher")
         network = ready_to_train("network", network, data, spec)
         _drain(teach(network, data, spec, LiveKnobs(spec)))
-    return bare(network).eval()
+    return finished(bare(network))
 
 
 @isolated
@@ -111,7 +111,7 @@ def distill_events(
                 event = events.send(turned)
             except StopIteration as end:
                 taught_by, student, baseline = map(bare, end.value)
-                return Run(spec, taught_by, student.eval(), baseline.eval(), history)
+                return Run(spec, taught_by, finished(student), finished(baseline), history)
             history.append(event)
             turned = yield event
 
@@ -142,6 +142,7 @@ def _events(
     keeper.look(loaded)
     data = loaded.to(place)
     check_transfer_size(spec, data)
+    check_objective(spec, len(data.classes))
     if not keeper.checkpoint:
         yield from live.emit(
             Opened(spec, data.classes, data.test.images.cpu().numpy(), data.test.labels.cpu().numpy(), place.type)
@@ -155,7 +156,7 @@ def _events(
     given = teacher
     if teacher is not None:
         teacher, notes = ready_to_teach(teacher, data, spec)
-        check_objective(teacher, data, spec)
+        check_hidden_classes(teacher, data, spec)
         for note in (*notes, *note_idle_options(spec)) if not keeper.checkpoint else ():
             yield from live.emit(Note(note))
     student = ready_to_train("student", student, data, spec, spec.transfer_size, given)
@@ -165,7 +166,7 @@ def _events(
     if keeper.checkpoint and keeper.phase == "student":
         if teacher is None:
             teacher = ready_to_train("teacher", make_network(spec.teacher, data, spec.seed, "teacher"), data, spec)
-        teaching = Teacher(keeper.checkpoint.teach(teacher.eval()), keeper.checkpoint.mark.seconds["teacher"])
+        teaching = Teacher(keeper.checkpoint.teach(finished(teacher)), keeper.checkpoint.mark.seconds["teacher"])
     elif teacher is None:
         teaching = yield from teach_or_replay(loaded, data, spec, live, keeper)
         teacher = deepcopy(teaching.module)  # the caller's own
@@ -197,9 +198,13 @@ def _events(
 
 def _drain(events: Generator[Event, Any, Any]) -> Any:
     """Run a generator to its end and return what it returns; the caller's caller is warned of what there is to mind."""
+    notes: list[str] = []
     while True:
         try:
             if isinstance(event := next(events), Note):
-                warnings.warn(event.text, InputWarning, stacklevel=3)
+                notes.append(event.text)
+            elif notes:  # at once, as each warning brings lines of its own
+                warnings.warn(" ".join(notes), InputWarning, stacklevel=3)
+                notes = []
         except StopIteration as end:
             return end.value

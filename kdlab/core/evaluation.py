@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from kdlab.core.data import Split
 from kdlab.core.metrics import count_errors, paired_test
 
-__all__ = ["chunks", "evaluating", "predict", "score"]
+__all__ = ["chunks", "evaluating", "finished", "predict", "score"]
 
 # Pixels in one chunk: enough to keep the cores busy, few enough for an image network on a laptop.
 CHUNK = 1_500_000
@@ -19,7 +19,8 @@ CHUNK = 1_500_000
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Put a network into evaluation mode without gradients, and back into the mode it was in, whatever happens."""
-    modes = {part: part.training for part in module.modules()}  # a part may have been frozen on purpose
+    # A part may have been frozen on purpose; one of frozen TorchScript has no mode.
+    modes = {part: part.training for part in module.modules() if hasattr(part, "training")}
     module.eval()
     try:
         with torch.no_grad():
@@ -27,6 +28,12 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes.items():
             part.training = training
+
+
+def finished(module: nn.Module) -> nn.Module:
+    """Return a network in evaluation mode, whatever its own `train` returns."""
+    module.eval()
+    return module
 
 
 def chunks(split: Split) -> Iterator[slice]:

@@ -24,8 +24,9 @@ from torch import nn
 from kdlab.core.answers import check_size
 from kdlab.core.augmentation import make_views
 from kdlab.core.batches import transfer_set
+from kdlab.core.checks import check_objective, check_transfer_size, check_weights
 from kdlab.core.data import Dataset, load
-from kdlab.core.distillation import check_transfer_size, check_weights
+from kdlab.core.evaluation import finished
 from kdlab.core.events import Done, Event, Note, Opened, Probe, Step
 from kdlab.core.grouping import choices, together
 from kdlab.core.history import History
@@ -37,7 +38,7 @@ from kdlab.core.runs import Network, Run, sum_up
 from kdlab.core.spec import Spec
 from kdlab.core.teaching import Teacher, recipe, teach
 from kdlab.core.teams import Learner
-from kdlab.core.trained_teacher import ask_about_tests, check_objective, note_idle_options, ready_to_teach
+from kdlab.core.trained_teacher import ask_about_tests, check_hidden_classes, note_idle_options, ready_to_teach
 from kdlab.core.training import LiveKnobs, make_network, train
 from kdlab.registry import OBJECTIVES, InputError, InputWarning
 
@@ -79,7 +80,7 @@ def fit_many(
                 live=LiveKnobs(spec),
             ):
                 pass
-    return [bare(module).eval() for module in modules]
+    return [finished(bare(module)) for module in modules]
 
 
 def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], **options: Any) -> list[Run]:
@@ -102,6 +103,7 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
         data = load(dataset).to(place)
         for spec in specs:
             check_transfer_size(spec, data)
+            check_objective(spec, len(data.classes))
         for augmentation in {spec.augmentation for spec in specs}:
             check_size(make_views(augmentation, data.train.images).count, len(data.train), len(data.classes))
         students = [make_network(spec.student, data, spec.seed, "student") for spec in specs]
@@ -162,7 +164,7 @@ def _take_teacher(
         if spec.outputs not in ready:
             module, notes = ready_to_teach(given, data, spec)
             ready[spec.outputs] = Teacher(module), notes
-        check_objective(ready[spec.outputs][0].module, data, spec)
+        check_hidden_classes(ready[spec.outputs][0].module, data, spec)
     minded = [[*data.notes, *ready[spec.outputs][1], *note_idle_options(spec)] for spec in specs]
     return [ready[spec.outputs][0] for spec in specs], minded
 
@@ -177,7 +179,7 @@ def _train_teachers(specs: Sequence[Spec], data: Dataset) -> list[Teacher]:
             module = ready_to_train("teacher", make_network(spec.teacher, data, spec.seed, "teacher"), data, spec)
             for _ in teach(module, data, spec, LiveKnobs(spec)):
                 pass
-            teachers[recipe(spec)] = Teacher(module.eval(), time.perf_counter() - began)
+            teachers[recipe(spec)] = Teacher(finished(module), time.perf_counter() - began)
     return [teachers[recipe(spec)] for spec in taught]
 
 
@@ -188,8 +190,8 @@ def _check_names(names: Sequence[str], alone: str) -> None:
 
 
 def _warn(notes: Iterable[str]) -> None:
-    for note in notes:
-        warnings.warn(note, InputWarning, stacklevel=3)
+    if text := " ".join(notes):
+        warnings.warn(text, InputWarning, stacklevel=3)
 
 
 def _distill_together(
@@ -229,8 +231,10 @@ def _distill_together(
     runs = []
     for one, student, history in zip(specs, students, histories, strict=True):
         networks = {
-            "teacher": teacher.module, "baseline": baselines[one.student, one.seed].eval(), "student": student.eval(),
-        }  # fmt: skip
+            "teacher": teacher.module,
+            "baseline": finished(baselines[one.student, one.seed]),
+            "student": finished(student),
+        }
         logits = {name: torch.from_numpy(values) for name, values in history.logits.items()}
         result = sum_up(one, data, networks, logits, seconds, one.knobs, history.notes)
         history.append(Done(result | {"trained_together": len(learners)}))

@@ -44,14 +44,15 @@ def ready_to_train(
     check_has_values(role, module)
     _check_parameters(role, module)
     device = data.train.images.device
-    changing, read = {name for name, _ in module.named_parameters()}, False
+    changing: set[str] = {name for name, _ in module.named_parameters()}
+    place: int | None = None
     with undisturbed(device):
         network = copy_network(role, module).to(device)
         if not _is_perceptron_for(network, data):
             size = min(spec.batch_size, examples or len(data.train))
-            read, changing = _try(role, module, network, data, spec, size)
+            place, changing = _try(role, module, network, data, spec, size)
     _check_apart(role, module, changing, network, teacher)
-    return LogitReader(network, len(data.classes)) if read else network
+    return network if place is None else LogitReader(network, place)
 
 
 def copy_network(role: str, module: nn.Module) -> nn.Module:
@@ -80,12 +81,17 @@ def _check_parameters(role: str, module: nn.Module) -> None:
     if not trained:
         raise InputError(f"The {role} has nothing to train: let some of its parameters require a gradient.")
     for name, parameter in trained.items():
+        if parameter.is_complex():
+            raise InputError(
+                f"The {role} has complex numbers in {quote(name)}: keep real ones, and make them complex in its "
+                "forward by torch.view_as_complex."
+            )
         if parameter.dtype != torch.float32:
             dtype = str(parameter.dtype).removeprefix("torch.")
             raise InputError(
                 f"The {role} has {quote(name)} in {dtype}, and is trained in float32: give it as .float()."
             )
-        if parameter._backward_hooks:
+        if parameter._backward_hooks or getattr(parameter, "_post_accumulate_grad_hooks", None):
             raise InputError(
                 f"The {role} has a hook on {quote(name)}, which its copies lose, and copies are trained: put it on the "
                 "layer."
@@ -101,26 +107,27 @@ def _is_perceptron_for(network: nn.Module, data: Dataset) -> bool:
 
 def _try(
     role: str, module: nn.Module, network: nn.Module, data: Dataset, spec: Spec, size: int
-) -> tuple[bool, set[str]]:
-    """Try a copy of `module` in both modes; return whether its logits have to be read, and what changes, by name."""
+) -> tuple[int | None, set[str]]:
+    """Try a copy of `module` in both modes; return where its logits have to be read, and what changes, by name."""
     inputs, trial = sample(data), copy_network(role, network)  # as some set themselves up by their first batch
     with evaluating(trial):
-        logits, read = answer(role, trial, inputs, data)
+        logits, place = answer(role, trial, inputs, data)
         answer(role, trial, inputs[:1], data)  # of one image alone some drop a dimension
     if logits.dtype != torch.float32:
         dtype = str(logits.dtype).removeprefix("torch.")
         raise InputError(f"The {role} gives logits of the type {dtype}, not float32: end it with .float().")
     check_finite(role, logits, data)
     refuse_probabilities(role, trial, logits, data, ALONE)
-    also_read, changing = _try_step(role, module, network, data, spec, size)
-    return read or also_read, changing
+    place_in_training, changing = _try_step(role, module, network, data, spec, size)
+    return place if place_in_training is None else place_in_training, changing
 
 
 def _try_step(
     role: str, module: nn.Module, network: nn.Module, data: Dataset, spec: Spec, size: int
-) -> tuple[bool, set[str]]:
+) -> tuple[int | None, set[str]]:
     """Make one pass through another copy as in training; return the same."""
-    trial, device = copy_network(role, network).train(), data.train.images.device
+    trial, device = copy_network(role, network), data.train.images.device
+    trial.train()  # whose own may return nothing
     dtype = choose_precision(spec.precision, network, device)
     trained = {name: one for name, one in trial.named_parameters() if one.requires_grad}
     originals = [one for one in (*module.parameters(), *network.parameters()) if one.requires_grad]
@@ -128,7 +135,7 @@ def _try_step(
     buffers = {name: one.clone() for name, one in trial.named_buffers() if one.layout == torch.strided}
     when = f" in training, where a batch has {size}"
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        logits, read = answer(role, trial, data.train.inputs(slice(size)), data, when)
+        logits, place = answer(role, trial, data.train.inputs(slice(size)), data, when)
     check_finite(role, logits, data, when)
     try:
         loss = cross_entropy(logits.float(), data.train.labels[:size])
@@ -148,13 +155,17 @@ def _try_step(
             "hook of its own), and copies are trained: write it as a class of your own."
         )
     for name, gradient in zip(trained, gradients, strict=True):
+        if gradient is not None and gradient.layout != torch.strided:
+            raise InputError(
+                f"The gradient of {quote(name)} in the {role} is sparse: make its layer with sparse=False."
+            )
         if gradient is not None and not gradient.isfinite().all():
             raise InputError(f"The gradient of {quote(name)} in the {role} is not finite in the first batch: check it.")
     if all(gradient is None for gradient in gradients):
         raise InputError(f"The {role} has nothing to train: its logits depend on none of its trained parameters.")
     moved = {name for name, one in trial.named_buffers() if name in buffers and not torch.equal(one, buffers[name])}
     moved |= {name for name, one in trial.named_parameters() if frozen.get(name, one._version) != one._version}
-    return read, {*trained, *moved}
+    return place, {*trained, *moved}
 
 
 def _check_apart(

@@ -13,41 +13,46 @@ LOWEST = -1e30
 
 
 class LogitReader(nn.Module):
-    """A network whose answer has to be read: see `read_logits`; of `probabilities` the logarithm is taken."""
+    """A network whose answer has to be read: its `logits`, or the part at `place` of a tuple.
 
-    def __init__(self, module: nn.Module, classes: int, probabilities: bool = False) -> None:
+    Of `probabilities` the logarithm is taken.
+    """
+
+    def __init__(self, module: nn.Module, place: int, probabilities: bool = False) -> None:
         super().__init__()
-        self.module, self.classes, self.probabilities = module, classes, probabilities
+        self.module, self.place, self.probabilities = module, place, probabilities
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the logits (batch, classes), with `LOWEST` in place of −inf."""
-        logits = read_logits(self.module(inputs), len(inputs), self.classes)
+        answer = self.module(inputs)
+        logits = answer[self.place] if isinstance(answer, tuple | list) else read_logits(answer, 0, 0)[0]
         assert isinstance(logits, Tensor)  # it was tried before
         if self.probabilities:
             return logits.float().clamp(min=torch.finfo(torch.float32).tiny).log()
         return logits.float().clamp(min=LOWEST)
 
 
-def read_logits(answer: Any, examples: int, classes: int) -> Any:
+def read_logits(answer: Any, examples: int, classes: int) -> tuple[Any, int]:
     """Return the logits in what a network returned: its `logits`, or the only (examples, classes) tensor of a tuple.
 
-    Anything else comes back as it is: a tensor, or what cannot be read.
+    And its place in a tuple, or 0. Anything else comes back as it is: a tensor, or what cannot be read.
     """
     if isinstance(answer, Tensor):
-        return answer
+        return answer, 0
     named = answer.get("logits") if isinstance(answer, Mapping) else getattr(answer, "logits", None)
     if isinstance(named, Tensor):
-        return named
+        return named, 0
     if isinstance(answer, tuple | list):
-        fitting = [part for part in answer if isinstance(part, Tensor) and part.shape == (examples, classes)]
+        shape = examples, classes
+        fitting = [at for at, part in enumerate(answer) if isinstance(part, Tensor) and part.shape == shape]
         if len(fitting) == 1:
-            return fitting[0]
-    return answer
+            return answer[fitting[0]], fitting[0]
+    return answer, 0
 
 
 def read_alike(module: nn.Module, other: nn.Module) -> nn.Module:
     """Return a network as its like, `other`, is read."""
-    return LogitReader(module, other.classes, other.probabilities) if isinstance(other, LogitReader) else module
+    return LogitReader(module, other.place, other.probabilities) if isinstance(other, LogitReader) else module
 
 
 def bare(module: nn.Module) -> nn.Module:

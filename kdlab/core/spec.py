@@ -106,6 +106,12 @@ class Spec:
         for name in (self.teacher, self.student):
             if not name.startswith("module:"):
                 MODELS.find(name)
+        if taken := sorted(
+            {knob.key for knob in OBJECTIVES.find(self.objective)[0].knobs} & set(self.__dataclass_fields__)
+        ):
+            raise InputError(
+                f"The objective {quote(self.objective)} has a knob {taken[0]!r}, as each run has: give it another key."
+            )
         object.__setattr__(self, "knobs", knob_defaults(self.objective) | check_knobs(self.objective, self.knobs))
 
     @classmethod

@@ -11,6 +11,7 @@ from torch import nn
 from kdlab.core.answers import Answers
 from kdlab.core.augmentation import make_views
 from kdlab.core.data import Dataset
+from kdlab.core.evaluation import finished
 from kdlab.core.events import Event, KnobsTurned, Probe, Saved, Step
 from kdlab.core.live import Events, LiveKnobs
 from kdlab.core.machine import choose_precision
@@ -113,7 +114,7 @@ def teach_or_replay(
             if not isinstance(event, KnobsTurned | Saved):
                 events.append(event)
             turned = yield event
-    teacher = Teacher(module.eval(), keeper.seconds)
+    teacher = Teacher(finished(module), keeper.seconds)
     kept = sum(event.logits["teacher"].nbytes for event in events if isinstance(event, Probe))
     if kept < MOST_KEPT and not keeper.checkpoint:  # whose events are not all there
         _last_teacher = _Taught(key, teacher, events)

@@ -10,10 +10,18 @@ from kdlab.core.probabilities import to_logits
 from kdlab.core.readiness import copy_network
 from kdlab.core.readout import LOWEST, LogitReader
 from kdlab.core.spec import Spec
-from kdlab.core.trial import answer, check_finite, check_has_values, refuse_probabilities, sample, undisturbed
+from kdlab.core.trial import (
+    answer,
+    check_finite,
+    check_has_values,
+    first_line,
+    refuse_probabilities,
+    sample,
+    undisturbed,
+)
 from kdlab.registry import OBJECTIVES, InputError
 
-__all__ = ["ask_about_tests", "check_objective", "note_idle_options", "ready_to_teach"]
+__all__ = ["ask_about_tests", "check_hidden_classes", "note_idle_options", "ready_to_teach"]
 
 ROLE = "teacher"
 DECLARE = (
@@ -24,6 +32,9 @@ DECLARE = (
 HIDDEN = (-1e6, -2e6)
 # From here on downwards, one number that is the lowest of every image stands for −inf too: logits are not so equal.
 FILL = -30.0
+# An order of the outputs that would come about by chance less often than this is no chance.
+ORDER_P = 1e-4
+NAMED = 5  # outputs in a sentence
 
 
 def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Module, list[str]]:
@@ -36,7 +47,7 @@ def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Mod
     with undisturbed(device):
         module = _as_it_answers(module, inputs)
         with evaluating(module):
-            logits, read = answer(ROLE, module, inputs, data)
+            logits, place = answer(ROLE, module, inputs, data)
             again, _ = answer(ROLE, module, inputs, data)
             answer(ROLE, module, inputs[:1], data)  # of one image alone some drop a dimension
         check_finite(ROLE, _raised(logits), data)
@@ -45,12 +56,23 @@ def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Mod
             _check_declared(logits)
         elif not spec.outputs:
             refuse_probabilities(ROLE, module, logits, data, DECLARE, trained=True)
-        reader = LogitReader(module, len(data.classes), probabilities)
-        validation = predict(reader, data.validation)
+        reader = LogitReader(module, place or 0, probabilities)
+        validation = _predict(reader, data)
         check_finite(ROLE, validation, data)
         hides = bool((validation <= LOWEST).any() or (_raised(logits) <= LOWEST).any())
     notes = [_on_repeating(logits, again), _on_knowing(validation, data)]
-    return (reader if read or probabilities or hides else module), [note for note in notes if note]
+    return (reader if place is not None or probabilities or hides else module), [note for note in notes if note]
+
+
+def _predict(teacher: nn.Module, data: Dataset) -> Tensor:
+    """The logits of the validation images; raises InputError where the network cannot answer so many."""
+    try:
+        return predict(teacher, data.validation)
+    except Exception as error:  # whatever a person's own network raises
+        raise InputError(
+            f"The teacher cannot answer the validation images of {data.name} ({first_line(error)}), as it could a few: "
+            "let it take batches of any size."
+        ) from error
 
 
 def _as_it_answers(module: nn.Module, inputs: Tensor) -> nn.Module:
@@ -75,7 +97,7 @@ def ask_about_tests(teacher: nn.Module, data: Dataset) -> Tensor:
     return logits
 
 
-def check_objective(teacher: nn.Module, data: Dataset, spec: Spec) -> None:
+def check_hidden_classes(teacher: nn.Module, data: Dataset, spec: Spec) -> None:
     """Raise InputError for an objective that learns from what a teacher of top classes does not say.
 
     Such a teacher gives −inf, or one very low number, to all other classes. An objective that can learn from it does
@@ -132,20 +154,35 @@ def _on_repeating(first: Tensor, second: Tensor) -> str:
 
 
 def _on_knowing(logits: Tensor, data: Dataset) -> str:
-    """A sentence when the teacher is no better on validation images than the best constant answer."""
+    """A sentence when another order of its outputs suits a teacher far better, or it is no better than one class."""
     from scipy.optimize import linear_sum_assignment
+    from scipy.special import bdtr
 
     labels, classes = data.validation.labels, len(data.classes)
     errors = count_errors(logits.cpu().numpy(), labels.cpu().numpy())
-    counts = torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes).cpu()
+    counts = (
+        torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes).cpu().numpy()
+    )
+    true, outputs = linear_sum_assignment(counts, maximize=True)
+    moved = true != outputs
+    better, as_it_is = int(counts[true[moved], outputs[moved]].sum()), int(counts[true[moved], true[moved]].sum())
+    wrong = f"{errors:,} of {len(labels):,} validation images wrong"
+    # The order was chosen among many: it must be far better than chance would make one of two.
+    if better > as_it_is and 2 * float(bdtr(as_it_is, better + as_it_is, 0.5)) < ORDER_P:
+        pairs = [
+            f"output {output} for {data.classes[label]}"
+            for label, output in zip(true, outputs, strict=True)
+            if label != output
+        ]
+        named = ", ".join(pairs[:NAMED]) + (" …" if len(pairs) > NAMED else "")
+        return (
+            f"The teacher's classes seem to be in another order: it has {wrong}, and would have "
+            f"{errors - better + as_it_is:,} with {named}. Put its outputs in the order of the data set's classes."
+        )
     constant = len(labels) - int(counts.sum(1).max())
     if errors < constant:
         return ""
-    rows, columns = linear_sum_assignment(counts.numpy(), maximize=True)
-    in_order = len(labels) - int(counts[rows, columns].sum())
-    order = f" With its outputs in another order it would have {in_order:,} wrong." if in_order < constant / 2 else ""
     return (
-        f"The teacher has {errors:,} of {len(labels):,} validation images wrong, where one class for all of them would "
-        f"have {constant:,} wrong: it does not know these classes.{order} Check the order of its classes, its data, "
-        "and what it expects of an image (here numbers from 0 to 1)."
+        f"The teacher seems not to know these classes: it has {wrong}, and one class for all of them would have "
+        f"{constant:,}. Check what it was trained on, and what it expects of an image (here numbers from 0 to 1)."
     )

@@ -58,8 +58,8 @@ def check_has_values(role: str, module: nn.Module) -> None:
             )
 
 
-def answer(role: str, module: nn.Module, inputs: Tensor, data: Dataset, when: str = "") -> tuple[Tensor, bool]:
-    """Return the logits (examples, classes) of `inputs`, and whether they have to be read out of something else.
+def answer(role: str, module: nn.Module, inputs: Tensor, data: Dataset, when: str = "") -> tuple[Tensor, int | None]:
+    """Return the logits (examples, classes) of `inputs`, and where they have to be read, for a `LogitReader`, or None.
 
     The network stays in its mode; `when` ends what a sentence says of the circumstances. Raises InputError for an
     output of another shape or kind.
@@ -72,7 +72,7 @@ def answer(role: str, module: nn.Module, inputs: Tensor, data: Dataset, when: st
             f"The {role} cannot answer a batch {tuple(inputs.shape)} of {data.name}{when}: "
             f"{_reason(module, data, count, error)}."
         ) from error
-    logits = read_logits(returned, count, classes)
+    logits, place = read_logits(returned, count, classes)
     wanted = f"let it return {classes} logits for each image, as float32 numbers (images, {classes})"
     if not isinstance(logits, Tensor):
         raise InputError(f"The {role} returns {_describe(returned)}{when}, which holds no logits: {wanted}.")
@@ -89,7 +89,7 @@ def answer(role: str, module: nn.Module, inputs: Tensor, data: Dataset, when: st
         )
     if not logits.is_floating_point():
         raise InputError(f"The {role} returns numbers of the type {_name(logits.dtype)}{when}: {wanted}.")
-    return logits, logits is not returned
+    return logits, None if logits is returned else place
 
 
 def check_finite(role: str, logits: Tensor, data: Dataset, when: str = "") -> None:
@@ -120,7 +120,7 @@ def _stays_between(module: nn.Module, inputs: Tensor, classes: int) -> bool:
     """Whether even the answers to much larger inputs lie between 0 and 1, as far as that can be told."""
     try:
         with evaluating(module):
-            logits = torch.cat([read_logits(module(sign * inputs), len(inputs), classes) for sign in (1, -1)])
+            logits = torch.cat([read_logits(module(sign * inputs), len(inputs), classes)[0] for sign in (1, -1)])
             inside: bool = bool(((logits >= 0) & (logits <= 1)).all())
             return inside or not bool(logits.isfinite().all())
     except Exception:  # a network may mind such inputs
@@ -130,19 +130,21 @@ def _stays_between(module: nn.Module, inputs: Tensor, classes: int) -> bool:
 def _reason(module: nn.Module, data: Dataset, count: int, error: Exception) -> str:
     """What to change in a network that fails, as far as its first layer says so, or what it said itself."""
     raised = f"it raises {first_line(error)}"
+    brackets = f"({raised})"
     layers = [layer for layer in module.modules() if not list(layer.children())]
     if count == 1 and any(isinstance(layer, _BatchNorm) for layer in layers):
-        return f"{raised}; batch normalisation learns from several images at a time, so raise batch_size"
+        return (
+            f"batch normalisation learns from several images at a time {brackets}: raise batch_size or the transfer set"
+        )
     first = next((layer for layer in layers if isinstance(layer, nn.Linear | nn.Conv2d)), None)
     channels, height, width = data.shape
     if isinstance(first, nn.Conv2d) and first.in_channels != channels:
-        return f"{raised}; its first layer takes images of {first.in_channels} channels, and these have {channels}"
+        return f"its first layer takes images of {first.in_channels} channels, and these have {channels} {brackets}"
     if isinstance(first, nn.Linear) and first.in_features != channels * height * width:
-        return (
-            f"{raised}; its first layer takes {first.in_features} numbers, and an image has {channels * height * width}"
-        )
-    if isinstance(first, nn.Linear) and not any(isinstance(layer, nn.Flatten) for layer in layers):
-        return f"{raised}; begin it with torch.nn.Flatten(), which makes rows of images"
+        pixels = channels * height * width
+        return f"its first layer takes {first.in_features} numbers, and an image has {pixels} {brackets}"
+    if isinstance(module, nn.Sequential) and module[0] is first and isinstance(first, nn.Linear):
+        return f"begin it with torch.nn.Flatten(), which makes rows of images {brackets}"
     return raised
 
 

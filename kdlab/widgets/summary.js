@@ -16,9 +16,8 @@ function render({ model, el }) {
     });
     const words = element("div", "kd-words");
     const sentence = element("p", `kd-verdict kd-${differs ? "differs" : "noise"}`, verdict);
-    const minded = warnings.map((text) => element("p", "kd-warning", text));
-    words.append(sentence, ...minded, element("p", "kd-note", note), element("p", "kd-note", run));
-    el.replaceChildren(...cards, words);
+    words.append(sentence, element("p", "kd-note", note), element("p", "kd-note", run));
+    el.replaceChildren(...cards, words, ...warnings.map((text) => Object.assign(element("p", "kd-warning", text), { role: "status" })));
   }
 
   model.on("change:content", show);

@@ -40,6 +40,17 @@ class ForBatches(nn.Module):
         return self.network(inputs.view(64, -1))
 
 
+class Embedded(nn.Module):
+    """A network of grey levels' embeddings, of which only those that were used have a gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.levels, self.network = nn.Embedding(17, 4, sparse=True), nn.Linear(256, 10)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.network(self.levels((inputs * 16).round().long().flatten(1)).flatten(1))
+
+
 class Uncopied(nn.Module):
     """A network that holds what cannot be copied."""
 
@@ -72,6 +83,12 @@ def with_weights(value: float) -> nn.Module:
 def hooked() -> nn.Module:
     network = flat()
     network[1].bias.register_hook(torch.zeros_like)
+    return network
+
+
+def complex_numbers() -> nn.Module:
+    network = Answering(lambda v: v)
+    network.turn = nn.Parameter(torch.ones(1, dtype=torch.complex64))
     return network
 
 
@@ -118,6 +135,8 @@ FOR_LEARNERS = {
     "half": Misfit(lambda: flat().half(), "in float16, and is trained in float32"),
     "double answers": Misfit(lambda: Answering(lambda v: v.double()), "logits of the type float64"),
     "−inf": Misfit(lambda: Answering(lambda v: v.masked_fill(v < v.amax(1, True), -torch.inf)), "that are infinite"),
+    "a sparse gradient": Misfit(Embedded, "is sparse: make its layer with sparse=False"),
+    "complex": Misfit(complex_numbers, "has complex numbers in 'turn': keep real ones"),
     "nothing to train": Misfit(frozen, "nothing to train: let some of its parameters"),
     "no gradient": Misfit(lambda: Answering(lambda v: v.detach()), "nothing to train: its logits do not depend"),
     "an ambiguous tuple in training": Misfit(

@@ -1,5 +1,6 @@
 """Which folders are splits and which are classes."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from kdlab.core.data import load
 from kdlab.core.data.layout import is_image
+from kdlab.registry import InputError
 
 
 def sizes(root: Path) -> tuple[int, int, int]:
@@ -136,3 +138,24 @@ def test_what_is_an_image_is_no_question_of_the_machine(suffix: str, tmp_path: P
     text = tmp_path / "image.svg"
     text.write_text("<svg/>")
     assert not is_image(str(text))
+
+
+@pytest.mark.parametrize(
+    "names", [("trainset", "testset"), ("train_images", "val_images"), ("Test set", "Training set")]
+)
+def test_folders_of_one_kind_that_may_be_splits_are_asked_about(names: tuple[str, str], tmp_path: Path) -> None:
+    for name in names:
+        plant(tmp_path / name, 5)
+    with pytest.raises(InputError, match="hold the same class folders, as splits do: name them train, val or test"):
+        load(f"folder:{tmp_path}")
+
+
+def test_pipes_loops_and_what_systems_leave_are_passed_over(tmp_path: Path) -> None:
+    plant(tmp_path, 6)
+    (tmp_path / "__MACOSX" / "red").mkdir(parents=True)
+    os.mkfifo(tmp_path / "red" / "pipe.png")
+    (tmp_path / "red" / "again").symlink_to(tmp_path / "red")
+    (tmp_path / "red" / "Icon\r").write_bytes(b"")
+    assert sum(sizes(tmp_path)) == 12
+    with pytest.raises(InputError, match="cannot be opened"):
+        load("folder:~nobody-of-that-name/pictures")

@@ -181,13 +181,13 @@ def test_all_files_that_are_no_images_are_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "red" / "4.png").write_bytes((tmp_path / "red" / "4.png").read_bytes()[:-40])
     names = [f"blue/{number}.csv" for number in range(6)] + ["red/4.png", "red/readme.txt"]
     message = refusal(tmp_path)
-    assert message.startswith(f"8 files in {tmp_path} cannot be read as images: {', '.join(names)} (is no image,")
+    assert message.startswith(f"8 files in {tmp_path} cannot be read as images: {', '.join(names)} (each is no image,")
     assert message.endswith("): repair them or take them away.")
     for number in range(6):
         (tmp_path / "red" / f"z{number}.json").write_text("{}")
     message = refusal(tmp_path)
     assert message.startswith("14 files")
-    assert "red/z1.json (is" in message
+    assert "red/z1.json (each is" in message
     assert "z2.json" not in message
     assert "; and 4 more: repair" in message
 
@@ -207,7 +207,7 @@ def test_a_colour_image_beyond_grey_ones_is_found_cut_off_with_all_others(tmp_pa
     cut = tmp_path / "test" / "1" / "9.jpg"
     cut.write_bytes(cut.read_bytes()[:-200])
     (tmp_path / "train" / "0" / "readme.txt").write_text("hello")
-    assert "test/1/9.jpg, train/0/readme.txt (is no image" in refusal(tmp_path)
+    assert "test/1/9.jpg, train/0/readme.txt (each is no image" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "tiff", "webp"])

@@ -217,10 +217,11 @@ def test_logit_matching_takes_a_teacher_with_all_its_logits(teacher: nn.Module) 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda v: v.roll(1, 1), "143 validation images wrong, .* With its outputs in another order it would have"),
-        (lambda v: v.flip(1) * 0 + v.new_tensor([9.0] + 9 * [0.0]), "does not know these classes"),
+        (lambda v: v.roll(1, 1), r"in another order: .* 143 validation images wrong, .* output 1 for 0, .* …"),
+        (lambda v: v[:, [0, 1, 2, 5, 4, 3, 6, 7, 8, 9]], r"in another order: .* with output 5 for 3, output 3 for 5\."),
+        (lambda v: v.flip(1) * 0 + v.new_tensor([9.0] + 9 * [0.0]), "seems not to know these classes"),
     ],
-    ids=["rotated", "constant"],
+    ids=["rotated", "two exchanged", "constant"],
 )
 def test_a_teacher_that_does_not_know_the_classes_is_told_of(change: Any, says: str, teacher: nn.Module) -> None:
     stranger = Changed(teacher, change)
@@ -316,6 +317,30 @@ def test_a_network_with_a_state_of_its_own_trains_as_it_was_given(teacher: nn.Mo
     for learnt in (fit("digits", used, **SHORT), distill("digits", teacher, used, **SHORT).student):
         assert learnt.scale == used.scale  # type: ignore[operator]
     distill("digits", learnt, "mlp:8x1", **SHORT)
+
+
+def test_a_train_that_returns_nothing_is_no_fault(teacher: nn.Module) -> None:
+    class Silent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = student()
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.network(inputs)
+
+        def train(self, mode: bool = True) -> None:  # type: ignore[override]
+            super().train(mode)
+
+    run = distill("digits", teacher, Silent(), **SHORT)
+    assert (type(run.student), type(run.baseline)) == (Silent, Silent)
+    assert type(fit("digits", Silent(), **SHORT)) is Silent
+
+
+def test_logits_beside_a_square_of_the_batch_are_told_apart(teacher: nn.Module) -> None:
+    """In batches of ten, both have the same shape."""
+    both = Changed(teacher, lambda v: (v @ v.T, v))
+    options = SHORT | {"batch_size": 10}
+    same_numbers(distill("digits", both, student(), **options), distill("digits", teacher, student(), **options))
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch, which would have scripts written otherwise

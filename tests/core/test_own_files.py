@@ -133,3 +133,17 @@ def test_the_lab(run: Any, tmp_path: Path) -> None:
     assert lab.dataset == "my-run"
     lab.export(f"{tmp_path}/lab.html")
     assert (tmp_path / "lab.html").stat().st_size > 100_000
+
+
+def test_a_line_with_more_numbers_than_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("label,teacher:cat,teacher:dog,student:cat,student:dog\ncat,1,5,2,3,4\n")
+    with pytest.raises(InputError, match=r"Line 2 of mine\.csv has 6 columns, and its first line names 5"):
+        Predictions.load(path)
+
+
+def test_labels_are_names_as_the_first_line_has_them(tmp_path: Path) -> None:
+    path, fox, long = tmp_path / "mine.csv", "red  fox", "x" * 150
+    header = ["label", *(f"{role}:{name}" for role in ("teacher", "student") for name in (fox, long))]
+    path.write_text("\n".join([",".join(header), f"{fox},1,2,3,4", f"{long},1,2,3,4"]))
+    assert Predictions.load(path).labels.tolist() == [0, 1]

@@ -38,7 +38,7 @@ def folder(argument: str) -> Generator[Progress, None, Dataset]:
     """
     if not argument or "\0" in argument or len(argument) > LONGEST_PATH:
         raise InputError("The data set 'folder:' needs a path behind the colon, for example folder:~/pictures.")
-    path, name = Path(argument).expanduser(), f"folder:{argument}"
+    path, name = Path(os.path.expanduser(argument)), f"folder:{argument}"  # noqa: PTH111  (pathlib's may raise)
     if not os.path.isfile(path):  # noqa: PTH113  (pathlib's raises where it may not look)
         return (yield from _read(path, name))
     try:

@@ -147,7 +147,9 @@ def _refuse_faults(files: Sequence[str], records: Sequence[Record], root: Path) 
         groups: dict[str, list[str]] = {}
         for number in bad[:MOST]:
             groups.setdefault(records[number].fault, []).append(os.path.relpath(files[number], root))
-        named = "; ".join(f"{', '.join(names)} ({fault})" for fault, names in groups.items())
+        named = "; ".join(
+            f"{', '.join(names)} ({'each ' * (len(names) > 1)}{fault})" for fault, names in groups.items()
+        )
         rest = f"; and {len(bad) - MOST:,} more" if len(bad) > MOST else ""
         raise InputError(
             f"{len(bad):,} files in {root} cannot be read as images: {named}{rest}: repair them or take them away."

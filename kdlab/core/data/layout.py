@@ -1,6 +1,7 @@
 """Which folders of a person's tree are splits and which are classes; names alone do not decide."""
 
 import os
+import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ ROLES: dict[str, Literal["train", "validation", "test"]] = {
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
     "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
 }  # fmt: skip
-JUNK = {"thumbs.db", "desktop.ini"}
+JUNK = {"thumbs.db", "desktop.ini", "icon\r", "__macosx"}
 # Pillow's own list would load all of its formats, which it then tries for each image: JPEG took a third longer to read.
 ENDINGS = {
     ".apng", ".avif", ".bmp", ".bw", ".dds", ".dib", ".gif", ".icns", ".ico", ".im", ".j2c", ".j2k", ".jfif", ".jp2",
@@ -72,6 +73,13 @@ def find_layout(root: Path) -> Layout:
 
 
 def _classes_alone(root: Path, folders: list[str]) -> Layout:
+    inside = [{item for item in list_folders(root / name) if _has_images(root / name / item)} for name in folders]
+    alike = len(folders) > 1 and len(inside[0]) > 1 and all(names == inside[0] for names in inside)
+    if alike and all(re.search("train|val|test|dev", name.lower()) for name in folders):
+        raise InputError(
+            f"{name_some(folders)} in {root} hold the same class folders, as splits do: name them train, val or test "
+            "if they are, or otherwise if they are classes."
+        )
     for name in folders:
         parts = [
             item for item in list_folders(root / name) if item.lower() in ROLES and _has_images(root / name / item)
@@ -142,7 +150,7 @@ def list_classes(root: Path, fewest: int) -> tuple[tuple[str, ...], list[str], N
 def list_folders(root: Path) -> list[str]:
     """Return the names of the folders in `root`, sorted, without hidden ones."""
     try:
-        return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+        return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not _hidden(entry.name))
     except OSError as error:
         raise InputError(f"The image folder {root} cannot be opened: {error.strerror}.") from error
 
@@ -177,11 +185,19 @@ def _strays(root: Path) -> tuple[str, ...]:
 
 def _walk(root: Path) -> Generator[str, None, None]:
     """Every file below `root` but those that the system put there."""
+    seen = set()
     for path, folders, names in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        about = os.stat(path)  # noqa: PTH116
+        if (about.st_dev, about.st_ino) in seen:  # a link to a folder above
+            folders.clear()
+            continue
+        seen.add((about.st_dev, about.st_ino))
+        folders[:] = [name for name in folders if not _hidden(name)]
         for name in names:
-            if not _hidden(name):
-                yield os.path.join(path, name)  # noqa: PTH118  (60,000 times, and Path is slow)
+            file = os.path.join(path, name)  # noqa: PTH118  (60,000 times, and Path is slow)
+            # A pipe would be waited for without end; a link that leads nowhere is told of when it is read.
+            if not _hidden(name) and (os.path.isfile(file) or os.path.islink(file)):  # noqa: PTH113, PTH114
+                yield file
 
 
 def _hidden(name: str) -> bool:

@@ -24,7 +24,6 @@ __all__ = ["read_table"]
 
 FORM = "label, teacher:cat, teacher:dog, student:cat, student:dog"
 SEPARATORS = ",;\t"
-LABEL = 100  # characters of a label that are looked at
 LONGEST_LINE = 100_000  # characters
 
 
@@ -51,8 +50,9 @@ def read_table(title: str, content: bytes, most_classes: float, most_examples: f
         strict=True,
     )
     try:
-        columns, classes = _columns(title, next(rows, []), most_classes)
-        labels, numbers = _rows(title, rows, columns)
+        header = next(rows, [])
+        columns, classes = _columns(title, header, most_classes)
+        labels, numbers = _rows(title, rows, columns, len(header))
     except csv.Error as error:
         raise InputError(f"Line {rows.line_num} of {title} cannot be read as CSV: mind its quotation marks.") from error
     if not labels:
@@ -90,16 +90,21 @@ def _columns(title: str, header: Sequence[str], most: float) -> tuple[dict[tuple
     return columns, classes
 
 
-def _rows(title: str, rows: Any, columns: dict[tuple[str, str], int]) -> "tuple[list[str], array[float]]":
+def _rows(title: str, rows: Any, columns: dict[tuple[str, str], int], width: int) -> "tuple[list[str], array[float]]":
     (_, label), *others = columns.items()
     places = [at for _, at in others]
     labels, numbers = [], array("d")
     for row in rows:
         if not row:
             continue
+        if any(cell.strip() for cell in row[width:]):
+            raise InputError(
+                f"Line {rows.line_num} of {title} has {len(row)} columns, and its first line names {width}: give a "
+                "number for each, written with a point and no comma."
+            )
         try:
             numbers.extend([float(row[at]) for at in places])
-            labels.append(row[label].strip()[:LABEL])
+            labels.append(tidy(row[label], MOST_NAME))
         except IndexError:
             wanted = 1 + max(columns.values())
             raise InputError(
