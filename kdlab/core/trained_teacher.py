@@ -174,7 +174,7 @@ def _on_knowing(logits: Tensor, data: Dataset) -> str:
             for label, output in zip(true, outputs, strict=True)
             if label != output
         ]
-        named = ", ".join(pairs[:NAMED]) + (" …" if len(pairs) > NAMED else "")
+        named = ", ".join(pairs[:NAMED]) + (", and so on" if len(pairs) > NAMED else "")
         return (
             f"The teacher's classes seem to be in another order: it has {wrong}, and would have "
             f"{errors - better + as_it_is:,} with {named}. Put its outputs in the order of the data set's classes."
