@@ -179,7 +179,7 @@ def test_messages_name_the_archive(tmp_path: Path, scratch: Path, top: str, belo
     archive = pack(tmp_path / "a.zip", tree(top) | {f"{top}red/notes.txt": b"hello"})
     assert refusal(archive, scratch).startswith(f"{archive}{below}/red/notes.txt is no image")
     archive = pack(tmp_path / "b.zip", tree(top) | {f"{top}red/{name}.txt": b"hello" for name in "ab"})
-    sentence = f"2 files in {archive}{below} cannot be read as images: red/a.txt, red/b.txt (is no image"
+    sentence = f"2 files in {archive}{below} cannot be read as images: red/a.txt, red/b.txt (each is no image"
     assert refusal(archive, scratch).startswith(sentence)
     archive = pack(tmp_path / "b.tar", tree(top, count=4))
     assert refusal(archive, scratch).startswith(f"The class folder {archive}{below}/blue holds 4 images")

@@ -42,7 +42,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> dict[float, set[Settings]]:
     hinton = OBJECTIVES["hinton"]
 
     def build(logits: torch.Tensor, *others: Any, **knobs: float) -> Any:
-        if len(logits) > 1:  # or it is only asked for its weights
+        if len(logits) > 100:  # or it is only asked what it returns
             seen.setdefault(knobs["temperature"], set()).add(settings())
         return hinton.build(logits, *others, **knobs)
 

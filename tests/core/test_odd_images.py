@@ -193,8 +193,8 @@ def test_images_of_8_and_of_16_bits_together(tmp_path: Path) -> None:
             (0, np.nan),
             "cannot be read as images: test/0/0.tiff, test/0/2.tiff, test/1/1.tiff, test/1/3.tiff, train/0/0.tiff,",
         ),
-        ((0, np.inf), "(holds values that are no finite numbers)"),
-        ((0, -1), "(holds negative values)"),
+        ((0, np.inf), "(each holds values that are no finite numbers)"),
+        ((0, -1), "(each holds negative values)"),
     ],
 )
 def test_floating_point_images_of_which_nothing_says_what_is_white(
