@@ -183,7 +183,7 @@ def top(count: int, fill: float = -torch.inf) -> Callable[[Tensor], Tensor]:
     return lambda v: v.masked_fill(v < v.topk(count, 1).values[:, -1:], fill)
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0, 50.0])
+@pytest.mark.parametrize("temperature", [0.5, 50.0])
 @pytest.mark.parametrize("augmentation", ["none", "shift:pixels=1"])
 def test_a_top_k_teacher_teaches_at_any_temperature(temperature: float, augmentation: str, teacher: nn.Module) -> None:
     options = SHORT | {"temperature": temperature, "augmentation": augmentation, "epochs": 3, "hard_weight": 0.0}

@@ -100,24 +100,6 @@ def test_a_definition_that_is_registered_anew_counts(
     assert last[1] == [event for event in distill_events(spec) if isinstance(event, Step)]
 
 
-def test_a_data_set_that_was_registered_anew_is_loaded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    digits = load("digits")
-
-    def upright(argument: str) -> Any:
-        yield from ()
-        return digits
-
-    def upside_down(argument: str) -> Any:
-        yield from ()
-        return dataclasses.replace(digits, name="turned")
-
-    names = []
-    for build in (upright, upside_down):
-        replace(monkeypatch, DATASETS, "turning", build)
-        names.append(load("turning").name)
-    assert names == ["digits", "turned"]
-
-
 @pytest.mark.parametrize(
     "field", [name for name in OTHER if name not in STUDENT_ONLY | {"dataset", "teacher", "seed", "batch_seed"}]
 )
