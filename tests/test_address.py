@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 import pytest
+from distil_page import on_page
 
 from kdlab.core.spec import Spec
 from kdlab.dashboards import Distil, Experiments
@@ -135,17 +136,6 @@ def test_a_bad_setting_is_one_sentence_and_the_others_are_taken(bad: str) -> Non
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------
-
-
-def on_page(use: Callable[[Distil], Awaitable[None]]) -> None:
-    async def run() -> None:
-        page = Distil()
-        try:
-            await use(page)
-        finally:
-            page.close()
-
-    asyncio.run(run())
 
 
 async def settle(times: int = 6) -> None:

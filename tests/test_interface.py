@@ -4,10 +4,10 @@ import asyncio
 import dataclasses
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 import pytest
+from distil_page import on_page
 
 from kdlab.core.history import History
 from kdlab.core.spec import Spec
@@ -53,19 +53,6 @@ def test_a_whole_run_leaves_torch_out_of_the_pages_process(tmp_path) -> None:
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=180)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "[]"
-
-
-def on_page(use: Callable[[Distil], Awaitable[None]]) -> None:
-    """Let `use` handle a page, on an event loop as a kernel's."""
-
-    async def run() -> None:
-        page = Distil()
-        try:
-            await use(page)
-        finally:
-            page.close()
-
-    asyncio.run(run())
 
 
 async def settle() -> None:

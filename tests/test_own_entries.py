@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import pickle
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from distil_page import on_page
 
 import kdlab.core.experiments  # noqa: F401  (fills the registry)
 from kdlab.core.distillation import distill
@@ -116,17 +117,6 @@ def mine() -> None:
     for registry in REGISTRIES:
         if registry not in (OBJECTIVES, EXPERIMENTS):
             add(registry, "mine")
-
-
-def on_page(use: Callable[[Distil], Awaitable[None]]) -> None:
-    async def run() -> None:
-        page = Distil()
-        try:
-            await use(page)
-        finally:
-            page.close()
-
-    asyncio.run(run())
 
 
 @pytest.mark.usefixtures("own_desk", "mine")

@@ -1,14 +1,14 @@
 """A teacher of one's own, from the file that `kdlab distill --out` wrote: only evaluated, and taught with."""
 
-import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from distil_page import on_page
 from test_address import come, until
 
 from kdlab.core import checkpoints
@@ -131,17 +131,6 @@ def test_a_module_still_stands_for_a_named_file(saved: Path, weights: Weights, s
 
 
 # --- on the page ------------------------------------------------------------------------------------------------------
-
-
-def on_page(use: Callable[[Distil], Awaitable[None]]) -> None:
-    async def run() -> None:
-        page = Distil()
-        try:
-            await use(page)
-        finally:
-            page.close()
-
-    asyncio.run(run())
 
 
 def send(field: WeightsField, name: str, content: bytes, piece: int = 2_000) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import ipywidgets
+
 from kdlab.desk.job import Attached, Hearing, Job, Notice
 from kdlab.desk.live import PLAIN
 from kdlab.desk.session import Session
@@ -9,7 +11,7 @@ from kdlab.registry import InputError
 from kdlab.runner import ENDS, Status
 from kdlab.widgets.run_panel import RunPanel
 
-__all__ = ["Course"]
+__all__ = ["Course", "CoursePage"]
 
 # Failures whose message says all there is to say.
 TROUBLE = {*PLAIN, "Trouble", "Kept"}
@@ -100,3 +102,15 @@ class Course:
             return self.session.resumable()
         except InputError:
             return False
+
+
+class CoursePage(ipywidgets.VBox):
+    """A page that shows a run; closed, it leaves the run, which goes on. One that could not be made is closed too."""
+
+    _course: Course | None = None
+
+    def close(self) -> None:
+        """Leave the run and close the widget."""
+        if self._course is not None:
+            self._course.session.close()
+        super().close()

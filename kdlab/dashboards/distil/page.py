@@ -13,7 +13,7 @@ from kdlab.core.metrics import telling_example
 from kdlab.core.spec import Spec
 from kdlab.dashboards.address import read_spec, write_spec
 from kdlab.dashboards.budget import machine_line
-from kdlab.dashboards.course import Course
+from kdlab.dashboards.course import Course, CoursePage
 from kdlab.dashboards.distil import view
 from kdlab.dashboards.distil.setup import Setup
 from kdlab.dashboards.distil.state import DistilState
@@ -39,10 +39,8 @@ OPENING_NOTE = "A run that comes with kdlab. Press Start to train it here, and t
 OTHER_PAGE = "The run that the address names is not one of this page's: open it from the list of runs."
 
 
-class Distil(ipywidgets.VBox):
+class Distil(CoursePage):
     """The dashboard; `state` holds its choices, `history` what is shown."""
-
-    _course: Course | None = None  # a page that could not be made is closed too
 
     def __init__(self) -> None:
         with as_file(files("kdlab.assets") / "opening" / "history.npz") as path:
@@ -305,12 +303,6 @@ class Distil(ipywidgets.VBox):
     def _fail(self, error: Exception) -> None:
         trouble = f"The page could not show this ({type(error).__name__}): the log says why."
         self._panel.error = str(error) if isinstance(error, InputError) else trouble
-
-    def close(self) -> None:
-        """Leave the run, which goes on, and close the widget."""
-        if self._course is not None:
-            self._course.session.close()
-        super().close()
 
     def _show_pictures(self) -> None:
         opened = self.history.opened

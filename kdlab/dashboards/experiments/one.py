@@ -13,7 +13,7 @@ from kdlab.core.experiments.events import Advanced, Concluded, Event, Planned, W
 from kdlab.core.experiments.results import check_writable, standard_folder
 from kdlab.dashboards.address import read_settings, read_sliders, write_settings, write_sliders
 from kdlab.dashboards.budget import machine_line
-from kdlab.dashboards.course import Course
+from kdlab.dashboards.course import Course, CoursePage
 from kdlab.dashboards.experiments import view
 from kdlab.dashboards.experiments.charts import Charts
 from kdlab.dashboards.experiments.explore import Explore
@@ -48,14 +48,12 @@ OTHER_PAGE = "The run that the address names is not of this experiment: open it 
 OF = "of"  # the address's word for what the sliders are about
 
 
-class OneExperiment(ipywidgets.VBox):
+class OneExperiment(CoursePage):
     """The experiment called `name`; `state` holds its choices, `live` what its run did. Raises UnknownNameError.
 
     `panels`: classes of what is to be shown beside findings, charts and sliders. `changed` is called when `choices` or
     `run`, which the page's address tells, may be others.
     """
-
-    _course: Course | None = None  # a page that could not be made is closed too
 
     def __init__(
         self, name: str, panels: Sequence[type[Panel]] = (), changed: Callable[[], None] = lambda: None
@@ -289,12 +287,6 @@ class OneExperiment(ipywidgets.VBox):
     def _fail(self, error: Exception) -> None:
         trouble = f"The page could not show this ({type(error).__name__}): the log says why."
         self._panel.error = str(error) if isinstance(error, InputError) else trouble
-
-    def close(self) -> None:
-        """Leave the run, which goes on, and close the widget."""
-        if self._course is not None:
-            self._course.session.close()
-        super().close()
 
 
 def _box(name: str, *children: Any) -> ipywidgets.Box:
