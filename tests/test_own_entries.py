@@ -124,9 +124,14 @@ def test_a_page_says_what_its_worker_does_not_know() -> None:
     async def use(page: Distil) -> None:
         opening = page.state.spec()
         for name, kind in (
-            ("objective", "objective"), ("teacher", "model"), ("student", "model"), ("dataset", "data set"),
-            ("augmentation", "augmentation"), ("teacher_augmentation", "augmentation"), ("teaching", "way of teaching"),
-        ):  # fmt: skip
+            ("objective", "objective"),
+            ("teacher", "model"),
+            ("student", "model"),
+            ("dataset", "data set"),
+            ("augmentation", "augmentation"),
+            ("teacher_augmentation", "augmentation"),
+            ("teaching", "way of teaching"),
+        ):
             setattr(page.state, name, "mine")
             page._act("start")
             assert page._panel.error == (

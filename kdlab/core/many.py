@@ -130,17 +130,25 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
                 asked.forget_answers()
             asked = teaching
             made = _distill_together(
-                [specs[at] for at in group], [students[at] for at in group], teaching, data,
-                [notes[at] for at in group], bare(teaching.module) if given is None else given,
-            )  # fmt: skip
+                [specs[at] for at in group],
+                [students[at] for at in group],
+                teaching,
+                data,
+                [notes[at] for at in group],
+                bare(teaching.module) if given is None else given,
+            )
             runs |= dict(zip(group, made, strict=True))
     return [runs[at] for at in range(len(specs))]
 
 
 def _ready(
-    role: str, modules: Sequence[nn.Module], names: Sequence[str], specs: Sequence[Spec], data: Dataset,
+    role: str,
+    modules: Sequence[nn.Module],
+    names: Sequence[str],
+    specs: Sequence[Spec],
+    data: Dataset,
     teacher: nn.Module | None = None,
-) -> list[nn.Module]:  # fmt: skip
+) -> list[nn.Module]:
     """Return networks that can be trained, of which those that are built and shown batches alike are tried once."""
     tried: dict[tuple[object, ...], nn.Module] = {}
     ready = []
@@ -155,9 +163,7 @@ def _ready(
     return ready
 
 
-def _take_teacher(
-    given: nn.Module, specs: Sequence[Spec], data: Dataset
-) -> tuple[list[Teacher], list[list[str]]]:  # fmt: skip
+def _take_teacher(given: nn.Module, specs: Sequence[Spec], data: Dataset) -> tuple[list[Teacher], list[list[str]]]:
     """Return a trained teacher as each spec takes its outputs, and what there is to mind of each run."""
     ready: dict[str, tuple[Teacher, list[str]]] = {}
     for spec in specs:
@@ -195,9 +201,13 @@ def _warn(notes: Iterable[str]) -> None:
 
 
 def _distill_together(
-    specs: list[Spec], students: list[nn.Module], teacher: Teacher, data: Dataset,
-    notes: Sequence[Sequence[str]], given: nn.Module,
-) -> list[Run]:  # fmt: skip
+    specs: list[Spec],
+    students: list[nn.Module],
+    teacher: Teacher,
+    data: Dataset,
+    notes: Sequence[Sequence[str]],
+    given: nn.Module,
+) -> list[Run]:
     """Distil students that see the same batches; return their runs, whose teacher is the one that was `given`."""
     spec, place = specs[0], data.train.images.device
     baselines = {

@@ -24,9 +24,7 @@ def check_dataset(dataset: object) -> None:
         )
 
 
-def fit_spec(
-    dataset: str, network: Network, epochs: int, augmentation: str, options: Mapping[str, Any]
-) -> Spec:  # fmt: skip
+def fit_spec(dataset: str, network: Network, epochs: int, augmentation: str, options: Mapping[str, Any]) -> Spec:
     """Return the spec that trains `network` as a teacher; raises InputError for an option that would do nothing."""
     check_dataset(dataset)
     if unknown := next((key for key in options if key not in FIT_OPTIONS), None):

@@ -30,10 +30,19 @@ DIGEST = re.compile("[0-9a-f]{12}")
 PRECISIONS = ("auto", "float32", "bfloat16")
 SCHEDULES = ("cosine", "constant")
 # Fields that the training of a teacher does not depend on; all others are part of its recipe.
-STUDENT_ONLY = frozenset({
-    "student", "objective", "knobs", "augmentation", "teaching", "transfer_size", "epochs", "outputs",
-    "teacher_weights",
-})  # fmt: skip
+STUDENT_ONLY = frozenset(
+    {
+        "student",
+        "objective",
+        "knobs",
+        "augmentation",
+        "teaching",
+        "transfer_size",
+        "epochs",
+        "outputs",
+        "teacher_weights",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,9 +84,11 @@ def _heatmap(values: NDArray[np.float64], classes: Sequence[str], text: list[lis
         longest = max(len(one) for row in text for one in row)
         names = [wrapped(name, INDENT) for name in classes]
         trace |= {
-            "text": text, "texttemplate": "%{text}", "textfont": {"size": 10 if longest < 4 else 9},
+            "text": text,
+            "texttemplate": "%{text}",
+            "textfont": {"size": 10 if longest < 4 else 9},
             "hovertext": [[_cell(true, predicted, classes) for predicted in names] for true in names],
-        }  # fmt: skip
+        }
     return trace
 
 

@@ -229,9 +229,14 @@ def test_names_on_the_page_of_specialists_are_told_apart(chromium: Browser) -> N
     matrix = {"classes": names, "order": list(range(10)), "joints": [], "found": [members]}
     shares = [0.1] * 10
     answer = {
-        "classes": names, "truth": 3, "n": 1, "generalist": shares, "together": shares, "first": [0],
+        "classes": names,
+        "truth": 3,
+        "n": 1,
+        "generalist": shares,
+        "together": shares,
+        "first": [0],
         "specialists": [{"asked": True, "members": members, "shares": [0.2] * 5}],
-    }  # fmt: skip
+    }
     gallery = {"shape": [1, 1, 1], "examples": [0], "truths": [names[3]]}
     asking = {"gallery": gallery, "outcomes": ["right"], "chosen": 0, "answer": answer}
     page = chromium.new_page(viewport={"width": 390, "height": 844})

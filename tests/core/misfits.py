@@ -128,7 +128,7 @@ FOR_ALL = {
     "infinite": Misfit(lambda: with_weights(3e38), "logits that are (NaN|infinite) to images of digits"),
     "a softmax": Misfit(lambda: Answering(lambda v: v.softmax(1)), "gives probabilities in place of logits"),
     "sigmoids": Misfit(lambda: Answering(lambda v: (20 * v).sigmoid()), "gives probabilities in place of logits"),
-}  # fmt: skip
+}
 FOR_TEACHERS = {"probabilities in float64": Misfit(lambda: Answering(lambda v: v.double().softmax(1)), "probabilities")}
 FOR_LEARNERS = {
     "double": Misfit(lambda: flat().double(), r"in float64, and is trained in float32: give it as \.float\(\)"),
@@ -147,4 +147,4 @@ FOR_LEARNERS = {
     "a hook on a weight": Misfit(hooked, "has a hook on '1.bias', which its copies lose"),
     "a forward that refers to itself": Misfit(self_referring, "A copy of the .* still computes with the original"),
     "what cannot be copied": Misfit(Uncopied, "cannot be copied .*: keep in it only what copy.deepcopy copies"),
-}  # fmt: skip
+}

@@ -21,12 +21,26 @@ SPEC = Spec(teacher="mlp:16x1:dropout=0.2", student="mlp:8x1", epochs=1, teacher
 SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 128}
 # Each field of a spec with another value.
 OTHER: dict[str, Any] = {
-    "dataset": "other-digits", "teacher": "mlp:17x1", "student": "mlp:9x1", "objective": "logit-matching",
-    "knobs": {"temperature": 2.0}, "augmentation": "shift:pixels=1", "teacher_augmentation": "shift:pixels=1",
-    "teaching": "fixed", "precision": "bfloat16", "schedule": "constant", "batch_seed": 7, "teacher_weights": "",
-    "outputs": "", "transfer_size": 500, "epochs": 2, "teacher_epochs": 3, "batch_size": 64,
-    "learning_rate": 0.01, "seed": 1,
-}  # fmt: skip
+    "dataset": "other-digits",
+    "teacher": "mlp:17x1",
+    "student": "mlp:9x1",
+    "objective": "logit-matching",
+    "knobs": {"temperature": 2.0},
+    "augmentation": "shift:pixels=1",
+    "teacher_augmentation": "shift:pixels=1",
+    "teaching": "fixed",
+    "precision": "bfloat16",
+    "schedule": "constant",
+    "batch_seed": 7,
+    "teacher_weights": "",
+    "outputs": "",
+    "transfer_size": 500,
+    "epochs": 2,
+    "teacher_epochs": 3,
+    "batch_size": 64,
+    "learning_rate": 0.01,
+    "seed": 1,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -152,8 +166,11 @@ def test_knobs_are_options_of_their_own(run: Any) -> None:
 
 
 GIVEN: list[tuple[Any, str]] = [
-    (np.zeros((3, 1, 8, 8)), "ndarray"), ([1, 2], "list"), (torch.zeros(3), "Tensor"), (None, "NoneType"),
-]  # fmt: skip
+    (np.zeros((3, 1, 8, 8)), "ndarray"),
+    ([1, 2], "list"),
+    (torch.zeros(3), "Tensor"),
+    (None, "NoneType"),
+]
 
 
 @pytest.mark.parametrize(("given", "kind"), [*GIVEN, (load, "function")], ids=lambda value: str(type(value).__name__))

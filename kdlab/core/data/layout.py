@@ -16,17 +16,24 @@ from kdlab.registry import InputError
 __all__ = ["ROLES", "Layout", "find_layout", "is_image", "list_classes"]
 
 ROLES: dict[str, Literal["train", "validation", "test"]] = {
-    "train": "train", "training": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
 JUNK = {"thumbs.db", "desktop.ini", "icon\r", "__macosx"}
 # Pillow's own list would load all of its formats, which it then tries for each image: JPEG took a third longer to read.
-ENDINGS = {
-    ".apng", ".avif", ".bmp", ".bw", ".dds", ".dib", ".gif", ".icns", ".ico", ".im", ".j2c", ".j2k", ".jfif", ".jp2",
-    ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".mpo", ".msp", ".pbm", ".pcx", ".pfm", ".pgm", ".png", ".pnm",
-    ".ppm", ".psd", ".qoi", ".ras", ".rgb", ".rgba", ".sgi", ".tga", ".tif", ".tiff", ".webp", ".xbm", ".xpm",
-}  # fmt: skip
+ENDINGS = re.compile(
+    r"\.(apng|avif|bmp|bw|dds|dib|gif|icns|ico|im|j2c|j2k|jfif|jp2|jpc|jpe|jpeg|jpf|jpg|jpx|"
+    r"mpo|msp|pbm|pcx|pfm|pgm|png|pnm|ppm|psd|qoi|ras|rgb|rgba|sgi|tga|tif|tiff|webp|xbm|xpm)",
+    re.IGNORECASE,
+)
 COMMON = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 
@@ -157,7 +164,7 @@ def list_folders(root: Path) -> list[str]:
 
 def is_image(path: str) -> bool:
     """Whether a file is an image, as far as its name says or else its beginning."""
-    if os.path.splitext(path)[1].lower() in ENDINGS:  # noqa: PTH122
+    if ENDINGS.fullmatch(os.path.splitext(path)[1]):  # noqa: PTH122
         return True
     from PIL import Image
 

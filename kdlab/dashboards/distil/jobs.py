@@ -14,9 +14,14 @@ __all__ = ["TeacherFile"]
 MOST_BYTES = 8_000_000  # of a file, where the operator names no limit
 # The fields of a spec whose text is a name that a registry knows.
 NAMES = {
-    "dataset": DATASETS, "teacher": MODELS, "student": MODELS, "objective": OBJECTIVES, "augmentation": AUGMENTATIONS,
-    "teacher_augmentation": AUGMENTATIONS, "teaching": TEACHINGS,
-}  # fmt: skip
+    "dataset": DATASETS,
+    "teacher": MODELS,
+    "student": MODELS,
+    "objective": OBJECTIVES,
+    "augmentation": AUGMENTATIONS,
+    "teacher_augmentation": AUGMENTATIONS,
+    "teaching": TEACHINGS,
+}
 AGAIN = "This run's teacher came from a file: choose the file again, or let it go to train one."
 
 

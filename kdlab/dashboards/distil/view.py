@@ -110,9 +110,13 @@ def summary(history: History, note: str) -> dict[str, Any]:
             {"role": name, "label": ROLES[name].label, "errors": "–" if errors is None else str(errors), "share": share}
         )
     content = {
-        "tiles": tiles, "verdict": "", "differs": False, "warnings": history.notes, "note": note,
+        "tiles": tiles,
+        "verdict": "",
+        "differs": False,
+        "warnings": history.notes,
+        "note": note,
         "run": _describe(history.opened.spec),
-    }  # fmt: skip
+    }
     if {"student", "baseline"} <= history.logits.keys():
         test = paired_test(history.logits["student"], history.logits["baseline"], labels)
         verdict = test.verdict("student", "baseline")
