@@ -117,7 +117,7 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
         runs: dict[int, Run] = {}
         groups = together(specs, students, place)
         # Answers are kept of one teacher, and for one augmentation and precision, at a time.
-        turns = {id(one): at for at, one in enumerate(teachers)}
+        turns = {id(each): number for number, each in enumerate(teachers)}
 
         def turn(group: list[int]) -> tuple[object, ...]:
             first = specs[group[0]]
@@ -221,14 +221,14 @@ def _distill_together(
     names = [
         {"student": f"student {at}", "baseline": f"baseline {(one.student, one.seed)}"} for at, one in enumerate(specs)
     ]
-    told = ask_about_tests(teacher.module, data)
+    teacher_logits = ask_about_tests(teacher.module, data)
     pictures, truth = data.test.images.cpu().numpy(), data.test.labels.cpu().numpy()
     histories = [History() for _ in specs]
     for one, history, minded in zip(specs, histories, notes, strict=True):
         history.append(Opened(one, data.classes, pictures, truth, place.type))
         for note in minded:
             history.append(Note(note))
-        history.append(Probe("teacher", 0, {"teacher": told.cpu().numpy()}))
+        history.append(Probe("teacher", 0, {"teacher": teacher_logits.cpu().numpy()}))
     began = time.perf_counter()
     for event in train(
         "student", "", learners, data.train, transfer_set(data.train, spec.transfer_size, spec.shuffle_seed),

@@ -54,7 +54,7 @@ def _sigmoids(values: NDArray[np.floating]) -> bool:
     A ReLU gives zeros too, but seldom up to 1 and no further; of a few classes an untrained network's logits may all
     lie above 0, but seldom around 1/2 or from end to end.
     """
-    lowest, highest, mean = (float(one) for one in (values.min(), values.max(), values.mean(dtype=np.float64)))
+    lowest, highest, mean = (float(number) for number in (values.min(), values.max(), values.mean(dtype=np.float64)))
     if highest > 1 or highest - lowest < SPREAD:
         return False
     if lowest == 0:

@@ -77,7 +77,7 @@ def copy_network(role: str, module: nn.Module) -> nn.Module:
 
 
 def _check_parameters(role: str, module: nn.Module) -> None:
-    trained = {name: one for name, one in module.named_parameters() if one.requires_grad}
+    trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     if not trained:
         raise InputError(f"The {role} has nothing to train: let some of its parameters require a gradient.")
     for name, parameter in trained.items():
@@ -102,7 +102,7 @@ def _is_perceptron_for(network: nn.Module, data: Dataset) -> bool:
     """Whether it follows from the layers of a network that it goes with the data."""
     form = plan(network)
     fits = form is not None and (form.features, form.classes) == (math.prod(data.shape), len(data.classes))
-    return fits and all(bool(one.isfinite().all()) for one in network.parameters())
+    return fits and all(bool(parameter.isfinite().all()) for parameter in network.parameters())
 
 
 def _try(
@@ -129,17 +129,17 @@ def _try_step(
     trial, device = copy_network(role, network), data.train.images.device
     trial.train()  # whose own may return nothing
     dtype = choose_precision(spec.precision, network, device)
-    trained = {name: one for name, one in trial.named_parameters() if one.requires_grad}
-    originals = [one for one in (*module.parameters(), *network.parameters()) if one.requires_grad]
-    frozen = {name: one._version for name, one in trial.named_parameters() if name not in trained}
-    buffers = {name: one.clone() for name, one in trial.named_buffers() if one.layout == torch.strided}
+    trained = {name: parameter for name, parameter in trial.named_parameters() if parameter.requires_grad}
+    originals = [parameter for parameter in (*module.parameters(), *network.parameters()) if parameter.requires_grad]
+    frozen = {name: parameter._version for name, parameter in trial.named_parameters() if name not in trained}
+    buffers = {name: buffer.clone() for name, buffer in trial.named_buffers() if buffer.layout == torch.strided}
     when = f" in training, where a batch has {size}"
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         logits, place = answer(role, trial, data.train.inputs(slice(size)), data, when)
     check_finite(role, logits, data, when)
     try:
         loss = cross_entropy(logits.float(), data.train.labels[:size])
-        found = torch.autograd.grad(loss, [*trained.values(), *originals], allow_unused=True)
+        taken = torch.autograd.grad(loss, [*trained.values(), *originals], allow_unused=True)
     except RuntimeError as error:
         if not logits.requires_grad:
             raise InputError(
@@ -148,7 +148,7 @@ def _try_step(
         raise InputError(
             f"No gradient can be taken of the {role} ({first_line(error)}): compute without it."
         ) from error
-    gradients, others = found[: len(trained)], found[len(trained) :]
+    gradients, others = taken[: len(trained)], taken[len(trained) :]
     if any(gradient is not None for gradient in others):
         raise InputError(
             f"A copy of the {role} still computes with the original, to which a function in it refers (a forward or a "
@@ -163,8 +163,14 @@ def _try_step(
             raise InputError(f"The gradient of {quote(name)} in the {role} is not finite in the first batch: check it.")
     if all(gradient is None for gradient in gradients):
         raise InputError(f"The {role} has nothing to train: its logits depend on none of its trained parameters.")
-    moved = {name for name, one in trial.named_buffers() if name in buffers and not torch.equal(one, buffers[name])}
-    moved |= {name for name, one in trial.named_parameters() if frozen.get(name, one._version) != one._version}
+    moved = {
+        name for name, buffer in trial.named_buffers() if name in buffers and not torch.equal(buffer, buffers[name])
+    }
+    moved |= {
+        name
+        for name, parameter in trial.named_parameters()
+        if frozen.get(name, parameter._version) != parameter._version
+    }
     return place, {*trained, *moved}
 
 
@@ -172,7 +178,7 @@ def _check_apart(
     role: str, module: nn.Module, changing: set[str], network: nn.Module, teacher: nn.Module | None
 ) -> None:
     """Raise InputError when what changes in training is also a part of the copy's original, or of the teacher."""
-    changed = {name: one for name, one in _tensors(module).items() if name in changing}
+    changed = {name: tensor for name, tensor in _tensors(module).items() if name in changing}
     if name := _overlap(changed, network):
         raise InputError(
             f"The {role} has {quote(name)} in common with its own copy, so the one you gave would be trained as well: "
@@ -195,7 +201,7 @@ def _overlap(tensors: Mapping[str, Tensor], module: nn.Module) -> str:
     for name, tensor in tensors.items():
         if _lies_in_memory(tensor):
             device, begin, end = _span(tensor)
-            if any(device == at and begin < last and first < end for at, first, last in others):
+            if any(device == place and begin < last and first < end for place, first, last in others):
                 return name
     return ""
 

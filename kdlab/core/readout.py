@@ -44,7 +44,7 @@ def read_logits(answer: Any, examples: int, classes: int) -> tuple[Any, int]:
         return named, 0
     if isinstance(answer, tuple | list):
         shape = examples, classes
-        fitting = [at for at, part in enumerate(answer) if isinstance(part, Tensor) and part.shape == shape]
+        fitting = [place for place, part in enumerate(answer) if isinstance(part, Tensor) and part.shape == shape]
         if len(fitting) == 1:
             return answer[fitting[0]], fitting[0]
     return answer, 0

@@ -78,9 +78,9 @@ def _predict(teacher: nn.Module, data: Dataset) -> Tensor:
 def _as_it_answers(module: nn.Module, inputs: Tensor) -> nn.Module:
     """Return the network on the device of the inputs, in float32 where it cannot answer them as it is."""
     tensors = [*module.parameters(), *module.buffers()]
-    if any(one.device != inputs.device for one in tensors):
+    if any(tensor.device != inputs.device for tensor in tensors):
         module = copy_network(ROLE, module).to(inputs.device)
-    if all(one.dtype == torch.float32 for one in tensors if one.is_floating_point()):
+    if all(tensor.dtype == torch.float32 for tensor in tensors if tensor.is_floating_point()):
         return module
     try:
         with evaluating(module):

@@ -62,7 +62,7 @@ def train(
     done = begin * steps_per_epoch
     fed = feed(members, spec, batch_size, phase, dtype, answers, begin)
     stride = _stride(device)
-    finite = {one.name: _finite(one.module) for one in learners}
+    finite = {learner.name: _finite(learner.module) for learner in learners}
     pending: list[Tensor] = []
     try:
         if not begin:
@@ -100,7 +100,7 @@ def train(
 def _finite(module: nn.Module) -> set[str]:
     """The names of parameters and buffers that are finite: a mask may hold −inf from the beginning."""
     tensors = [*module.named_parameters(), *module.named_buffers()]
-    return {name for name, one in tensors if one.layout == torch.strided and bool(one.isfinite().all())}
+    return {name for name, tensor in tensors if tensor.layout == torch.strided and bool(tensor.isfinite().all())}
 
 
 def _check_weights(teams: Sequence[Team], begun: Mapping[str, set[str]], spec: Spec) -> None:
@@ -137,7 +137,8 @@ def _probe(phase: str, step: int, teams: Sequence[Team], watched: Mapping[str, S
         if final:
             team.network.store()
             logits |= {one.name: predict(one.module, watched[one.name]) for one in team.learners}
-            if odd := next((one.name for one in team.learners if not logits[one.name].isfinite().all()), ""):
+            names = (learner.name for learner in team.learners)
+            if odd := next((name for name in names if not logits[name].isfinite().all()), ""):
                 raise Diverged(
                     f"After the last step the {odd} gives logits that are NaN or infinite, so it has no result; lower "
                     "the learning rate."

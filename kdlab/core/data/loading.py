@@ -51,7 +51,7 @@ def _check(name: str, dataset: object) -> None:
             )
         check_split(name, which, split, dataset.classes)
         if split.images.shape[1:] != dataset.shape:
-            sizes = " and ".join("×".join(map(str, one.images.shape[1:])) for one in (dataset.train, split))
+            sizes = " and ".join("×".join(map(str, each.images.shape[1:])) for each in (dataset.train, split))
             raise InputError(
                 f"The training and {which} images of the data set {quote(name)} are of different sizes, {sizes} "
                 "(channels, height, width): bring them to one."

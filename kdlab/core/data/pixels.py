@@ -66,12 +66,12 @@ def read_image(path: str, form: Format) -> tuple[Record, NDArray[np.uint8] | Non
     record = Record()
     try:
         with Image.open(path) as image:
-            found = _convert(image, form, record)
-            if found is None:
+            converted = _convert(image, form, record)
+            if converted is None:
                 return record, None
-            if found.size != (form.width, form.height):
-                found = found.resize((form.width, form.height), Image.Resampling.BILINEAR)
-            return record, np.asarray(found).reshape(form.height, form.width, -1).transpose(2, 0, 1)
+            if converted.size != (form.width, form.height):
+                converted = converted.resize((form.width, form.height), Image.Resampling.BILINEAR)
+            return record, np.asarray(converted).reshape(form.height, form.width, -1).transpose(2, 0, 1)
     except MemoryError:
         raise
     except Exception as error:  # each of Pillow's decoders fails in its own way

@@ -75,6 +75,6 @@ class Experiments(ipywidgets.VBox):
 
     def close(self) -> None:
         """Leave the runs, which go on, and close the widget."""
-        for one in getattr(self, "shown", {}).values():  # a page that could not be made is closed too
-            one.close()
+        for page in getattr(self, "shown", {}).values():  # a page that could not be made is closed too
+            page.close()
         super().close()
