@@ -8,6 +8,7 @@ from kdlab.core import models
 from kdlab.core.data import Dataset
 from kdlab.core.objectives import Part
 from kdlab.core.spec import Spec
+from kdlab.core.trial import first_line
 from kdlab.registry import OBJECTIVES, InputError, quote
 
 __all__ = ["check_network", "check_objective", "check_parameters", "check_transfer_size", "check_weights"]
@@ -36,9 +37,8 @@ def check_objective(spec: Spec, classes: int) -> None:
     try:
         parts = entry.build(student, teacher, labels, **spec.knobs)
     except Exception as error:  # whatever a person's own function raises
-        text = " ".join(str(error).split())[:150]
         raise InputError(
-            f"{owner} cannot be computed from logits ({examples}, {classes}): {type(error).__name__}: {text}."
+            f"{owner} cannot be computed from logits ({examples}, {classes}): {first_line(error)}."
         ) from error
     if not isinstance(parts, Mapping) or not parts or not all(isinstance(part, Part) for part in parts.values()):
         raise InputError(
