@@ -4,6 +4,7 @@ import re
 import time
 
 import psutil
+from notebooks import run_all_cells
 from playwright.sync_api import Locator, Page, expect
 from servers import Server
 
@@ -38,9 +39,7 @@ class Dashboard:
         began = time.perf_counter()
         self.page.goto(self.server.address + (link and f"#{link}"), wait_until="commit")
         if self.server.kind == "jupyterlab":
-            # What is run before the kernel has answered for the first time is dropped.
-            self.page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
-            self.menu("Run", "Run All Cells")
+            run_all_cells(self.page)
         self.page.locator(".kd-tile").first.wait_for()
         self.seconds = time.perf_counter() - began
         self.opening = self.tiles()
@@ -55,11 +54,6 @@ class Dashboard:
         """Return the process of this page's kernel, which its connection names."""
         (process,) = self.server.processes(f"kernel-{self._kernels[-1]}")
         return process
-
-    def menu(self, name: str, entry: str) -> None:
-        """Choose an entry of one of JupyterLab's menus."""
-        self.page.get_by_role("menuitem", name=name, exact=True).click()
-        self.page.get_by_role("menuitem", name=entry, exact=True).click()
 
     def reset(self) -> None:
         """Press Reset and wait until the opening is back."""

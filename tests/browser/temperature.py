@@ -3,6 +3,7 @@
 from math import floor, isnan, log10
 from typing import Any
 
+from notebooks import run_all_cells
 from playwright.sync_api import Locator, Page, WebSocket, expect
 from servers import Server
 
@@ -50,10 +51,7 @@ class TemperatureLab:
         self.received = 0
         self.page.goto(self.server.page("temperature") + (link and f"#{link}"), wait_until="commit")
         if self.server.kind == "jupyterlab":
-            # What is run before the kernel has answered for the first time is dropped.
-            self.page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
-            for entry in ("Run", "Run All Cells"):
-                self.page.get_by_role("menuitem", name=entry, exact=True).click()
+            run_all_cells(self.page)
         self.page.locator(".kd-lab[data-drawn]").wait_for()
         self.received_at_first = self.received
         self.settle()

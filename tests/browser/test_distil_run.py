@@ -32,7 +32,7 @@ def test_start_moves_the_curves_and_ends_with_a_verdict(dashboard: Dashboard) ->
         }""",
         LINE,
     )
-    dashboard.begin(teacher_epochs=5, epochs=300)
+    dashboard.begin(teacher_epochs=5, epochs=100)
     dashboard.expect_state("done")
     expect(dashboard.status).to_contain_text("Done")
     seen = page.evaluate("kdWatch.disconnect(); ({status: kdSeen.status, line: [...kdSeen.line]})")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from notebooks import run_all_cells
 from playwright.sync_api import Page, expect
 from servers import Server
 from windows import DESKTOP, TELEPHONE
@@ -28,10 +29,7 @@ class Window:
     def run_cells(self) -> None:
         """Have the notebook that is open show its page, which Voilà does by itself."""
         if self.server.kind == "jupyterlab":
-            # What is run before the kernel has answered for the first time is dropped.
-            self.page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
-            for entry in ("Run", "Run All Cells"):
-                self.page.get_by_role("menuitem", name=entry, exact=True).click()
+            run_all_cells(self.page)
 
     def press(self, action: str) -> None:
         self.page.locator(f"button[data-action={action}]").click()

@@ -135,9 +135,7 @@ def test_a_link_into_the_file(file: File, open_file: Callable[..., TemperatureLa
     expect(lab.page.locator(".kd-behind h3")).to_contain_text("True 3 → 5")
     assert [row[2] for row in lab.table(".kd-bars")] == [share(value) for value in core.soften([1, 2], 33)]
     lab.turn("ArrowLeft")
-    lab.page.wait_for_function(
-        "T => location.hash.startsWith(`#T=${T}&data=digits&`)", arg=lab.temperature(), timeout=1000
-    )
+    lab.page.wait_for_function("T => location.hash.startsWith(`#T=${T}&data=digits&`)", arg=lab.temperature())
     view, link = lab.state(), lab.page.url.partition("#")[2]
     other = open_file(file, link)
     expect(other.page.locator(".kd-behind h3")).to_contain_text("True 3 → 5")
@@ -153,7 +151,7 @@ def test_a_bad_link_into_the_file_says_so(
 ) -> None:
     example = telling_example(mnist.logits, mnist.labels)
     lab = open_file(file, "T=x&mean=0.5")
-    expect(lab.alarm).to_contain_text("The link's T=x", timeout=2000)
+    expect(lab.alarm).to_contain_text("The link's T=x")
     expect_example(lab, mnist, example, 4)
     words = {
         "data=nope": 'no data set "nope"',
@@ -163,7 +161,7 @@ def test_a_bad_link_into_the_file_says_so(
     parts = ("data=nope", "example=10000", "cell=student.3.10", "cell=x", "own=1", "scale=x")
     for temperature, part in enumerate(parts, 8):
         lab.go(f"{part}&T={temperature}")
-        expect(lab.alarm).to_contain_text(words.get(part, f"The link's {part}"), timeout=2000)
+        expect(lab.alarm).to_contain_text(words.get(part, f"The link's {part}"))
         expect_example(lab, mnist, example, temperature)
 
 

@@ -207,7 +207,7 @@ def test_the_dial_takes_any_number_within_its_range(lab: TemperatureLab, mnist: 
         lab.fill("Temperature as a number", typed)
         lab.press("Enter")
         says = f"A temperature here is a number from 0.5 to 100, not {typed.strip() or 'nothing'}."
-        expect(lab.alarm).to_have_text(says, timeout=1000)
+        expect(lab.alarm).to_have_text(says)
         assert lab.temperature() == 7
         assert field.input_value() == "7.00"
     lab.page.get_by_role("button", name="T = 1").click()
@@ -259,7 +259,7 @@ def test_own_logits_are_typed_and_dragged(lab: TemperatureLab) -> None:
     expect_bars(lab, logits, 4)
     lab.fill("Name of class 2", "a lynx")
     assert [row[0] for row in lab.table(".kd-bars")] == ["dog", "a lynx", "tree"]
-    expect(lab.page.get_by_label("Teacher's logit of a lynx", exact=True)).to_have_value("4.3", timeout=1000)
+    expect(lab.page.get_by_label("Teacher's logit of a lynx", exact=True)).to_have_value("4.3")
 
     lab.page.get_by_role("button", name="+ Class").click()
     lab.settle()
@@ -493,12 +493,12 @@ def read_digit(layers: list[dict], weights: np.ndarray, pixels: np.ndarray) -> n
 
 def test_the_address_follows_within_a_second(lab: TemperatureLab) -> None:
     temperature = lab.turn("PageUp", "ArrowRight")
-    lab.page.wait_for_function("t => location.hash.includes(`T=${t}&`)", arg=temperature, timeout=1000)
+    lab.page.wait_for_function("t => location.hash.includes(`T=${t}&`)", arg=temperature)
     lab.log.click()
     lab.choose_source("own")
     lab.click("student", 2, 7)
     wanted = ["scale=log", "source=own", "cell=student.2.7", "own=dog,cat,tree;9,4,-3;5,1,0"]
-    lab.page.wait_for_function("all => all.every(x => location.hash.includes(x))", arg=wanted, timeout=1000)
+    lab.page.wait_for_function("all => all.every(x => location.hash.includes(x))", arg=wanted)
     assert "?" not in lab.page.url.split("#")[1]
 
     lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -555,7 +555,7 @@ def test_a_bad_part_of_a_link_says_so_and_the_rest_works(lab: TemperatureLab, mn
         "data": "There is no data set", "example=10000": "no test example 10000", "cell=teacher.4.10": "no class 10",
     }  # fmt: skip
     expect(lab.alarm).to_contain_text(words.get(part, words.get(bad, f"The link's {part}")))  # or what the kernel says
-    expect(lab.alarm).to_be_visible(timeout=1000)
+    expect(lab.alarm).to_be_visible()
     temperature, log = 4 if bad == "T" else 8, bad != "scale"
     example = int(re.match(r"Test example ([\d,]+) of 10,000", lab.caption.text_content())[1].replace(",", ""))
     assert example < 10_000 if bad == "example" else example == 3
@@ -568,13 +568,13 @@ def test_a_good_link_takes_the_complaint_away(lab: TemperatureLab) -> None:
     lab.go("T=banana")
     expect(lab.alarm).to_contain_text("T=banana cannot be used: it needs a number from 0.5 to 100")
     lab.go("T=9")
-    expect(lab.alarm).to_be_hidden(timeout=1000)
+    expect(lab.alarm).to_be_hidden()
 
 
 def test_export_saves_the_view_in_a_file(lab: TemperatureLab, tmp_path: Path) -> None:
     temperature = lab.turn("PageUp")
     lab.log.click()
-    with lab.page.expect_download(timeout=10_000) as download:
+    with lab.page.expect_download() as download:
         lab.page.get_by_role("button", name="Export").click()
     assert download.value.suggested_filename == "kdlab-temperature.html"
     text = download.value.path().read_text(encoding="utf-8")

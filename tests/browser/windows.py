@@ -20,7 +20,8 @@ OPTIONS = [
 DESKTOP, TELEPHONE = (1280, 800), (390, 844)
 NO_PAGE = "/favicon.ico"  # which browsers ask for where a page names no icon
 Window = TypeVar("Window")
-expect.set_options(timeout=30_000)
+PATIENCE = 120_000  # milliseconds: what waits for a busy machine costs nothing on a quick one
+expect.set_options(timeout=PATIENCE)
 
 
 def launch(playwright: Playwright) -> Browser | None:
@@ -39,7 +40,7 @@ def open_window(
 ) -> Window:
     """Make an empty window of its own for a page that `make` handles; what goes wrong in it is noted in `problems`."""
     context = chromium.new_context(viewport={"width": size[0], "height": size[1]})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     return _listen(context.new_page(), server, make)
 
 
@@ -65,7 +66,7 @@ class Windows:
         free = self._free.setdefault((server.address, make), [])
         window = free.pop() if free else _listen(self._context(server).new_page(), server, make)
         window.page.set_viewport_size({"width": size[0], "height": size[1]})
-        window.page.set_default_timeout(60_000)
+        window.page.set_default_timeout(PATIENCE)
         window.page.bring_to_front()  # what lies behind gets a frame a second
         self._lent.append(window)
         return window
@@ -88,7 +89,7 @@ class Windows:
     def _context(self, server: Server) -> BrowserContext:
         if server.address not in self._contexts:
             context = self._contexts[server.address] = self._chromium.new_context()
-            context.set_default_timeout(60_000)
+            context.set_default_timeout(PATIENCE)
         return self._contexts[server.address]
 
 
