@@ -13,6 +13,7 @@ import torch
 from kdlab.core.data import load
 from kdlab.core.distillation import distill, fit
 from kdlab.core.evaluation import predict
+from kdlab.core.paired import find_test
 from kdlab.core.portable import write
 from kdlab.core.predictions import Predictions
 
@@ -39,7 +40,7 @@ def make(folder: Path) -> None:
         return np.round(predict(network.cpu(), data.test).numpy() / STEP) * STEP
 
     errors = {name: run.result[name]["errors"] for name in ("teacher", "baseline", "student")}
-    test = run.result["mcnemar"]
+    test = find_test(run.result)
     note = (
         f"MNIST's 10,000 test images. Teacher: {TEACHER}, 12 epochs, {errors['teacher']} errors. Student: {STUDENT}, "
         f"200 epochs on {TRANSFER:,} of the 55,000 training images (3 %), T = 8, weights 0.9 soft and 0.1 hard: "

@@ -7,6 +7,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from kdlab.core.paired import find_test
+
 __all__ = ["print_report"]
 
 
@@ -29,6 +31,6 @@ def print_report(result: Mapping[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(table)
     seconds = result["seconds"]
-    console.print(result["mcnemar"]["verdict"])
+    console.print(find_test(result)["verdict"])
     times = f"{seconds['teacher']:.1f} s teacher, {seconds['student']:.1f} s student"
     console.print(f"{times}, on {result['device']} in {result['precision']['student']}")

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kdlab.core.data import Split
-from kdlab.core.metrics import count_errors, paired_test
+from kdlab.core.data import Dataset, Split
+from kdlab.core.metrics import count_errors
+from kdlab.core.paired import paired_test
 
 __all__ = ["chunks", "evaluating", "finished", "predict", "score"]
 
@@ -49,20 +50,21 @@ def predict(module: nn.Module, split: Split) -> Tensor:
         return torch.cat([module(split.inputs(chunk)).float() for chunk in chunks(split)])
 
 
-def score(logits: Mapping[str, Tensor], labels: Tensor) -> dict[str, Any]:
-    """Return errors and accuracy by network, and McNemar's test of student against baseline where both are there."""
-    truth = labels.cpu().numpy()
+def score(logits: Mapping[str, Tensor], split: Split, data: Dataset) -> dict[str, Any]:
+    """Return errors and accuracy by network, and the paired test of student against baseline where both are there.
+
+    `logits` of a `split` of `data`, float32 (examples, classes), by network. The test's key names it: "mcnemar", or
+    "sign_flips" where examples of the split belong together.
+    """
+    truth = split.labels.cpu().numpy()
+    groups = None if split.groups is None else split.groups.cpu().numpy()
     arrays = {network: values.cpu().numpy() for network, values in logits.items()}
     scores: dict[str, Any] = {"examples": len(truth)}
     for network, values in arrays.items():
         errors = count_errors(values, truth)
         scores[network] = {"errors": errors, "accuracy": 1 - errors / len(truth)}
     if {"student", "baseline"} <= arrays.keys():
-        test = paired_test(arrays["student"], arrays["baseline"], truth)
-        scores["mcnemar"] = {
-            "only_student_right": test.only_first,
-            "only_baseline_right": test.only_second,
-            "p": test.p,
-            "verdict": test.verdict("student", "baseline"),
-        }
+        units = {"example_unit": data.example_unit, "group_unit": data.group_unit}
+        test = paired_test(arrays["student"], arrays["baseline"], truth, groups, **units)
+        scores[test.name] = test.to_dict("student", "baseline")
     return scores

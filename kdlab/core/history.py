@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from kdlab.core.events import Done, Event, KnobsTurned, Note, Opened, Phase, Probe, Progress, Restored, Step
 from kdlab.core.metrics import count_errors
+from kdlab.core.paired import find_test
 from kdlab.core.spec import Spec
 from kdlab.registry import InputError
 
@@ -180,8 +181,8 @@ class History:
 
         `knobs` as they are now, and `turns`: by key, when in the student's training (epochs) a knob was turned, and to
         what. `reached`: the phase, how many of its epochs are done, and of how many. `errors` of `examples` test images
-        by network, the latest while it trains; at the end also `validation` errors, McNemar's `p` of student and
-        baseline, and `seconds`. {} before the run has opened its data.
+        by network, the latest while it trains; at the end also `validation` errors, the paired test's `p`, and
+        `seconds`. {} before the run has opened its data.
         """
         if self.opened is None:
             return {}
@@ -203,7 +204,7 @@ class History:
         found["device"] = self.opened.device
         if result := self.result:
             validation = {network: result["validation"][network]["errors"] for network in self.errors}
-            found |= {"validation": validation, "p": result["mcnemar"]["p"]}
+            found |= {"validation": validation, "p": find_test(result)["p"]}
             found |= {key: result[key] for key in ("device", "seconds")}
         return found
 

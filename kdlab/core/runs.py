@@ -33,7 +33,7 @@ class Run:
 
     @property
     def result(self) -> dict[str, Any]:
-        """Errors and accuracy by network, McNemar's test, seconds, device and spec."""
+        """Errors and accuracy by network, the paired test, seconds, device and spec."""
         assert self.history.result is not None
         return self.history.result
 
@@ -62,9 +62,9 @@ def sum_up(
     what to mind of it.
     """
     place = data.test.images.device
-    result = score(logits, data.test.labels)
+    result = score(logits, data.test, data)
     validation = {name: predict(module, data.validation) for name, module in networks.items()}
-    result["validation"] = score(validation, data.validation.labels)
+    result["validation"] = score(validation, data.validation, data)
     precision = {name: choose_precision(spec.precision, module, place) for name, module in networks.items()}
     return result | {
         "parameters": {name: sum(p.numel() for p in module.parameters()) for name, module in networks.items()},

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kdlab.core.checkpoints import load
 from kdlab.core.distillation import distill, fit
+from kdlab.core.paired import find_test
 
 SEEDS = 3
 
@@ -22,7 +23,7 @@ def main() -> None:
         result = distill("mnist", trained, "mlp:800x2", epochs=20, temperature=20, seed=seed).result
         for split, scores in (("test", result), ("validation", result["validation"])):
             errors = {name: scores[name]["errors"] for name in ("teacher", "baseline", "student")}
-            print(f"seed {seed}, {split} errors of {scores['examples']:,}: {errors}, p = {scores['mcnemar']['p']:.2g}")
+            print(f"seed {seed}, {split} errors of {scores['examples']:,}: {errors}, p = {find_test(scores)['p']:.2g}")
         print(
             f"  {result['seconds']['student']:.0f} s on {result['device']}, versions {result['versions']}", flush=True
         )

@@ -70,7 +70,9 @@ def spoken_digits(argument: str) -> Generator[Progress, None, Dataset]:
     recordings = len(SPEAKERS) * DIGITS * np.array([TEST_TAKES, TEST_TAKES + VALIDATION_TAKES])
     runs = np.split(np.arange(len(pixels)), np.cumsum(counts)[recordings - 1])
     test, validation, train = (_split(pixels, counts, run) for run in runs)
-    return Dataset("spoken-digits", tuple("0123456789"), train, validation, test)
+    return Dataset(
+        "spoken-digits", tuple("0123456789"), train, validation, test, example_unit="frames", group_unit="recordings"
+    )
 
 
 def _names() -> list[str]:

@@ -60,7 +60,8 @@ class Split:
 class Dataset:
     """A data set in memory: `validation` is kept out of training, `test` is never used to choose anything.
 
-    `notes`: complete sentences about what was done or assumed when a person's files were read.
+    `notes`: complete sentences about what was done or assumed when a person's files were read. `example_unit` and
+    `group_unit` say what is counted, in the plural: an example, and what a number in `Split.groups` stands for.
     """
 
     name: str
@@ -69,6 +70,8 @@ class Dataset:
     validation: Split
     test: Split
     notes: tuple[str, ...] = ()
+    example_unit: str = "images"
+    group_unit: str = "groups"
 
     @property
     def shape(self) -> tuple[int, int, int]:

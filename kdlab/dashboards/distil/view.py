@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.history import History
-from kdlab.core.metrics import confusion_matrix, paired_test
+from kdlab.core.metrics import confusion_matrix
+from kdlab.core.paired import paired_test
 from kdlab.core.progress import duration
 from kdlab.core.spec import Spec
 from kdlab.figures.confusion import confusion_difference, confusion_heatmap

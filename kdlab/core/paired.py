@@ -1,0 +1,112 @@
+"""Whether two networks differ beyond noise on the same examples: exact paired tests, in NumPy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LEVEL", "PairedTest", "paired_test", "sign_flip_p", "test_in"]
+
+LEVEL = 0.05
+Name = Literal["mcnemar", "sign_flips"]
+TESTS: tuple[Name, ...] = ("mcnemar", "sign_flips")
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """The exact test of two networks on the same examples.
+
+    `only_first`, `only_second`: examples that only the one network has right; `p`: two-sided probability of a
+    difference at least this large if both were equally good. Examples that stand alone are counted one by one (`name`
+    "mcnemar": McNemar 1947, exact binomial), those of `groups` groups by the sums of their groups ("sign_flips": the
+    exact permutation test in which each group's sum may change its sign). `example_unit` and `group_unit` say what is
+    counted.
+    """
+
+    only_first: int
+    only_second: int
+    p: float
+    groups: int | None = None
+    example_unit: str = "images"
+    group_unit: str = "groups"
+
+    @property
+    def name(self) -> Name:
+        """The key of this test in a result."""
+        return "mcnemar" if self.groups is None else "sign_flips"
+
+    @property
+    def differs(self) -> bool:
+        """Whether the difference is larger than noise at the 5 % level."""
+        return self.p < LEVEL
+
+    def verdict(self, first: str, second: str) -> str:
+        """Return the outcome as a sentence about the networks called `first` and `second`."""
+        p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.2g}"
+        test = f"McNemar's exact {p}"
+        if self.groups is not None:
+            test = f"exact {p} by sign flips over {self.groups:,} {self.group_unit}"
+        counts = (
+            f"{self.only_first} {self.example_unit} only the {first} has right, {self.only_second} only the {second}"
+        )
+        if not self.differs:
+            return f"No difference beyond noise between {first} and {second} ({test}): {counts}."
+        better, worse = (first, second) if self.only_first > self.only_second else (second, first)
+        return f"The {better} beats the {worse}, beyond noise ({test}): {counts}."
+
+    def to_dict(self, first: str, second: str) -> dict[str, Any]:
+        """Return the outcome as plain data, about the networks called `first` and `second`."""
+        counted = {f"only_{first}_right": self.only_first, f"only_{second}_right": self.only_second}
+        groups = {} if self.groups is None else {self.group_unit: self.groups}
+        return {**counted, **groups, "p": self.p, "verdict": self.verdict(first, second)}
+
+
+def paired_test(
+    first: NDArray[np.float32], second: NDArray[np.float32], labels: NDArray[np.int64],
+    groups: NDArray[np.int64] | None = None, *, example_unit: str = "images", group_unit: str = "groups",
+) -> PairedTest:  # fmt: skip
+    """Return the exact test of `first` against `second`, logits (examples, classes) of the same examples.
+
+    `groups`, int64 (examples,): which examples belong together, such as frames of one recording, or None.
+    """
+    from scipy.special import bdtr  # here, because a page is drawn before SciPy is needed
+
+    first_right, second_right = first.argmax(1) == labels, second.argmax(1) == labels
+    only_first = int((first_right & ~second_right).sum())
+    only_second = int((second_right & ~first_right).sum())
+    if groups is None:
+        p = min(1.0, 2 * float(bdtr(min(only_first, only_second), only_first + only_second, 0.5)))
+        return PairedTest(only_first, only_second, p, None, example_unit, group_unit)
+    _, owners = np.unique(groups, return_inverse=True)
+    gained, lost = (np.bincount(owners, right).astype(np.int64) for right in (first_right, second_right))
+    return PairedTest(only_first, only_second, sign_flip_p(gained - lost), len(gained), example_unit, group_unit)
+
+
+def sign_flip_p(sums: NDArray[np.int64]) -> float:
+    """Return the two-sided probability that random signs make a total at least as far from 0, exactly.
+
+    `sums`: whole numbers (groups,), each of which is as likely to have the other sign if there is no difference. The
+    distribution of the total is the convolution of those of the numbers (Pagano and Tritchler 1983).
+    """
+    from scipy.signal import convolve
+    from scipy.special import gammaln
+
+    sizes, counts = np.unique(np.abs(sums[sums != 0]), return_counts=True)
+    positive = np.ones(1)  # the distribution of the sum of those numbers whose sign is positive
+    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+        chosen = np.arange(count + 1)
+        logs = gammaln(count + 1) - gammaln(chosen + 1) - gammaln(count - chosen + 1) - count * np.log(2)
+        alike = np.zeros(size * count + 1)
+        alike[::size] = np.exp(logs)
+        positive = convolve(positive, alike)
+    totals = 2 * np.arange(len(positive)) - (len(positive) - 1)
+    far = np.abs(totals) >= abs(int(sums.sum()))
+    return float(np.clip(positive[far].sum(), 0.0, 1.0))
+
+
+def test_in(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the paired test of a result, or of its "validation", whichever test it is."""
+    test: Mapping[str, Any] = next(result[name] for name in TESTS if name in result)
+    return test
