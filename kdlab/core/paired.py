@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEVEL", "PairedTest", "paired_test", "sign_flip_p", "find_test"]
+__all__ = ["LEVEL", "PairedTest", "find_test", "paired_test", "sign_flip_p"]
 
 LEVEL = 0.05
 Name = Literal["mcnemar", "sign_flips"]

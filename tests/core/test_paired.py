@@ -10,9 +10,7 @@ from scipy.stats import binomtest, permutation_test
 
 from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import score
-from kdlab.core.paired import PairedTest, paired_test, sign_flip_p, find_test
-
-find_test.__test__ = False  # a reader of results, not a test
+from kdlab.core.paired import PairedTest, find_test, paired_test, sign_flip_p
 
 
 def logits_for(predicted: list[int] | NDArray[np.int64], classes: int = 2) -> NDArray[np.float32]:
