@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from kdlab.core.experiments.consulted import NAMES
 from kdlab.core.experiments.experiment import Exam
+from kdlab.core.experiments.outcomes import Outcomes
 from kdlab.core.experiments.specialists import Specialists
+from kdlab.core.experiments.verdicts import RULE
 from kdlab.core.specialists.confusable import find_subsets, tree
 from kdlab.core.specialists.subsets import membership, write_subsets
 from kdlab.dashboards.experiments.shipped import Result
@@ -54,9 +56,10 @@ def made_result(
     )  # fmt: skip
     experiment = Specialists(seeds=1, count=count, size=size, **settings)
     summary = experiment.sum_up([exam])
+    claims = [claim.to_dict(Outcomes(summary.outcomes, labels)) for claim in summary.claims]
     report = {
         "experiment": "specialists", "label": "Specialists", "size": "full", "settings": asdict(experiment),
-        "rows": [row.to_dict() for row in summary.rows], "claims": [claim.to_dict() for claim in summary.claims],
+        "rows": [row.to_dict() for row in summary.rows], "claims": claims, "rule": RULE,
         "charts": list(summary.charts), "notes": list(summary.notes), "sources": {"paper": "Hinton et al."},
         "examples": {"test": examples}, "chosen": [], "seconds": 60.0, "device": "cpu", "machine": "x86_64",
         "threads": 2, "versions": {"kdlab": "0.1.0"},

@@ -1,8 +1,8 @@
 """Ships what the full experiments gave: `KDLAB_DATA=… python -m kdlab.assets.make_results NAME…`.
 
 Without a name it does all. What `kdlab reproduce` kept is not trained again; the rest may take hours. `--judge` judges
-what is shipped by today's rules, without training, where outcomes of each example are kept, and prints each verdict that
-changed. `--table` prints README's tables of all that is shipped.
+what is shipped by today's rules, without training, where outcomes by example are kept, and prints what changed.
+`--table` prints README's tables of all that is shipped.
 """
 
 import argparse

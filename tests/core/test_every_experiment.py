@@ -370,7 +370,7 @@ def test_the_left_out_classes_sliders_score_validation_images() -> None:
         assert tiles["missing classes right"] == f"{right:.1f} %"
         matched = made.chosen[0]["offsets"][choice]
         assert tiles["offset matched to the prior"] == f"{matched:.2f}"
-        best = float(tiles["best offset by validation labels"])
+        best = float(tiles["best offset by labels"])
         errors = [
             errors_of(dict(kind.rescore(arrays, choice, {"offset": offset}).tiles)["errors"])
             for offset in (best, matched, 0.0)

@@ -191,7 +191,7 @@ class Ensemble(Experiment):
         errors = [agreed + count_errors(combine(disputed, power), labels[split]) for power in powers]
         chart = {
             "kind": "lines", "title": "Errors from the geometric to the arithmetic mean", "x": "power of the mean",
-            "y": f"validation errors of {len(labels):,}", "log": False,
+            "y": f"errors of {len(labels):,} images", "log": False,
             "series": [{"name": f"{count} together", "role": "teacher", "x": powers.tolist(), "y": errors}],
         }  # fmt: skip
         return Rescored(tiles, [chart])

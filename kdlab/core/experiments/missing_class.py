@@ -150,7 +150,7 @@ class MissingClass(Experiment):
             ("missing classes right", f"{100 * (1 - wrong[own].mean()):.1f} %"),
             ("other classes right", f"{100 * (1 - wrong[~own].mean()):.1f} %"),
             ("offset matched to the prior", f"{float(arrays[f'matched/{choice}']):.2f}"),
-            ("best offset by validation labels", f"{oracle_offset(logits, labels, missing):.2f}"),
+            ("best offset by labels", f"{oracle_offset(logits, labels, missing):.2f}"),
         ]
         steps = np.linspace(-5, 15, 41)
         misses = 100 * np.stack([shifted(logits, missing, step).argmax(1) != labels for step in steps])
@@ -158,7 +158,7 @@ class MissingClass(Experiment):
             {"name": name, "role": role, "x": steps.tolist(), "y": misses[:, which].mean(1).tolist()}
             for name, role, which in (("missing classes", "student", own), ("other classes", "baseline", ~own))
         ]
-        return Rescored(tiles, [lines("Wrong by offset", "offset", "% of the validation images", drawn)])
+        return Rescored(tiles, [lines("Wrong by offset", "offset", "% of the images", drawn)])
 
 
 def _wrong(exams: Sequence[Exam], name: str, missing: Sequence[int]) -> dict[str, NDArray[np.float64]]:

@@ -71,6 +71,7 @@ class Specialists(Experiment):
         "seeds": 1, "dataset": "digits", "network": "mlp:32x1", "augmentation": "none", "epochs": 60,
         "specialist_epochs": 15, "student_epochs": 60,
     }  # fmt: skip
+    scored_split: ClassVar = "test"  # the answers that the page shows are few, and of images that one can look at
     sliders: ClassVar = (
         Knob("n", "n", 1, 0, MOST, "first classes of the generalist whose specialists are asked", kind=int),
     )

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "FIRST_RULE", "HOLDS", "LEVEL", "NOISE", "NO_GAIN", "REFUTED", "RULE", "Judgement", "judge", "judge_all", "judge_rate",
-    "judge_share",
+    "FIRST_RULE", "HOLDS", "LEVEL", "NOISE", "NO_GAIN", "REFUTED", "RULE", "Judgement", "judge", "judge_all",
+    "judge_rate", "judge_share",
 ]  # fmt: skip
 
 HOLDS, REFUTED, NOISE, NO_GAIN = "holds", "does not hold", "inside the noise", "no gain to keep"

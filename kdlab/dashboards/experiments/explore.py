@@ -14,12 +14,8 @@ from kdlab.widgets.slider import Slider
 
 __all__ = ["Explore"]
 
-TITLE = {
-    "title": "Move and see",
-    "text": [
-        "What the first seed's networks said of the validation images is scored anew as you move: nothing is trained."
-    ],
-}
+TITLE = "Move and see"
+TEXT = "What the first seed's networks answer on the {split} images is scored anew as you move: nothing is trained."
 
 
 class Explore(Panel):
@@ -40,7 +36,8 @@ class Explore(Panel):
         turn = ipywidgets.Box([self.choices, *self.sliders.values()])
         turn.add_class("kd-turn")
         self.tiles, self.charts = Facts(), Charts()
-        self.children = [Facts(content=TITLE), turn, self.tiles, self.charts]
+        self.title = Facts()
+        self.children = [self.title, turn, self.tiles, self.charts]
         self.add_class("kd-explore")
 
     def show(self, result: Result | None, live: Live) -> None:
@@ -49,6 +46,9 @@ class Explore(Panel):
         self.layout.display = None if self._result else "none"
         if self._result is None:
             return
+        # Reports of the first rule kept answers on test images.
+        split = self._entry.build.scored_split if "rule" in self._result.report else "test"
+        self.title.content = {"title": TITLE, "text": [TEXT.format(split=split)]}
         offered = self._entry.build.choices(self._result.arrays)
         self._filling = True
         self.choices.options = offered
