@@ -76,7 +76,7 @@ def soft_divergence(student_logits: "Tensor", teacher_logits: "Tensor", temperat
             True,
             False,
             True,
-            "keeps the soft gradient from shrinking as 1/T² when T is high",
+            "keeps the balance with the labels when T is high; without labels Adam all but divides it out",
             kind=bool,
             symbol="×T²",
         ),
@@ -94,7 +94,9 @@ def hinton(
 ) -> dict[str, Part]:
     """Return the parts `soft` and `hard` of the distillation loss (Hinton, Vinyals, Dean 2015, section 2).
 
-    The soft gradients shrink as 1/T², hence the factor T² on the soft part unless `t_squared` is 0.
+    The soft gradients shrink as 1/T². The factor T² on the soft part, unless `t_squared` is 0, keeps their share beside
+    the hard ones. With soft targets alone Adam divides the factor out, but for a trace that its epsilon leaves
+    (`tests/benchmarks/t_squared.py`).
     """
     scale = temperature**2 if t_squared else 1.0
     return {
