@@ -57,7 +57,7 @@ const CHARTS = {
   },
   divergence: {
     title: "KL(teacher ‖ student), bits",
-    note: "What the soft loss punishes (in nats there). When T is high it falls as 1/T², as both soften towards the same uniform answer: hence the factor T². A single example's may rise first.",
+    note: "What the soft loss punishes (in nats there). When T is high it falls as 1/T², as both soften towards the same uniform answer: hence the factor T² where labels are learnt from too. A single example's may rise first.",
     lines: (set) => learners(set).map((role) => ({ ...ROLES[role], read: (survey) => survey.divergence[role] })),
     example: { label: "Student, this example", read: ({ teacher, student }, t) => divergence(teacher, student, t) },
     scaled: true,
@@ -100,7 +100,7 @@ const CHARTS = {
   },
   size: {
     title: "Size of the gradients",
-    note: "Mean over all test examples. When T is high the soft gradient shrinks as 1/T²; with the factor T² its size levels off, so that a weight chosen at one high T holds at another. Below that it still grows with T.",
+    note: "Mean over all test examples. When T is high the soft gradient shrinks as 1/T²; with the factor T² its size levels off, so that its balance with the hard one, chosen at one high T, holds at another. Below that it still grows with T. Where soft targets alone are learnt from, Adam all but divides the factor out.",
     lines: () => [
       { ...ROLES.student, label: "Soft", read: (survey) => survey.softGradient },
       { ...SCALED, label: "Soft × T²", read: (survey) => survey.softGradient * survey.temperature ** 2 },
