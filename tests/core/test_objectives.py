@@ -124,6 +124,24 @@ def test_t_squared_keeps_the_size_of_the_soft_gradient() -> None:
     assert size(80.0, 0) == pytest.approx(size(40.0, 0) / 4, rel=0.05)
 
 
+def test_t_squared_keeps_the_soft_share_of_the_gradient_beside_labels() -> None:
+    student, teacher, labels = draw()
+
+    def share(temperature: float, t_squared: bool) -> float:
+        knobs = {"temperature": temperature, "soft_weight": 0.9, "hard_weight": 0.1, "t_squared": t_squared}
+        parts = hinton(student, teacher, labels, **knobs)
+        sizes = {
+            name: torch.autograd.grad(part.weight * part.value, student, retain_graph=True)[0].norm().item()
+            for name, part in parts.items()
+        }
+        return sizes["soft"] / (sizes["soft"] + sizes["hard"])
+
+    assert share(50.0, True) == pytest.approx(share(20.0, True), abs=0.01)
+    assert share(20.0, True) > 0.85
+    assert share(20.0, False) < 0.1
+    assert share(50.0, False) < 0.02
+
+
 def test_logit_matching_is_the_squared_distance_of_zero_meaned_logits() -> None:
     student, teacher, labels = draw()
     parts = logit_matching(student, teacher, labels, match_weight=0.7)

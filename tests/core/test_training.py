@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
-from kdlab.core import teaching, training
+from kdlab.core import teaching, teams, training
 from kdlab.core.augmentation import make_views
 from kdlab.core.data import load
 from kdlab.core.distillation import distill, distill_events, fit
@@ -545,6 +546,31 @@ def test_weights_turned_to_nothing_stop_pulling_the_student() -> None:
     first, *_, last = only(events, Probe)
     assert np.allclose(first.logits["student"], last.logits["student"], atol=1e-6)  # the last is computed apart
     assert not np.array_equal(first.logits["baseline"], last.logits["baseline"])
+
+
+def test_t_squared_changes_what_is_learnt_beside_labels_and_next_to_nothing_of_soft_targets_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the switch's help says: `tests/benchmarks/t_squared.py` measures it."""
+    teacher, data = fit("digits", "mlp:32x1", epochs=10), load("digits")
+
+    def logits(hard_weight: float, t_squared: bool) -> Tensor:
+        knobs = {"temperature": 20.0, "hard_weight": hard_weight, "t_squared": t_squared}
+        return predict(distill("digits", teacher, "mlp:16x1", epochs=10, **knobs).student, data.validation)
+
+    def compare(hard_weight: float) -> tuple[float, int]:
+        """The largest difference of logits, and how many answers differ."""
+        first, second = logits(hard_weight, True), logits(hard_weight, False)
+        return (first - second).abs().max().item(), int((first.argmax(1) != second.argmax(1)).sum())
+
+    # Logits reach 10 or so; where this was written they differed by 0.016 alone and by 3.5 beside labels.
+    (distance, others), (distance_beside, others_beside) = compare(0.0), compare(0.1)
+    assert 0 < distance < 0.1
+    assert distance_beside > 1
+    assert others <= 1 < 5 <= others_beside  # of 143
+    # Adam's epsilon is the reason for what is left: with hardly any, rounding remains.
+    monkeypatch.setattr(teams, "adam", lambda *lists, **options: adam(*lists, **(options | {"eps": 1e-30})))
+    assert compare(0.0)[0] < distance / 100
 
 
 def test_knobs_sent_twice_at_one_step_are_both_reported() -> None:
