@@ -42,7 +42,7 @@ class Answers:
         kept = _kept(views.count)
         self._teacher, self._views = teacher, views
         self._stack = Stack([teacher], dtype) if plan(teacher) else None
-        self._logits = torch.empty(examples, views.count, classes, dtype=kept, device=device)
+        self._logits = torch.full((examples, views.count, classes), torch.nan, dtype=kept, device=device)
         self._known = torch.zeros(examples, views.count, dtype=torch.bool, device=device)
 
     @torch.no_grad()
@@ -65,7 +65,7 @@ class Answers:
             self._known[asked] = True
 
     def state(self) -> dict[str, Tensor]:
-        """Return all that is known so far, to be kept in a file."""
+        """Return all that is known so far, to be kept in a file; logits of what was never asked are NaN."""
         return {"logits": self._logits, "known": self._known}
 
     def restore(self, state: dict[str, Tensor]) -> None:

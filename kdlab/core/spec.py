@@ -77,7 +77,10 @@ class Spec:
     )
     epochs: int = knob_field("epochs", "Epochs", 20, 1, 100_000, "passes over the transfer set")
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 20, 1, 100_000, "passes over the training set")
-    batch_size: int = knob_field("batch_size", "Batch size", 64, 1, 1_000_000, "images in one step", scale="log")
+    batch_size: int = knob_field(
+        "batch_size", "Batch size", 64, 1, 1_000_000,
+        "images in one step; those left over in an epoch, too few for a step, wait for another shuffle", scale="log",
+    )  # fmt: skip
     learning_rate: float = knob_field(
         "learning_rate", "Learning rate", 1e-3, 1e-6, 10.0, "Adam's", kind=float, scale="log"
     )
