@@ -49,9 +49,8 @@ def false_alarms(data: Dataset, draws: int) -> None:
     networks = [fit("spoken-digits", "mlp:128x2", epochs=5, seed=seed) for seed in range(2)]
     first, second = (predict(network, data.test).numpy() for network in networks)
     frames = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    print(
-        f"{len(labels):,} frames of {len(frames)} recordings, {[int((x.argmax(1) != labels).sum()) for x in (first, second)]} wrong"
-    )
+    wrong = [int((logits.argmax(1) != labels).sum()) for logits in (first, second)]
+    print(f"{len(labels):,} frames of {len(frames)} recordings, {wrong} wrong")
     random, alarms = np.random.default_rng(0), Counter[str]()
     for _ in range(draws):
         drawn = random.integers(0, len(frames), len(frames))
