@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEVEL", "PairedTest", "paired_test", "sign_flip_p", "test_in"]
+__all__ = ["LEVEL", "PairedTest", "find_test", "paired_test", "sign_flip_p"]
 
 LEVEL = 0.05
 Name = Literal["mcnemar", "sign_flips"]
@@ -106,7 +106,7 @@ def sign_flip_p(sums: NDArray[np.int64]) -> float:
     return float(np.clip(positive[far].sum(), 0.0, 1.0))
 
 
-def test_in(result: Mapping[str, Any]) -> Mapping[str, Any]:
+def find_test(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the paired test of a result, or of its "validation", whichever test it is."""
     test: Mapping[str, Any] = next(result[name] for name in TESTS if name in result)
     return test

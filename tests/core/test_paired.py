@@ -10,9 +10,9 @@ from scipy.stats import binomtest, permutation_test
 
 from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import score
-from kdlab.core.paired import PairedTest, paired_test, sign_flip_p, test_in
+from kdlab.core.paired import PairedTest, find_test, paired_test, sign_flip_p
 
-test_in.__test__ = False  # a reader of results, not a test
+find_test.__test__ = False  # a reader of results, not a test
 
 
 def logits_for(predicted: list[int] | NDArray[np.int64], classes: int = 2) -> NDArray[np.float32]:
@@ -99,7 +99,7 @@ def test_a_result_names_its_test_and_what_was_counted() -> None:
         split = Split(images, labels, groups)
         data = Dataset("mine", ("a", "b"), split, split, split, example_unit="rows", group_unit="patients")
         scores = score(logits, split, data)
-        assert test_in(scores) is scores[key]
+        assert find_test(scores) is scores[key]
         assert scores[key]["only_student_right"] == 30
         assert "30 rows only the student has right" in scores[key]["verdict"]
         assert ("patients" in scores[key], "over 15 patients" in scores[key]["verdict"]) == ((groups is not None,) * 2)
