@@ -59,11 +59,11 @@ def test_errors_and_logits_come_from_the_probes(events: list[Event], history: Hi
     opened = next(event for event in events if isinstance(event, Opened))
     probes = [event for event in events if isinstance(event, Probe) and event.phase == "student"]
     for network in ("student", "baseline"):
-        errors = [count_errors(probe.logits[network], opened.test_labels) for probe in probes]
+        errors = [count_errors(probe.logits[network], opened.labels) for probe in probes]
         assert history.errors[network] == Curve(array("d", [0, 1, 2]), array("d", errors))
         assert history.logits[network] is probes[-1].logits[network]
         assert history.result is not None
-        assert history.result[network]["errors"] == errors[-1]
+        assert history.result["validation"][network]["errors"] == errors[-1]
     assert list(history.errors["teacher"].epochs) == [0, 1]
 
 
@@ -117,7 +117,7 @@ def test_a_saved_history_comes_back(history: History, tmp_path: Path) -> None:
     assert loaded.opened is not None
     assert loaded.opened.spec == history.opened.spec == SPEC
     assert (loaded.opened.classes, loaded.opened.device) == (history.opened.classes, history.opened.device)
-    for name in ("test_images", "test_labels"):
+    for name in ("images", "labels"):
         before, after = getattr(history.opened, name), getattr(loaded.opened, name)
         assert after.dtype == before.dtype
         assert np.array_equal(after, before)
