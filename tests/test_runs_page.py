@@ -266,7 +266,7 @@ def test_saving(kept: Keeper, on_page: Any) -> None:
             held = {name: archive.read(name) for name in archive.namelist()}
         assert {name: held[f"result/{name}"] for name in KEPT} == KEPT
         assert len(held["checkpoint/big.bin"]) == 256 * (PIECE // 100)
-        assert json.loads(held["run.json"])["summary"]["errors"]["student"] == 14
+        assert json.loads(held["run.json"])["summary"]["test"]["student"] == 14
         assert page.page._archive == ("", b"")  # it does not stay in memory
         for wrong in ({"run": "b"}, {"run": "../x"}, {"run": ""}, {"run": 3}, {}):
             answer, pieces = await page.ask("save", **wrong)

@@ -269,7 +269,7 @@ def test_the_record_of_a_run_is_read_too(opening: History, tmp_path: Path) -> No
 
 
 def test_a_file_that_is_no_file_of_predictions_is_named(tmp_path: Path) -> None:
-    np.savez(tmp_path / "other.npz", logits=np.zeros((3, 2)))
+    np.savez(tmp_path / "other.npz", teacher=np.zeros((3, 2)), student=np.zeros((3, 2)))
     with pytest.raises(InputError, match=r"^other\.npz has no labels: it needs labels, teacher and student"):
         Predictions.load(tmp_path / "other.npz")
     for path in (tmp_path, tmp_path / "nothing.npz"):
