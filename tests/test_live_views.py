@@ -21,7 +21,7 @@ from torch import nn
 from kdlab.cli import main, progress
 from kdlab.core import many, resume, teaching
 from kdlab.core.data import Dataset, Split, load, loading
-from kdlab.core.distillation import distill_events, fit
+from kdlab.core.distillation import distill, distill_events, fit
 from kdlab.core.events import Done, Event, Opened, Probe, Saved
 from kdlab.core.history import History
 from kdlab.core.many import distill_many, fit_many
@@ -160,6 +160,18 @@ def test_many_runs_read_the_test_set_at_their_end(
     fit_many("sealed", "mlp:8x1", seed=[0, 1], epochs=1)
     fit("sealed", "mlp:8x1", epochs=1)
     assert set(log) == {"trained"}
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_given_teacher_answers_each_split_once(many: bool, teacher: nn.Module) -> None:
+    sizes: list[int] = []
+    teacher.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    if many:
+        distill_many("digits", teacher, "mlp:8x1", temperature=[1, 4], **STUDENT)
+    else:
+        distill("digits", teacher, "mlp:8x1", **STUDENT)
+    data = load("digits")
+    assert (sizes.count(len(data.validation)), sizes.count(len(data.test))) == (1, 1)
 
 
 def arrays(history: History) -> dict[str, Any]:

@@ -191,9 +191,9 @@ def test_further_teachers_come_later(lab: Temperature, monkeypatch: pytest.Monke
 
 
 def test_pictures_come_as_they_are_asked_for(lab: Temperature, monkeypatch: pytest.MonkeyPatch) -> None:
-    about, (pixels,) = ask(lab, {"type": "pictures", "dataset": "digits", "indices": [7, 0, 359]}, monkeypatch)
-    assert about["indices"] == [7, 0, 359]
-    assert bytes(pixels) == lab._supply.sets["digits"].images[[7, 0, 359]].tobytes()
+    about, (pixels,) = ask(lab, {"type": "pictures", "dataset": "digits", "indices": [7, 0, 142]}, monkeypatch)
+    assert about["indices"] == [7, 0, 142]
+    assert bytes(pixels) == lab._supply.sets["digits"].images[[7, 0, 142]].tobytes()
 
 
 def test_networks_come_with_their_weights(lab: Temperature, monkeypatch: pytest.MonkeyPatch) -> None:
