@@ -1,7 +1,8 @@
 """Ships what the full experiments gave: `KDLAB_DATA=… python -m kdlab.assets.make_results NAME…`.
 
-Without a name it does all. What `kdlab reproduce` kept is not trained again; the rest may take hours. `--table` prints
-README's tables of all that is shipped.
+Without a name it does all. What `kdlab reproduce` kept is not trained again; the rest may take hours. `--judge` judges
+what is shipped by today's rules, without training, where outcomes of each example are kept, and prints each verdict that
+changed. `--table` prints README's tables of all that is shipped.
 """
 
 import argparse
@@ -9,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import kdlab.core.experiments  # noqa: F401  (fills the registry)
+from kdlab.core.experiments.claims import judge_anew
+from kdlab.core.experiments.outcomes import Outcomes
 from kdlab.core.experiments.results import load, measured, referenced, save, standard_folder
+from kdlab.core.experiments.verdicts import FIRST_RULE, RULE
 from kdlab.registry import EXPERIMENTS
 
 FOLDER = Path(__file__).parent / "results"
@@ -23,6 +27,20 @@ def make(name: str, pieces: Path, folder: Path, **settings: str) -> None:
     print(save(*follow(reproduce_events(name, pieces, settings=settings)), folder, name))
 
 
+def judge(name: str, folder: Path) -> None:
+    """Judge the report of an experiment in `folder` anew, and print what changed."""
+    report, arrays = load(folder, name) or ({}, {})
+    if report and (outcomes := Outcomes.unpack(arrays)):
+        before, report["rule"] = report["claims"], RULE
+        report["claims"] = [judge_anew(claim, outcomes) for claim in before]
+        save(report, arrays, folder, name)
+        for old, new in zip(before, report["claims"], strict=True):
+            if old["verdict"] != new["verdict"]:
+                print(f"{report['label']}: {new['text']} {old['verdict']} → {new['verdict']}")
+    elif report:
+        print(f"{report['label']}: no outcomes of each example are kept, so the verdicts stay.")
+
+
 def table(folder: Path = FOLDER) -> str:
     """Return two tables in Markdown of all reports in `folder`: what others report too, and the claims."""
     reports = [found[0] for name in EXPERIMENTS if (found := load(folder, name))]
@@ -34,8 +52,11 @@ def table(folder: Path = FOLDER) -> str:
             rows.append(_line(_title(report) if at == 0 else "", row["label"], told, f"{measured(row)} {row['unit']}"))
         for at, claim in enumerate(report["claims"]):
             first = report["label"] if at == 0 else ""
-            claims.append(_line(first, claim["text"], claim["measured"], f"**{claim['verdict']}**"))
+            mark = "" if "rule" in report else " (1)"
+            claims.append(_line(first, claim["text"], claim["measured"], f"**{claim['verdict']}**{mark}"))
     sources = {key: citation for report in reports for key, citation in report["sources"].items()}
+    if not all("rule" in report for report in reports):
+        claims += ["", f"(1) {FIRST_RULE}"]
     parts = ["\n".join(rows), "\n".join(claims), *(f"- {key}: {citation}" for key, citation in sources.items())]
     return "\n\n".join([*parts[:2], *(["\n".join(parts[2:])] if sources else [])])
 
@@ -54,10 +75,14 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--pieces", type=Path, default=standard_folder(), metavar="FOLDER", help="of what was trained")
     parser.add_argument("--dataset", help="instead of the experiments' own, such as folder:cifar10.tar")
+    parser.add_argument("--judge", action="store_true", help="judge what is shipped anew and do nothing else")
     parser.add_argument("--table", action="store_true", help="print README's tables and do nothing else")
     given = parser.parse_args()
     if given.table:
         print(table())
+    elif given.judge:
+        for name in given.names or EXPERIMENTS:
+            judge(name, FOLDER)
     else:
         settings = {"dataset": given.dataset} if given.dataset else {}
         for name in given.names or EXPERIMENTS:

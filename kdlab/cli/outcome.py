@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from kdlab.core.experiments.results import measured, referenced, told
-from kdlab.core.experiments.verdicts import HOLDS, NOISE, REFUTED
+from kdlab.core.experiments.verdicts import HOLDS, NO_GAIN, NOISE, REFUTED
 from kdlab.core.progress import duration
 
 __all__ = ["print_outcome"]
 
-STYLES = {HOLDS: "green", REFUTED: "red", NOISE: "yellow"}
+STYLES = {HOLDS: "green", REFUTED: "red", NOISE: "yellow", NO_GAIN: "yellow"}
 
 
 def print_outcome(report: Mapping[str, Any], path: Path) -> None:

@@ -12,8 +12,6 @@ from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import score
 from kdlab.core.paired import PairedTest, find_test, paired_test, sign_flip_p
 
-find_test.__test__ = False  # a reader of results, not a test
-
 
 def logits_for(predicted: list[int] | NDArray[np.int64], classes: int = 2) -> NDArray[np.float32]:
     """Logits whose largest entry is the predicted class."""

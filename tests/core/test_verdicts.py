@@ -2,12 +2,16 @@
 
 import math
 import statistics
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
-from kdlab.core.experiments.verdicts import HOLDS, LEVEL, NOISE, REFUTED, judge, keeps, within
+from kdlab.core.experiments.claims import Above, All, Claim, Fewer, Keeps, Rare, Within
+from kdlab.core.experiments.outcomes import Outcomes
+from kdlab.core.experiments.verdicts import HOLDS, LEVEL, NO_GAIN, NOISE, REFUTED, judge, judge_rate
 
 
 def draw(*shape: int, seed: int = 0, mean: float = 0.0) -> np.ndarray:
@@ -50,12 +54,11 @@ def test_of_many_images_two_networks_are_told_apart_by_the_paired_test() -> None
     assert found["interval"] == pytest.approx([difference - 1.96 * error, difference + 1.96 * error], rel=1e-3)
 
 
-def test_two_sources_of_noise_are_added_with_welchs_degrees_of_freedom() -> None:
+def test_two_sources_of_noise_have_intervals_of_their_own_that_are_added_in_squares() -> None:
     scores = [[1.0, 2.0, 6.0, 1.0, 2.0, 6.0], [3.0, 4.0, 8.0, 3.0, 4.0, 8.0]]
-    examples = statistics.variance([2, 3, 7, 2, 3, 7]) / 6  # of the means over seeds
-    seeds = statistics.variance([3, 5]) / 2
-    freedom = (examples + seeds) ** 2 / (examples**2 / 5 + seeds**2 / 1)
-    half = math.sqrt(examples + seeds) * float(stats.t.ppf(0.975, freedom))
+    examples = stats.t.ppf(0.975, 5) * statistics.stdev([2, 3, 7, 2, 3, 7]) / math.sqrt(6)  # of the means over seeds
+    seeds = stats.t.ppf(0.975, 1) * statistics.stdev([3, 5]) / math.sqrt(2)
+    half = math.hypot(examples, seeds)
     for move, verdict in ((-4, NOISE), (10 * half, HOLDS), (-10 * half, REFUTED)):
         found = judge(np.array(scores) + move)
         assert found["verdict"] == verdict
@@ -76,6 +79,9 @@ def test_a_handful_of_images_tells_nothing_from_noise(images: int, verdict: str)
 @pytest.mark.parametrize(
     ("seeds", "examples", "of_seeds", "of_examples", "of_both"),
     [
+        (2, 200, 0.2, 1, 1),
+        (2, 200, 1, 0, 0.01),
+        (2, 50, 0.1, 0, 1),
         (3, 200, 1, 1, 0),
         (5, 50, 1, 0, 1),
         (5, 50, 0, 1, 1),
@@ -98,15 +104,14 @@ def test_the_interval_covers_the_true_mean(
         )
         low, high = judge(scores)["interval"]
         covered += low <= 0.5 <= high
-    assert covered / draws >= 0.93
+    assert covered / draws >= 0.94
 
 
-def test_a_claim_about_nothing_holds_in_one_draw_of_forty() -> None:
+def test_a_claim_about_nothing_holds_at_most_in_one_draw_of_forty() -> None:
     random = np.random.default_rng(0)
     found = [judge(random.normal(size=(5, 1)) + random.normal(size=(1, 50)))["verdict"] for _ in range(2_000)]
-    # With few degrees of freedom a little seldomer.
-    assert found.count(HOLDS) / 2_000 == pytest.approx(0.025, abs=0.012)
-    assert found.count(REFUTED) / 2_000 == pytest.approx(0.025, abs=0.012)
+    for verdict in (HOLDS, REFUTED):
+        assert 0.005 < found.count(verdict) / 2_000 < 0.034
 
 
 @pytest.mark.parametrize("shape", [(3,), (1, 6), (3, 7)])
@@ -126,21 +131,127 @@ def test_counts_and_truth_values_are_scores_too() -> None:
     assert all(type(judge(values)[key]) is kind for key, kind in (("mean", float), ("interval", list)))
 
 
+# --- rates ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("happens", "examples"), [(0, 10), (1, 100), (3, 100), (50, 100), (100, 100), (40, 10_000)])
+def test_a_rate_of_one_seed_has_the_exact_interval(happens: int, examples: int) -> None:
+    values = np.zeros((1, examples))
+    values[0, :happens] = 1
+    exact = stats.binomtest(happens, examples).proportion_ci(LEVEL, "exact")
+    found = judge_rate(values, 0.03)
+    assert found["mean"] == pytest.approx(0.03 - happens / examples)
+    assert found["interval"] == pytest.approx([0.03 - exact.high, 0.03 - exact.low])
+    assert found["verdict"] == (HOLDS if exact.high < 0.03 else REFUTED if exact.low > 0.03 else NOISE)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 5])
+@pytest.mark.parametrize("alike", [0.0, 1.0])
+def test_a_claim_on_a_rate_at_its_bound_holds_at_most_in_one_draw_of_forty(seeds: int, alike: float) -> None:
+    """The case of the audit: "at least 97 %" at a true 97 % of 100 examples held in 19 % of the draws."""
+    random, draws = np.random.default_rng(seeds), 2_000
+    holds = 0
+    for _ in range(draws):
+        common = random.random((1, 100)) < 0.03
+        own = random.random((seeds, 100)) < 0.03
+        holds += judge_rate(np.where(random.random((1, 100)) < alike, common, own), 0.03)["verdict"] == HOLDS
+    assert holds / draws <= 0.025
+
+
+def test_seeds_widen_the_interval_of_a_rate() -> None:
+    values = np.zeros((3, 1000))
+    for seed, happens in enumerate((10, 20, 60)):
+        values[seed, :happens] = 1
+    seeds = stats.t.ppf(0.975, 2) * statistics.stdev([0.01, 0.02, 0.06]) / math.sqrt(3)
+    exact = stats.binomtest(30, 1000).proportion_ci(LEVEL, "exact")
+    low, high = (0.03 + sign * math.hypot(0.03 - end, seeds) for sign, end in ((-1, exact.low), (1, exact.high)))
+    assert judge_rate(values, 0.05)["interval"] == pytest.approx([0.05 - high, 0.05 - low])
+
+
+# --- kinds of claims --------------------------------------------------------------------------------------------------
+
+
+def judged(claim: Claim, groups: NDArray[np.int64] | None = None, **values: NDArray[np.float64]) -> dict[str, Any]:
+    examples = max(value.shape[-1] for value in values.values())
+    return claim.to_dict(Outcomes(values, np.arange(examples) % 10, groups))
+
+
 def test_a_share_of_a_gain_is_kept_or_not() -> None:
-    gain, kept = draw(3, 200, mean=1.0), draw(3, 200, seed=1, mean=0.9)
-    assert judge(keeps(gain, kept, 0.5))["verdict"] == HOLDS
-    assert judge(keeps(gain, kept, 1.5))["verdict"] == REFUTED
-    np.testing.assert_allclose(keeps(gain, kept, 0.5), kept - gain / 2)
-    # Where nothing was gained, nothing can be kept.
-    assert judge(keeps(gain - 2, kept + 5, 0.5))["verdict"] != HOLDS
-    assert judge(keeps(0 * gain, kept + 5, 0.5))["verdict"] == NOISE
+    baseline, gain = np.zeros((3, 200)), draw(3, 200, mean=1.0)
+    kept = draw(3, 200, seed=1, mean=0.9)
+    for share, verdict in ((0.5, HOLDS), (1.5, REFUTED)):
+        claim = Keeps(text="Kept.", measured="", baseline="base", best="best", kept="kept", share=share)
+        found = judged(claim, base=baseline, best=-gain, kept=-kept)
+        assert found["verdict"] == verdict
+        assert found["mean"] == pytest.approx((kept - share * gain).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("gain", [-1.0, -0.01, 0.0, 0.01])
+@pytest.mark.parametrize("kept", [-5.0, 5.0])
+def test_where_no_gain_is_beyond_the_noise_there_is_none_to_keep(gain: float, kept: float) -> None:
+    """Neither affirmed nor refuted by the sign of noise."""
+    claim = Keeps(text="Kept.", measured="", baseline="base", best="best", kept="kept", share=0.8)
+    values = {"base": np.zeros((3, 200)), "best": -draw(3, 200, mean=gain), "kept": -draw(3, 200, seed=1, mean=kept)}
+    assert judged(claim, **values) | {"mean": 0} == {
+        "text": "Kept.", "measured": "", "verdict": NO_GAIN, "mean": 0, "interval": None, "kind": "Keeps",
+        "about": {"baseline": "base", "best": "best", "kept": "kept", "share": 0.8},
+    }  # fmt: skip
 
 
 def test_errors_are_within_a_tenth_or_not() -> None:
     random = np.random.default_rng(0)
     first = (random.random((3, 5_000)) < 0.5).astype(float)
+    claim = Within(text="Alike.", measured="", first="first", second="second", share=0.1)
     for more, verdict in ((0.02, HOLDS), (0.3, REFUTED)):
         second = np.maximum(first, random.random((3, 5_000)) < more)
-        assert judge(within(first, second, 0.1))["verdict"] == judge(within(second, first, 0.1))["verdict"] == verdict
-        assert judge(within(first, second, 0.1)) == judge(within(second, first, 0.1))
-    assert judge(within(first, first, 0.1))["verdict"] == HOLDS
+        there, back = judged(claim, first=first, second=second), judged(claim, first=second, second=first)
+        assert there == back
+        assert there["verdict"] == verdict
+    assert judged(claim, first=first, second=first)["verdict"] == HOLDS
+
+
+def test_all_of_several_must_hold_and_a_refutation_is_corrected_for_their_number() -> None:
+    zero, count = np.zeros((1, 400)), 400
+
+    def errors(share: float) -> NDArray[np.float64]:
+        return (np.arange(count) < share * count).astype(float)[None]
+
+    values = {"own": zero, "many": errors(0.5), "few": errors(0.05), "none": zero, "negative": -errors(0.5)}
+
+    def verdict(*names: str) -> str:
+        parts = tuple(Fewer(text=name, measured="", of="own", than=name) for name in names)
+        return judged(All(text="All.", measured="", parts=parts), **values)["verdict"]
+
+    assert verdict("many", "few") == HOLDS
+    assert verdict("many", "few", "none") == NOISE
+    assert verdict("many", "negative") == REFUTED
+    # One of ten that is refuted at 5 % alone is no refutation of all.
+    slight = np.zeros((1, 400))
+    slight[0, :7] = -1
+    values["slight"] = slight
+    assert verdict("slight") == REFUTED
+    assert verdict("slight", *["many"] * 9) == NOISE
+
+
+def test_examples_that_belong_together_are_judged_by_their_groups() -> None:
+    """Forty frames of each of five recordings: five, not two hundred, tell the noise."""
+    groups = np.repeat(np.arange(5), 40)
+    better = np.repeat(np.random.default_rng(0).normal(0.3, 1, 5), 40)[None]
+    claim = Above(text="Above.", measured="", of="better", bound=0.0)
+    alone, together = judged(claim, better=better), judged(claim, groups, better=better)
+    assert alone["verdict"] == HOLDS
+    assert together["verdict"] == NOISE
+    test = stats.ttest_1samp(better[0, ::40].astype(np.float32), 0).confidence_interval(LEVEL)
+    assert together["interval"] == pytest.approx(list(test), rel=1e-4)
+    rare = Rare(text="Rare.", measured="", of="wrong", below=0.5)
+    wrong = np.repeat([0.0, 1.0, 0.0, 0.0, 0.0], 40)[None]
+    assert judged(rare, wrong=wrong)["verdict"] == HOLDS
+    assert judged(rare, groups, wrong=wrong)["verdict"] == NOISE
+
+
+def test_a_rate_among_some_classes_counts_their_examples_alone() -> None:
+    wrong = np.ones((1, 1000))
+    wrong[:, np.arange(1000) % 10 == 3] = 0
+    found = judged(Rare(text="Rare.", measured="", of="wrong", below=0.05, among=(3,)), wrong=wrong)
+    exact = stats.binomtest(0, 100).proportion_ci(LEVEL, "exact")
+    assert found["interval"] == pytest.approx([0.05 - exact.high, 0.05])

@@ -8,10 +8,11 @@ import numpy as np
 
 from kdlab.core.experiments.charts import lines, series
 from kdlab.core.experiments.choosing import whole_numbers
+from kdlab.core.experiments.claims import Fewer
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Pupil
-from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.experiments.teachers import EXPERT, VIEWS, convolutional_teachers, on_views
 from kdlab.registry import EXPERIMENTS, knob_field
 
@@ -91,21 +92,25 @@ class CnnToMlp(Experiment):
         wide = max(widths)
         ratio = sizes["cnn"]["multiply_adds"] / sizes[f"soft {wide}"]["multiply_adds"]
         claims = [
-            Claim(
-                f"The MLP of {width} units makes fewer errors distilled than with hard labels on the same views.",
-                wrong[f"hard {width}"] - wrong[f"soft {width}"],
-                f"{wrong[f'soft {width}'].sum(1).mean():.1f} errors against {wrong[f'hard {width}'].sum(1).mean():.1f}",
+            Fewer(
+                text=f"The MLP of {width} units makes fewer errors distilled than with hard labels on the same views.",
+                of=f"soft {width}",
+                than=f"hard {width}",
+                measured=f"{wrong[f'soft {width}'].sum(1).mean():.1f} errors against "
+                f"{wrong[f'hard {width}'].sum(1).mean():.1f}",
             )
             for width in widths
-        ]  # fmt: skip
-        claims.append(
-            Claim(
-                f"The MLP of {wide} units makes no more errors than one CNN, at fewer multiply-adds.",
-                wrong["cnn"] - wrong[f"soft {wide}"] if ratio > 1 else -np.ones_like(wrong["cnn"]),
-                f"{wrong[f'soft {wide}'].sum(1).mean():.1f} errors against {wrong['cnn'].sum(1).mean():.0f}, "
-                f"with {1 / ratio:.2f} of its multiply-adds",
+        ]
+        if ratio > 1:
+            claims.append(
+                Fewer(
+                    text=f"The MLP of {wide} units makes no more errors than one CNN, at fewer multiply-adds.",
+                    of=f"soft {wide}",
+                    than="cnn",
+                    measured=f"{wrong[f'soft {wide}'].sum(1).mean():.1f} errors against "
+                    f"{wrong['cnn'].sum(1).mean():.0f}, with {1 / ratio:.2f} of its multiply-adds",
+                )
             )
-        )
         x = [sizes[f"soft {width}"]["multiply_adds"] / 1e6 for width in widths]
         drawn = [
             series(label, role, x, np.stack([wrong[f"{way} {width}"].sum(1) for width in widths], 1).tolist())
@@ -114,5 +119,8 @@ class CnnToMlp(Experiment):
         alone = [sizes["cnn"]["multiply_adds"] / 1e6], [[float(wrong["cnn"].sum(1)[0])]]
         drawn.append(series("one CNN", "teacher", *alone))
         return Summary(
-            rows, claims, [lines("Errors by computation", "million multiply-adds", "test errors", drawn, log=True)]
+            rows,
+            claims,
+            wrong,
+            [lines("Errors by computation", "million multiply-adds", "test errors", drawn, log=True)],
         )

@@ -16,15 +16,18 @@ from kdlab.core.evaluation import predict
 from kdlab.core.experiments.events import Concluded, Event, Planned
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.forecast import forecast
+from kdlab.core.experiments.outcomes import Outcomes
 from kdlab.core.experiments.pupils import Trained
 from kdlab.core.experiments.references import SOURCES
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study
+from kdlab.core.experiments.verdicts import RULE
 from kdlab.core.machine import count_operations, isolated, prepared
 from kdlab.registry import EXPERIMENTS
 
 __all__ = ["reproduce_events"]
 
+SHARED = "All seeds share their teacher: what another teacher would change is not in the intervals."
 ONE_SEED = "One seed alone: what another seed would change is not in these verdicts."
 
 
@@ -56,15 +59,18 @@ def reproduce_events(
         exams = examine(finished, data)
         summary = experiment.sum_up(exams)
         device = "cpu" if place.type == "cpu" else torch.cuda.get_device_name(place)
+    notes = [ONE_SEED] if experiment.seeds == 1 else [SHARED] if study.shares_teacher else []
+    outcomes = Outcomes(summary.outcomes, exams[0].labels, exams[0].groups)
     report: dict[str, Any] = {
         "experiment": name,
         "label": entry.label,
         "size": "quick" if quick else "full",
         "settings": asdict(experiment),
         "rows": [row.to_dict() for row in summary.rows],
-        "claims": [claim.to_dict() for claim in summary.claims],
+        "claims": [claim.to_dict(outcomes) for claim in summary.claims],
+        "rule": RULE,
         "charts": list(summary.charts),
-        "notes": [*data.notes, *summary.notes, *([ONE_SEED] if experiment.seeds == 1 else [])],
+        "notes": [*data.notes, *summary.notes, *notes],
         "sources": {key: SOURCES[key] for row in summary.rows for key in row.reference},
         "examples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
         "chosen": [dict(one.chosen) for one in finished],
@@ -75,7 +81,7 @@ def reproduce_events(
         "threads": threads,
         "versions": {"kdlab": version("kdlab"), "torch": str(torch.__version__), "python": platform.python_version()},
     }
-    yield Concluded(report, summary.arrays)
+    yield Concluded(report, {**summary.arrays, **outcomes.pack()})
     return report
 
 

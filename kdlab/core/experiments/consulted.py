@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.experiments.charts import lines, series
+from kdlab.core.experiments.claims import Fewer
 from kdlab.core.experiments.consulting import MOST, Consulted, consulted
 from kdlab.core.experiments.reconsidered import kept
 from kdlab.core.experiments.references import PAPER
-from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.specialists.combining import DIRECTIONS
 
 if TYPE_CHECKING:
@@ -71,16 +72,18 @@ def sum_up(exams: "Sequence[Exam]", budgets: str) -> Summary:
     rows += _by_known(found, wrong)
     rows += _costs(exams, found)
     claims = [
-        Claim(
-            text, wrong[than] - wrong[name],
-            f"{wrong[name].sum(1).mean():.1f} errors against {wrong[than].sum(1).mean():.1f}",
+        Fewer(
+            text=text,
+            of=name,
+            than=than,
+            measured=f"{wrong[name].sum(1).mean():.1f} errors against {wrong[than].sum(1).mean():.1f}",
         )
         for text, than, name in CLAIMS
-    ]  # fmt: skip
+    ]
     cost = float(np.mean([exam.sizes["ensemble"]["multiply_adds"] for exam in exams])) / 1e6
     ensemble = series("plain ensemble", "baseline", [cost], wrong["ensemble"].sum(1)[:, None].tolist())
     charts = _charts(by_way.sum(-1), found, ensemble)
-    return Summary(rows, claims, charts, kept(exams[0], found[0]), [budgets, *NOTES])
+    return Summary(rows, claims, wrong, charts, kept(exams[0], found[0]), [budgets, *NOTES])
 
 
 def _by_known(found: Sequence[Consulted], wrong: Wrong) -> list[Row]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from kdlab.core.experiments.charts import validation_curves
+from kdlab.core.experiments.claims import Above, Fewer
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.references import BLOG, on_mnist
-from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.core.metrics import cross_entropies
 from kdlab.registry import EXPERIMENTS, knob_field
@@ -84,24 +85,34 @@ class EarlyStopping(Experiment):
         worse = {name: (nats[name] - nats[f"{name}, stopped"]) for name in ("hard", "soft")}
         more = {name: (wrong[name] - wrong[f"{name}, stopped"]) for name in ("hard", "soft")}
         claims = [
-            Claim(
-                "Trained on, the student with hard labels gets worse: its cross-entropy grows after its best epoch.",
-                worse["hard"], f"{worse['hard'].mean():+.4f} nats, {more['hard'].sum(1).mean():+.1f} errors",
+            Above(
+                text="Trained on, the student with hard labels gets worse: its cross-entropy grows after its best "
+                "epoch.",
+                of="growth hard",
+                bound=0.0,
+                measured=f"{worse['hard'].mean():+.4f} nats, {more['hard'].sum(1).mean():+.1f} errors",
             ),
-            Claim(
-                "The distilled student suffers less from being trained on: its cross-entropy grows by less.",
-                worse["hard"] - worse["soft"],
-                f"{worse['soft'].mean():+.4f} nats, {more['soft'].sum(1).mean():+.1f} errors",
+            Fewer(
+                text="The distilled student suffers less from being trained on: its cross-entropy grows by less.",
+                of="growth soft",
+                than="growth hard",
+                measured=f"{worse['soft'].mean():+.4f} nats, {more['soft'].sum(1).mean():+.1f} errors",
             ),
-            Claim(
-                "At the end, without early stopping, the distilled student makes fewer errors.",
-                wrong["hard"] - wrong["soft"], f"{(wrong['hard'] - wrong['soft']).sum(1).mean():.1f} fewer",
+            Fewer(
+                text="At the end, without early stopping, the distilled student makes fewer errors.",
+                of="soft",
+                than="hard",
+                measured=f"{(wrong['hard'] - wrong['soft']).sum(1).mean():.1f} fewer",
             ),
-            Claim(
-                "It does so even against the student with hard labels at its best epoch.",
-                wrong["hard, stopped"] - wrong["soft"],
-                f"{(wrong['hard, stopped'] - wrong['soft']).sum(1).mean():.1f} fewer",
+            Fewer(
+                text="It does so even against the student with hard labels at its best epoch.",
+                of="soft",
+                than="hard, stopped",
+                measured=f"{(wrong['hard, stopped'] - wrong['soft']).sum(1).mean():.1f} fewer",
             ),
-        ]  # fmt: skip
+        ]
+        outcomes = {**wrong, **{f"growth {name}": values for name, values in worse.items()}}
         shown = {"hard": ("hard labels", "baseline"), "soft": ("distilled", "student")}
-        return Summary(rows, claims, [validation_curves(exams, shown), validation_curves(exams, shown, "nats")])
+        return Summary(
+            rows, claims, outcomes, [validation_curves(exams, shown), validation_curves(exams, shown, "nats")]
+        )

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from kdlab.core.experiments.charts import lines, series
 from kdlab.core.experiments.choosing import numbers
+from kdlab.core.experiments.claims import Above, Fewer, Within
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Course, Pupil
-from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
-from kdlab.core.experiments.verdicts import within
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
@@ -98,25 +98,32 @@ class HighTemperature(Experiment):
         ]
         lowest, highest = names[0], names[-1]
         claims = [
-            Claim(
-                "At T = 1,000 the gradient points where logit matching's does (cosine above 0.999).",
-                cosines[:, -1] - 0.999, f"cosine {cosines[:, -1].mean():.6f}",
+            Above(
+                text="At T = 1,000 the gradient points where logit matching's does (cosine above 0.999).",
+                of="cosine at T = 1,000",
+                bound=0.999,
+                measured=f"cosine {cosines[:, -1].mean():.6f}",
             ),
-            Claim(
-                f"The student at {highest} answers more like logit matching's than the student at {lowest} does.",
-                apart[lowest] - apart[highest],
-                f"{apart[highest].sum(1).mean():.1f} other answers against {apart[lowest].sum(1).mean():.1f}",
+            Fewer(
+                text=f"The student at {highest} answers more like logit matching's than the student at {lowest} does.",
+                of=f"unlike logits: {highest}",
+                than=f"unlike logits: {lowest}",
+                measured=f"{apart[highest].sum(1).mean():.1f} other answers against {apart[lowest].sum(1).mean():.1f}",
             ),
-            Claim(
-                f"The student at {highest} and the one of logit matching make as many errors, within a tenth.",
-                within(wrong[highest], wrong["logits"], 0.1),
-                f"{wrong[highest].sum(1).mean():.1f} and {wrong['logits'].sum(1).mean():.1f}",
+            Within(
+                text=f"The student at {highest} and the one of logit matching make as many errors, within a tenth.",
+                first=highest,
+                second="logits",
+                share=0.1,
+                measured=f"{wrong[highest].sum(1).mean():.1f} and {wrong['logits'].sum(1).mean():.1f}",
             ),
-        ]  # fmt: skip
+        ]
+        unlike = {f"unlike logits: {name}": values for name, values in apart.items()}
         drawn = [series("cosine", "student", TEMPERATURES, cosines.tolist())]
         return Summary(
             rows,
             claims,
+            {**wrong, **unlike, "cosine at T = 1,000": cosines[:, -1]},
             [lines("Gradients: soft targets and logit matching", "temperature", "cosine", drawn, log=True)],
         )
 

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.experiments.charts import lines, series
+from kdlab.core.experiments.claims import Claim, Fewer, Rare
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.offsets import left_out_sets, matching_offset, oracle_offset, shifted
 from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.references import PAPER
-from kdlab.core.experiments.report import Claim, Rescored, Row, Summary
+from kdlab.core.experiments.report import Rescored, Row, Summary
 from kdlab.core.experiments.teachers import JITTER, PERCEPTRON, perceptron_teacher
 from kdlab.registry import EXPERIMENTS, Knob, knob_field
 
@@ -74,7 +75,9 @@ class MissingClass(Experiment):
 
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}
-        labels, networks, offsets = study.data.train.labels, {}, {}
+        labels, validation = study.data.train.labels, study.data.validation.labels.cpu().numpy()
+        networks, offsets = {}, {}
+        turned: dict[str, NDArray[Any]] = {"labels": validation}  # on the page, which scores it on validation images
         frequency = np.bincount(labels.cpu().numpy(), minlength=len(study.data.classes)) / len(labels)
         # Each class in turn once, beside the named ones: a seed's worth takes long enough.
         every = bool(self.every) and (seed == 0 or not self.left_out.strip())
@@ -85,9 +88,11 @@ class MissingClass(Experiment):
                 Course(epochs=self.epochs, seed=seed, learning_rate=2e-3, augmentation=JITTER),
                 guide=teacher, examples=there.nonzero()[:, 0],
             )  # fmt: skip
-            networks[name] = student
-            offsets[name] = matching_offset(study.logits(student), missing, float(frequency[missing].sum()))
-        return Finished({"teacher": teacher, **networks}, {"offsets": offsets})
+            networks[name], logits = student, study.logits(student)
+            offsets[name] = matching_offset(logits, missing, float(frequency[missing].sum()))
+            turned |= {f"logits/{name}": logits, f"missing/{name}": np.array(missing)}
+            turned[f"matched/{name}"] = np.array(offsets[name])
+        return Finished({"teacher": teacher, **networks}, {"offsets": offsets}, turned)
 
     def sum_up(self, exams: Sequence[Exam]) -> Summary:
         """Return errors, and how many of the missing classes are right, before and after either offset."""
@@ -95,13 +100,18 @@ class MissingClass(Experiment):
         named = left_out_sets(self.left_out, False, classes) if self.left_out.strip() else {}
         rows = [Row("teacher", exams[0].wrong("teacher").sum()[None], place=0)]
         claims: list[Claim] = []
-        arrays: dict[str, NDArray[Any]] = {"labels": labels}
+        outcomes: dict[str, NDArray[np.float64]] = {"teacher": exams[0].wrong("teacher")[None]}
         alone: dict[int, dict[str, NDArray[np.float64]]] = {}
+        # Of each class, as the first seed's student answers that never saw it.
+        once = np.zeros((1, len(labels)))
         for name, missing in left_out_sets(self.left_out, bool(self.every), classes).items():
             wrong = _wrong([exam for exam in exams if name in exam.logits], name, missing)
-            hits = {way: 1 - own[:, np.isin(labels, missing)] for way, own in wrong.items()}
+            there = np.isin(labels, missing)
+            hits = {way: 1 - own[:, there] for way, own in wrong.items()}
+            outcomes |= {f"{name}: {way}": own for way, own in wrong.items()}
             if len(missing) == 1:
                 alone[missing[0]] = hits
+                once[0, there] = wrong["matched"][0, there]
             for way, label in WAYS.items():
                 told = REPORTED.get((name, way), (None, None)) if self.dataset == "mnist" else (None, None)
                 refer = [{PAPER: value} if value is not None else {} for value in told]
@@ -109,20 +119,19 @@ class MissingClass(Experiment):
                 rows.append(Row(f"{name}: {label}", wrong[way].sum(1), reference=refer[0], detail=detail))
                 rows.append(Row(f"{name}: {label}, missing classes right", right, "%", refer[1], detail=detail))
             if name in named:
-                claims.append(_claim(name, [classes[at] for at in missing], wrong, hits))
-            arrays |= {f"logits/{name}": exams[0].logits[name].astype(np.float16), f"missing/{name}": np.array(missing)}
-            arrays[f"matched/{name}"] = np.array(exams[0].chosen["offsets"][name])
+                claims.append(_claim(name, missing, classes, wrong, hits))
+        arrays = dict(exams[0].noted)
         if not self.every:
-            return Summary(rows, claims, (), arrays, NOTES)
-        # Of each class the first seed, which alone leaves out every one.
-        once = np.concatenate([hits["matched"][0] for hits in alone.values()])
+            return Summary(rows, claims, outcomes, (), arrays, NOTES)
+        outcomes["every class in turn"] = once
         text = "Every class in turn: of what is missing, at least 97 % are right after the offset found without labels."
-        claims.append(Claim(text, once[None] - 0.97, f"{100 * once.mean():.1f} %"))
+        measured = f"{100 * (1 - once.mean()):.1f} %"
+        claims.append(Rare(text=text, of="every class in turn", below=0.03, measured=measured))
         shares = {way: [100 * float(alone[at][way][0].mean()) for at in sorted(alone)] for way in WAYS}
         roles = {"as trained": "baseline", "matched": "student", "oracle": "teacher"}
         drawn = [series(label, roles[way], sorted(alone), [shares[way]]) for way, label in WAYS.items()]
         chart = lines("Right of the class that is missing", "class left out", "% of its test images", drawn)
-        return Summary(rows, claims, [chart], arrays, NOTES)
+        return Summary(rows, claims, outcomes, [chart], arrays, NOTES)
 
     @classmethod
     def choices(cls, arrays: Mapping[str, NDArray[Any]]) -> list[str]:
@@ -131,9 +140,9 @@ class MissingClass(Experiment):
 
     @classmethod
     def rescore(cls, arrays: Mapping[str, NDArray[Any]], choice: str, values: Mapping[str, float]) -> Rescored:
-        """Return errors, overall and of the missing classes, with the offset where the slider stands."""
+        """Return validation errors, of all and of the missing classes, with the offset where the slider stands."""
         labels, missing = arrays["labels"], arrays[f"missing/{choice}"].tolist()
-        logits = arrays[f"logits/{choice}"].astype(np.float32)
+        logits = arrays[f"logits/{choice}"]
         own = np.isin(labels, missing)
         wrong = shifted(logits, missing, values["offset"]).argmax(1) != labels
         tiles = [
@@ -141,7 +150,7 @@ class MissingClass(Experiment):
             ("missing classes right", f"{100 * (1 - wrong[own].mean()):.1f} %"),
             ("other classes right", f"{100 * (1 - wrong[~own].mean()):.1f} %"),
             ("offset matched to the prior", f"{float(arrays[f'matched/{choice}']):.2f}"),
-            ("best offset by test labels", f"{oracle_offset(logits, labels, missing):.2f}"),
+            ("best offset by validation labels", f"{oracle_offset(logits, labels, missing):.2f}"),
         ]
         steps = np.linspace(-5, 15, 41)
         misses = 100 * np.stack([shifted(logits, missing, step).argmax(1) != labels for step in steps])
@@ -149,7 +158,7 @@ class MissingClass(Experiment):
             {"name": name, "role": role, "x": steps.tolist(), "y": misses[:, which].mean(1).tolist()}
             for name, role, which in (("missing classes", "student", own), ("other classes", "baseline", ~own))
         ]
-        return Rescored(tiles, [lines("Wrong by offset", "offset", "% of the test images", drawn)])
+        return Rescored(tiles, [lines("Wrong by offset", "offset", "% of the validation images", drawn)])
 
 
 def _wrong(exams: Sequence[Exam], name: str, missing: Sequence[int]) -> dict[str, NDArray[np.float64]]:
@@ -164,17 +173,22 @@ def _wrong(exams: Sequence[Exam], name: str, missing: Sequence[int]) -> dict[str
 
 
 def _claim(
-    name: str, missing: Sequence[str], wrong: Mapping[str, NDArray[np.float64]], hits: Mapping[str, NDArray[np.float64]]
-) -> Claim:
+    name: str, missing: Sequence[int], classes: Sequence[str], wrong: Mapping[str, NDArray[np.float64]],
+    hits: Mapping[str, NDArray[np.float64]],
+) -> Claim:  # fmt: skip
     if len(missing) > 1:
-        return Claim(
-            f"{name[:1].upper()}{name[1:]} to learn from: the offset found without labels makes fewer errors.",
-            wrong["as trained"] - wrong["matched"],
-            f"{wrong['as trained'].sum(1).mean():.0f} before, {wrong['matched'].sum(1).mean():.0f} after",
+        return Fewer(
+            text=f"{name[:1].upper()}{name[1:]} to learn from: the offset found without labels makes fewer errors.",
+            of=f"{name}: matched",
+            than=f"{name}: as trained",
+            measured=f"{wrong['as trained'].sum(1).mean():.0f} before, {wrong['matched'].sum(1).mean():.0f} after",
         )
-    return Claim(
-        f"Without a {missing[0]} to learn from, the student has at least 97 % of the test {missing[0]}s right after "
+    left_out = classes[missing[0]]
+    return Rare(
+        text=f"Without a {left_out} to learn from, the student has at least 97 % of the test {left_out}s right after "
         f"the offset found without labels.",
-        hits["matched"] - 0.97,
-        f"{100 * hits['matched'].mean():.1f} %",
+        of=f"{name}: matched",
+        below=0.03,
+        among=tuple(missing),
+        measured=f"{100 * hits['matched'].mean():.1f} %",
     )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from kdlab.core.experiments.charts import validation_curves
+from kdlab.core.experiments.claims import Fewer, Keeps, Rare
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.references import BLOG, FOFFANO, PAPER, SIMARD, on_mnist
-from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.experiments.teachers import (
     EXPERT,
     PERCEPTRON,
@@ -20,7 +21,6 @@ from kdlab.core.experiments.teachers import (
     on_views,
     perceptron_teacher,
 )
-from kdlab.core.experiments.verdicts import keeps
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
@@ -124,25 +124,35 @@ class Mnist(Experiment):
             Row("today's way: student, distilled", modern, reference=on_mnist(self.dataset, {FOFFANO: 67})),
         ]
         claims = [
-            Claim(
-                "The paper's way: the distilled student makes fewer errors than the one with hard labels.",
-                wrong["hard"] - wrong["student"], f"{(hard - student).mean():.1f} fewer, on {seeds}",
+            Fewer(
+                text="The paper's way: the distilled student makes fewer errors than the one with hard labels.",
+                of="student",
+                than="hard",
+                measured=f"{(hard - student).mean():.1f} fewer, on {seeds}",
             ),
-            Claim(
-                "It closes at least 80 % of the gap to its teacher.",
-                keeps(wrong["hard"] - wrong["teacher"], wrong["hard"] - wrong["student"], 0.8), closed,
+            Keeps(
+                text="It closes at least 80 % of the gap to its teacher.",
+                baseline="hard",
+                best="teacher",
+                kept="student",
+                share=0.8,
+                measured=closed,
             ),
-            Claim(
-                "Today's way: the distilled student makes fewer errors than one with hard labels on the same views.",
-                wrong["hard on views"] - wrong["student on views"], f"{(views - modern).mean():.1f} fewer",
+            Fewer(
+                text="Today's way: the distilled student makes fewer errors than one with hard labels on the same "
+                "views.",
+                of="student on views",
+                than="hard on views",
+                measured=f"{(views - modern).mean():.1f} fewer",
             ),
-        ]  # fmt: skip
+        ]
         if self.dataset == "mnist":
             claims.append(
-                Claim(
-                    "Today's way makes fewer errors than the paper's student (74).",
-                    PAPERS_STUDENT / len(exams[0].labels) - wrong["student on views"],
-                    f"{modern.mean():.1f} on average",
+                Rare(
+                    text="Today's way makes fewer errors than the paper's student (74).",
+                    of="student on views",
+                    below=PAPERS_STUDENT / len(exams[0].labels),
+                    measured=f"{modern.mean():.1f} on average",
                 )
             )
         shown = {
@@ -151,7 +161,6 @@ class Mnist(Experiment):
             "student on views": ("today's way, distilled", "student"),
         }  # fmt: skip
         notes = [
-            "All students of a way have the same teacher; what another teacher would change is not in the intervals.",
             "The settings of both ways grew out of trials on this data set, of which test errors were seen too.",
         ]
-        return Summary(rows, claims, [validation_curves(exams, shown)], notes=notes)
+        return Summary(rows, claims, wrong, [validation_curves(exams, shown)], notes=notes)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.experiments.verdicts import judge
+from kdlab.core.experiments.claims import Claim
 
-__all__ = ["Claim", "Rescored", "Row", "Summary"]
+__all__ = ["Rescored", "Row", "Summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +41,10 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Claim:
-    """A statement that holds when the mean of `scores` is above 0.
-
-    `scores`: (seeds, examples), a number for each test example, or (seeds,); `measured` says in words what came out.
-    """
-
-    text: str
-    scores: NDArray[np.float64]
-    measured: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the claim as plain data, judged."""
-        return {"text": self.text, "measured": self.measured, **judge(self.scores)}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Summary:
     """Rows, claims and charts of an experiment, and `arrays` that a page scores anew when its sliders move.
+
+    `outcomes`: what the claims are about, as `Outcomes` takes them.
 
     A chart is {"kind": "lines", "title", "x", "y", "log", "series": [{"name", "x", "y", "deviation", "role"}]} or
     {"kind": "map", "title", "x", "y", "x_values", "y_values", "z"}, the axes' titles being "x" and "y", or
@@ -67,6 +53,7 @@ class Summary:
 
     rows: Sequence[Row]
     claims: Sequence[Claim]
+    outcomes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     charts: Sequence[Mapping[str, Any]] = ()
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: Sequence[str] = ()

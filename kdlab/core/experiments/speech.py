@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from kdlab.core.experiments.charts import validation_curves
 from kdlab.core.experiments.choosing import best_of, numbers
+from kdlab.core.experiments.claims import Claim, Fewer, Keeps
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Course, Pupil, Trained
-from kdlab.core.experiments.recordings import by_recording, draw_recordings, wrong_recordings
+from kdlab.core.experiments.recordings import draw_recordings, wrong_recordings
 from kdlab.core.experiments.references import PAPER
-from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.experiments.together import combine, committee
-from kdlab.core.experiments.verdicts import keeps
 from kdlab.core.metrics import count_errors
 from kdlab.registry import EXPERIMENTS, knob_field
 
@@ -131,21 +131,22 @@ class Speech(Experiment):
     def sum_up(self, exams: Sequence[Exam]) -> Summary:
         """Return both tables, and claims whose noise is that between recordings."""
         labels, groups = exams[0].labels, exams[0].groups
-        wrong: dict[str, list[NDArray[np.float64]]] = {}
+        wrong: dict[str, list[NDArray[np.bool_]]] = {}  # frames by network; then whole recordings
         missed: dict[str, list[NDArray[np.float64]]] = {}
         for exam in exams:
             networks = {name: own if own.ndim == 3 else own[None] for name, own in exam.logits.items()}
             for name, power in (("geometric", 0.0), ("arithmetic", 1.0)):
                 networks[name] = combine(networks["members"], power)[None]
             for name, own in networks.items():
-                wrong.setdefault(name, []).append((own.argmax(-1) != labels).mean(0))
-                of_whole = [wrong_recordings(one, labels, groups) for one in own]
-                missed.setdefault(name, []).append(np.mean(of_whole, axis=0))
-        right = {name: 100 * (1 - np.stack(values).mean(1)) for name, values in wrong.items()}
-        frames = {name: by_recording(np.stack(values), groups) for name, values in wrong.items()}
-        whole = {name: np.stack(values) for name, values in missed.items()}
+                wrong.setdefault(name, []).append(own.argmax(-1) != labels)
+                missed.setdefault(name, []).append(np.stack([wrong_recordings(one, labels, groups) for one in own]))
+        frames = {name: np.stack(values) for name, values in wrong.items()}
+        recordings = {name: np.stack(values) for name, values in missed.items()}
+        right = {name: 100 * (1 - values.mean((1, 2))) for name, values in frames.items()}
+        whole = {name: values.mean(1) for name, values in recordings.items()}
+        outcomes = {**frames, **{f"recordings: {name}": values for name, values in recordings.items()}}
         rows = self._rows(exams, right, whole)
-        return Summary(rows, self._claims(right, frames, whole), self._charts(exams), notes=NOTES)
+        return Summary(rows, self._claims(right, whole), outcomes, self._charts(exams), notes=NOTES)
 
     def _rows(self, exams: Sequence[Exam], right: Values, whole: Values) -> list[Row]:
         rows = []
@@ -162,45 +163,42 @@ class Speech(Experiment):
             rows.append(Row(f"{called}: test frames right", right[name].tolist(), "%", _paper(test), place=2))
         return rows
 
-    def _claims(self, right: Values, frames: Values, whole: Values) -> list[Claim]:
+    def _claims(self, right: Values, whole: Values) -> list[Claim]:
         def against(better: str, worse: str) -> str:
             return f"{right[better].mean():.2f} % of the test frames right against {right[worse].mean():.2f} %"
 
         def missed(better: str, worse: str) -> str:
             return f"{100 * whole[better].mean():.2f} % of them wrong against {100 * whole[worse].mean():.2f} %"
 
-        gain, kept = frames["members"] - frames["geometric"], frames["members"] - frames["student"]
+        def frames(text: str, better: str, worse: str) -> Claim:
+            return Fewer(text=text, of=better, than=worse, measured=against(better, worse))
+
+        def recordings(text: str, better: str, worse: str) -> Claim:
+            names = (f"recordings: {name}" for name in (better, worse))
+            return Fewer(text=text, of=next(names), than=next(names), measured=missed(better, worse))
+
         share, few = _kept(right), f"{self.share:g} % of the recordings"
         return [
-            Claim("The ensemble has more frames right than its networks do.", gain, against("geometric", "members")),
-            Claim(
+            frames("The ensemble has more frames right than its networks do.", "geometric", "members"),
+            frames(
                 "One network distilled from the ensemble has more frames right than one trained on labels.",
-                kept, against("student", "members"),
+                "student",
+                "members",
             ),
-            Claim(
-                "It keeps at least 80 % of the ensemble's gain.", keeps(gain, kept, 0.8),
-                "no gain to keep" if math.isnan(share) else f"{share:.0f} % kept",
+            Keeps(
+                text="It keeps at least 80 % of the ensemble's gain.",
+                baseline="members",
+                best="geometric",
+                kept="student",
+                share=0.8,
+                measured="no gain" if math.isnan(share) else f"{share:.0f} % kept",
             ),
-            Claim(
-                "The ensemble has fewer whole recordings wrong than its networks do.",
-                whole["members"] - whole["geometric"], missed("geometric", "members"),
-            ),
-            Claim(
-                "So has the distilled network.", whole["members"] - whole["student"], missed("student", "members")
-            ),
-            Claim(
-                f"On {few} soft targets beat hard labels, both without early stopping.",
-                frames["hard"] - frames["soft"], against("soft", "hard"),
-            ),
-            Claim(
-                "They do so against hard labels with early stopping as well.",
-                frames["stopped"] - frames["soft"], against("soft", "stopped"),
-            ),
-            Claim(
-                f"Hard labels on {few} need early stopping: more frames are right with it.",
-                frames["hard"] - frames["stopped"], against("stopped", "hard"),
-            ),
-        ]  # fmt: skip
+            recordings("The ensemble has fewer whole recordings wrong than its networks do.", "geometric", "members"),
+            recordings("So has the distilled network.", "student", "members"),
+            frames(f"On {few} soft targets beat hard labels, both without early stopping.", "soft", "hard"),
+            frames("They do so against hard labels with early stopping as well.", "soft", "stopped"),
+            frames(f"Hard labels on {few} need early stopping: more frames are right with it.", "stopped", "hard"),
+        ]
 
     def _charts(self, exams: Sequence[Exam]) -> list[dict[str, Any]]:
         """Validation curves of the small set; an epoch there is several passes through it."""

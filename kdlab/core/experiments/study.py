@@ -37,8 +37,8 @@ class Study:
     """Trains what an experiment asks for, piece by piece, and keeps what is finished.
 
     `data` comes without its test set: `blind` takes it out, so that nothing that is trained or chosen can have seen it.
-    `trained`: the pieces so far, and the seconds that each took to train, whenever that was. A network of
-    `most_parameters` is the largest that is built.
+    `trained`: the pieces so far, and the seconds that each took to train, whenever that was; `shares_teacher`: whether
+    seeds have one in common. A network of `most_parameters` is the largest that is built.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Study:
         self.store = store
         self.done = 0.0
         self.trained: list[tuple[str, float]] = []
+        self.shares_teacher = False
         self._finished: dict[str, list[Trained]] = {}
         self._costs = costs or {}
         self._most_parameters = most_parameters
@@ -70,7 +71,8 @@ class Study:
         Diverged.
         """
         piece, modules = self._prepare(label, pupils, course, guide, split, examples, subjects)
-        if piece.name in self._finished:  # a teacher that seeds share
+        if piece.name in self._finished:
+            self.shares_teacher = True
             return self._finished[piece.name]
         kept, cost = self._kept(piece), self._costs.get(piece.name, 0.0)
         yield Began(label, kept is not None)

@@ -8,11 +8,12 @@ import numpy as np
 
 from kdlab.core.experiments.charts import lines, series, validation_curves
 from kdlab.core.experiments.choosing import numbers
+from kdlab.core.experiments.claims import Fewer
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Course, Pupil, Trained
 from kdlab.core.experiments.references import PAPER
-from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.core.metrics import count_errors
 from kdlab.registry import EXPERIMENTS, InputError, knob_field, quote
@@ -116,19 +117,25 @@ class ThreePercent(Experiment):
             rows.append(Row("hard labels, 100 %, as many steps", wrong["hard 100"].sum(1)))
         hard, stopped, soft = (wrong[way + at] for way in WAYS)
         claims = [
-            Claim(
-                f"On {self.share:g} % of the training set soft targets make fewer errors than hard labels.",
-                hard - soft, f"{soft.sum(1).mean():.1f} errors against {hard.sum(1).mean():.1f}",
+            Fewer(
+                text=f"On {self.share:g} % of the training set soft targets make fewer errors than hard labels.",
+                of=f"soft{at}",
+                than=f"hard{at}",
+                measured=f"{soft.sum(1).mean():.1f} errors against {hard.sum(1).mean():.1f}",
             ),
-            Claim(
-                "They do so against hard labels with early stopping as well.",
-                stopped - soft, f"{soft.sum(1).mean():.1f} errors against {stopped.sum(1).mean():.1f}",
+            Fewer(
+                text="They do so against hard labels with early stopping as well.",
+                of=f"soft{at}",
+                than=f"stopped{at}",
+                measured=f"{soft.sum(1).mean():.1f} errors against {stopped.sum(1).mean():.1f}",
             ),
-            Claim(
-                "Early stopping helps the student with hard labels.",
-                hard - stopped, f"{(hard - stopped).sum(1).mean():.1f} fewer errors",
+            Fewer(
+                text="Early stopping helps the student with hard labels.",
+                of=f"stopped{at}",
+                than=f"hard{at}",
+                measured=f"{(hard - stopped).sum(1).mean():.1f} fewer errors",
             ),
-        ]  # fmt: skip
+        ]
         roles = {"hard": ("hard labels", "baseline"), "soft": ("soft targets", "student")}
         drawn: list[dict[str, Any]] = [
             series(
@@ -144,4 +151,4 @@ class ThreePercent(Experiment):
         notes = [
             "The paper's numbers are of speech frames, where the whole training set gives 58.9 %: compare the pattern."
         ]
-        return Summary(rows, claims, [by_share, curves], notes=notes)
+        return Summary(rows, claims, wrong, [by_share, curves], notes=notes)

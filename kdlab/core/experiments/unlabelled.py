@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from kdlab.core.experiments.claims import All, Fewer
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Course, Pupil
-from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.experiments.teachers import JITTER, PERCEPTRON, perceptron_teacher
 from kdlab.registry import EXPERIMENTS, knob_field
 
@@ -104,29 +105,41 @@ class Unlabelled(Experiment):
             Row(label, wrong[name].sum(1)[: 1 if name == "teacher" else None], place=0 if name == "teacher" else 1)
             for name, label in called.items()
         ]
-        chance = 1 - 1 / exams[0].logits["own"].shape[1]
+        labels = exams[0].labels
+        # What always gives the commonest class of the test needs to know nothing of images.
+        wrong["constant"] = np.broadcast_to(labels != np.bincount(labels).argmax(), wrong["own"].shape)
+        constant = 100 * wrong["constant"].mean()
+        strangers = {"other": self.other, "smooth": "smooth noise", "noise": "plain noise"}
         claims = [
-            Claim(
-                "Images without labels help: with them, the student of a teacher with few labels makes fewer errors.",
-                wrong["fewer"] - wrong["taught"],
-                f"{wrong['taught'].sum(1).mean():.1f} against {wrong['fewer'].sum(1).mean():.1f}",
+            Fewer(
+                text="Images without labels help: with them, the student of a teacher with few labels makes fewer "
+                "errors.",
+                of="taught",
+                than="fewer",
+                measured=f"{wrong['taught'].sum(1).mean():.1f} against {wrong['fewer'].sum(1).mean():.1f}",
             ),
-            Claim(
-                "That student makes fewer errors than one trained on just those labels.",
-                wrong["hard"] - wrong["taught"],
-                f"{wrong['taught'].sum(1).mean():.1f} against {wrong['hard'].sum(1).mean():.1f}",
+            Fewer(
+                text="That student makes fewer errors than one trained on just those labels.",
+                of="taught",
+                than="hard",
+                measured=f"{wrong['taught'].sum(1).mean():.1f} against {wrong['hard'].sum(1).mean():.1f}",
             ),
             *(
-                Claim(
-                    f"A student taught on {where} alone does better than chance on images it never saw the like of.",
-                    chance - wrong[name], f"{100 * wrong[name].mean():.1f} % wrong, by chance {100 * chance:.0f} %",
+                Fewer(
+                    text=f"A student taught on {where} alone knows something of images it never saw the like of: it "
+                    f"makes fewer errors than the best constant answer.",
+                    of=name,
+                    than="constant",
+                    measured=f"{100 * wrong[name].mean():.1f} % wrong, the constant answer {constant:.2f} %",
                 )
-                for name, where in (("other", self.other), ("smooth", "smooth noise"), ("noise", "plain noise"))
+                for name, where in strangers.items()
             ),
-            Claim(
-                "None of them takes the place of the images themselves: the other data set makes more errors.",
-                wrong["other"] - wrong["own"],
-                f"{wrong['other'].sum(1).mean():.1f} against {wrong['own'].sum(1).mean():.1f}",
+            All(
+                text="None of the three takes the place of the images themselves: with each the student makes more "
+                "errors.",
+                parts=tuple(Fewer(text=where, of="own", than=name, measured="") for name, where in strangers.items()),
+                measured=f"{' / '.join(f'{wrong[name].sum(1).mean():.1f}' for name in strangers)} against "
+                f"{wrong['own'].sum(1).mean():.1f}",
             ),
-        ]  # fmt: skip
-        return Summary(rows, claims)
+        ]
+        return Summary(rows, claims, wrong)

@@ -1,60 +1,114 @@
 """Whether a claim holds, does not hold, or lies inside the noise."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HOLDS", "LEVEL", "NOISE", "REFUTED", "judge", "keeps", "within"]
+__all__ = [
+    "FIRST_RULE", "HOLDS", "LEVEL", "NOISE", "NO_GAIN", "REFUTED", "RULE", "Judgement", "judge", "judge_all", "judge_rate",
+    "judge_share",
+]  # fmt: skip
 
-HOLDS, REFUTED, NOISE = "holds", "does not hold", "inside the noise"
+HOLDS, REFUTED, NOISE, NO_GAIN = "holds", "does not hold", "inside the noise", "no gain to keep"
 LEVEL = 0.95
+# The number of the rules below, which a report keeps; one without it was judged by the first.
+RULE = 2
+FIRST_RULE = (
+    "These verdicts are of the first rule: noise of seeds and of examples pooled by Welch and Satterthwaite, which is "
+    "too narrow with two or three seeds, and Student's interval for proportions as well."
+)
 # Fewer examples than these cannot tell anything from noise: five heads in a row have McNemar's exact p = 0.06.
 FEWEST = 6
 
+Values = NDArray[np.float64]
+Judgement = dict[str, Any]  # "verdict", and "mean" and "interval" of what must be above 0
 
-def judge(scores: NDArray[np.float64]) -> dict[str, Any]:
-    """Return a verdict on "the mean of `scores` is above 0", with the mean and its interval at the 95 % level.
 
-    `scores`: (seeds, examples) or (seeds,). Two sources of noise are added: which test examples there are, seen in the
-    spread over examples of their mean over seeds, and which seed was drawn, seen in the spread over seeds; the latter
-    is unknown of a single seed and then left out. Student's t with Welch and Satterthwaite's degrees of freedom. All
-    else (the teacher that the seeds share, the split) is taken as given.
+def judge(scores: Values, level: float = LEVEL) -> Judgement:
+    """Return a verdict on "the mean of `scores` is above 0", with the mean and its interval.
+
+    `scores`: (seeds, examples) or (seeds,). There are two sources of noise: which test examples there are, seen in the
+    spread over examples of their mean over seeds, and which seeds were drawn, seen in the spread over seeds; the latter
+    is unknown of a single seed and then left out. The interval's half is the root of the sum of the squared halves of
+    both sources' own Student intervals, so that two seeds are not taken for more than they are (Graybill and Wang
+    1980; `tests/benchmarks/verdicts.py` measures its coverage). All else (the teacher that the seeds share, the split)
+    is taken as given.
     """
-    from scipy.special import stdtrit
-
-    values = np.asarray(scores, dtype=np.float64)
-    values = values[:, None] if values.ndim == 1 else values
-    sources = [(values.mean(0), values.shape[1]), (values.mean(1), values.shape[0])]
-    variances = [(float(np.var(means, ddof=1)) / count, count - 1) for means, count in sources if count > 1]
+    values = _by_seed(scores)
     mean = float(values.mean())
-    total = sum(variance for variance, _ in variances)
-    if not variances:  # one number, and nothing to tell its noise from
+    halves = [half for means in (values.mean(0), values.mean(1)) if (half := _half(means, level)) is not None]
+    if not halves:  # one number, and nothing to tell its noise from
         return {"verdict": NOISE, "mean": mean, "interval": None}
-    if total == 0:
-        half = 0.0
-    else:
-        freedom = total**2 / sum(variance**2 / degrees for variance, degrees in variances)
-        half = math.sqrt(total) * float(stdtrit(freedom, (1 + LEVEL) / 2))
-    verdict = HOLDS if mean - half > 0 else REFUTED if mean + half < 0 else NOISE
-    if (total == 0 and mean == 0) or (values.shape[1] > 1 and np.count_nonzero(values.any(0)) < FEWEST):
+    half = math.hypot(*halves)
+    verdict = _verdict(mean - half, mean + half)
+    if (half == 0 and mean == 0) or (values.shape[1] > 1 and np.count_nonzero(values.any(0)) < FEWEST):
         verdict = NOISE
     return {"verdict": verdict, "mean": mean, "interval": [mean - half, mean + half]}
 
 
-def keeps(gain: NDArray[np.float64], kept: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """Return the scores of "at least this share of the gain is kept"; where there is no gain, there is none to keep.
+def judge_rate(happens: Values, below: float, level: float = LEVEL) -> Judgement:
+    """Return a verdict on "`happens`, 0 or 1, has a rate below `below`"; the mean is what is left to that bound.
+
+    `happens`: (seeds, examples). Over the examples the interval is exact (Clopper and Pearson 1934); with several seeds
+    the half of their Student interval is added in squares (Zou and Donner 2008).
+    """
+    from scipy.special import betaincinv
+
+    values = _by_seed(happens)
+    rate, count, tail = float(values.mean()), values.shape[1], (1 - level) / 2
+    hits = rate * count
+    low = float(betaincinv(hits, count - hits + 1, tail)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, count - hits, 1 - tail)) if hits < count else 1.0
+    seeds = _half(values.mean(1), level) or 0.0
+    low, high = rate - math.hypot(rate - low, seeds), rate + math.hypot(high - rate, seeds)
+    return {
+        "verdict": _verdict(below - high, below - low),
+        "mean": below - rate,
+        "interval": [below - high, below - low],
+    }
+
+
+def judge_share(gain: Values, kept: Values, share: float, level: float = LEVEL) -> Judgement:
+    """Return a verdict on "at least this share of the gain is kept", or NO_GAIN where no gain is beyond the noise.
 
     `gain`, `kept`: what is better than the baseline, by how much, for each seed and example.
     """
-    return kept - share * gain if gain.mean() > 0 else np.minimum(gain, 0.0)
+    if judge(gain, level)["verdict"] != HOLDS:
+        return {"verdict": NO_GAIN, "mean": float((kept - share * gain).mean()), "interval": None}
+    return judge(kept - share * gain, level)
 
 
-def within(first: NDArray[np.float64], second: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """Return the scores of "the errors `first` and `second` differ by less than this share of their mean".
+def judge_all(judgements: Sequence[Judgement], stricter: Sequence[Judgement]) -> Judgement:
+    """Return a verdict on several claims at once: all must hold; one that is refuted refutes them.
 
-    Signed by which of the two has more, so that equal ones do not seem to differ.
+    `stricter`: the same claims judged with Bonferroni's correction, which a refutation needs. Mean and interval are
+    those of the claim that has the lowest.
     """
-    sign = 1.0 if first.sum() >= second.sum() else -1.0
-    return share * (first + second) / 2 - sign * (first - second)
+    weakest = min(judgements, key=lambda one: (one["interval"] or [one["mean"]])[0])
+    if all(one["verdict"] == HOLDS for one in judgements):
+        verdict = HOLDS
+    else:
+        verdict = REFUTED if any(one["verdict"] == REFUTED for one in stricter) else NOISE
+    return weakest | {"verdict": verdict}
+
+
+def _by_seed(scores: Values) -> Values:
+    values = np.asarray(scores, dtype=np.float64)
+    return values[:, None] if values.ndim == 1 else values
+
+
+def _half(means: Values, level: float) -> float | None:
+    """Half of Student's interval for the mean of `means`; None where a single number tells no spread."""
+    from scipy.special import stdtrit
+
+    count = len(means)
+    if count < 2:
+        return None
+    return float(np.std(means, ddof=1)) / math.sqrt(count) * float(stdtrit(count - 1, (1 + level) / 2))
+
+
+def _verdict(low: float, high: float) -> str:
+    return HOLDS if low > 0 else REFUTED if high < 0 else NOISE

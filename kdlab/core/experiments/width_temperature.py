@@ -2,17 +2,18 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from kdlab.core.experiments.choosing import numbers, whole_numbers
+from kdlab.core.experiments.claims import All, Claim, Fewer, Within
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Course, Pupil, Trained
-from kdlab.core.experiments.report import Claim, Row, Summary
+from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
-from kdlab.core.experiments.verdicts import within
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class WidthTemperature(Experiment):
             for width in widths
             for one in temperatures
         ]
-        claims = []
+        claims: list[Claim] = []
+        outcomes = dict(wrong)
         low, high = [one for one in temperatures if 2.5 <= one <= 4], [one for one in temperatures if one > 8]
         narrow = min(widths)
         if low and high:
@@ -82,12 +84,15 @@ class WidthTemperature(Experiment):
                 Row(f"{narrow} units, mean of T from 2.5 to 4", few.sum(1)),
                 Row(f"{narrow} units, mean of T above 8", many.sum(1)),
             ]
+            outcomes |= {"T from 2.5 to 4": few, "T above 8": many}
             claims.append(
-                Claim(
-                    f"With {narrow} units, temperatures from 2.5 to 4 make fewer errors than those above 8.",
-                    many - few, f"{few.sum(1).mean():.1f} against {many.sum(1).mean():.1f}",
+                Fewer(
+                    text=f"With {narrow} units, temperatures from 2.5 to 4 make fewer errors than those above 8.",
+                    of="T from 2.5 to 4",
+                    than="T above 8",
+                    measured=f"{few.sum(1).mean():.1f} against {many.sum(1).mean():.1f}",
                 )
-            )  # fmt: skip
+            )
         for width in widths:
             if width >= 300 and len(high) > 1:
                 rows.append(
@@ -96,16 +101,20 @@ class WidthTemperature(Experiment):
                         np.mean([wrong[f"{width} {one:g}"].sum(1) for one in high], 0),
                     )
                 )
-                best, *_, worst = sorted((wrong[f"{width} {one:g}"] for one in high), key=np.sum)
+                names = [f"{width} {one:g}" for one in high]
+                errors = [wrong[name].sum(1).mean() for name in names]
+                pairs = combinations(names, 2)
                 claims.append(
-                    Claim(
-                        f"With {width} units, all temperatures above 8 are alike: they differ by less than a tenth.",
-                        within(worst, best, 0.1), f"from {best.sum(1).mean():.1f} to {worst.sum(1).mean():.1f} errors",
+                    All(
+                        text=f"With {width} units, all temperatures above 8 are alike: they differ by less than a "
+                        f"tenth.",
+                        parts=tuple(Within(text="", first=a, second=b, share=0.1, measured="") for a, b in pairs),
+                        measured=f"from {min(errors):.1f} to {max(errors):.1f} errors",
                     )
-                )  # fmt: skip
+                )
         chart = {
             "kind": "map", "title": "Mean test errors", "x": "temperature", "y": "units a layer",
             "x_values": temperatures, "y_values": widths,
             "z": [[float(wrong[f"{width} {one:g}"].sum(1).mean()) for one in temperatures] for width in widths],
         }  # fmt: skip
-        return Summary(rows, claims, [chart])
+        return Summary(rows, claims, outcomes, [chart])

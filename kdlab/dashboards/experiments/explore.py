@@ -16,7 +16,9 @@ __all__ = ["Explore"]
 
 TITLE = {
     "title": "Move and see",
-    "text": ["What the first seed's networks said of the test set is scored anew as you move: nothing is trained."],
+    "text": [
+        "What the first seed's networks said of the validation images is scored anew as you move: nothing is trained."
+    ],
 }
 
 

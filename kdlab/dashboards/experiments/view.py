@@ -8,6 +8,7 @@ from typing import Any
 
 from kdlab.core.experiments.events import Planned
 from kdlab.core.experiments.results import measured, referenced, told
+from kdlab.core.experiments.verdicts import FIRST_RULE, HOLDS, NO_GAIN, NOISE, REFUTED
 from kdlab.core.progress import duration
 from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.pages import PageLink
@@ -18,7 +19,7 @@ from kdlab.registry import Entry
 
 __all__ = ["about", "cards", "explored", "facts", "figures", "findings", "pieces", "progress", "watched"]
 
-MARKS = {"holds": "✓", "does not hold": "✗", "inside the noise": "≈"}
+MARKS = {HOLDS: "✓", REFUTED: "✗", NOISE: "≈", NO_GAIN: "≈"}
 NOT_RUN = "Not run yet: press Start."
 Content = dict[str, Any]
 
@@ -54,14 +55,14 @@ def findings(result: Result | None, own: bool) -> Content:
         "claims": [
             {
                 "text": claim["text"], "measured": _sentence(claim["measured"]), "verdict": claim["verdict"],
-                "interval": _interval(claim["interval"]),
+                "interval": _interval(claim),
             }
             for claim in report["claims"]
         ],
         "rows": [_row(row) for row in report["rows"] if not row["detail"]],
         "details": [_row(row) for row in report["rows"] if row["detail"]],
         "sources": [list(pair) for pair in report["sources"].items()],
-        "notes": list(report["notes"]),
+        "notes": [*report["notes"], *([] if "rule" in report else [FIRST_RULE])],
     }  # fmt: skip
 
 
@@ -76,10 +77,12 @@ def _sentence(words: str) -> str:
     return _minus(f"{words[:1].upper()}{words[1:]}.") if words else ""
 
 
-def _interval(interval: Sequence[float] | None) -> str:
-    if interval is None:
+def _interval(claim: Mapping[str, Any]) -> str:
+    if claim["verdict"] == NO_GAIN:
+        return "The gain itself is not beyond the noise: there is nothing of which a share could be kept."
+    if claim["interval"] is None:
         return "A single number: nothing tells its noise."
-    low, high = interval
+    low, high = claim["interval"]
     return f"95 % interval of the mean score: {low:.3g} to {high:.3g}; the claim holds where it is above 0."
 
 

@@ -2,7 +2,12 @@
 import { element, view } from "./dom.js";
 
 // A symbol for each verdict, as colour alone tells nothing to some.
-const MARKS = { holds: ["✓", "holds"], "does not hold": ["✗", "refuted"], "inside the noise": ["≈", "noise"] };
+const MARKS = {
+  holds: ["✓", "holds"],
+  "does not hold": ["✗", "refuted"],
+  "inside the noise": ["≈", "noise"],
+  "no gain to keep": ["≈", "noise"],
+};
 
 function claim({ text, measured, verdict, interval }) {
   const [symbol, kind] = MARKS[verdict];
