@@ -152,7 +152,7 @@ def test_bars_on_a_terminal_and_ctrl_c(tmp_path: Path) -> None:
         assert process.stdout.read() == ""
         assert process.wait() == 130
     os.close(ours)
-    assert "test errors: teacher" in seen
+    assert "validation errors of 143: teacher" in seen
     assert "Traceback" not in seen
     assert seen.rstrip().endswith("Stopped.")
     assert list(tmp_path.iterdir()) == []

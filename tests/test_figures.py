@@ -39,8 +39,8 @@ FIGURES = {
     "losses": loss_curves(LOSSES, MARKS, 5),
     "no losses": loss_curves({}, [], 5),
     "many losses": loss_curves({("student", "soft"): (list(range(5_000)), [0.1] * 5_000)}, MARKS, 5_000),
-    "errors": error_curves(ERRORS, 360, MARKS, 5, {"teacher"}),
-    "no errors": error_curves({}, 360, [], 5, set()),
+    "errors": error_curves(ERRORS, 360, "images", MARKS, 5, {"teacher"}),
+    "no errors": error_curves({}, 360, "images", [], 5, set()),
     "confusion": confusion_heatmap(draw_counts(), names(4), "Teacher", 3),
     "no mistakes": confusion_heatmap(90 * np.eye(4, dtype=np.int64), names(4), "Teacher", 0),
     "100 classes": confusion_heatmap(draw_counts(100), names(100), "Teacher", 3),
@@ -124,7 +124,7 @@ def test_thinning_averages_and_does_not_pick() -> None:
 
 def test_errors_are_picked_and_not_averaged_and_the_last_one_stays() -> None:
     errors = [9, 1] * 500 + [4]
-    figure = error_curves({"teacher": (list(range(1_001)), errors)}, 10, [], 1_000, {"teacher"})
+    figure = error_curves({"teacher": (list(range(1_001)), errors)}, 10, "images", [], 1_000, {"teacher"})
     shown = trace(figure, "Teacher")
     assert len(shown["x"]) <= 300
     assert all(rate == 10 * errors[int(epoch)] for epoch, rate in zip(shown["x"], shown["y"], strict=True))

@@ -145,12 +145,12 @@ def test_comparing(kept: Keeper, on_page: Any) -> None:
         assert list(results) == [
             "State", "Teacher: validation errors", "Baseline: validation errors", "Student: validation errors",
             "Teacher: test errors", "Baseline: test errors", "Student: test errors",
-            "Student against baseline: p", "Took",
+            "Student against baseline, test: p", "Took",
         ]  # fmt: skip
         assert results["State"] == ["done"] * 2
         assert results["Student: test errors"] == ["14 of 360"] * 2
-        assert results["Student: validation errors"] == ["10"] * 2
-        assert results["Student against baseline: p"] == ["< 0.001"] * 2
+        assert results["Student: validation errors"] == ["10 of 143"] * 2
+        assert results["Student against baseline, test: p"] == ["< 0.001"] * 2
         names = [trace["name"] for trace in page.page._canvas.figure["data"]]
         assert names == ["1: Baseline", "1: Student", "2: Baseline", "2: Student"]
         assert page.page._address.choices == {"compare": "a,b"}
@@ -266,7 +266,7 @@ def test_saving(kept: Keeper, on_page: Any) -> None:
             held = {name: archive.read(name) for name in archive.namelist()}
         assert {name: held[f"result/{name}"] for name in KEPT} == KEPT
         assert len(held["checkpoint/big.bin"]) == 256 * (PIECE // 100)
-        assert json.loads(held["run.json"])["summary"]["errors"]["student"] == 14
+        assert json.loads(held["run.json"])["summary"]["test"]["student"] == 14
         assert page.page._archive == ("", b"")  # it does not stay in memory
         for wrong in ({"run": "b"}, {"run": "../x"}, {"run": ""}, {"run": 3}, {}):
             answer, pieces = await page.ask("save", **wrong)

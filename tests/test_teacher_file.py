@@ -127,7 +127,7 @@ def test_without_its_file_a_run_goes_on_from_a_checkpoint_and_does_not_begin(wei
 def test_a_module_still_stands_for_a_named_file(saved: Path, weights: Weights, spec: Spec) -> None:
     module, named = checkpoints.load(saved, "teacher"), spec.replace(teacher_weights=weights.digest)
     probe = next(event for event in distill_events(named, teacher=module) if isinstance(event, Probe))
-    assert (probe.logits["teacher"] == predict(module, load("digits").test).numpy()).all()
+    assert (probe.logits["teacher"] == predict(module, load("digits").validation).numpy()).all()
 
 
 # --- on the page ------------------------------------------------------------------------------------------------------

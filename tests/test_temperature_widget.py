@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from traitlets import TraitError
 
 from kdlab.cli import main
-from kdlab.core.data.pictures import mnist_test_images
+from kdlab.core.data.pictures import mnist_validation_images
 from kdlab.core.metrics import telling_example
 from kdlab.core.predictions import Predictions
 from kdlab.core.temperature import entropy
@@ -112,8 +112,8 @@ def test_numbers_have_limits(lab: Temperature, name: str, low: float, high: floa
 @pytest.mark.parametrize(
     "choice",
     [
-        {"scale": "cubic"}, {"source": "moon"}, {"example": -1}, {"example": 10_000}, {"example": 1.5},
-        {"dataset": "nope"}, {"dataset": ""}, {"dataset": "digits", "example": 360}, {"cell": 3}, {"own": []},
+        {"scale": "cubic"}, {"source": "moon"}, {"example": -1}, {"example": 5_000}, {"example": 1.5},
+        {"dataset": "nope"}, {"dataset": ""}, {"dataset": "digits", "example": 143}, {"cell": 3}, {"own": []},
         {"own": {"classes": ["a"], "teacher": [1], "student": [1]}},
         {"own": {"classes": ["a", "b"], "teacher": [1, 2], "student": [1]}},
         {"own": {"classes": ["a", "b"], "teacher": [1, float("nan")], "student": [1, 2]}},
@@ -135,10 +135,10 @@ def test_a_choice_that_cannot_be_is_refused(lab: Temperature, choice: dict[str, 
 
 def test_good_choices_are_taken(lab: Temperature) -> None:
     own = {"classes": ["a", "b"], "teacher": [1e4, -1e4], "student": [0, 0.5]}
-    lab.own, lab.scale, lab.source, lab.example = own, "log", "own", 9_999
+    lab.own, lab.scale, lab.source, lab.example = own, "log", "own", 4_999
     assert lab.own == own
     lab.dataset = "digits"
-    assert lab.example < 360
+    assert lab.example < 143
     lab.cell = {"network": "student", "true": 1, "predicted": 9}
     lab.cell = None
 
@@ -191,9 +191,9 @@ def test_further_teachers_come_later(lab: Temperature, monkeypatch: pytest.Monke
 
 
 def test_pictures_come_as_they_are_asked_for(lab: Temperature, monkeypatch: pytest.MonkeyPatch) -> None:
-    about, (pixels,) = ask(lab, {"type": "pictures", "dataset": "digits", "indices": [7, 0, 359]}, monkeypatch)
-    assert about["indices"] == [7, 0, 359]
-    assert bytes(pixels) == lab._supply.sets["digits"].images[[7, 0, 359]].tobytes()
+    about, (pixels,) = ask(lab, {"type": "pictures", "dataset": "digits", "indices": [7, 0, 142]}, monkeypatch)
+    assert about["indices"] == [7, 0, 142]
+    assert bytes(pixels) == lab._supply.sets["digits"].images[[7, 0, 142]].tobytes()
 
 
 def test_networks_come_with_their_weights(lab: Temperature, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,12 +292,12 @@ def test_pictures_keep_within_a_budget(budget: int) -> None:
     assert gzip.decompress(packed) == images[kept].tobytes()
 
 
-@pytest.mark.skipif(mnist_test_images() is None, reason="KDLAB_DATA has no MNIST")
+@pytest.mark.skipif(mnist_validation_images() is None, reason="KDLAB_DATA has no MNIST")
 def test_the_file_keeps_the_doubtful_pictures_of_mnist(lab: Temperature) -> None:
     about = held(lab.page())["answers"]
-    assert len(about["pictures:digits"]["indices"]) == 360
+    assert len(about["pictures:digits"]["indices"]) == 143
     kept = about["pictures:mnist"]["indices"]
-    assert 5_000 < len(kept) <= 10_000
+    assert 2_500 < len(kept) <= 5_000
     assert set(np.argsort(-entropy(lab._supply.sets["mnist"].logits["teacher"], 4))[:1000].tolist()) <= set(kept)
 
 
@@ -320,7 +320,7 @@ def test_export_writes_a_file_and_says_where(tmp_path: Path) -> None:
     result = export("--out", path)
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{path}: {path.stat().st_size / 1e6:.1f} MB\n"
-    assert (result.stderr == "") == (mnist_test_images() is not None)
+    assert (result.stderr == "") == (mnist_validation_images() is not None)
     assert 1_000_000 < path.stat().st_size < BUDGET
     assert path.read_text(encoding="utf-8") == Temperature().page()
 

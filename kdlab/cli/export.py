@@ -20,12 +20,12 @@ def export() -> None:
 )  # fmt: skip
 def temperature(out: Path, runs: tuple[Path, ...]) -> None:
     """Write the temperature lab, with MNIST's and the digits' predictions, the pad and its networks."""
-    from kdlab.core.data.pictures import mnist_test_images
+    from kdlab.core.data.pictures import mnist_validation_images
     from kdlab.dashboards import Temperature
 
     Temperature(*runs).export(out)
     click.echo(f"{out.absolute()}: {out.stat().st_size / 1e6:.1f} MB")
-    if mnist_test_images() is None:
+    if mnist_validation_images() is None:
         click.echo(
             "It has no pictures of MNIST: kdlab distill --dataset mnist fetches them, then export again.", err=True
         )

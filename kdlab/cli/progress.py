@@ -64,9 +64,9 @@ class _Bars:
                 self._begin(event.name.capitalize(), event.steps)
             case Probe():
                 assert self._opened is not None
-                labels = self._opened.test_labels
+                labels = self._opened.labels
                 errors = [f"{name} {count_errors(logits, labels):,}" for name, logits in event.logits.items()]
-                self._errors = f"test errors: {', '.join(errors)}"
+                self._errors = f"validation errors of {len(labels):,}: {', '.join(errors)}"
                 self._update(event.step, self._errors)
             case Step():
                 losses = [

@@ -31,6 +31,7 @@ def print_report(result: Mapping[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(table)
     seconds = result["seconds"]
-    console.print(find_test(result)["verdict"])
+    verdict = find_test(result)["verdict"]
+    console.print(f"On the test set: {verdict[0].lower()}{verdict[1:]}")
     times = f"{seconds['teacher']:.1f} s teacher, {seconds['student']:.1f} s student"
     console.print(f"{times}, on {result['device']} in {result['precision']['student']}")

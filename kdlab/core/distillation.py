@@ -22,8 +22,8 @@ from kdlab.core.augmentation import make_views
 from kdlab.core.batches import transfer_set
 from kdlab.core.checks import check_objective, check_parameters, check_transfer_size, check_weights
 from kdlab.core.data import Dataset, load, load_events
-from kdlab.core.evaluation import finished, predict
-from kdlab.core.events import Done, Event, Note, Opened, Probe, Restored
+from kdlab.core.evaluation import finished
+from kdlab.core.events import Done, Event, Note, Probe, Restored
 from kdlab.core.history import History
 from kdlab.core.live import LiveKnobs
 from kdlab.core.machine import isolated, prepared
@@ -31,11 +31,11 @@ from kdlab.core.options import distill_spec, fit_spec
 from kdlab.core.readiness import copy_network, ready_to_train
 from kdlab.core.readout import bare
 from kdlab.core.resume import Checkpoint, Keeper
-from kdlab.core.runs import Network, Run, sum_up
+from kdlab.core.runs import Network, Run, ask_about_tests, open_data, sum_up
 from kdlab.core.spec import Spec
 from kdlab.core.teaching import Teacher, forget_teacher, teach, teach_or_replay
 from kdlab.core.teams import Learner
-from kdlab.core.trained_teacher import ask_about_tests, check_hidden_classes, note_idle_options, ready_to_teach
+from kdlab.core.trained_teacher import check_hidden_classes, note_idle_options, ready_to_teach
 from kdlab.core.training import make_network, train
 from kdlab.core.uploads import Weights
 from kdlab.registry import OBJECTIVES, InputError, InputWarning
@@ -144,9 +144,7 @@ def _events(
     check_transfer_size(spec, data)
     check_objective(spec, len(data.classes))
     if not keeper.checkpoint:
-        yield from live.emit(
-            Opened(spec, data.classes, data.test.images.cpu().numpy(), data.test.labels.cpu().numpy(), place.type)
-        )
+        yield from live.emit(open_data(spec, data))
         for note in data.notes:
             yield from live.emit(Note(note))
 
@@ -155,7 +153,7 @@ def _events(
         student = make_network(spec.student, data, spec.seed, "student")
     given = teacher
     if teacher is not None:
-        teacher, notes = ready_to_teach(teacher, data, spec)
+        teacher, notes, logits = ready_to_teach(teacher, data, spec)
         check_hidden_classes(teacher, data, spec)
         for note in (*notes, *note_idle_options(spec)) if not keeper.checkpoint else ():
             yield from live.emit(Note(note))
@@ -172,7 +170,7 @@ def _events(
         teacher = deepcopy(teaching.module)  # the caller's own
     else:
         teaching = Teacher(teacher)
-        yield from live.emit(Probe("teacher", 0, {"teacher": ask_about_tests(teacher, data).cpu().numpy()}))
+        yield from live.emit(Probe("teacher", 0, {"teacher": logits.cpu().numpy()}))
     keeper.taught(teaching.module, teaching.seconds)
     keeper.begin("student")
 
@@ -186,13 +184,14 @@ def _events(
     yield from train(
         "student", "Distilling the student beside its baseline", learners, data.train, examples, views, spec,
         epochs=spec.epochs, live=live, answers=keeper.remember(teaching.answers(data, spec)),
-        watch=data.test, keeper=keeper,
+        watch=data.validation, keeper=keeper,
     )  # fmt: skip
     seconds = {"teacher": teaching.seconds, "student": keeper.seconds}
 
     networks = {"teacher": teacher, "baseline": baseline, "student": student}
-    logits = {name: predict(module, data.test) for name, module in networks.items()}
-    yield from live.emit(Done(sum_up(spec, data, networks, logits, seconds, live.values, keeper.notes)))
+    test = ask_about_tests(networks, data)
+    result = sum_up(spec, data, networks, test, keeper.logits, seconds, live.values, keeper.notes)
+    yield from live.emit(Done(result))
     return teacher if given is None else given, student, baseline
 
 

@@ -22,13 +22,20 @@ __all__ = ["Done", "Event", "KnobsTurned", "Note", "Opened", "Phase", "Probe", "
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """The data are there. `test_images` uint8 (examples, channels, height, width), `test_labels` int64 (examples,)."""
+    """The data are there: the validation split, which people steer by. The test set is in no event but `Done`.
+
+    `images` uint8 (examples, channels, height, width), `labels` int64 (examples,), `groups` int64 (examples,) or None:
+    which examples belong together. `example_unit` and `group_unit` say what is counted, in the plural.
+    """
 
     spec: Spec
     classes: tuple[str, ...]
-    test_images: NDArray[np.uint8]
-    test_labels: NDArray[np.int64]
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
     device: str
+    groups: NDArray[np.int64] | None = None
+    example_unit: str = "images"
+    group_unit: str = "groups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """Networks were evaluated after `step` steps; `logits`: test logits, float32 (examples, classes), by network."""
+    """Networks were evaluated after `step` steps; `logits`: of validation, float32 (examples, classes)."""
 
     phase: str
     step: int

@@ -22,6 +22,11 @@ from kdlab.registry import InputError
 
 __all__ = ["Curve", "History", "Turn"]
 
+FORMAT = 2  # of the file; in the first one the images, errors and logits were of the test set
+OTHER_VERSION = (
+    "This run was kept by another version of kdlab, in a record that this one does not read: start the run again."
+)
+
 
 def _floats() -> "array[float]":
     return array("d")
@@ -47,8 +52,8 @@ class Turn:
 class History:
     """Everything a page shows of a run; `append` takes its events in order.
 
-    `losses[network, part]` and `errors[network]` are curves, `logits[network]` the test logits of the latest of
-    `evaluations` probes, `notes` sentences on what to mind.
+    `losses[network, part]` and `errors[network]` are curves, `logits[network]` the validation logits of the
+    latest of `evaluations` probes, `notes` sentences on what to mind.
     """
 
     def __init__(self) -> None:
@@ -63,7 +68,7 @@ class History:
         self.turns: list[Turn] = []
         self.notes: list[str] = []
         self.result: dict[str, Any] | None = None
-        # The test images as the beginning of a file: to compress them takes longer than all the rest.
+        # The images as the beginning of a file: to compress them takes longer than all the rest.
         self._images: tuple[Opened | None, bytes] = None, b""
 
     def append(self, event: Event) -> None:
@@ -90,7 +95,7 @@ class History:
                 self.evaluations += 1
                 for network, logits in event.logits.items():
                     self.logits[network] = logits
-                    self._add(self.errors[network], event.step, count_errors(logits, self.opened.test_labels))
+                    self._add(self.errors[network], event.step, count_errors(logits, self.opened.labels))
             case KnobsTurned():
                 self.turns.append(Turn(event.phase, self._epoch(event.step), dict(event.values)))
             case Done():
@@ -108,15 +113,17 @@ class History:
         if self.opened is None:
             return {}
         if self._images[0] is not self.opened:
-            pictures: dict[str, NDArray[Any]] = {
-                "test_images": self.opened.test_images,
-                "test_labels": self.opened.test_labels,
-            }
+            pictures: dict[str, NDArray[Any]] = {"images": self.opened.images, "labels": self.opened.labels}
+            if self.opened.groups is not None:
+                pictures["groups"] = self.opened.groups
             self._images = self.opened, _put(b"", pictures)
         about = {
+            "format": FORMAT,
             "spec": dataclasses.asdict(self.opened.spec),
             "classes": self.opened.classes,
             "device": self.opened.device,
+            "example_unit": self.opened.example_unit,
+            "group_unit": self.opened.group_unit,
             "phase": dataclasses.asdict(self.phase) if self.phase else None,
             "step": self.step,
             "turns": [dataclasses.asdict(turn) for turn in self.turns],
@@ -133,9 +140,11 @@ class History:
 
     @classmethod
     def of(cls, files: Mapping[str, bytes]) -> "History":
-        """Return the history that `files` wrote; raises InputError when it is damaged."""
+        """Return the history that `files` wrote; raises InputError when it is damaged or of another version."""
         try:
             return cls._read(io.BytesIO(files["history.npz"])) if files else cls()
+        except InputError:
+            raise
         except Exception as error:  # zip, zlib, NumPy, tokenize, JSON: what damage may raise has no end
             raise InputError("The record of this run is damaged: start the run again.") from error
 
@@ -145,7 +154,7 @@ class History:
 
     @classmethod
     def load(cls, path: Path | str) -> "History":
-        """Return the history that `save` wrote."""
+        """Return the history that `save` wrote; raises InputError when it is of another version."""
         with Path(path).open("rb") as file:
             return cls._read(file)
 
@@ -154,17 +163,22 @@ class History:
         history = cls()
         with np.load(file, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
+            if about.get("format") != FORMAT:
+                raise InputError(OTHER_VERSION)
             history.opened = Opened(
                 Spec(**about["spec"]),
                 tuple(about["classes"]),
-                arrays["test_images"],
-                arrays["test_labels"],
+                arrays["images"],
+                arrays["labels"],
                 about["device"],
+                arrays["groups"] if "groups" in arrays.files else None,
+                about["example_unit"],
+                about["group_unit"],
             )
             history.phase = Phase(**about["phase"]) if about["phase"] else None
             history.step = about["step"]
             history.turns = [Turn(**turn) for turn in about["turns"]]
-            history.notes = about.get("notes", [])  # runs of kdlab 0.1.0 before there were any are kept
+            history.notes = about["notes"]
             history.result = about["result"]
             for name in arrays.files:
                 match name.split("/"):
@@ -180,9 +194,9 @@ class History:
         """Return what a list of runs shows, in plain JSON: what was asked for, and as much as is known of the outcome.
 
         `knobs` as they are now, and `turns`: by key, when in the student's training (epochs) a knob was turned, and to
-        what. `reached`: the phase, how many of its epochs are done, and of how many. `errors` of `examples` test images
-        by network, the latest while it trains; at the end also `validation` errors, the paired test's `p`, and
-        `seconds`. {} before the run has opened its data.
+        what. `reached`: the phase, how many of its epochs are done, and of how many. `validation`: errors of `examples`
+        validation examples by network, the latest while it trains; at the end also `test` errors of `test_examples`,
+        the `p` of the paired test there, and `seconds`. {} before the run has opened its data.
         """
         if self.opened is None:
             return {}
@@ -199,12 +213,12 @@ class History:
         if phase := self.phase:
             done, epochs = (round(steps / phase.steps_per_epoch, 1) for steps in (self.step, phase.steps))
             found["reached"] = {"phase": phase.name, "epoch": done, "epochs": epochs}
-        found["examples"] = len(self.opened.test_labels)
-        found["errors"] = {network: int(curve.values[-1]) for network, curve in self.errors.items()}
+        found["examples"] = len(self.opened.labels)
+        found["validation"] = {network: int(curve.values[-1]) for network, curve in self.errors.items()}
         found["device"] = self.opened.device
         if result := self.result:
-            validation = {network: result["validation"][network]["errors"] for network in self.errors}
-            found |= {"validation": validation, "p": find_test(result)["p"]}
+            test = {network: result[network]["errors"] for network in self.errors}
+            found |= {"test": test, "test_examples": result["examples"], "p": find_test(result)["p"]}
             found |= {key: result[key] for key in ("device", "seconds")}
         return found
 

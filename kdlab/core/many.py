@@ -15,6 +15,7 @@ seed has batches of its own, as it would alone.
 import time
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -27,18 +28,18 @@ from kdlab.core.batches import transfer_set
 from kdlab.core.checks import check_objective, check_transfer_size, check_weights
 from kdlab.core.data import Dataset, load
 from kdlab.core.evaluation import finished
-from kdlab.core.events import Done, Event, Note, Opened, Probe, Step
+from kdlab.core.events import Done, Event, Note, Probe, Step
 from kdlab.core.grouping import choices, together
 from kdlab.core.history import History
 from kdlab.core.machine import prepared
 from kdlab.core.options import distill_spec, fit_spec
 from kdlab.core.readiness import copy_network, ready_to_train
 from kdlab.core.readout import bare, read_alike
-from kdlab.core.runs import Network, Run, sum_up
+from kdlab.core.runs import Network, Run, ask_about_tests, open_data, sum_up
 from kdlab.core.spec import Spec
 from kdlab.core.teaching import Teacher, recipe, teach
 from kdlab.core.teams import Learner
-from kdlab.core.trained_teacher import ask_about_tests, check_hidden_classes, note_idle_options, ready_to_teach
+from kdlab.core.trained_teacher import check_hidden_classes, note_idle_options, ready_to_teach
 from kdlab.core.training import LiveKnobs, make_network, train
 from kdlab.registry import OBJECTIVES, InputError, InputWarning
 
@@ -168,8 +169,8 @@ def _take_teacher(given: nn.Module, specs: Sequence[Spec], data: Dataset) -> tup
     ready: dict[str, tuple[Teacher, list[str]]] = {}
     for spec in specs:
         if spec.outputs not in ready:
-            module, notes = ready_to_teach(given, data, spec)
-            ready[spec.outputs] = Teacher(module), notes
+            module, notes, logits = ready_to_teach(given, data, spec)
+            ready[spec.outputs] = Teacher(module, validation=logits.cpu().numpy()), notes
         check_hidden_classes(ready[spec.outputs][0].module, data, spec)
     minded = [[*data.notes, *ready[spec.outputs][1], *note_idle_options(spec)] for spec in specs]
     return [ready[spec.outputs][0] for spec in specs], minded
@@ -183,9 +184,11 @@ def _train_teachers(specs: Sequence[Spec], data: Dataset) -> list[Teacher]:
         if recipe(spec) not in teachers:
             began = time.perf_counter()
             module = ready_to_train("teacher", make_network(spec.teacher, data, spec.seed, "teacher"), data, spec)
-            for _ in teach(module, data, spec, LiveKnobs(spec)):
-                pass
-            teachers[recipe(spec)] = Teacher(finished(module), time.perf_counter() - began)
+            logits = None
+            for event in teach(module, data, spec, LiveKnobs(spec)):
+                if isinstance(event, Probe):
+                    logits = event.logits["teacher"]
+            teachers[recipe(spec)] = Teacher(finished(module), time.perf_counter() - began, logits)
     return [teachers[recipe(spec)] for spec in taught]
 
 
@@ -209,7 +212,7 @@ def _distill_together(
     given: nn.Module,
 ) -> list[Run]:
     """Distil students that see the same batches; return their runs, whose teacher is the one that was `given`."""
-    spec, place = specs[0], data.train.images.device
+    spec = specs[0]
     baselines = {
         (one.student, one.seed): copy_network("student", module) for one, module in zip(specs, students, strict=True)
     }
@@ -221,34 +224,33 @@ def _distill_together(
     names = [
         {"student": f"student {at}", "baseline": f"baseline {(one.student, one.seed)}"} for at, one in enumerate(specs)
     ]
-    teacher_logits = ask_about_tests(teacher.module, data)
-    pictures, truth = data.test.images.cpu().numpy(), data.test.labels.cpu().numpy()
-    histories = [History() for _ in specs]
+    assert teacher.validation is not None
+    opened, histories = open_data(spec, data), [History() for _ in specs]
     for one, history, minded in zip(specs, histories, notes, strict=True):
-        history.append(Opened(one, data.classes, pictures, truth, place.type))
+        history.append(replace(opened, spec=one))
         for note in minded:
             history.append(Note(note))
-        history.append(Probe("teacher", 0, {"teacher": teacher_logits.cpu().numpy()}))
+        history.append(Probe("teacher", 0, {"teacher": teacher.validation}))
     began = time.perf_counter()
     for event in train(
         "student", "", learners, data.train, transfer_set(data.train, spec.transfer_size, spec.shuffle_seed),
         make_views(spec.augmentation, data.train.images), spec,
-        epochs=spec.epochs, live=LiveKnobs(spec), answers=teacher.answers(data, spec), watch=data.test,
+        epochs=spec.epochs, live=LiveKnobs(spec), answers=teacher.answers(data, spec), watch=data.validation,
     ):  # fmt: skip
         for own, history in zip(names, histories, strict=True):
             history.append(_own(event, own))
     seconds = {"teacher": teacher.seconds, "student": time.perf_counter() - began}
+    modules = {"teacher": teacher.module} | {learner.name: finished(learner.module) for learner in learners}
+    tests = ask_about_tests(modules, data)
     runs = []
-    for one, student, history in zip(specs, students, histories, strict=True):
-        networks = {
-            "teacher": teacher.module,
-            "baseline": finished(baselines[one.student, one.seed]),
-            "student": finished(student),
-        }
-        logits = {name: torch.from_numpy(values) for name, values in history.logits.items()}
-        result = sum_up(one, data, networks, logits, seconds, one.knobs, history.notes)
+    for one, own, history in zip(specs, names, histories, strict=True):
+        by_role = {"teacher": "teacher", "baseline": own["baseline"], "student": own["student"]}
+        networks = {role: modules[name] for role, name in by_role.items()}
+        test = {role: tests[name] for role, name in by_role.items()}
+        validation = {role: torch.from_numpy(values) for role, values in history.logits.items()}
+        result = sum_up(one, data, networks, test, validation, seconds, one.knobs, history.notes)
         history.append(Done(result | {"trained_together": len(learners)}))
-        runs.append(Run(one, given, bare(student), bare(networks["baseline"]), history))
+        runs.append(Run(one, given, bare(networks["student"]), bare(networks["baseline"]), history))
     return runs
 
 

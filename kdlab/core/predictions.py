@@ -1,4 +1,4 @@
-"""What networks said about a test set: their logits beside the truth, and the file for them."""
+"""What networks said about the same examples: their logits beside the truth, and the file for them."""
 
 import json
 import re
@@ -75,18 +75,18 @@ class Predictions:
 
     @classmethod
     def of(cls, history: History, key: str = "run") -> "Predictions":
-        """Return the latest test logits of a run; raises InputError before its student was evaluated."""
+        """Return the latest validation logits of a run; raises InputError before its student was evaluated."""
         opened, logits = history.opened, {role: history.logits[role] for role in ROLES if role in history.logits}
         if opened is None or "student" not in logits:
             raise InputError("This run has no predictions of its student yet: let it train until the first evaluation.")
         spec, dataset = opened.spec, opened.spec.dataset
         teacher = re.sub(r"^([^:]+:[^:]+):.+", r"\1:…", spec.teacher)
         note = (
-            f"What the networks of a run say about the {len(opened.test_labels):,} test images of {dataset}: "
-            f"{spec.student} taught by {spec.teacher}{'' if history.result else ', still in training'}."
+            f"What the networks of a run say about the {len(opened.labels):,} validation {opened.example_unit} of "
+            f"{dataset}: {spec.student} taught by {spec.teacher}{'' if history.result else ', still in training'}."
         )
         label = f"{dataset}: {spec.student} taught by {teacher}"
-        return cls(key, label, opened.classes, opened.test_labels, logits, (), opened.test_images, note, "logits")
+        return cls(key, label, opened.classes, opened.labels, logits, (), opened.images, note, "logits")
 
     @classmethod
     def read(cls, folder: Path | str) -> "Predictions":

@@ -29,7 +29,7 @@ from kdlab.registry import InputError
 __all__ = ["Checkpoint", "Keeper", "Losses"]
 
 # To be raised when a change of the training core makes checkpoints from before it worthless.
-FORMAT = 2
+FORMAT = 3
 # The teacher's answers are kept up to so many bytes; more of them are worked out anew.
 MOST_ANSWERS = 50e6
 DAMAGED = "The checkpoint of this run is damaged or incomplete: start the run from its beginning."
@@ -176,6 +176,11 @@ class Keeper:
     def notes(self) -> list[str]:
         """What was said so far that whoever reads the run's numbers should mind."""
         return self._history.notes
+
+    @property
+    def logits(self) -> dict[str, Tensor]:
+        """The latest logits of the validation images, by network."""
+        return {name: torch.from_numpy(values) for name, values in self._history.logits.items()}
 
     @property
     def due(self) -> bool:

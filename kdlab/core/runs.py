@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from kdlab.core.data import Dataset
 from kdlab.core.evaluation import predict, score
+from kdlab.core.events import Opened
 from kdlab.core.history import History
 from kdlab.core.machine import choose_precision
+from kdlab.core.readout import LOWEST
 from kdlab.core.spec import Spec
+from kdlab.core.trial import check_finite
 from kdlab.registry import InputError
 
-__all__ = ["Network", "Run", "network_name", "sum_up"]
+__all__ = ["Network", "Run", "ask_about_tests", "network_name", "open_data", "sum_up"]
 
 Network = str | nn.Module
 
@@ -52,19 +55,37 @@ def network_name(network: Network) -> str:
     )
 
 
+def open_data(spec: Spec, data: Dataset) -> Opened:
+    """Return the event that the data are there."""
+    split = data.validation
+    groups = None if split.groups is None else split.groups.cpu().numpy()
+    images, labels, device = split.images.cpu().numpy(), split.labels.cpu().numpy(), split.images.device.type
+    return Opened(spec, data.classes, images, labels, device, groups, data.example_unit, data.group_unit)
+
+
+def ask_about_tests(networks: Mapping[str, nn.Module], data: Dataset) -> dict[str, Tensor]:
+    """Return what finished networks say of the test images, float32 logits (examples, classes), by network.
+
+    This is the only look at the test set, after all training. Raises InputError for NaN.
+    """
+    logits = {name: predict(module, data.test).clamp(min=LOWEST) for name, module in networks.items()}
+    for name, values in logits.items():
+        check_finite(name, values, data)
+    return logits
+
+
 def sum_up(
-    spec: Spec, data: Dataset, networks: Mapping[str, nn.Module], logits: Mapping[str, Tensor],
-    seconds: Mapping[str, float], knobs: Mapping[str, float], notes: Sequence[str],
+    spec: Spec, data: Dataset, networks: Mapping[str, nn.Module], test: Mapping[str, Tensor],
+    validation: Mapping[str, Tensor], seconds: Mapping[str, float], knobs: Mapping[str, float], notes: Sequence[str],
 ) -> dict[str, Any]:  # fmt: skip
     """Return the result of a run: errors on test and validation images, and how it was made.
 
-    `logits`: of the test images, float32 (examples, classes), by network; `knobs`: the objective's at the end; `notes`:
-    what to mind of it.
+    `test`, `validation`: logits of these images, float32 (examples, classes), by network; `knobs`: the objective's at
+    the end; `notes`: what to mind of it.
     """
-    place = data.test.images.device
-    result = score(logits, data.test, data)
-    validation = {name: predict(module, data.validation) for name, module in networks.items()}
-    result["validation"] = score(validation, data.validation, data)
+    place = data.train.images.device
+    result = score(test, data.test, data)
+    result["validation"] = score({name: validation[name] for name in networks}, data.validation, data)
     precision = {name: choose_precision(spec.precision, module, place) for name, module in networks.items()}
     return result | {
         "parameters": {name: sum(p.numel() for p in module.parameters()) for name, module in networks.items()},

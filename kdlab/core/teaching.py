@@ -5,7 +5,9 @@ from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from kdlab.core.answers import Answers
@@ -27,10 +29,14 @@ __all__ = ["Teacher", "forget_teacher", "recipe", "teach", "teach_or_replay"]
 
 @dataclass(slots=True, eq=False)
 class Teacher:
-    """A trained network, the seconds that it took, and its answers, which are kept for as long as it is."""
+    """A trained network, the seconds that it took, and its answers, which are kept for as long as it is.
+
+    `validation`: its logits of the validation images, float32 (examples, classes), where they are known.
+    """
 
     module: nn.Module
     seconds: float = 0.0
+    validation: NDArray[np.float32] | None = None
     _answers: dict[tuple[object, ...], Answers] = field(default_factory=dict)
 
     def answers(self, data: Dataset, spec: Spec) -> Answers:
@@ -65,7 +71,7 @@ def teach(module: nn.Module, data: Dataset, spec: Spec, live: LiveKnobs, keeper:
     views = make_views(spec.teacher_augmentation, data.train.images)
     yield from train(
         "teacher", "Training the teacher", [learner], data.train, everything, views, spec,
-        epochs=spec.teacher_epochs, live=live, watch=data.test, keeper=keeper,
+        epochs=spec.teacher_epochs, live=live, watch=data.validation, keeper=keeper,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from kdlab.core.trial import (
 )
 from kdlab.registry import OBJECTIVES, InputError
 
-__all__ = ["ask_about_tests", "check_hidden_classes", "note_idle_options", "ready_to_teach"]
+__all__ = ["check_hidden_classes", "note_idle_options", "ready_to_teach"]
 
 ROLE = "teacher"
 DECLARE = (
@@ -37,10 +37,11 @@ ORDER_P = 1e-4
 NAMED = 5  # outputs in a sentence
 
 
-def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Module, list[str]]:
-    """Return a trained network as one that answers with finite float32 logits, and sentences on what to mind.
+def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Module, list[str], Tensor]:
+    """Return a trained network as one that answers with finite float32 logits, what to mind, and its validation logits.
 
-    Its author's stays as it is. −inf becomes a very low number. Raises InputError for what cannot teach these data.
+    Its author's stays as it is. −inf becomes a very low number. The logits are
+    float32 (examples, classes). Raises InputError for what cannot teach these data.
     """
     check_has_values(ROLE, module)
     inputs, device = sample(data), data.train.images.device
@@ -61,7 +62,8 @@ def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Mod
         check_finite(ROLE, validation, data)
         hides = bool((validation <= LOWEST).any() or (_raised(logits) <= LOWEST).any())
     notes = [_on_repeating(logits, again), _on_knowing(validation, data)]
-    return (reader if place is not None or probabilities or hides else module), [note for note in notes if note]
+    ready = reader if place is not None or probabilities or hides else module
+    return ready, [note for note in notes if note], validation
 
 
 def _predict(teacher: nn.Module, data: Dataset) -> Tensor:
@@ -88,13 +90,6 @@ def _as_it_answers(module: nn.Module, inputs: Tensor) -> nn.Module:
     except Exception:  # it is of another precision, and does not convert its inputs
         return copy_network(ROLE, module).float()
     return module
-
-
-def ask_about_tests(teacher: nn.Module, data: Dataset) -> Tensor:
-    """Return the teacher's logits of the test images, float32 (examples, classes); raises InputError for NaN."""
-    logits = predict(teacher, data.test).clamp(min=LOWEST)
-    check_finite(ROLE, logits, data)
-    return logits
 
 
 def check_hidden_classes(teacher: nn.Module, data: Dataset, spec: Spec) -> None:

@@ -5,7 +5,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from kdlab.core.data.pictures import mnist_test_images
+from kdlab.core.data.pictures import mnist_validation_images
 from kdlab.core.history import History
 from kdlab.core.metrics import telling_example
 from kdlab.core.portable import read
@@ -31,7 +31,7 @@ class Temperature(Lab):
         assets = files("kdlab.assets")
         with as_file(assets / "temperature") as folder:
             mnist, networks = Predictions.load(folder / "mnist.npz"), read(folder / "networks.safetensors")
-        mnist = replace(mnist, images=mnist_test_images())
+        mnist = replace(mnist, images=mnist_validation_images())
         if mnist.images is None:
             mnist = replace(mnist, note=f"{mnist.note} {NO_MNIST}")
         with as_file(assets / "opening" / "history.npz") as path:

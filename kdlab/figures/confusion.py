@@ -23,13 +23,18 @@ INDENT = len("predicted ")
 ON_ONE_LINE = 4  # letters of names up to which hover text is one line
 
 
-def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str], title: str, most: int) -> Figure:
-    """Return a confusion matrix; `counts`: (classes, classes), rows true. Colours end at `most` mistakes in a cell."""
+def confusion_heatmap(
+    counts: NDArray[np.int64], classes: Sequence[str], title: str, most: int, unit: str = "images"
+) -> Figure:
+    """Return a confusion matrix; `counts`: (classes, classes), rows true, of examples that are called `unit`.
+
+    Colours end at `most` mistakes in a cell.
+    """
     text = _texts(counts, "d")
-    trace = _heatmap(_mistakes(counts), classes, text, "%{customdata} images") | {
+    trace = _heatmap(_mistakes(counts), classes, text, f"%{{customdata}} {unit}") | {
         "colorscale": "Cividis", "reversescale": True, "zmin": 0, "zmax": max(1, most), "customdata": counts.tolist(),
     }  # fmt: skip
-    backdrop = _backdrop(counts, classes, text, "%{customdata} images")
+    backdrop = _backdrop(counts, classes, text, f"%{{customdata}} {unit}")
     return {"data": [backdrop, trace], "layout": _layout(title, classes)}
 
 

@@ -1,4 +1,4 @@
-"""Curves over training: loss parts and test errors, with a mark where a knob was turned."""
+"""Curves over training: loss parts and validation errors, with a mark where a knob was turned."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -43,11 +43,12 @@ def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], e
 
 
 def error_curves(
-    errors: Mapping[str, Line], examples: int, marks: Sequence[Mark], epochs: float, finished: set[str]
+    errors: Mapping[str, Line], examples: int, unit: str, marks: Sequence[Mark], epochs: float, finished: set[str]
 ) -> Figure:
-    """Return test errors in per cent over the epochs of each network's own training.
+    """Return validation errors in per cent over the epochs of each network's own training.
 
-    `errors`: counts by network out of `examples`. A network in `finished` is continued as a thin level line.
+    `errors`: counts by network out of `examples`, which are called `unit`. A network in `finished` is continued as a
+    thin level line.
     """
     data = []
     latest = [0.0]
@@ -63,7 +64,7 @@ def error_curves(
         # The steep beginning would flatten all that follows, so the axis is fitted to what comes after it.
         latest.append(max(rates[max(1, len(rates) // 5) :] or rates))
     axis = {"ticksuffix": " %", "range": [0, max(1.0, 1.15 * min(max(latest), 100))], **AXIS}
-    return {"data": data, "layout": _layout("Test images that are wrong", axis, marks, epochs)}
+    return {"data": data, "layout": _layout(f"Errors on {examples:,} validation {unit}", axis, marks, epochs)}
 
 
 # What all axes have.

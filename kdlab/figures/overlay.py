@@ -1,4 +1,4 @@
-"""Several runs in one figure: their test errors over training."""
+"""Several runs in one figure: their validation errors over training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ LETTERS = 30  # of a data set's name in the legend
 
 @dataclass(frozen=True, slots=True)
 class Overlaid:
-    """A run's test errors: counts out of `examples` of `dataset` by network, over the epochs of its own training.
+    """A run's validation errors: counts out of `examples` of `dataset` by network, over the epochs of its own training.
 
     `state`: a word for a run that did not come to its end, or "".
     """
@@ -35,7 +35,7 @@ class Overlaid:
 
 
 def overlaid_errors(runs: Mapping[int, Overlaid]) -> Figure:
-    """Return the test errors of students and baselines in per cent; `runs` by the number, from 1, that they bear.
+    """Return the validation errors of students and baselines in per cent; `runs` by the number, from 1, that they bear.
 
     Curves of runs that did not come to their end say so, and where data sets differ each says its own.
     """
@@ -57,7 +57,7 @@ def overlaid_errors(runs: Mapping[int, Overlaid]) -> Figure:
             latest.append(max(y[max(1, len(y) // 5) :] or y))
     top = max(1.0, 1.15 * min(max(latest), 100))
     layout = base_layout(
-        "Test images that are wrong, by run",
+        "Validation errors by run",
         xaxis={"title": {"text": "epoch", "standoff": 6}, "range": [0, 1.04 * last], **AXIS},
         yaxis={"ticksuffix": " %", "range": [0, top], **AXIS},
         hovermode="x unified",

@@ -1,4 +1,4 @@
-"""Pictures from the test set, to look at and to choose from."""
+"""Validation images, to look at and to choose from."""
 
 from collections.abc import Sequence
 

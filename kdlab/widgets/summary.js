@@ -9,9 +9,14 @@ function render({ model, el }) {
 
   function show() {
     const { tiles, verdict, differs, warnings, note, run } = model.get("content");
-    const cards = tiles.map(({ role, label, errors, share }) => {
+    const cards = tiles.map(({ role, label, errors, share, counted }) => {
       const card = element("div", `kd-tile kd-${role}`);
-      card.append(element("span", "kd-tile-label", label), element("strong", "", errors), element("span", "", share));
+      card.append(
+        element("span", "kd-tile-label", label),
+        element("strong", "", errors),
+        element("span", "kd-tile-share", share),
+        element("span", "kd-tile-counted", counted),
+      );
       return card;
     });
     const words = element("div", "kd-words");

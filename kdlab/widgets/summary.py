@@ -9,7 +9,10 @@ __all__ = ["Summary"]
 
 
 class Summary(anywidget.AnyWidget):
-    """Shows `content`: `tiles` (role, label, errors, share), `verdict`, if it `differs`, `warnings`, `note`, `run`."""
+    """Shows `content`: `tiles`, `verdict`, if it `differs`, `warnings`, `note` and `run`.
+
+    A tile has a `role`, `label`, `errors`, their `share`, and `counted`: of how many of what.
+    """
 
     _esm = Path(__file__).parent / "summary.js"
     _css = Path(__file__).parent / "page.css"

@@ -54,7 +54,9 @@ ARRIVING = 8  # pages that Chromium opens while visitors arrive
 PAINTED = """() => Promise.race([painted, new Promise((_, refuse) =>
   setTimeout(() => refuse(new Error("not painted within 10 s")), 10_000))])"""
 PICTURE = ".kd-examples .kd-card:last-child button[aria-pressed=false]"
-ANSWERED = "name => document.querySelector('.kd-examples .kd-gallery p').innerText.startsWith(`Test image ${name},`)"
+ANSWERED = (
+    "name => document.querySelector('.kd-examples .kd-gallery p').innerText.startsWith(`Validation image ${name},`)"
+)
 
 
 class Server:

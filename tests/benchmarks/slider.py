@@ -2,7 +2,7 @@
 
 python tests/benchmarks/slider.py
 
-Both are pages of `kdlab app`'s server in a headless Chromium, on 10,000 made-up test examples and two models; once with
+Both are pages of `kdlab app`'s server in a headless Chromium, on 10,000 made-up examples and two models; once with
 nothing else to do and once while `kdlab distill` trains on all cores, niced as the page's own worker is. The clock
 starts with the keydown event's time stamp and stops with a message that was posted in the first frame in which every
 view shows the new T, and so is heard after that frame was painted. "Presented" is what Chromium's Event Timing says of

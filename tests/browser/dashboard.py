@@ -101,8 +101,11 @@ class Dashboard:
         return self.page.locator(".kd-tile").all_text_contents()
 
     def errors(self) -> dict[str, int]:
-        """Return the test errors on the tiles by network."""
-        return {name: int(self.page.locator(f".kd-tile.kd-{name} strong").inner_text()) for name in MATRICES[:3]}
+        """Return the errors on the tiles by network."""
+        return {name: self._count(name) for name in MATRICES[:3]}
+
+    def _count(self, network: str) -> int:
+        return int(self.page.locator(f".kd-tile.kd-{network} strong").inner_text().replace(",", ""))
 
     def shares(self, network: str) -> list[float]:
         """Return the lengths of a network's bars."""

@@ -9,7 +9,7 @@ from servers import Server
 
 __all__ = ["SOURCES", "TemperatureLab", "number", "position", "share", "spoken"]
 
-SOURCES = {"example": "Test example", "own": "My own logits", "drawn": "Draw a digit"}
+SOURCES = {"example": "Example", "own": "My own logits", "drawn": "Draw a digit"}
 NETWORKS = ("teacher", "student", "difference")
 STEPS, LOWEST, HIGHEST = 400, 0.5, 100.0
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -76,7 +76,7 @@ class TemperatureLab:
         )
         self.page.mouse.move(0, 0)
         expect(self.root).to_have_attribute("data-drawn", "4")
-        expect(self.caption).to_contain_text("Test example 0 of 10,000")
+        expect(self.caption).to_contain_text("Example 0 of 5,000")
         self.settle()
 
     def settle(self) -> None:

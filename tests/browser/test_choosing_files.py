@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from temperature import TemperatureLab
 from windows import DESKTOP, open_window
 
 from kdlab.cli import main
-from kdlab.core.data.pictures import mnist_test_images
+from kdlab.core.data.pictures import mnist_validation_images
 from kdlab.core.predictions import Predictions
 
 pytestmark = pytest.mark.browser
@@ -32,7 +33,7 @@ SEEN = """() => {
   const { data } = document.querySelector(".kd-pad-small").getContext("2d").getImageData(0, 0, 28, 28);
   return Array.from({ length: 784 }, (_, at) => data[4 * at]);
 }"""
-needs_mnist = pytest.mark.skipif(mnist_test_images() is None, reason="KDLAB_DATA has no MNIST")
+needs_mnist = pytest.mark.skipif(mnist_validation_images() is None, reason="KDLAB_DATA has no MNIST")
 
 
 def choose(lab: TemperatureLab, name: str, content: bytes, within: str = ".kd-tools") -> None:
@@ -102,7 +103,8 @@ def test_a_bad_file_gets_a_sentence_and_the_page_goes_on(lab: TemperatureLab) ->
 def test_a_picture_is_read_as_a_drawing_is(lab: TemperatureLab) -> None:
     lab.choose_source("drawn")
     told = lab.page.locator(".kd-pad-told")
-    digit = mnist_test_images()[0, 0]
+    mnist = Predictions.load(files("kdlab.assets") / "temperature" / "mnist.npz")
+    digit = mnist_validation_images()[mnist.logits["teacher"][:, 7].argmax(), 0]
     ways = {
         "dark.png": (png(digit), "light on dark, as"),
         "light.png": (png(255 - np.kron(np.pad(digit, 9), np.ones((9, 9), np.uint8))), "turned over"),
@@ -113,7 +115,7 @@ def test_a_picture_is_read_as_a_drawing_is(lab: TemperatureLab) -> None:
         lab.settle()
         seen = np.array(lab.page.evaluate(SEEN)).reshape(28, 28)
         assert np.abs(seen - digit.astype(int)).mean() < 12, name
-        assert "for this drawing is 7: " in lab.sentence.text_content()
+        assert "of this drawing is 7: " in lab.sentence.text_content()
     lab.page.get_by_role("button", name="Clear").click()
     expect(lab.sentence).to_contain_text("the empty pad")
     expect(told).to_be_empty()
@@ -151,7 +153,7 @@ def test_a_teacher_of_ones_own_is_not_trained(
     names = ["--teacher", "mlp:16x1", "--student", "mlp:8x1", "--teacher-epochs", "30", "--epochs", "1"]
     done = CliRunner().invoke(main, ["distill", *names, "--out", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
-    saved = json.loads((tmp_path / "run" / "result.json").read_text())["teacher"]["errors"]
+    saved = json.loads((tmp_path / "run" / "result.json").read_text())["validation"]["teacher"]["errors"]
     file = tmp_path / "run" / "teacher.safetensors"
 
     dashboard = lend(serve("voila"))
@@ -224,7 +226,7 @@ def test_probabilities_are_asked_about(lab: TemperatureLab) -> None:
     expect(asking).to_be_hidden()
     lab.fill("Temperature as a number", "1")
     lab.page.keyboard.press("Enter")
-    lab.page.get_by_label("Number of the test example").fill("1")
+    lab.page.get_by_label("Number of the example").fill("1")
     lab.press("Enter")
     assert [row[2:] for row in lab.table(".kd-bars")] == [["20 %", "10⁻³⁶ %"], ["80 %", "100 %"]]
     expect(lab.page.locator(".kd-main")).to_contain_text(

@@ -25,18 +25,22 @@ def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def test_the_opening_shows_the_run_that_comes_with_kdlab(dashboard: Dashboard, opening: History) -> None:
-    labels = opening.opened.test_labels
+    labels = opening.opened.labels
     wrong = {name: int((logits.argmax(1) != labels).sum()) for name, logits in opening.logits.items()}
-    assert dashboard.errors() == wrong
+    result = opening.result
+    assert dashboard.errors() == {name: result[name]["errors"] for name in wrong}
+    expect(dashboard.page.locator(".kd-tile-counted")).to_have_text(["of 360 test images"] * 3)
+    expect(dashboard.page.locator(".kd-curves .gtitle").first).to_have_text("Errors on 143 validation images")
     for name, count in wrong.items():
-        expect(dashboard.matrix(name).locator(".gtitle")).to_contain_text(f"{count} mistakes")
+        expect(dashboard.matrix(name).locator(".gtitle")).to_contain_text(f"{count} validation errors")
         assert sum(dashboard.shares(name)) == pytest.approx(1, abs=1e-4)
     expect(dashboard.page.locator(".kd-waiting:not(:empty)")).to_have_count(0)
+    expect(dashboard.verdict).to_contain_text("On the test images, as in the tiles and nowhere else: ")
     expect(dashboard.verdict).to_contain_text("McNemar")
 
 
 def test_the_temperature_moves_the_bars_while_the_kernel_stands_still(dashboard: Dashboard, opening: History) -> None:
-    chosen = int(re.search(r"Test image (\d+)", dashboard.picture.inner_text())[1])
+    chosen = int(re.search(r"Validation image (\d+)", dashboard.picture.inner_text())[1])
     most, percentages = [], [dashboard.percentages("teacher")]
     kernel = dashboard.kernel()
     kernel.suspend()
@@ -54,11 +58,11 @@ def test_the_temperature_moves_the_bars_while_the_kernel_stands_still(dashboard:
     # The browser holds back a slider's values from a kernel that does not answer: this answer comes after the last one.
     other = dashboard.gallery.locator("button").last
     other.click()
-    expect(dashboard.picture.locator("p")).to_contain_text(f"Test image {other.get_attribute('data-example')},")
+    expect(dashboard.picture.locator("p")).to_contain_text(f"Validation image {other.get_attribute('data-example')},")
 
 
 def test_a_cell_shows_its_images_and_an_image_its_soft_targets(dashboard: Dashboard, opening: History) -> None:
-    answers, labels = opening.logits["student"].argmax(1), opening.opened.test_labels
+    answers, labels = opening.logits["student"].argmax(1), opening.opened.labels
     counts = confusion_matrix(opening.logits["student"], labels)
     mistakes = counts - np.diag(np.diag(counts))
     true, predicted = map(int, np.unravel_index(mistakes.argmax(), mistakes.shape))
@@ -70,8 +74,8 @@ def test_a_cell_shows_its_images_and_an_image_its_soft_targets(dashboard: Dashbo
     pictures = dashboard.gallery.locator("canvas")
     expect(pictures).to_have_count(len(found))
     red = "it => [...it.getContext('2d').getImageData(0, 0, it.width, it.height).data].filter((_, i) => i % 4 == 0)"
-    assert pictures.last.evaluate(red) == opening.opened.test_images[found[-1]][0].ravel().tolist()
+    assert pictures.last.evaluate(red) == opening.opened.images[found[-1]][0].ravel().tolist()
 
     pictures.last.click()
-    expect(dashboard.picture.locator("p")).to_have_text(f"Test image {found[-1]}, true class {true}")
+    expect(dashboard.picture.locator("p")).to_have_text(f"Validation image {found[-1]}, true class {true}")
     dashboard.wait_for_shares("student", softmax(opening.logits["student"][found[-1]], 4).tolist())

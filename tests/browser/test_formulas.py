@@ -275,9 +275,9 @@ def test_the_opening_run(page: Page) -> None:
     logits = {role: values.astype(np.float64) for role, values in history.logits.items()}
     assert set(logits) == {"teacher", "student", "baseline"}
     for temperature in TEMPERATURES:
-        expected = assert_survey(page, logits, history.opened.test_labels, 10, temperature)
+        expected = assert_survey(page, logits, history.opened.labels, 10, temperature)
         assert_likeness(page, expected["confusion teacher"].reshape(10, 10))
-    assert_unmoved(page, logits, history.opened.test_labels, 10)
+    assert_unmoved(page, logits, history.opened.labels, 10)
 
 
 @for_all_counts

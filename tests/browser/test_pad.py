@@ -304,7 +304,7 @@ def test_the_keyboard_passes_through(pad: Page) -> None:
     assert focused == ["Open a picture …", "Undo stroke", "Clear", "INPUT"]
     canvas = pad.get_by_role("img", name="Draw one digit in it with a mouse, a pen or a finger")
     expect(canvas).to_be_visible()
-    expect(pad.locator(".kd-pad-note")).to_contain_text("test examples")
+    expect(pad.locator(".kd-pad-note")).to_contain_text("one of the examples")
 
 
 def test_a_second_finger_and_a_right_button_draw_nothing(chromium: Browser) -> None:

@@ -112,7 +112,7 @@ def test_the_file_has_pictures(file: File, open_file: Callable[..., TemperatureL
         example = lab.examples()[at]
         assert lab.listed.nth(at).locator("canvas").evaluate(RED) == mnist.images[example].ravel().tolist()
     lab.menu.select_option("digits")
-    expect(lab.caption).to_contain_text("of 360")
+    expect(lab.caption).to_contain_text("of 143")
     expect(lab.listed.locator("canvas")).to_have_count(20)
 
 
@@ -131,7 +131,7 @@ def test_a_drawn_digit_is_answered(file: File, open_file: Callable[..., Temperat
 
 def test_a_link_into_the_file(file: File, open_file: Callable[..., TemperatureLab], mnist: Predictions) -> None:
     lab = open_file(file, "T=33&data=digits&example=17&scale=log&cell=student.3.5&source=own&own=a,b;1,2;3,-4")
-    expect(lab.caption).to_contain_text("Test example 17 of 360")
+    expect(lab.caption).to_contain_text("Example 17 of 143")
     expect(lab.page.locator(".kd-behind h3")).to_contain_text("True 3 → 5")
     assert [row[2] for row in lab.table(".kd-bars")] == [share(value) for value in core.soften([1, 2], 33)]
     lab.turn("ArrowLeft")
@@ -141,7 +141,7 @@ def test_a_link_into_the_file(file: File, open_file: Callable[..., TemperatureLa
     expect(other.page.locator(".kd-behind h3")).to_contain_text("True 3 → 5")
     assert other.state() == view
     other.go("source=example&data=mnist&example=9&scale=linear&T=2")
-    expect(other.caption).to_contain_text("Test example 9 of 10,000")
+    expect(other.caption).to_contain_text("Example 9 of 5,000")
     other.settle()
     expect_example(other, mnist, 9, 2)
 
@@ -155,10 +155,10 @@ def test_a_bad_link_into_the_file_says_so(
     expect_example(lab, mnist, example, 4)
     words = {
         "data=nope": 'no data set "nope"',
-        "example=10000": "no test example 10000",
+        "example=5000": "no example 5000",
         "cell=student.3.10": "no class 10",
     }
-    parts = ("data=nope", "example=10000", "cell=student.3.10", "cell=x", "own=1", "scale=x")
+    parts = ("data=nope", "example=5000", "cell=student.3.10", "cell=x", "own=1", "scale=x")
     for temperature, part in enumerate(parts, 8):
         lab.go(f"{part}&T={temperature}")
         expect(lab.alarm).to_contain_text(words.get(part, f"The link's {part}"))

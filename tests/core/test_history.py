@@ -1,6 +1,7 @@
 """The record of a short real run, and its file."""
 
 import io
+import json
 import zipfile
 from array import array
 from pathlib import Path
@@ -12,7 +13,9 @@ from kdlab.core.distillation import distill_events
 from kdlab.core.events import Event, KnobsTurned, Opened, Phase, Probe, Progress, Step
 from kdlab.core.history import Curve, History
 from kdlab.core.metrics import count_errors
+from kdlab.core.predictions import Predictions
 from kdlab.core.spec import Spec
+from kdlab.registry import InputError
 
 SPEC = Spec(teacher="mlp:8x1", student="mlp:4x1", epochs=2, teacher_epochs=1, batch_size=400, transfer_size=1200)
 
@@ -59,11 +62,11 @@ def test_errors_and_logits_come_from_the_probes(events: list[Event], history: Hi
     opened = next(event for event in events if isinstance(event, Opened))
     probes = [event for event in events if isinstance(event, Probe) and event.phase == "student"]
     for network in ("student", "baseline"):
-        errors = [count_errors(probe.logits[network], opened.test_labels) for probe in probes]
+        errors = [count_errors(probe.logits[network], opened.labels) for probe in probes]
         assert history.errors[network] == Curve(array("d", [0, 1, 2]), array("d", errors))
         assert history.logits[network] is probes[-1].logits[network]
         assert history.result is not None
-        assert history.result[network]["errors"] == errors[-1]
+        assert history.result["validation"][network]["errors"] == errors[-1]
     assert list(history.errors["teacher"].epochs) == [0, 1]
 
 
@@ -117,7 +120,7 @@ def test_a_saved_history_comes_back(history: History, tmp_path: Path) -> None:
     assert loaded.opened is not None
     assert loaded.opened.spec == history.opened.spec == SPEC
     assert (loaded.opened.classes, loaded.opened.device) == (history.opened.classes, history.opened.device)
-    for name in ("test_images", "test_labels"):
+    for name in ("images", "labels"):
         before, after = getattr(history.opened, name), getattr(loaded.opened, name)
         assert after.dtype == before.dtype
         assert np.array_equal(after, before)
@@ -153,3 +156,22 @@ def test_the_file_holds_no_pickled_object(history: History, tmp_path: Path) -> N
         assert len(archive.namelist()) > 8
         for name in archive.namelist():
             np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
+
+
+def test_a_file_of_another_version_is_refused(history: History, tmp_path: Path) -> None:
+    content = history.files()
+    with np.load(io.BytesIO(content["history.npz"])) as file:
+        held = {name: file[name] for name in file.files}
+    about = json.loads(str(held["about"]))
+    for number in (None, 1, 3):
+        changed = {**about, "format": number}
+        if number is None:
+            del changed["format"]
+        np.savez(tmp_path / "history.npz", **{**held, "about": np.array(json.dumps(changed))})
+        for read in (
+            lambda: History.load(tmp_path / "history.npz"),
+            lambda: History.of({"history.npz": (tmp_path / "history.npz").read_bytes()}),
+            lambda: Predictions.read(tmp_path),
+        ):
+            with pytest.raises(InputError, match=r"kept by another version of kdlab, .*: start the run again\.$"):
+                read()

@@ -187,8 +187,9 @@ def test_a_summary_says_what_was_asked_for_and_what_is_known(events: list[Event]
     networks = ("teacher", "student", "baseline")
     expected = {
         "dataset": "digits", "teacher": "mlp:16x1", "student": "mlp:8x1", "objective": "hinton",
-        "knobs": SPEC.knobs, "examples": 360, "device": done["device"], "seconds": done["seconds"],
-        "errors": {name: done[name]["errors"] for name in networks},
+        "knobs": SPEC.knobs, "examples": 143, "test_examples": 360, "device": done["device"],
+        "seconds": done["seconds"],
+        "test": {name: done[name]["errors"] for name in networks},
         "validation": {name: done["validation"][name]["errors"] for name in networks},
         "p": done["mcnemar"]["p"], "turns": {}, "reached": {"phase": "student", "epoch": 2.0, "epochs": 2.0},
     }  # fmt: skip
@@ -197,7 +198,7 @@ def test_a_summary_says_what_was_asked_for_and_what_is_known(events: list[Event]
     running = replay(events[:first_student]).summary()
     probe = next(event for event in events if isinstance(event, Probe) and event.phase == "student")
     opened = next(event for event in events if isinstance(event, Opened))
-    wrong = int((probe.logits["student"].argmax(1) != opened.test_labels).sum())
-    assert running["errors"]["student"] == running["errors"]["baseline"] == wrong
-    assert not {"validation", "p", "seconds"} & set(running)
+    wrong = int((probe.logits["student"].argmax(1) != opened.labels).sum())
+    assert running["validation"]["student"] == running["validation"]["baseline"] == wrong
+    assert not {"test", "test_examples", "p", "seconds"} & set(running)
     assert History().summary() == {}

@@ -12,7 +12,7 @@ from torch.nn import functional
 from kdlab.assets.make_temperature import STEP, TEACHERS
 from kdlab.core.data import Dataset, load
 from kdlab.core.data.fetching import data_root
-from kdlab.core.data.pictures import mnist_test_images
+from kdlab.core.data.pictures import mnist_validation_images
 from kdlab.core.metrics import count_errors
 from kdlab.core.portable import read
 from kdlab.core.predictions import Predictions
@@ -33,23 +33,23 @@ def mnist() -> Dataset:
 
 
 def test_its_note_says_how_many_errors_the_networks_make(shipped: Predictions) -> None:
-    assert len(shipped.labels) == 10_000
+    assert len(shipped.labels) == 5_000
     assert len(shipped.more_teachers) == TEACHERS - 1
-    for role, words in (("teacher", ", {} errors. Student"), ("student", "{} errors; base"), ("baseline", " {} (McN")):
+    for role, words in (("teacher", "12 epochs) {} ("), ("student", "0.1 hard) {} ("), ("baseline", "a teacher, {} (")):
         assert words.format(count_errors(shipped.logits[role], shipped.labels)) in shipped.note
 
 
 def test_the_pads_networks_are_those_that_said_it(shipped: Predictions, mnist: Dataset) -> None:
-    assert np.array_equal(shipped.labels, mnist.test.labels.numpy())
+    assert np.array_equal(shipped.labels, mnist.validation.labels.numpy())
     networks = read(FOLDER / "networks.safetensors")
     said = [shipped.logits["teacher"], *shipped.more_teachers, shipped.logits["student"]]
     for (layers, weights), logits in zip(networks.values(), said, strict=True):
-        answers = forward(layers, weights, mnist.test.inputs(slice(0, 1000)))
+        answers = forward(layers, weights, mnist.validation.inputs(slice(0, 1000)))
         assert np.abs(answers.numpy() - logits[:1000]).max() < STEP
 
 
 def test_its_pictures_are_those_that_were_learnt_from(mnist: Dataset) -> None:
-    assert np.array_equal(mnist_test_images(), mnist.test.images.numpy())
+    assert np.array_equal(mnist_validation_images(), mnist.validation.images.numpy())
 
 
 @pytest.mark.parametrize("content", [None, b"", b"cut off"])
@@ -58,8 +58,8 @@ def test_without_whole_pictures_there_are_none(content: bytes | None, tmp_path: 
     if content is not None:
         folder = tmp_path / "MNIST" / "raw"
         folder.mkdir(parents=True)
-        (folder / "t10k-images-idx3-ubyte").write_bytes(content)
-    assert mnist_test_images() is None
+        (folder / "train-images-idx3-ubyte").write_bytes(content)
+    assert mnist_validation_images() is None
 
 
 def forward(layers: list[dict[str, Any]], weights: NDArray[np.float32], x: torch.Tensor) -> torch.Tensor:

@@ -376,16 +376,17 @@ def test_precision_does_not_depend_on_the_company(monkeypatch: pytest.MonkeyPatc
 def test_the_last_logits_of_a_run_are_those_of_the_network_that_it_returns(
     student: str, precision: str, teacher: nn.Module
 ) -> None:
-    test = load("digits").test
+    data = load("digits")
     options = SHORT | {"precision": precision}
     runs = [*distill_many("digits", teacher, student, temperature=[1, 8], **options)]
     runs.append(distill("digits", teacher, student, **options))
     for run in runs:
         for role in ("teacher", "student", "baseline"):
-            logits = predict(getattr(run, role), test)
+            logits, test = (predict(getattr(run, role), split) for split in (data.validation, data.test))
             assert torch.equal(torch.from_numpy(run.history.logits[role]), logits)
-            wrong = int((logits.argmax(1) != test.labels).sum())
-            assert run.result[role]["errors"] == run.history.errors[role].values[-1] == wrong
+            wrong = int((logits.argmax(1) != data.validation.labels).sum())
+            assert run.result["validation"][role]["errors"] == run.history.errors[role].values[-1] == wrong
+            assert run.result[role]["errors"] == int((test.argmax(1) != data.test.labels).sum())
 
 
 def test_the_callers_threads_and_random_state_are_given_back_whatever_happens(teacher: nn.Module) -> None:

@@ -19,8 +19,8 @@ def remade(tmp_path_factory: pytest.TempPathFactory) -> History:
 def test_remaking_the_opening_agrees_with_the_shipped_run(remade: History) -> None:
     shipped = History.load(OPENING / "history.npz")
     assert remade.opened.spec == shipped.opened.spec
-    assert np.array_equal(remade.opened.test_images, shipped.opened.test_images)
-    assert np.array_equal(remade.opened.test_labels, shipped.opened.test_labels)
+    assert np.array_equal(remade.opened.images, shipped.opened.images)
+    assert np.array_equal(remade.opened.labels, shipped.opened.labels)
     for curve, values in shipped.losses.items():
         # Rounding differs between processors and grows with the steps, so only the first ones can be compared closely.
         assert np.allclose(remade.losses[curve].values[:10], values.values[:10], rtol=1e-3), curve
@@ -33,5 +33,5 @@ def test_the_shipped_files_belong_to_one_run() -> None:
     result = json.loads((OPENING / "result.json").read_text())
     assert json.loads(json.dumps(shipped.result)) == result
     for network in ("teacher", "baseline", "student"):
-        assert result[network]["errors"] == shipped.errors[network].values[-1]
+        assert result["validation"][network]["errors"] == shipped.errors[network].values[-1]
         assert (OPENING / f"{network}.safetensors").stat().st_size < 500_000

@@ -72,7 +72,7 @@ def test_torch_tensors_are_taken_even_with_gradients() -> None:
 
 
 @pytest.mark.parametrize("labels", [[0.0, 2.0], np.array([0, 2], dtype=np.uint8), np.array([0, 2], dtype=np.float32)])
-def test_labels_may_be_whole_numbers_of_any_kind(labels: Any) -> None:
+def labels_may_be_whole_numbers_of_any_kind(labels: Any) -> None:
     predictions = make(labels=labels)
     assert predictions.labels.dtype == np.int64
     assert predictions.labels.tolist() == [0, 2]
@@ -161,14 +161,14 @@ def test_a_run_becomes_predictions(opening: History) -> None:
     assert predictions.key == "opening"
     assert predictions.label == "digits: mlp:32x1 taught by mlp:256x2:…"
     assert predictions.note == (
-        "What the networks of a run say about the 360 test images of digits: mlp:32x1 taught by "
+        "What the networks of a run say about the 143 validation images of digits: mlp:32x1 taught by "
         "mlp:256x2:dropout=0.5:input_dropout=0.2."
     )
     assert list(predictions.logits) == ["teacher", "student", "baseline"]
     for role, logits in predictions.logits.items():
         np.testing.assert_array_equal(logits, opening.logits[role])
-    np.testing.assert_array_equal(predictions.images, opening.opened.test_images)
-    np.testing.assert_array_equal(predictions.labels, opening.opened.test_labels)
+    np.testing.assert_array_equal(predictions.images, opening.opened.images)
+    np.testing.assert_array_equal(predictions.labels, opening.opened.labels)
 
 
 def test_a_run_that_still_learns_says_so_and_short_names_stay(opening: History) -> None:
@@ -261,10 +261,17 @@ def test_saved_predictions_come_back(opening: History, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a file of any name", "file.npz"]
 
 
-def test_a_file_that_is_no_file_of_predictions_is_named(opening: History, tmp_path: Path) -> None:
+def test_the_record_of_a_run_is_read_too(opening: History, tmp_path: Path) -> None:
     opening.save(tmp_path / "history.npz")
-    with pytest.raises(InputError, match=r"^history\.npz has no labels: it needs labels, teacher and student"):
-        Predictions.load(tmp_path / "history.npz")
+    read, known = Predictions.load(tmp_path / "history.npz"), Predictions.of(opening)
+    assert np.array_equal(read.labels, known.labels)
+    assert all(np.array_equal(read.logits[role], known.logits[role]) for role in known.logits)
+
+
+def test_a_file_that_is_no_file_of_predictions_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", teacher=np.zeros((3, 2)), student=np.zeros((3, 2)))
+    with pytest.raises(InputError, match=r"^other\.npz has no labels: it needs labels, teacher and student"):
+        Predictions.load(tmp_path / "other.npz")
     for path in (tmp_path, tmp_path / "nothing.npz"):
         with pytest.raises(InputError, match="There is no file"):
             Predictions.load(path)

@@ -175,7 +175,7 @@ def test_a_temperature_changes_no_winner(temperature: float, opening: History) -
     softened = [lab.soften(logits, temperature) for logits in (teacher, student)]
     assert np.array_equal(lab.agreement(*softened), lab.agreement(teacher, student))
     assert opening.opened is not None
-    hard = [confusion_matrix(logits, opening.opened.test_labels) for logits in (teacher, softened[0])]
+    hard = [confusion_matrix(logits, opening.opened.labels) for logits in (teacher, softened[0])]
     assert np.array_equal(*hard)
 
 
@@ -328,7 +328,7 @@ def test_the_power_mean_survives_probabilities_that_underflow(exponent: float) -
 @at_every_temperature
 def test_soft_confusion_is_the_mean_prediction_for_each_true_class(temperature: float, opening: History) -> None:
     assert opening.opened is not None
-    labels, teacher = opening.opened.test_labels, opening.logits["teacher"]
+    labels, teacher = opening.opened.labels, opening.logits["teacher"]
     confusion = lab.soft_confusion(teacher, labels, temperature)
     softened = (torch.tensor(teacher, dtype=torch.float64) / temperature).softmax(-1).numpy()
     np.testing.assert_allclose(confusion, [softened[labels == true].mean(0) for true in range(10)], rtol=1e-12)
@@ -337,7 +337,7 @@ def test_soft_confusion_is_the_mean_prediction_for_each_true_class(temperature: 
 
 def test_soft_confusion_becomes_the_hard_one_when_it_is_cold(opening: History) -> None:
     assert opening.opened is not None
-    labels, student = opening.opened.test_labels, opening.logits["student"]
+    labels, student = opening.opened.labels, opening.logits["student"]
     hard = confusion_matrix(student, labels)
     np.testing.assert_allclose(lab.soft_confusion(student, labels, 1e-6), hard / hard.sum(1, keepdims=True), atol=1e-9)
 
@@ -372,7 +372,7 @@ def test_pairs_are_ordered_by_similarity_and_then_by_class() -> None:
 @at_every_temperature
 def test_the_dendrogram_is_scipys_average_linkage_in_bits(temperature: float, opening: History) -> None:
     assert opening.opened is not None
-    confusion = lab.soft_confusion(opening.logits["teacher"], opening.opened.test_labels, temperature)
+    confusion = lab.soft_confusion(opening.logits["teacher"], opening.opened.labels, temperature)
     distance = -np.log2(np.maximum((confusion + confusion.T) / 2, 1e-12))
     np.fill_diagonal(distance, 0)
     tree = lab.dendrogram(confusion)

@@ -175,7 +175,7 @@ class Distil(CoursePage):
         self.history = history
         self.state.cell = None
         assert history.opened is not None
-        self.state.chosen = telling_example(history.logits, history.opened.test_labels)
+        self.state.chosen = telling_example(history.logits, history.opened.labels)
         self._loop.request()
 
     def _turn(self, change: Bunch) -> None:
@@ -259,7 +259,7 @@ class Distil(CoursePage):
                 chosen, before = self.state.chosen, self.history.opened
                 self._show(self._incoming)
                 same = before and before.spec.dataset == opened.spec.dataset
-                if same and chosen < len(opened.test_labels):
+                if same and chosen < len(opened.labels):
                     self.state.chosen = chosen
                 self._show_chosen()  # the same number may be another data set's image
                 self._show_pictures()
@@ -308,13 +308,13 @@ class Distil(CoursePage):
         opened = self.history.opened
         assert opened is not None
         found = view.pictures(self.history, self.state.cell)
-        self._gallery.show(found.title, opened.test_images[found.indices], found.indices, found.captions)
+        self._gallery.show(found.title, opened.images[found.indices], found.indices, found.captions)
 
     def _show_chosen(self) -> None:
         opened, chosen = self.history.opened, self.state.chosen
         assert opened is not None
-        name = opened.classes[opened.test_labels[chosen]]
-        self._picture.show(f"Test image {chosen}, true class {name}", opened.test_images[[chosen]], [chosen], [name])
+        name = opened.classes[opened.labels[chosen]]
+        self._picture.show(f"Validation image {chosen}, true class {name}", opened.images[[chosen]], [chosen], [name])
         self._bars.example = view.example(self.history, chosen)
 
 

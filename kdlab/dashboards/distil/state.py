@@ -12,7 +12,7 @@ __all__ = ["DistilState"]
 class DistilState(HasTraits):
     """The choices on the page: the names and numbers of a run and the objective's knobs, each a trait of its own."""
 
-    chosen = Int(0, help="the test example whose soft targets are shown")
+    chosen = Int(0, help="the validation image whose soft targets are shown")
     cell = Instance(Cell, allow_none=True)
 
     def __init__(self, spec: Spec) -> None:

@@ -1,4 +1,7 @@
-"""What the page "Distil" shows, as a pure function of its state and of a run's history."""
+"""What the page "Distil" shows, as a pure function of its state and of a run's history.
+
+All of it is of validation images, but for the tiles and the verdict of a run that is done, which are of the test set.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 
 from kdlab.core.history import History
 from kdlab.core.metrics import confusion_matrix
-from kdlab.core.paired import paired_test
+from kdlab.core.paired import LEVEL, find_test, paired_test
 from kdlab.core.progress import duration
 from kdlab.core.spec import Spec
 from kdlab.figures.confusion import confusion_difference, confusion_heatmap
@@ -21,6 +24,7 @@ __all__ = ["Cell", "Pictures", "curves", "example", "matrices", "pictures", "pro
 
 NETWORKS = tuple(ROLES)
 MOST_PICTURES = 24
+FEWEST = 50  # examples from which on two networks are compared while they train
 FLATTERED = (
     " What the file's network was trained on is not known here, so its errors, and its student's, may flatter it."
 )
@@ -41,7 +45,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Test images to look at: a title, their indices, and a caption for each."""
+    """Validation images to look at: a title, their indices, and a caption for each."""
 
     title: str
     indices: Sequence[int]
@@ -49,7 +53,7 @@ class Pictures:
 
 
 def curves(history: History) -> dict[str, Figure]:
-    """Return the figures that move with every step: test errors and loss parts."""
+    """Return the figures that move with every step: validation errors and loss parts."""
     opened = history.opened
     assert opened is not None
     spec = opened.spec
@@ -67,7 +71,7 @@ def curves(history: History) -> dict[str, Figure]:
     losses = {key: (curve.epochs, curve.values) for key, curve in history.losses.items()}
     finished = set() if teaching else {"teacher"}
     return {
-        "errors": error_curves(errors, len(opened.test_labels), turns, epochs, finished),
+        "errors": error_curves(errors, len(opened.labels), opened.example_unit, turns, epochs, finished),
         "losses": loss_curves(losses, turns, epochs),
     }
 
@@ -76,12 +80,16 @@ def matrices(history: History) -> dict[str, Figure]:
     """Return the confusion matrices of the networks that were evaluated, and the difference of student and baseline."""
     opened = history.opened
     assert opened is not None
-    counts = {name: confusion_matrix(logits, opened.test_labels) for name, logits in history.logits.items()}
+    counts = {name: confusion_matrix(logits, opened.labels) for name, logits in history.logits.items()}
     mistakes = {name: matrix - np.diag(np.diag(matrix)) for name, matrix in counts.items()}
     most = max((int(matrix.max()) for name, matrix in mistakes.items() if name != "teacher"), default=1)
     shown = {
         name: confusion_heatmap(
-            matrix, opened.classes, f"<b>{ROLES[name].label}</b>: {mistakes[name].sum()} mistakes", most
+            matrix,
+            opened.classes,
+            f"<b>{ROLES[name].label}</b>: {mistakes[name].sum():,} validation errors",
+            most,
+            opened.example_unit,
         )
         for name, matrix in counts.items()
     }
@@ -92,7 +100,10 @@ def matrices(history: History) -> dict[str, Figure]:
 
 
 def summary(history: History, note: str) -> dict[str, Any]:
-    """Return three numbers, the sentence that tells a difference from noise, `note` or what goes on, and warnings."""
+    """Return three numbers, the sentence that tells a difference from noise, `note` or what goes on, and warnings.
+
+    At the end of a run numbers and sentence are of the test set, and say so.
+    """
     assert history.opened is not None
     if not note and history.result:
         errors = ", ".join(f"{name} {history.result['validation'][name]['errors']}" for name in NETWORKS)
@@ -101,31 +112,51 @@ def summary(history: History, note: str) -> dict[str, Any]:
         note = NOTES[history.phase.name]
     if note and history.opened.spec.teacher_weights:
         note += FLATTERED
-    labels = history.opened.test_labels
-    tiles = []
-    for name in NETWORKS:
-        curve = history.errors.get(name)
-        errors = int(curve.values[-1]) if curve else None
-        share = "not trained yet" if errors is None else f"{100 * errors / len(labels):.1f} % wrong"
-        tiles.append(
-            {"role": name, "label": ROLES[name].label, "errors": "–" if errors is None else str(errors), "share": share}
-        )
-    content = {
-        "tiles": tiles,
-        "verdict": "",
-        "differs": False,
+    verdict, differs = _verdict(history)
+    return {
+        "tiles": [_tile(history, name) for name in NETWORKS],
+        "verdict": verdict,
+        "differs": differs,
         "warnings": history.notes,
         "note": note,
         "run": _describe(history.opened.spec),
     }
-    if {"student", "baseline"} <= history.logits.keys():
-        test = paired_test(history.logits["student"], history.logits["baseline"], labels)
-        verdict = test.verdict("student", "baseline")
-        content |= {
-            "differs": test.differs,
-            "verdict": verdict if history.result else f"So far: {verdict[0].lower()}{verdict[1:]}",
-        }
-    return content
+
+
+def _tile(history: History, name: str) -> dict[str, str]:
+    """Return a network's errors: of the test set when the run is done, else the latest ones of validation."""
+    opened, result, curve = history.opened, history.result, history.errors.get(name)
+    assert opened is not None
+    tile = {"role": name, "label": ROLES[name].label}
+    if result:
+        errors, examples, split = result[name]["errors"], result["examples"], "test"
+    elif curve:
+        errors, examples, split = int(curve.values[-1]), len(opened.labels), "validation"
+    else:
+        return tile | {"errors": "–", "share": "not trained yet", "counted": ""}
+    share = f"{100 * errors / examples:.1f} % wrong"
+    return tile | {"errors": f"{errors:,}", "share": share, "counted": f"of {examples:,} {split} {opened.example_unit}"}
+
+
+def _verdict(history: History) -> tuple[str, bool]:
+    """Say whether student and baseline differ beyond noise, and return whether they do."""
+    opened, logits = history.opened, history.logits
+    assert opened is not None
+    units = {"example_unit": opened.example_unit, "group_unit": opened.group_unit}
+    if history.result:
+        test = find_test(history.result)
+        told, differs = test["verdict"], test["p"] < LEVEL
+        where = f"On the test {opened.example_unit}, as in the tiles and nowhere else"
+    elif not {"student", "baseline"} <= logits.keys():
+        return "", False
+    elif (count := len(opened.labels)) < FEWEST:
+        few = f"{count:,} validation {opened.example_unit} are too few to tell student and baseline apart"
+        return f"So far: {few} before the test.", False
+    else:
+        latest = paired_test(logits["student"], logits["baseline"], opened.labels, opened.groups, **units)
+        told, differs = latest.verdict("student", "baseline"), latest.differs
+        where = f"So far, on {len(opened.labels):,} validation {opened.example_unit}"
+    return f"{where}: {told[0].lower()}{told[1:]}", differs
 
 
 def _describe(spec: Spec) -> str:
@@ -182,25 +213,25 @@ def progress(history: History, state: str, seconds_left: float | None, said: str
 
 
 def example(history: History, chosen: int) -> dict[str, Any]:
-    """Return classes, true class and each network's logits of one test example."""
+    """Return classes, true class and each network's logits of one validation image."""
     assert history.opened is not None
     return {
         "classes": list(history.opened.classes),
-        "truth": int(history.opened.test_labels[chosen]),
+        "truth": int(history.opened.labels[chosen]),
         "logits": {name: logits[chosen].tolist() for name, logits in history.logits.items()},
     }
 
 
 def pictures(history: History, cell: Cell | None) -> Pictures:
-    """Return the test images behind a cell, or those that the student has wrong when no cell was clicked."""
+    """Return the validation images behind a cell, or those that the student has wrong when no cell was clicked."""
     assert history.opened is not None
-    classes, labels = history.opened.classes, history.opened.test_labels
+    classes, labels = history.opened.classes, history.opened.labels
     answers: dict[str, NDArray[np.intp]] = {name: logits.argmax(1) for name, logits in history.logits.items()}
     if cell is None:
         if "student" not in answers:
-            return Pictures("Click a cell of a matrix to see its images.", [], [])
+            return Pictures("Click a cell of a matrix to see its validation images.", [], [])
         found = np.flatnonzero(answers["student"] != labels)
-        title = "Click a cell of a matrix to see its images. These are the ones that the student has wrong"
+        title = "Click a cell of a matrix to see its validation images. These are the ones that the student has wrong"
     else:
         where = f"true {classes[cell.true]}, predicted {classes[cell.predicted]}"
         if cell.matrix == "difference":

@@ -34,12 +34,10 @@ def compared(rows: Sequence[Row]) -> dict[str, Any]:
     differing = {name: values for name, values in told.items() if len(set(values)) > 1}
     results = {"State": [_stands(row) for row in rows]}
     for name, role in ROLES.items():
-        results[f"{role.label}: validation errors"] = [
-            number((row.summary.get("validation") or {}).get(name)) for row in rows
-        ]
+        results[f"{role.label}: validation errors"] = [_errors(row, "validation", "examples", name) for row in rows]
     for name, role in ROLES.items():
-        results[f"{role.label}: test errors"] = [_errors(row, name) for row in rows]
-    results["Student against baseline: p"] = [
+        results[f"{role.label}: test errors"] = [_errors(row, "test", "test_examples", name) for row in rows]
+    results["Student against baseline, test: p"] = [
         "–" if (p := row.summary.get("p")) is None else "< 0.001" if p < 0.001 else f"{p:.2g}" for row in rows
     ]
     results["Took"] = ["–" if row.seconds is None else duration(row.seconds) for row in rows]
@@ -52,7 +50,7 @@ def compared(rows: Sequence[Row]) -> dict[str, Any]:
             {"label": name, "values": values} for name, values in results.items() if set(values) != {"–"}
         ],
         "same": "All else is the same." if differing else "They were asked for the same.",
-        "note": NOISE if any(row.summary.get("errors") for row in rows) else "",
+        "note": NOISE if any(row.summary.get("validation") for row in rows) else "",
     }  # fmt: skip
 
 
@@ -102,8 +100,8 @@ def _told(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _errors(row: Row, network: str) -> str:
-    count, examples = (row.summary.get("errors") or {}).get(network), row.summary.get("examples")
+def _errors(row: Row, split: str, total: str, network: str) -> str:
+    count, examples = (row.summary.get(split) or {}).get(network), row.summary.get(total)
     return f"{count:,} of {examples:,}" if count is not None and examples else "–"
 
 

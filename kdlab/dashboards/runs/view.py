@@ -40,7 +40,7 @@ def listed(rows: Sequence[Row], known: bool, trouble: str, chosen: Sequence[str]
 
 
 def _listed(row: Row) -> dict[str, Any]:
-    errors, validation = (row.summary.get(key) or {} for key in ("errors", "validation"))
+    validation, test = (row.summary.get(key) or {} for key in ("validation", "test"))
     return {
         "run": row.run,
         "page": f"{row.page}.ipynb#run={row.run}",
@@ -52,11 +52,11 @@ def _listed(row: Row) -> dict[str, Any]:
         "going": row.state not in ENDS,
         "errors": [
             {
-                "role": name, "label": role.label, "test": number(errors.get(name)),
-                "validation": number(validation.get(name)),
+                "role": name, "label": role.label, "validation": number(validation.get(name)),
+                "test": number(test.get(name)) if test else "",
             }
             for name, role in ROLES.items()
-            if errors
+            if validation
         ],
         "outcome": _outcome(row),
         "knobs": _knobs(row),
@@ -81,7 +81,7 @@ def _knobs(row: Row) -> str:
 
 
 def curves(row: Row, files: Mapping[str, bytes] | None) -> Overlaid | None:
-    """Return the test errors of a run from what is kept of it, or None where there are none.
+    """Return the validation errors of a run from what is kept of it, or None where there are none.
 
     Raises InputError when it is damaged.
     """
@@ -91,7 +91,7 @@ def curves(row: Row, files: Mapping[str, bytes] | None) -> Overlaid | None:
     if history.opened is None:
         return None
     errors = {name: (curve.epochs, curve.values) for name, curve in history.errors.items()}
-    return Overlaid(errors, len(history.opened.test_labels), history.opened.spec.dataset, unfinished(row))
+    return Overlaid(errors, len(history.opened.labels), history.opened.spec.dataset, unfinished(row))
 
 
 def archive(row: Row, parts: Mapping[str, Mapping[str, bytes]]) -> bytes:

@@ -1,4 +1,4 @@
-// Examples of the test set to choose from: those behind a cell, or those the teacher is least sure of.
+// Examples to choose from: those behind a cell, or those the teacher is least sure of.
 
 import { button, element } from "./dom.js";
 import { paint } from "./picture.js";
@@ -63,7 +63,7 @@ export function makeBehind({ store, pictures }) {
     const chosen = found.slice(0, SHOWN);
     list.replaceChildren(
       ...chosen.map((example) => {
-        const title = `Test example ${example}, true class ${set.classes[set.labels[example]]}: show its soft targets`;
+        const title = `Example ${example}, true class ${set.classes[set.labels[example]]}: show its soft targets`;
         const item = button(String(example), title, () => store.set({ source: "example", example }), {
           "data-example": String(example),
         });

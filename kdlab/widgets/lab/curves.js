@@ -8,13 +8,13 @@ import { openSurvey } from "./survey.js";
 
 const POINTS = 41;
 const GRIDS = [8, 4, 2, 1]; // every how many-th temperature
-const SLICE = 4; // milliseconds of a frame that the sweep over a whole test set may take
+const SLICE = 4; // milliseconds of a frame that the sweep over a whole set may take
 const TEMPERATURES = Array.from({ length: POINTS }, (_, at) => LOWEST * (HIGHEST / LOWEST) ** (at / (POINTS - 1)));
 const EXAMPLE = { colour: "#5b6775", dash: "none", thin: true };
 const SCALED = { colour: "#cc79a7", dash: "9 3" };
 const HARD = { colour: "#1d2733", dash: "7 3 2 3" };
 
-// Sweeps the temperatures over a test set without holding up a frame, from a coarse grid of them to finer ones;
+// Sweeps the temperatures over a set without holding up a frame, from a coarse grid of them to finer ones;
 // `tell(surveys)` after each grid.
 export function startSweep(set, tell) {
   const rows = set.labels.length;
@@ -50,7 +50,7 @@ const each = (read) => TEMPERATURES.map((temperature) => [temperature, read(temp
 const CHARTS = {
   entropy: {
     title: "Entropy of the soft targets, bits",
-    note: "0 bits: one class takes all. log₂ of the number of classes: all classes alike. Thick lines: mean of all test examples.",
+    note: "0 bits: one class takes all. log₂ of the number of classes: all classes alike. Thick lines: mean of all examples.",
     lines: (set) => roleNames(set.logits).map((role) => ({ ...ROLES[role], read: (survey) => survey.entropy[role] })),
     example: { label: "Teacher, this example", read: ({ teacher }, t) => entropy(teacher, t) },
     highest: (set, shown) => Math.log2(Math.max(set.classes.length, shown.classes.length)),
@@ -100,7 +100,7 @@ const CHARTS = {
   },
   size: {
     title: "Size of the gradients",
-    note: "Mean over all test examples. When T is high the soft gradient shrinks as 1/T²; with the factor T² its size levels off, so that its balance with the hard one, chosen at one high T, holds at another. Below that it still grows with T. Where soft targets alone are learnt from, Adam all but divides the factor out.",
+    note: "Mean over all examples. When T is high the soft gradient shrinks as 1/T²; with the factor T² its size levels off, so that its balance with the hard one, chosen at one high T, holds at another. Below that it still grows with T. Where soft targets alone are learnt from, Adam all but divides the factor out.",
     lines: () => [
       { ...ROLES.student, label: "Soft", read: (survey) => survey.softGradient },
       { ...SCALED, label: "Soft × T²", read: (survey) => survey.softGradient * survey.temperature ** 2 },

@@ -1,4 +1,4 @@
-// What is worked out from the choices: the test set, the example that is shown, and what the set says at this temperature.
+// What is worked out from the choices: the set, the example that is shown, and what the set says at this temperature.
 
 import { startSweep } from "./curves.js";
 import { survey, unmoved } from "./survey.js";
@@ -24,7 +24,7 @@ export function deriveAll({ store, sets, opening, complain }) {
     if (!set) return;
     const classes = set.classes.length;
     if (example >= set.labels.length) {
-      complain(`${set.label} has no test example ${example}; shown: example ${set.telling}.`);
+      complain(`${set.label} has no example ${example}; shown: example ${set.telling}.`);
       store.set({ example: set.telling });
     }
     if (cell && (cell.true >= classes || cell.predicted >= classes)) {

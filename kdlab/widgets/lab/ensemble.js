@@ -35,7 +35,7 @@ export function makeEnsemble(store) {
   input.addEventListener("input", () => store.set({ exponent: Number(input.value) }));
   let [shown, rows, timer] = [null, [], 0];
 
-  // Of the whole test set, once the sliders rest: it takes longer than a frame.
+  // Of the whole set, once the sliders rest: it takes longer than a frame.
   function count() {
     clearTimeout(timer);
     score.textContent = "";
@@ -46,7 +46,7 @@ export function makeEnsemble(store) {
       const mistakes = (some) =>
         meanMistakes(some, set.labels, set.classes.length, temperature, exponent).toLocaleString("en");
       const alone = teachers.map((one) => mistakes([one])).join(", ");
-      score.textContent = `Of ${set.labels.length.toLocaleString("en")} test examples the teachers have ${alone} wrong, this mean of them ${mistakes(teachers)}.`;
+      score.textContent = `Of ${set.labels.length.toLocaleString("en")} examples the teachers have ${alone} wrong, this mean of them ${mistakes(teachers)}.`;
     }, 250);
   }
   store.watch(["set", "teachers", "temperature", "exponent"], count);
@@ -91,7 +91,7 @@ export function makeEnsemble(store) {
       table.hidden = teachers.length < 2;
       if (table.hidden) {
         words.textContent =
-          "There is one teacher here; choose a test example of a data set that has several, or draw a digit.";
+          "There is one teacher here; choose an example of a data set that has several, or draw a digit.";
         return;
       }
       if (

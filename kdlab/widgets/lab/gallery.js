@@ -18,7 +18,7 @@ export function render({ model, el }) {
       const button = document.createElement("button");
       button.type = "button";
       button.dataset.example = example;
-      button.title = `Test image ${example}: ${labels[position]}. Choose it to see its soft targets.`;
+      button.title = `Validation image ${example}: ${labels[position]}. Choose it to see its soft targets.`;
       button.setAttribute("aria-label", button.title);
       const canvas = document.createElement("canvas");
       paint(canvas, bytes.subarray(position * size, (position + 1) * size), shape);

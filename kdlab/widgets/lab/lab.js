@@ -35,7 +35,7 @@ function describe({ classes, logits, name }, temperature) {
   const said = best.map((at) => `${classes[at]}: ${formatShare(shares[at])}`).join(", ");
   const bits = entropy(logits.teacher, temperature).toFixed(2);
   return (
-    `At T = ${formatTemperature(temperature)} the teacher's soft target for ${name} is ${said}; ` +
+    `At T = ${formatTemperature(temperature)} the teacher's soft target of ${name} is ${said}; ` +
     `${bits} of at most ${Math.log2(classes.length).toFixed(2)} bits.`
   );
 }
@@ -67,7 +67,7 @@ export function render({ model, el }) {
     "div",
     { class: "kd-main" },
     section(
-      "The whole test set, softened",
+      "All examples, softened",
       "Each row: the mean prediction for one true class. As T rises the right answers fade and the wrong ones come up: which " +
         "of them get more than others is the dark knowledge. At very high T all become alike. Click a cell for its examples.",
       ...whole,

@@ -73,7 +73,7 @@ export function makePad({ onDrawn, label = "Pad to draw a digit" }) {
   seen.append(small, create("figcaption", "", "What the networks see"));
 
   const note =
-    "Drawing needs a mouse, a pen or a finger; from the keyboard, open a picture or choose one of the test examples.";
+    "Drawing needs a mouse, a pen or a finger; from the keyboard, open a picture or choose one of the examples.";
   buttons.prepend(opener.button);
   element.append(surface, seen, buttons, ...opener.elements, create("p", "kd-pad-note", note));
 

@@ -1,4 +1,4 @@
-// Fetches what the views need – logits of test sets, pictures, networks – each once.
+// Fetches what the views need – logits of sets, pictures, networks – each once.
 
 import { unpack } from "./channel.js";
 import { makeNetwork } from "./network.js";
@@ -61,14 +61,14 @@ export function makeSets(channel) {
       });
       return networks;
     },
-    // One test example as it is shown.
+    // One example as it is shown.
     example(set, at) {
       const width = set.classes.length;
       const logits = Object.fromEntries(
         Object.entries(set.logits).map(([role, values]) => [role, [...row(values, at, width)]]),
       );
       const teachers = [logits.teacher, ...(set.teachers ?? []).map((values) => [...row(values, at, width)])];
-      return { classes: set.classes, truth: set.labels[at], logits, teachers, name: `test example ${at}` };
+      return { classes: set.classes, truth: set.labels[at], logits, teachers, name: `example ${at}` };
     },
   };
 }

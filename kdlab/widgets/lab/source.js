@@ -1,11 +1,11 @@
-// Whose logits are shown: a test example's, one's own, or those of a digit one draws.
+// Whose logits are shown: an example's, one's own, or those of a digit one draws.
 
 import { button, element, labelled } from "./dom.js";
 import { makeOwn } from "./own.js";
 import { makePad } from "./pad.js";
 import { paint } from "./picture.js";
 
-const SOURCES = { example: "Test example", own: "My own logits", drawn: "Draw a digit" };
+const SOURCES = { example: "Example", own: "My own logits", drawn: "Draw a digit" };
 
 function makeExample({ store, pictures }) {
   const canvas = element("canvas", { class: "kd-example-picture", role: "img" });
@@ -27,14 +27,14 @@ function makeExample({ store, pictures }) {
     button("›", "The next example", () => go(store.state.example + 1), { "aria-label": "The next example" }),
     button("Random", "An example drawn at random", () => go(Math.floor(Math.random() * store.state.set.labels.length))),
   );
-  field.setAttribute("aria-label", "Number of the test example");
+  field.setAttribute("aria-label", "Number of the example");
   const root = element("div", { class: "kd-example" }, canvas, element("div", {}, caption, controls));
   store.watch(["set", "example"], async ({ set, example }) => {
     if (!set) return;
     if (document.activeElement !== field) field.value = example;
     field.max = set.labels.length - 1;
     const name = set.classes[set.labels[example]];
-    caption.textContent = `Test example ${example.toLocaleString("en")} of ${set.labels.length.toLocaleString("en")}, true class ${name}.`;
+    caption.textContent = `Example ${example.toLocaleString("en")} of ${set.labels.length.toLocaleString("en")}, true class ${name}.`;
     if (example === set.telling && set.logits.baseline)
       caption.append(
         " Chosen because teacher and student get it right and the baseline wrong, and the teacher is least sure of it.",
@@ -42,7 +42,7 @@ function makeExample({ store, pictures }) {
     const pixels = (await pictures(set, [example])).get(example);
     if (store.state.example !== example || store.state.set !== set) return; // another one was chosen meanwhile
     canvas.hidden = !pixels;
-    canvas.setAttribute("aria-label", `Picture of test example ${example}`);
+    canvas.setAttribute("aria-label", `Picture of example ${example}`);
     if (pixels) paint(canvas, pixels, set.shape);
   });
   return root;

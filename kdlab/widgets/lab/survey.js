@@ -1,9 +1,9 @@
-// What whole test sets say; knows no screen. Written for speed: tens of thousands of rows stand behind every move of the
+// What whole sets say; knows no screen. Written for speed: tens of thousands of rows stand behind every move of the
 // slider.
 
 import { BITS, angle, hardGradient, largest, size, softenInto, subtract } from "./softening.js";
 
-// How many test examples that mean of several teachers has wrong; `teachers`: the logits of all examples, each.
+// How many examples that mean of several teachers has wrong; `teachers`: the logits of all examples, each.
 export function meanMistakes(teachers, labels, width, temperature, exponent) {
   const row = new Float64Array(width);
   const score = new Float64Array(width); // grows with the mean, so that its largest is the mean's
@@ -38,7 +38,7 @@ function winnersOf(logits, width) {
   return winners.get(logits);
 }
 
-// What a whole test set says at one temperature. Rows may be added in parts, so that a long sweep can pause between them.
+// What a whole set says at one temperature. Rows may be added in parts, so that a long sweep can pause between them.
 export function openSurvey(set, temperature) {
   const { classes, labels, logits } = set;
   const width = classes.length;

@@ -1,4 +1,4 @@
-// The section on the whole test set: soft confusion matrices, the examples behind a cell, and classes that are alike.
+// The section on the whole set: soft confusion matrices, the examples behind a cell, and classes that are alike.
 
 import { NETWORKS } from "./address.js";
 import { makeAlike } from "./alike.js";
@@ -30,7 +30,7 @@ function whyStill({ labels }, { mistakes }) {
   const count = (number) => number.toLocaleString("en");
   return (
     "Why is there no hard confusion matrix here? It stands still: dividing all logits of an example by T keeps their " +
-    `order, so the most probable class is the same at every T. Of ${count(labels.length)} test examples the teacher ` +
+    `order, so the most probable class is the same at every T. Of ${count(labels.length)} examples the teacher ` +
     `has ${count(mistakes.teacher)} wrong and the student ${count(mistakes.student)}, whatever the temperature.`
   );
 }

@@ -27,8 +27,8 @@ STATE = ("temperature", "dataset", "example", "scale", "exponent", "source", "ow
 class Lab(anywidget.AnyWidget):
     """Shows what a temperature does; everything moves in the browser, and these traits follow when it rests.
 
-    `temperature`; `dataset`, a set's key; `example`, a test example's number; `scale`; `exponent` of the teachers'
-    power mean; `source` of what is shown: a test example, one's own logits (`own`: classes, teacher, student) or a
+    `temperature`; `dataset`, a set's key; `example`, an example's number; `scale`; `exponent` of the teachers'
+    power mean; `source` of what is shown: an example, one's own logits (`own`: classes, teacher, student) or a
     drawn digit; `cell` of a matrix (network, true, predicted) whose examples are listed. `upload_bytes`: the most that
     a file of logits opened on the page may have; what it holds comes to `sets`.
     """
@@ -71,7 +71,7 @@ class Lab(anywidget.AnyWidget):
     def _check_example(self, proposal: Bunch) -> int:
         one = self._supply.sets.get(self.dataset)
         if one and proposal.value >= len(one.labels):
-            raise TraitError(f"There is no test example {proposal.value}: {one.key} has 0 to {len(one.labels) - 1}.")
+            raise TraitError(f"There is no example {proposal.value}: {one.key} has 0 to {len(one.labels) - 1}.")
         return proposal.value
 
     @validate("cell")

@@ -78,10 +78,10 @@ function tiles({ errors, outcome }) {
   return errors.map(({ role, label, test, validation }) =>
     element(
       "span",
-      { class: `kd-errors kd-${role}`, title: "Wrong answers on test images, and on validation images" },
+      { class: `kd-errors kd-${role}`, title: "Wrong answers on validation data and, at the end, on test data" },
       element("small", {}, label),
-      element("b", {}, test),
-      element("small", {}, `validation ${validation}`),
+      element("b", {}, validation, element("small", {}, " validation")),
+      ...(test ? [element("small", {}, `${test} test`)] : []),
     ),
   );
 }
