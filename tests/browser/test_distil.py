@@ -35,7 +35,7 @@ def test_the_opening_shows_the_run_that_comes_with_kdlab(dashboard: Dashboard, o
         expect(dashboard.matrix(name).locator(".gtitle")).to_contain_text(f"{count} validation errors")
         assert sum(dashboard.shares(name)) == pytest.approx(1, abs=1e-4)
     expect(dashboard.page.locator(".kd-waiting:not(:empty)")).to_have_count(0)
-    expect(dashboard.verdict).to_contain_text("On the test images, as in the tiles and nowhere else: ")
+    expect(dashboard.verdict).to_contain_text("On the 360 test images: ")
     expect(dashboard.verdict).to_contain_text("McNemar")
 
 

@@ -107,7 +107,7 @@ def summary(history: History, note: str) -> dict[str, Any]:
     assert history.opened is not None
     if not note and history.result:
         errors = ", ".join(f"{name} {history.result['validation'][name]['errors']}" for name in NETWORKS)
-        note = f"Choose settings by the errors on validation images ({errors}), and try other seeds."
+        note = f"All else is of validation: choose settings by its errors ({errors}), and try other seeds."
     elif not note and history.phase:
         note = NOTES[history.phase.name]
     if note and history.opened.spec.teacher_weights:
@@ -146,7 +146,7 @@ def _verdict(history: History) -> tuple[str, bool]:
     if history.result:
         test = find_test(history.result)
         told, differs = test["verdict"], test["p"] < LEVEL
-        where = f"On the test {opened.example_unit}, as in the tiles and nowhere else"
+        where = f"On the {history.result['examples']:,} test {opened.example_unit}"
     elif not {"student", "baseline"} <= logits.keys():
         return "", False
     elif (count := len(opened.labels)) < FEWEST:
