@@ -1,14 +1,16 @@
 """A made-up result of the experiment "specialists", as its page takes it, without any training."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.experiments.consulted import NAMES
+from kdlab.core.experiments.consulting import consulted
 from kdlab.core.experiments.experiment import Exam
 from kdlab.core.experiments.outcomes import Outcomes
+from kdlab.core.experiments.reconsidered import kept
 from kdlab.core.experiments.specialists import Specialists
 from kdlab.core.experiments.verdicts import RULE
 from kdlab.core.specialists.confusable import find_subsets, tree
@@ -55,7 +57,7 @@ def made_result(
         noted=noted, images=_striped(labels, draw),
     )  # fmt: skip
     experiment = Specialists(seeds=1, count=count, size=size, **settings)
-    summary = experiment.sum_up([exam])
+    summary = experiment.sum_up([replace(exam, noted=kept(exam, consulted(exam)))])
     claims = [claim.to_dict(Outcomes(summary.outcomes, labels)) for claim in summary.claims]
     report = {
         "experiment": "specialists", "label": "Specialists", "size": "full", "settings": asdict(experiment),

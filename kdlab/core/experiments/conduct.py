@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdlab.core.data import Dataset, Split, load_events
+from kdlab.core.data import Dataset, load_events
 from kdlab.core.evaluation import predict
 from kdlab.core.experiments.events import Concluded, Event, Planned
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
@@ -20,9 +20,9 @@ from kdlab.core.experiments.outcomes import Outcomes
 from kdlab.core.experiments.pupils import Trained
 from kdlab.core.experiments.references import SOURCES
 from kdlab.core.experiments.store import Store
-from kdlab.core.experiments.study import Study
+from kdlab.core.experiments.study import Study, sizes
 from kdlab.core.experiments.verdicts import RULE
-from kdlab.core.machine import count_operations, isolated, prepared
+from kdlab.core.machine import isolated, prepared
 from kdlab.registry import EXPERIMENTS
 
 __all__ = ["reproduce_events"]
@@ -107,16 +107,7 @@ def examine(finished: Sequence[Finished], data: Dataset) -> list[Exam]:
             Exam(
                 seed, labels, {name: own[0] if name in single else own for name, own in logits.items()},
                 data.classes, groups, one.chosen, {name: own[0].curve for name, own in networks.items()},
-                {name: _size(own, test) for name, own in networks.items()}, one.noted, images,
+                {name: sizes(own, test) for name, own in networks.items()}, one.noted, images,
             )
         )  # fmt: skip
     return exams
-
-
-def _size(networks: Sequence[Trained], test: Split) -> dict[str, int]:
-    """Parameters and multiply-adds for one answer, of all networks together."""
-    image = test.inputs(slice(1))
-    return {
-        "parameters": sum(p.numel() for network in networks for p in network.module.parameters()),
-        "multiply_adds": sum(count_operations(network.module, image) // 2 for network in networks),
-    }

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from kdlab.core.experiments.charts import lines, series
 from kdlab.core.experiments.claims import Fewer
 from kdlab.core.experiments.consulting import MOST, Consulted, consulted
-from kdlab.core.experiments.reconsidered import kept
 from kdlab.core.experiments.references import PAPER
 from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.specialists.combining import DIRECTIONS
@@ -83,7 +82,7 @@ def sum_up(exams: "Sequence[Exam]", budgets: str) -> Summary:
     cost = float(np.mean([exam.sizes["ensemble"]["multiply_adds"] for exam in exams])) / 1e6
     ensemble = series("plain ensemble", "baseline", [cost], wrong["ensemble"].sum(1)[:, None].tolist())
     charts = _charts(by_way.sum(-1), found, ensemble)
-    return Summary(rows, claims, wrong, charts, kept(exams[0], found[0]), [budgets, *NOTES])
+    return Summary(rows, claims, wrong, charts, exams[0].noted, [budgets, *NOTES])
 
 
 def _by_known(found: Sequence[Consulted], wrong: Wrong) -> list[Row]:

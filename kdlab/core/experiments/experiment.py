@@ -77,8 +77,7 @@ class Exam:
 class Experiment(ABC):
     """The settings of one experiment; their defaults are the full one, `quick` says what the quick one changes.
 
-    `sliders` move what `rescore` makes of the logits that `sum_up` kept, which are those of the `scored_split`; without
-    any there is nothing to move.
+    `sliders` move what `rescore` makes of validation logits that `sum_up` kept; without any there is nothing to move.
     """
 
     dataset: str = "mnist"
@@ -86,7 +85,6 @@ class Experiment(ABC):
 
     quick: ClassVar[Mapping[str, Any]] = {}
     sliders: ClassVar[tuple[Knob, ...]] = ()
-    scored_split: ClassVar[str] = "validation"
 
     def __post_init__(self) -> None:
         for key, knob in knob_fields(type(self)).items():

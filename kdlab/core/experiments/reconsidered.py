@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["kept", "rescore"]
 
-PICTURED = 30  # test images of each kind to pick from: mended, spoilt, wrong both times, right both times
+PICTURED = 30  # images of each kind to pick from: mended, spoilt, wrong both times, right both times
 
 
 def kept(exam: "Exam", found: Consulted) -> dict[str, NDArray[Any]]:
     """Return what `rescore` and the page's other panels work on.
 
-    `pictures` are uint8 images of the test examples `pictured`, of which all logits are, those of a specialist with its
+    `pictures` are uint8 images of the examples `pictured`, of which all logits are, those of a specialist with its
     dustbin last; `seconds` of an answer by n, where it was timed in the direction that was chosen (`way`: it, and n).
     """
     before, after = (found.answers[way] == exam.labels for way in ((0, 0), found.way))

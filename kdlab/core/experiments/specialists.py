@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from kdlab.core.experiments.choosing import best_of
 from kdlab.core.experiments.consulted import sum_up
-from kdlab.core.experiments.consulting import MOST, consultation
+from kdlab.core.experiments.consulting import MOST, consultation, consulted
 from kdlab.core.experiments.events import Event, Noted
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Course, Pupil, Subject, Trained
-from kdlab.core.experiments.reconsidered import rescore
+from kdlab.core.experiments.reconsidered import kept, rescore
 from kdlab.core.experiments.report import Rescored, Summary
 from kdlab.core.experiments.together import committee
 from kdlab.core.specialists.combining import DIRECTIONS, combine
@@ -71,7 +71,6 @@ class Specialists(Experiment):
         "seeds": 1, "dataset": "digits", "network": "mlp:32x1", "augmentation": "none", "epochs": 60,
         "specialist_epochs": 15, "student_epochs": 60,
     }  # fmt: skip
-    scored_split: ClassVar = "test"  # the answers that the page shows are few, and of images that one can look at
     sliders: ClassVar = (
         Knob("n", "n", 1, 0, MOST, "first classes of the generalist whose specialists are asked", kind=int),
     )
@@ -87,6 +86,7 @@ class Specialists(Experiment):
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the generalist, its specialists, and what they are compared with; choose n on validation images."""
         from kdlab.core.experiments.store import digest
+        from kdlab.core.experiments.study import sizes
 
         data, labels = study.data, study.data.train.labels.cpu().numpy()
         text = self.subsets.strip()
@@ -126,6 +126,14 @@ class Specialists(Experiment):
         latency = {first: seconds / images for first, seconds in study.latency(timed, images).items()}
         special = {f"specialist {at}": one for at, one in enumerate(specialists)}
         chosen = {"subsets": write_subsets(subsets, data.classes), "n": n, "direction": direction, "latency": latency}
+        if seed == 0:  # which the page shows, and asks anew as people move n, on validation images
+            split, asked = data.validation, {"generalist": generalist, **special}
+            exam = Exam(
+                seed, split.labels.cpu().numpy(), dict(zip(asked, [said, *answers], strict=True)), data.classes,
+                chosen=chosen, sizes={name: sizes([one], split) for name, one in asked.items()}, noted=noted,
+                images=split.images.cpu().numpy(),
+            )  # fmt: skip
+            noted = kept(exam, consulted(exam))
         return Finished({"generalist": generalist, **special, **rivals, **students}, chosen, noted)
 
     def _course(self, epochs: float, seed: int, rate: float = RATE) -> Course:

@@ -21,7 +21,7 @@ from kdlab.core.experiments.lesson import give
 from kdlab.core.experiments.materials import Materials
 from kdlab.core.experiments.pupils import Course, Piece, Pupil, Subject, Trained
 from kdlab.core.experiments.store import RECIPE, Store, Weights, digest
-from kdlab.core.machine import choose_precision
+from kdlab.core.machine import choose_precision, count_operations
 from kdlab.core.readiness import ready_to_train
 from kdlab.core.readout import bare
 from kdlab.core.spec import Spec
@@ -198,3 +198,12 @@ def blind(data: Dataset) -> Dataset:
     """Return the data with an empty test set."""
     empty = Split(data.validation.images[:0], data.validation.labels[:0])
     return replace(data, test=empty)
+
+
+def sizes(networks: Sequence[Trained], split: Split) -> dict[str, int]:
+    """Return parameters, and multiply-adds for one answer to an image of `split`, of all networks together."""
+    image = split.inputs(slice(1))
+    return {
+        "parameters": sum(p.numel() for network in networks for p in network.module.parameters()),
+        "multiply_adds": sum(count_operations(network.module, image) // 2 for network in networks),
+    }

@@ -46,9 +46,7 @@ class Explore(Panel):
         self.layout.display = None if self._result else "none"
         if self._result is None:
             return
-        # Reports of the first rule kept answers on test images.
-        split = self._entry.build.scored_split if "rule" in self._result.report else "test"
-        self.title.content = {"title": TITLE, "text": [TEXT.format(split=split)]}
+        self.title.content = {"title": TITLE, "text": [TEXT.format(split=self._result.split)]}
         offered = self._entry.build.choices(self._result.arrays)
         self._filling = True
         self.choices.options = offered

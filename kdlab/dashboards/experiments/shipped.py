@@ -17,6 +17,11 @@ class Result:
     report: Mapping[str, Any]
     arrays: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def split(self) -> str:
+        """Which images the arrays are of: reports of the first rule kept answers on test images."""
+        return "validation" if "rule" in self.report else "test"
+
 
 def shipped(name: str) -> Result | None:
     """Return the result that comes with kdlab of the experiment called `name`, or None."""

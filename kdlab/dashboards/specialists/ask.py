@@ -15,7 +15,7 @@ __all__ = ["AskThem"]
 
 
 class AskThem(Panel):
-    """Pictures of a result's test set, and what generalist and specialists say of the one that is picked."""
+    """Pictures of a result's validation images, and what generalist and specialists say of the one that is picked."""
 
     follows = ("turned", "choice")
 
@@ -39,9 +39,9 @@ class AskThem(Panel):
         arrays = result.arrays if result else {}
         self._heard = Heard.of(arrays) if "pictures" in arrays else None
         self.layout.display = None if self._heard else "none"
-        if self._heard:
+        if result and self._heard:
             truths = [self._heard.classes[at] for at in self._heard.truths]
-            self.asking.show(arrays["pictures"], arrays["pictured"], truths, chosen=0)
+            self.asking.show(arrays["pictures"], arrays["pictured"], truths, chosen=0, split=result.split)
             self.draw()
 
     def draw(self) -> None:

@@ -80,7 +80,7 @@ export function makeAnswer() {
       picture.width = canvas.width;
       picture.height = canvas.height;
       picture.getContext("2d").drawImage(canvas, 0, 0);
-      picture.setAttribute("aria-label", `Test image ${example}`);
+      picture.setAttribute("aria-label", `Image ${example}`);
       write(truth, name);
       write(sentence, describe(said));
       const shown = worth(classes.length, (at) =>

@@ -1,4 +1,4 @@
-// Pictures of the test set to pick from, and what generalist, specialists and all together say of the one picked.
+// Pictures to pick from, and what generalist, specialists and all together say of the one picked.
 
 import { makeAnswer } from "./answer.js";
 import { element, put, write } from "./dom.js";
@@ -30,15 +30,12 @@ export function render({ model, el }) {
   );
   const segments = element("div", { class: "kd-segments" }, bar);
   const pictures = element("div", { class: "kd-pictures" });
+  const note = element("p", { class: "kd-note" });
   const none = element("p", { class: "kd-note" });
   const answer = makeAnswer();
   el.append(
     element("h2", {}, "Ask them"),
-    element(
-      "p",
-      { class: "kd-note" },
-      "Pick a picture of the test set, and see who was asked and what each said. n and the direction of the divergence change it at once.",
-    ),
+    note,
     segments,
     pictures,
     none,
@@ -66,6 +63,10 @@ export function render({ model, el }) {
       return { made, canvas, sign, truth, example: examples[at] };
     });
     pictures.replaceChildren(...buttons.map(({ made }) => made));
+    write(
+      note,
+      `Pick one of these ${model.get("split")} images, and see who was asked and what each said. n and the direction of the divergence change it at once.`,
+    );
     [filter] = ["all"];
     mark();
     show();
@@ -100,8 +101,8 @@ export function render({ model, el }) {
       write(sign, symbol);
       sign.hidden = !symbol;
       put(made, "data-outcome", outcomes[at] ?? "");
-      put(made, "title", `Test image ${example}, ${truth}: ${title}`);
-      put(made, "aria-label", `Test image ${example}, ${truth}: ${title}`);
+      put(made, "title", `Image ${example}, ${truth}: ${title}`);
+      put(made, "aria-label", `Image ${example}, ${truth}: ${title}`);
     });
     none.hidden = shown > 0 || !buttons.length;
     write(none, `None of these pictures is here ${OUTCOMES[filter].label.toLowerCase()}: ${OUTCOMES[filter].title}.`);

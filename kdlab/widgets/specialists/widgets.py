@@ -55,7 +55,7 @@ class Asking(anywidget.AnyWidget):
 
     `outcomes` of the pictures: "right", "mended", "spoilt" or "wrong". `answer`: `classes`, `truth`, `n`; `generalist`
     and `together`, probabilities of the classes; `first`: those the generalist finds most probable; `specialists`: each
-    `asked` or not, its `members` and their `shares`, the dustbin's last.
+    `asked` or not, its `members` and their `shares`, the dustbin's last. `split`: which images the pictures are.
     """
 
     _esm = modules.bundle(FOLDER, "asking.js", modules.FOLDER)
@@ -63,11 +63,12 @@ class Asking(anywidget.AnyWidget):
     pixels = Bytes(b"").tag(sync=True)
     gallery = Dict().tag(sync=True)
     outcomes = List(Unicode()).tag(sync=True)
+    split = Unicode("validation").tag(sync=True)
     chosen = Int(0).tag(sync=True)
     answer = Dict().tag(sync=True)
 
     def show(self, images: NDArray[np.uint8], examples: Sequence[int], truths: Sequence[str], **traits: Any) -> None:
-        """Show `images`, uint8 (pictures, channels, height, width), the test images `examples`, and set `traits`."""
+        """Show `images`, uint8 (pictures, channels, height, width), of the examples `examples`, and set `traits`."""
         with self.hold_sync():
             self.pixels = np.ascontiguousarray(images).tobytes()
             for name, value in traits.items():
