@@ -739,7 +739,7 @@ def test_a_teachers_own_augmentation_moves_its_training_images_alone(digits: Dat
     assert len(seen - plain) > 1000
     assert set(rows(torch.cat(still.seen))) <= plain
     looked = set(rows(torch.cat(moved.looked)))
-    assert unmoved(digits.test) <= looked <= unmoved(digits.test, digits.train)
+    assert unmoved(digits.validation) <= looked <= unmoved(digits.validation, digits.train)
     student: Any = distill("digits", moved, Recorder(perceptron(8)), teacher_augmentation=name, **OPTIONS).student
     assert set(rows(torch.cat(student.seen))) <= plain
 
@@ -778,7 +778,8 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
 def test_a_kept_teacher_keeps_its_answers_and_a_moved_one_is_trained_anew(log: Log, digits: Dataset) -> None:
     spec = RUN.replace(teacher="logged", augmentation="shift:pixels=1", teacher_augmentation="shift:pixels=1")
-    held_out, plain = unmoved(digits.test, digits.validation), unmoved(digits.train)
+    test, plain = unmoved(digits.test), unmoved(digits.train)
+    held_out = test | unmoved(digits.validation)
     first = trace(spec)
     learnt = log.take(training=True)
     assert len(set(learnt) - plain) > 500
@@ -788,11 +789,11 @@ def test_a_kept_teacher_keeps_its_answers_and_a_moved_one_is_trained_anew(log: L
     warmer = trace(spec.replace(knobs={"temperature": 9.0}))
     assert warmer != first
     assert log.take(training=True) == []
-    assert set(log.take(training=False)) == held_out  # for its result alone
+    assert set(log.take(training=False)) == test  # for its result alone
 
     log.calls.clear()
     assert trace(spec) == first
-    assert set(log.take(training=False)) == held_out
+    assert set(log.take(training=False)) == test
 
     log.calls.clear()
     other = trace(spec.replace(teacher_augmentation="none"))
@@ -846,7 +847,7 @@ def test_a_module_of_any_build_teaches_and_learns(make: Callable[[], nn.Module],
     for network in ("student", "baseline"):
         last = getattr(run, network)
         logits = torch.from_numpy(run.history.logits[network])
-        torch.testing.assert_close(logits, predict(last, load("digits").test))
+        torch.testing.assert_close(logits, predict(last, load("digits").validation))
         assert logits.isfinite().all()
         assert not any(map(torch.equal, last.parameters(), start.parameters()))
     assert not np.array_equal(run.history.logits["student"], run.history.logits["baseline"])

@@ -391,7 +391,7 @@ def test_distilling_only_looks_at_a_trained_teacher() -> None:
     assert teacher.training
     assert all(torch.equal(before[name], tensor) for name, tensor in teacher.state_dict().items())
     assert all(parameter.grad is None for parameter in teacher.parameters())
-    inputs = load("digits").test.inputs()
+    inputs = load("digits").validation.inputs()
     with torch.no_grad():
         torch.testing.assert_close(torch.from_numpy(run.history.logits["teacher"]), teacher.eval()(inputs))
         assert not torch.equal(teacher.train()(inputs), teacher.eval()(inputs))
@@ -474,7 +474,7 @@ def test_the_student_is_in_training_mode_at_every_step() -> None:
 def test_probes_are_made_without_dropout() -> None:
     run = distill("digits", perceptron(), perceptron(dropout=0.5), epochs=1)
     with torch.no_grad():
-        expected = run.student.eval()(load("digits").test.inputs())
+        expected = run.student.eval()(load("digits").validation.inputs())
     torch.testing.assert_close(torch.from_numpy(run.history.logits["student"]), expected)
 
 
