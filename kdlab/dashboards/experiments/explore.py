@@ -16,6 +16,7 @@ __all__ = ["Explore"]
 
 TITLE = "Move and see"
 TEXT = "What the first seed's networks answer on the {split} images is scored anew as you move: nothing is trained."
+OLD = "This report kept the answers in half precision, so counts may differ by a few from the table's."
 
 
 class Explore(Panel):
@@ -46,7 +47,9 @@ class Explore(Panel):
         self.layout.display = None if self._result else "none"
         if self._result is None:
             return
-        self.title.content = {"title": TITLE, "text": [TEXT.format(split=self._result.split)]}
+        split = self._result.split
+        text = [TEXT.format(split=split), *([OLD] if split == "test" else [])]
+        self.title.content = {"title": TITLE, "text": text}
         offered = self._entry.build.choices(self._result.arrays)
         self._filling = True
         self.choices.options = offered
