@@ -336,7 +336,7 @@ def test_findings_are_words_and_numbers_side_by_side() -> None:
     assert student["references"] == [["74", "paper"], ["137.5", "blog"]]
     assert (share["measured"], share["seeds"], share["references"]) == ("–", "", [])
     assert [claim["measured"] for claim in found["claims"]] == ["−3 fewer.", "1 error."]
-    assert found["claims"][1]["interval"] == "A single number: nothing tells its noise."
+    assert found["claims"][1]["interval"] == "Too little was counted: nothing tells its noise."
     assert found["sources"] == [["paper", "Hinton et al."], ["blog", "Mishra"]]
     assert view.findings(None, own=False) == {"empty": "Not run yet: press Start."}
 

@@ -462,6 +462,24 @@ def test_a_run_that_is_opened_again_has_its_groups(register: Register) -> None:
     on_page(use)
 
 
+def test_few_groups_have_no_verdict(register: Register) -> None:
+    """Of fewer than six groups no exact test finds a difference, whatever they are."""
+
+    def change(data: Dataset) -> Dataset:
+        data = grouped(data)
+        groups = torch.arange(len(data.validation)) % 5
+        return replace(data, validation=replace(data.validation, groups=groups))
+
+    register(change=change)
+    history = History()
+
+    def see(event: Event) -> Any:
+        history.append(event)
+        return view.summary(history, "")["verdict"] if isinstance(event, Probe) else None
+
+    assert "5 validation recordings are too few to tell" in [verdict for verdict in watch(see) if verdict][-1]
+
+
 @pytest.mark.parametrize(("count", "words"), [(49, "49 validation images are too few to tell"), (50, "on 50 valid")])
 def test_few_examples_have_no_verdict(count: int, words: str, register: Register) -> None:
     def cut(data: Dataset) -> Dataset:

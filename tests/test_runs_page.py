@@ -126,6 +126,21 @@ def test_nothing_kept_yet(on_page: Any) -> None:
     on_page(use)
 
 
+def test_a_record_from_before_the_splits_were_apart_names_no_total(kept: Keeper, on_page: Any) -> None:
+    """Its `examples` are those of the test set, of which the validation errors are no share."""
+    kept.add("a", said={"errors": {"student": 14}, "examples": 360})
+    kept.add("b")
+
+    async def use(page: Page) -> None:
+        await page.open()
+        page.list.chosen = ["a", "b"]
+        await page.settle()
+        results = {one["label"]: one["values"] for one in page.page._compared.content["results"]}
+        assert results["Student: validation errors"] == ["10", "10 of 143"]
+
+    on_page(use)
+
+
 def test_comparing(kept: Keeper, on_page: Any) -> None:
     kept.add("a")
     kept.add("b", temperature=8.0)

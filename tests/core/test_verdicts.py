@@ -66,6 +66,22 @@ def test_two_sources_of_noise_have_intervals_of_their_own_that_are_added_in_squa
         assert found["interval"] == pytest.approx([4 + move - half, 4 + move + half])
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [(7, 1), (9, 2), (11, 3), (6, 0), (8, 1), (12, 3), (40, 20), (40, 24), (2, 30)]
+)
+def test_of_one_seed_the_verdict_is_the_exact_tests(first: int, second: int) -> None:
+    scores = np.zeros((1, 10_000))
+    scores[0, :first], scores[0, first : first + second] = 1, -1
+    differs = stats.binomtest(first, first + second).pvalue < 0.05
+    assert judge(scores)["verdict"] == ((HOLDS if first > second else REFUTED) if differs else NOISE)
+
+
+def test_one_group_tells_nothing_of_others_and_no_example_tells_nothing() -> None:
+    assert judge(np.array([[0.3], [0.3], [0.4]])) == {"verdict": NOISE, "mean": pytest.approx(1 / 3), "interval": None}
+    for empty in (judge(np.zeros((2, 0))), judge_rate(np.zeros((2, 0)), 0.03)):
+        assert (empty["verdict"], empty["interval"]) == (NOISE, None)
+
+
 @pytest.mark.parametrize(("images", "verdict"), [(5, NOISE), (6, HOLDS)])
 def test_a_handful_of_images_tells_nothing_from_noise(images: int, verdict: str) -> None:
     """Five images that only one network has right: McNemar's exact p is 0.06, whatever Student's interval says."""
@@ -244,6 +260,9 @@ def test_examples_that_belong_together_are_judged_by_their_groups() -> None:
     test = stats.ttest_1samp(better[0, ::40].astype(np.float32), 0).confidence_interval(LEVEL)
     assert together["interval"] == pytest.approx(list(test), rel=1e-4)
     rare = Rare(text="Rare.", measured="", of="wrong", below=0.5)
+    # Without any error, too: six recordings cannot tell that under 3 % are wrong.
+    few = Rare(text="Rare.", measured="", of="wrong", below=0.03)
+    assert judged(few, np.repeat(np.arange(6), 10), wrong=np.zeros((1, 60)))["verdict"] == NOISE
     wrong = np.repeat([0.0, 1.0, 0.0, 0.0, 0.0], 40)[None]
     assert judged(rare, wrong=wrong)["verdict"] == HOLDS
     assert judged(rare, groups, wrong=wrong)["verdict"] == NOISE

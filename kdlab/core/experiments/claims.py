@@ -69,11 +69,8 @@ class Rare(Claim):
     among: tuple[int, ...] = ()
 
     def judge(self, outcomes: Outcomes, level: float = LEVEL) -> Judgement:
-        """Judge the rate by an exact interval; where examples belong together, by that between their groups."""
-        happens = outcomes.scores(self.of, tuple(self.among))
-        return (
-            judge_rate(happens, self.below, level) if outcomes.is_rate(self.of) else judge(self.below - happens, level)
-        )
+        """Judge the rate by an exact interval, as if each group were one example where examples belong together."""
+        return judge_rate(outcomes.scores(self.of, tuple(self.among)), self.below, level)
 
 
 @dataclass(frozen=True, kw_only=True)

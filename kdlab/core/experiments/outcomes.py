@@ -37,10 +37,6 @@ class Outcomes:
         groups = None if self._groups is None else self._groups[chosen]
         return values[:, chosen] if groups is None else by_recording(values[:, chosen], groups)
 
-    def is_rate(self, name: str) -> bool:
-        """Whether an outcome is 0 or 1 for every example, each of which stands alone."""
-        return self._values[name].dtype == np.bool_ and self._values[name].ndim == 2 and self._groups is None
-
     def pack(self) -> dict[str, NDArray[Any]]:
         """Return the outcomes as arrays for a file."""
         packed: dict[str, NDArray[Any]] = {"outcomes/labels": self._labels.astype(np.int32)}

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core.paired import sign_flip_p
+
 __all__ = [
     "FIRST_RULE", "HOLDS", "LEVEL", "NOISE", "NO_GAIN", "REFUTED", "RULE", "Judgement", "judge", "judge_all",
     "judge_rate", "judge_share",
@@ -38,7 +40,9 @@ def judge(scores: Values, level: float = LEVEL) -> Judgement:
     is taken as given.
     """
     values = _by_seed(scores)
-    mean = float(values.mean())
+    mean = float(values.mean()) if values.size else math.nan
+    if not values.size or (np.ndim(scores) == 2 and values.shape[1] == 1):  # one group tells nothing of others
+        return {"verdict": NOISE, "mean": mean, "interval": None}
     halves = [half for means in (values.mean(0), values.mean(1)) if (half := _half(means, level)) is not None]
     if not halves:  # one number, and nothing to tell its noise from
         return {"verdict": NOISE, "mean": mean, "interval": None}
@@ -46,18 +50,25 @@ def judge(scores: Values, level: float = LEVEL) -> Judgement:
     verdict = _verdict(mean - half, mean + half)
     if (half == 0 and mean == 0) or (values.shape[1] > 1 and np.count_nonzero(values.any(0)) < FEWEST):
         verdict = NOISE
+    # Of whole numbers of one seed the exact paired test is known, by which a few differences tell less.
+    whole = len(values) == 1 and values.shape[1] > 1 and bool((values == np.rint(values)).all())
+    if whole and sign_flip_p(values[0].astype(np.int64)) >= 1 - level:
+        verdict = NOISE
     return {"verdict": verdict, "mean": mean, "interval": [mean - half, mean + half]}
 
 
 def judge_rate(happens: Values, below: float, level: float = LEVEL) -> Judgement:
     """Return a verdict on "`happens`, 0 or 1, has a rate below `below`"; the mean is what is left to that bound.
 
-    `happens`: (seeds, examples). Over the examples the interval is exact (Clopper and Pearson 1934); with several seeds
-    the half of their Student interval is added in squares (Zou and Donner 2008).
+    `happens`: (seeds, examples); shares in place of 0 and 1, such as those of groups, make the interval wider than it
+    need be, never narrower. Over the examples it is exact (Clopper and Pearson 1934); with several seeds the half of
+    their Student interval is added in squares (Zou and Donner 2008).
     """
     from scipy.special import betaincinv
 
     values = _by_seed(happens)
+    if not values.size:
+        return {"verdict": NOISE, "mean": math.nan, "interval": None}
     rate, count, tail = float(values.mean()), values.shape[1], (1 - level) / 2
     hits = rate * count
     low = float(betaincinv(hits, count - hits + 1, tail)) if hits > 0 else 0.0
@@ -74,7 +85,8 @@ def judge_rate(happens: Values, below: float, level: float = LEVEL) -> Judgement
 def judge_share(gain: Values, kept: Values, share: float, level: float = LEVEL) -> Judgement:
     """Return a verdict on "at least this share of the gain is kept", or NO_GAIN where no gain is beyond the noise.
 
-    `gain`, `kept`: what is better than the baseline, by how much, for each seed and example.
+    `gain`, `kept`: what is better than the baseline, by how much, for each seed and example. Of the draws in which a
+    weak gain passes as one, rather many refute a large share: `tests/benchmarks/verdicts.py` prints how many.
     """
     if judge(gain, level)["verdict"] != HOLDS:
         return {"verdict": NO_GAIN, "mean": float((kept - share * gain).mean()), "interval": None}

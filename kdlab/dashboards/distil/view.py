@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core.events import Opened
 from kdlab.core.history import History
 from kdlab.core.metrics import confusion_matrix
 from kdlab.core.paired import LEVEL, find_test, paired_test
@@ -25,6 +26,7 @@ __all__ = ["Cell", "Pictures", "curves", "example", "matrices", "pictures", "pro
 NETWORKS = tuple(ROLES)
 MOST_PICTURES = 24
 FEWEST = 50  # examples from which on two networks are compared while they train
+FEWEST_GROUPS = 6  # of fewer no exact test finds a difference beyond noise
 FLATTERED = (
     " What the file's network was trained on is not known here, so its errors, and its student's, may flatter it."
 )
@@ -149,14 +151,22 @@ def _verdict(history: History) -> tuple[str, bool]:
         where = f"On the {history.result['examples']:,} test {opened.example_unit}"
     elif not {"student", "baseline"} <= logits.keys():
         return "", False
-    elif (count := len(opened.labels)) < FEWEST:
-        few = f"{count:,} validation {opened.example_unit} are too few to tell student and baseline apart"
-        return f"So far: {few} before the test.", False
+    elif few := _too_few(opened):
+        return f"So far: {few} are too few to tell student and baseline apart before the test.", False
     else:
         latest = paired_test(logits["student"], logits["baseline"], opened.labels, opened.groups, **units)
         told, differs = latest.verdict("student", "baseline"), latest.differs
         where = f"So far, on {len(opened.labels):,} validation {opened.example_unit}"
     return f"{where}: {told[0].lower()}{told[1:]}", differs
+
+
+def _too_few(opened: Opened) -> str:
+    """Return what there is too little of in the validation split to compare networks by, or ""."""
+    if (count := len(opened.labels)) < FEWEST:
+        return f"{count:,} validation {opened.example_unit}"
+    if opened.groups is not None and (count := len(np.unique(opened.groups))) < FEWEST_GROUPS:
+        return f"{count} validation {opened.group_unit}"
+    return ""
 
 
 def _describe(spec: Spec) -> str:

@@ -81,9 +81,9 @@ def _interval(claim: Mapping[str, Any]) -> str:
     if claim["verdict"] == NO_GAIN:
         return "The gain itself is not beyond the noise: there is nothing of which a share could be kept."
     if claim["interval"] is None:
-        return "A single number: nothing tells its noise."
+        return "Too little was counted: nothing tells its noise."
     low, high = claim["interval"]
-    return f"95 % interval of the mean score: {low:.3g} to {high:.3g}; the claim holds where it is above 0."
+    return f"95 % interval of the mean score: {low:.3g} to {high:.3g}; the claim can hold only where it is above 0."
 
 
 def _row(row: Mapping[str, Any]) -> Content:
