@@ -16,6 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from distil_page import on_page
+from seal import Sealed, log
 from torch import nn
 
 from kdlab.cli import main, progress
@@ -40,24 +41,6 @@ from kdlab.runner import Happened, Status
 
 STUDENT: dict[str, Any] = {"epochs": 2, "batch_size": 256, "learning_rate": 1e-2, "precision": "float32"}
 SETTINGS = {"teacher": "mlp:16x1", "student": "mlp:8x1", "teacher_epochs": 2, **STUDENT}
-
-log: list[str] = []  # "look" at the test set, and what else a test notes
-
-
-class Sealed(Split):
-    """A split that notes each look at it."""
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in ("images", "labels", "groups"):
-            log.append("look")
-        return super().__getattribute__(name)
-
-    def to(self, device: torch.device | str) -> "Sealed":
-        """Moving the data set to where it is trained on is no look at it."""
-        looks = len(log)
-        moved = super().to(device)
-        del log[looks:]
-        return Sealed(moved.images, moved.labels, moved.groups)
 
 
 def quietly(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -57,10 +57,10 @@ def false_alarms(data: Dataset, draws: int) -> None:
         index = np.concatenate([frames[at] for at in drawn])
         sizes = [len(frames[at]) for at in drawn]
         swapped = np.repeat(random.random(len(drawn)) < 0.5, sizes)[:, None]
-        one, other = np.where(swapped, second[index], first[index]), np.where(swapped, first[index], second[index])
+        a, b = np.where(swapped, second[index], first[index]), np.where(swapped, first[index], second[index])
         owner = np.repeat(np.arange(len(drawn)), sizes)
         for name, given in (("frames (McNemar)", None), ("recordings (sign flips)", owner)):
-            alarms[name] += paired_test(one, other, labels[index], given).differs
+            alarms[name] += paired_test(a, b, labels[index], given).differs
     for name, count in alarms.items():
         share = count / draws
         print(f"  beyond noise by {name:24} {share:6.1%} ± {1.96 * math.sqrt(share * (1 - share) / draws):.1%}")
@@ -77,18 +77,18 @@ def coverage(draws: int) -> None:
     for spread in OF_SEEDS:
         for name, (claim, shifts) in kinds(spread).items():
             for seeds in SEEDS:
-                found = Counter[str]()
+                counts = Counter[str]()
                 random = np.random.default_rng(0)
                 for _ in range(draws):
                     outcomes = made(random, seeds, spread, shifts)
                     judged = claim.judge(outcomes)
-                    found[judged["verdict"]] += 1
+                    counts[judged["verdict"]] += 1
                     if judged["interval"]:
                         low, high = judged["interval"]
-                        found["covers"] += low <= 0 <= high
-                        found["intervals"] += 1
-                shares = [found[key] / draws for key in (HOLDS, REFUTED)]
-                shares += [found["covers"] / max(found["intervals"], 1), found[NO_GAIN] / draws]
+                        counts["covers"] += low <= 0 <= high
+                        counts["intervals"] += 1
+                shares = [counts[key] / draws for key in (HOLDS, REFUTED)]
+                shares += [counts["covers"] / max(counts["intervals"], 1), counts[NO_GAIN] / draws]
                 print(f"{name:28} {seeds:5} {spread:6} {' '.join(f'{share:7.1%}' for share in shares)}")
 
 

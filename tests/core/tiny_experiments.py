@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from seal import Sealed, log
 from torch import Tensor
 
 import kdlab.core.experiments  # noqa: F401  (fills the registry)
-from kdlab.core.data import Dataset, Split, loading
+from kdlab.core.data import Dataset, loading
 from kdlab.core.experiments.conduct import reproduce_events
 from kdlab.core.experiments.events import Concluded
 from kdlab.core.experiments.experiment import Experiment
@@ -35,24 +36,6 @@ OWN: dict[str, dict[str, Any]] = {
     "mnist": {"network": "cnn:width=2"},
     "cnn-to-mlp": {"network": "cnn:width=2"},
 }
-
-log: list[str] = []  # "look" at the test images, "trained" and chosen: a seed
-
-
-class Sealed(Split):
-    """A split that notes each look at it."""
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in ("images", "labels", "groups"):
-            log.append("look")
-        return super().__getattribute__(name)
-
-    def to(self, device: torch.device | str) -> "Sealed":
-        """Moving the data set to where it is trained on is no look at it."""
-        looks = len(log)
-        moved = super().to(device)
-        del log[looks:]
-        return Sealed(moved.images, moved.labels, moved.groups)
 
 
 def sealed(argument: str) -> Generator[Any, None, Dataset]:

@@ -130,7 +130,7 @@ class Specialists(Experiment):
             split, asked = data.validation, {"generalist": generalist, **special}
             exam = Exam(
                 seed, split.labels.cpu().numpy(), dict(zip(asked, [said, *answers], strict=True)), data.classes,
-                chosen=chosen, sizes={name: sizes([one], split) for name, one in asked.items()}, noted=noted,
+                chosen=chosen, sizes={name: sizes([network], split) for name, network in asked.items()}, noted=noted,
                 images=split.images.cpu().numpy(),
             )  # fmt: skip
             noted = kept(exam, consulted(exam))
