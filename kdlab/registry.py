@@ -5,7 +5,7 @@ A data set, a model, an objective … is one entry, made by decorating the funct
     @OBJECTIVES.add("hinton", label="Hinton 2015", help="...", knobs=(...))
     def hinton(...): ...
 
-The modules that hold the entries (`kdlab.core.data`, `.models`, `.objectives`, `.augmentation`) import torch inside
+The modules that hold the entries (`kdlab.datasets`, `.models`, `.objectives`, `.augmentation`) import torch inside
 their functions only, so that a page can list them without paying for torch.
 """
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from kdlab.core.data import Split
+from kdlab.datasets import Split
 
 __all__ = ["Sealed", "log"]
 

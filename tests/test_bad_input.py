@@ -20,8 +20,8 @@ import pytest
 import torch
 from traitlets import TraitError
 
-from kdlab.core import models
-from kdlab.core.augmentation import make_views
+from kdlab import models
+from kdlab.augmentations import make_views
 from kdlab.core.events import Done
 from kdlab.core.spec import Spec
 from kdlab.core.uploads import read_logits, read_weights, tidy

@@ -21,7 +21,6 @@ from torch import nn
 
 from kdlab.cli import main, progress
 from kdlab.core import many, resume, teaching
-from kdlab.core.data import Dataset, Split, load, loading
 from kdlab.core.distillation import distill, distill_events, fit
 from kdlab.core.events import Done, Event, Opened, Probe, Saved
 from kdlab.core.history import History
@@ -32,6 +31,7 @@ from kdlab.dashboards import Distil
 from kdlab.dashboards.distil import view
 from kdlab.dashboards.runs import compare
 from kdlab.dashboards.runs import view as runs_view
+from kdlab.datasets import Dataset, Split, load, loading
 from kdlab.desk.job import Attached
 from kdlab.desk.row import Row
 from kdlab.figures.overlay import overlaid_errors

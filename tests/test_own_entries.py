@@ -12,10 +12,10 @@ from distil_page import on_page
 import kdlab.core.experiments  # noqa: F401  (fills the registry)
 from kdlab.core.distillation import distill
 from kdlab.core.keeping import keep
-from kdlab.core.objectives import Part
 from kdlab.core.spec import Spec
 from kdlab.dashboards import Distil, Experiments
 from kdlab.desk import session
+from kdlab.losses import Part
 from kdlab.registry import (
     AUGMENTATIONS,
     DATASETS,
@@ -31,7 +31,7 @@ from kdlab.registry import (
 
 REGISTRIES = (AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHINGS)
 CELL = """
-from kdlab.core.objectives import Part, cross_entropy
+from kdlab.losses import Part, cross_entropy
 from kdlab.registry import OBJECTIVES, Knob
 
 @OBJECTIVES.add("mine", label="Mine", help="of a notebook", knobs=(Knob("{knob}", "Pull", {value}, 0.0, 9.0, "pull"),))

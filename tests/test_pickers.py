@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdlab.core import augmentation, models  # noqa: F401  (they fill the registries)
+from kdlab import augmentations, models  # noqa: F401  (they fill the registries)
 from kdlab.registry import MODELS, TEACHINGS
 from kdlab.widgets.pickers import OTHER, EntryPicker, NamePicker
 

@@ -12,7 +12,6 @@ from distil_page import on_page
 from test_address import come, until
 
 from kdlab.core import checkpoints
-from kdlab.core.data import load
 from kdlab.core.distillation import distill_events
 from kdlab.core.evaluation import predict
 from kdlab.core.events import Event, Opened, Phase, Probe, Saved
@@ -23,6 +22,7 @@ from kdlab.dashboards import Distil
 from kdlab.dashboards.distil import view
 from kdlab.dashboards.experiments.settings import Settings
 from kdlab.dashboards.experiments.state import ExperimentState
+from kdlab.datasets import load
 from kdlab.desk import session
 from kdlab.desk.desk import Desk
 from kdlab.desk.limits import Limits

@@ -18,11 +18,11 @@ from click.testing import CliRunner, Result
 from traitlets import TraitError
 
 from kdlab.cli import main
-from kdlab.core.data.pictures import mnist_validation_images
-from kdlab.core.metrics import telling_example
 from kdlab.core.predictions import Predictions
-from kdlab.core.temperature import entropy
 from kdlab.dashboards import Temperature
+from kdlab.datasets.mnist_pixels import mnist_validation_images
+from kdlab.metrics.classification import telling_example
+from kdlab.metrics.softened import entropy
 from kdlab.registry import InputError
 from kdlab.widgets.lab import Supply
 

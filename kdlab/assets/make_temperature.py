@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torchvision import datasets
 
-from kdlab.core.data import load
-from kdlab.core.data.fetching import data_root
-from kdlab.core.data.splits import hold_out
 from kdlab.core.distillation import distill, fit
 from kdlab.core.evaluation import predict
-from kdlab.core.paired import find_test
 from kdlab.core.portable import write
 from kdlab.core.predictions import Predictions
+from kdlab.datasets import load
+from kdlab.datasets.dataset import hold_out
+from kdlab.datasets.download import data_root
+from kdlab.metrics.significance import find_test
 
 FOLDER = Path(__file__).parent / "temperature"
 TEACHER, STUDENT = "cnn:width=16", "mlp:100x2"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from kdlab.core.experiments.results import measured, referenced, told
 from kdlab.core.experiments.verdicts import HOLDS, NO_GAIN, NOISE, REFUTED
-from kdlab.core.progress import duration
+from kdlab.progress import duration
 
 __all__ = ["print_outcome"]
 

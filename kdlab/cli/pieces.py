@@ -11,7 +11,7 @@ from rich.progress import Progress as Display
 
 from kdlab.cli.progress import amount
 from kdlab.core.experiments.events import Advanced, Began, Concluded, Event, Planned, Progress, Watched
-from kdlab.core.progress import duration
+from kdlab.progress import duration
 
 __all__ = ["follow"]
 

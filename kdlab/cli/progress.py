@@ -11,8 +11,8 @@ from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, Tim
 from rich.progress import Progress as Display
 
 from kdlab.core.events import Event, Note, Opened, Phase, Probe, Progress, Step
-from kdlab.core.metrics import count_errors
 from kdlab.core.runs import Run
+from kdlab.metrics.classification import count_errors
 
 __all__ = ["amount", "follow"]
 

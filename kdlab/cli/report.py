@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from kdlab.core.paired import find_test
+from kdlab.metrics.significance import find_test
 
 __all__ = ["print_report"]
 

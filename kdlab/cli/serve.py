@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 import kdlab
-from kdlab.core import data  # noqa: F401  (it fills the registry)
+from kdlab import datasets  # noqa: F401  (it fills the registry)
 from kdlab.desk.limits import FILE, Limits
 from kdlab.registry import DATASETS, InputError, UnknownNameError
 

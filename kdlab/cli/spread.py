@@ -9,7 +9,6 @@ from typing import Any
 import click
 import torch
 
-from kdlab.core.data import Dataset, load_events
 from kdlab.core.experiments.conduct import reproduce_events
 from kdlab.core.experiments.events import Advanced, Began, Concluded, Event, Noted, Planned, Watched
 from kdlab.core.experiments.experiment import Experiment
@@ -18,6 +17,7 @@ from kdlab.core.experiments.results import put
 from kdlab.core.experiments.spread import Scout, Task
 from kdlab.core.experiments.store import Store
 from kdlab.core.machine import isolated, prepared
+from kdlab.datasets import Dataset, load_events
 from kdlab.desk.job import Engine, Job
 from kdlab.registry import InputError
 from kdlab.runner import ENDS, Happened, Message, Status

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from kdlab.core.augmentation import Views
+from kdlab.augmentations import Views
 from kdlab.core.evaluation import CHUNK, evaluating
 from kdlab.core.readout import LOWEST
 from kdlab.core.stack import Stack, plan

@@ -7,11 +7,11 @@ from itertools import count
 import torch
 from torch import Tensor
 
+from kdlab.augmentations import Views
 from kdlab.core.answers import Answers
-from kdlab.core.augmentation import Views
-from kdlab.core.data import Split
 from kdlab.core.seeding import generator
 from kdlab.core.spec import Spec
+from kdlab.datasets import Split
 from kdlab.registry import TEACHINGS
 
 __all__ = ["Batch", "Source", "batches", "feed", "transfer_set"]

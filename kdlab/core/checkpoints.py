@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import nn
 
-from kdlab.core import models
+from kdlab import models
 from kdlab.core.runs import Run
 from kdlab.core.spec import Spec
 from kdlab.registry import InputError

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import torch
 
-from kdlab.core import models
-from kdlab.core.data import Dataset
-from kdlab.core.objectives import Part
+from kdlab import models
 from kdlab.core.spec import Spec
 from kdlab.core.trial import first_line
+from kdlab.datasets import Dataset
+from kdlab.losses import Part
 from kdlab.registry import OBJECTIVES, InputError, quote
 
 __all__ = ["check_network", "check_objective", "check_parameters", "check_transfer_size", "check_weights"]

@@ -17,11 +17,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from kdlab.augmentations import make_views
 from kdlab.core.answers import check_size
-from kdlab.core.augmentation import make_views
 from kdlab.core.batches import transfer_set
 from kdlab.core.checks import check_objective, check_parameters, check_transfer_size, check_weights
-from kdlab.core.data import Dataset, load, load_events
 from kdlab.core.evaluation import finished
 from kdlab.core.events import Done, Event, Note, Probe, Restored
 from kdlab.core.history import History
@@ -38,6 +37,7 @@ from kdlab.core.teams import Learner
 from kdlab.core.trained_teacher import check_hidden_classes, note_idle_options, ready_to_teach
 from kdlab.core.training import make_network, train
 from kdlab.core.uploads import Weights
+from kdlab.datasets import Dataset, load, load_events
 from kdlab.registry import OBJECTIVES, InputError, InputWarning
 
 __all__ = ["check_transfer_size", "check_weights", "distill", "distill_events", "fit"]

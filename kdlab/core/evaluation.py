@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kdlab.core.data import Dataset, Split
-from kdlab.core.metrics import count_errors
-from kdlab.core.paired import paired_test
+from kdlab.datasets import Dataset, Split
+from kdlab.metrics.classification import count_errors
+from kdlab.metrics.significance import paired_test
 
 __all__ = ["chunks", "evaluating", "finished", "predict", "score"]
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.progress import Progress
 from kdlab.core.spec import Spec
+from kdlab.progress import Progress
 
 __all__ = ["Done", "Event", "KnobsTurned", "Note", "Opened", "Phase", "Probe", "Progress", "Restored", "Saved", "Step"]
 

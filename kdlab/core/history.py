@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.events import Done, Event, KnobsTurned, Note, Opened, Phase, Probe, Progress, Restored, Step
-from kdlab.core.metrics import count_errors
-from kdlab.core.paired import find_test
 from kdlab.core.spec import Spec
+from kdlab.metrics.classification import count_errors
+from kdlab.metrics.significance import find_test
 from kdlab.registry import InputError
 
 __all__ = ["Curve", "History", "Turn"]

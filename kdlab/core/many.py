@@ -22,11 +22,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from kdlab.augmentations import make_views
 from kdlab.core.answers import check_size
-from kdlab.core.augmentation import make_views
 from kdlab.core.batches import transfer_set
 from kdlab.core.checks import check_objective, check_transfer_size, check_weights
-from kdlab.core.data import Dataset, load
 from kdlab.core.evaluation import finished
 from kdlab.core.events import Done, Event, Note, Probe, Step
 from kdlab.core.grouping import choices, together
@@ -41,6 +40,7 @@ from kdlab.core.teaching import Teacher, recipe, teach
 from kdlab.core.teams import Learner
 from kdlab.core.trained_teacher import check_hidden_classes, note_idle_options, ready_to_teach
 from kdlab.core.training import LiveKnobs, make_network, train
+from kdlab.datasets import Dataset, load
 from kdlab.registry import OBJECTIVES, InputError, InputWarning
 
 __all__ = ["distill_many", "fit_many"]

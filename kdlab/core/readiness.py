@@ -10,10 +10,8 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from kdlab.core.data import Dataset
 from kdlab.core.evaluation import evaluating
 from kdlab.core.machine import choose_precision
-from kdlab.core.objectives import cross_entropy
 from kdlab.core.readout import LogitReader
 from kdlab.core.spec import Spec
 from kdlab.core.stack import plan
@@ -26,6 +24,8 @@ from kdlab.core.trial import (
     sample,
     undisturbed,
 )
+from kdlab.datasets import Dataset
+from kdlab.losses import cross_entropy
 from kdlab.registry import InputError, quote
 
 __all__ = ["copy_network", "ready_to_train"]

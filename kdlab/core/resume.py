@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from kdlab.core.answers import Answers
 from kdlab.core.checkpoints import pack
-from kdlab.core.data import Dataset
 from kdlab.core.events import Saved
 from kdlab.core.history import History
 from kdlab.core.live import LiveKnobs
 from kdlab.core.spec import Spec
 from kdlab.core.teams import Team
+from kdlab.datasets import Dataset
 from kdlab.registry import InputError
 
 __all__ = ["Checkpoint", "Keeper", "Losses"]

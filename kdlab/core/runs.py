@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kdlab.core.data import Dataset
 from kdlab.core.evaluation import predict, score
 from kdlab.core.events import Opened
 from kdlab.core.history import History
@@ -17,6 +16,7 @@ from kdlab.core.machine import choose_precision
 from kdlab.core.readout import LOWEST
 from kdlab.core.spec import Spec
 from kdlab.core.trial import check_finite
+from kdlab.datasets import Dataset
 from kdlab.registry import InputError
 
 __all__ = ["Network", "Run", "ask_about_tests", "network_name", "open_data", "sum_up"]

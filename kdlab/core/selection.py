@@ -5,10 +5,10 @@ from copy import deepcopy
 
 from torch import Tensor
 
-from kdlab.core.data import Split
 from kdlab.core.events import Probe
-from kdlab.core.metrics import count_errors
 from kdlab.core.teams import Team
+from kdlab.datasets import Split
+from kdlab.metrics.classification import count_errors
 
 __all__ = ["Selection"]
 

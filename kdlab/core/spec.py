@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdlab.core import augmentation, data, models, objectives  # noqa: F401  (they fill the registries)
+from kdlab import augmentations, datasets, losses, models  # noqa: F401  (they fill the registries)
 from kdlab.core.probabilities import OUTPUTS
 from kdlab.registry import (
     AUGMENTATIONS,

@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from kdlab.augmentations import make_views
 from kdlab.core.answers import Answers
-from kdlab.core.augmentation import make_views
-from kdlab.core.data import Dataset
 from kdlab.core.evaluation import finished
 from kdlab.core.events import Event, KnobsTurned, Probe, Saved, Step
 from kdlab.core.live import Events, LiveKnobs
@@ -22,6 +21,7 @@ from kdlab.core.resume import Keeper
 from kdlab.core.spec import STUDENT_ONLY, Spec
 from kdlab.core.teams import Learner
 from kdlab.core.training import make_network, train
+from kdlab.datasets import Dataset
 from kdlab.registry import AUGMENTATIONS, MODELS
 
 __all__ = ["Teacher", "forget_teacher", "recipe", "teach", "teach_or_replay"]

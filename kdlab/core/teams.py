@@ -10,14 +10,14 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.optim.adam import adam
 
 from kdlab.core.batches import Source
-from kdlab.core.data import Split
-from kdlab.core.data.splits import to_inputs
 from kdlab.core.evaluation import chunks
 from kdlab.core.heads import Headed, body
-from kdlab.core.objectives import Part, cross_entropy
 from kdlab.core.seeding import generator
 from kdlab.core.solo import Solo
 from kdlab.core.stack import Stack, plan
+from kdlab.datasets import Split
+from kdlab.datasets.dataset import to_inputs
+from kdlab.losses import Part, cross_entropy
 
 __all__ = ["Learner", "Objective", "Team", "hard_loss", "make_teams"]
 

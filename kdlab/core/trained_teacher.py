@@ -3,9 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from kdlab.core.data import Dataset
 from kdlab.core.evaluation import evaluating, predict
-from kdlab.core.metrics import count_errors
 from kdlab.core.probabilities import to_logits
 from kdlab.core.readiness import copy_network
 from kdlab.core.readout import LOWEST, LogitReader
@@ -19,6 +17,8 @@ from kdlab.core.trial import (
     sample,
     undisturbed,
 )
+from kdlab.datasets import Dataset
+from kdlab.metrics.classification import count_errors
 from kdlab.registry import OBJECTIVES, InputError
 
 __all__ = ["check_hidden_classes", "note_idle_options", "ready_to_teach"]

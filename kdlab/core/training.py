@@ -7,11 +7,10 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from kdlab.core import models
+from kdlab import models
+from kdlab.augmentations import Views
 from kdlab.core.answers import Answers
-from kdlab.core.augmentation import Views
 from kdlab.core.batches import Source, feed
-from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import predict
 from kdlab.core.events import Phase, Probe, Step
 from kdlab.core.live import Events, LiveKnobs
@@ -21,6 +20,7 @@ from kdlab.core.seeding import seeded
 from kdlab.core.selection import Selection
 from kdlab.core.spec import Spec
 from kdlab.core.teams import Learner, Team, make_teams
+from kdlab.datasets import Dataset, Split
 
 __all__ = ["Diverged", "Events", "LiveKnobs", "make_network", "train"]
 

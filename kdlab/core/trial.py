@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import is_lazy
 
-from kdlab.core.data import Dataset
 from kdlab.core.evaluation import evaluating
 from kdlab.core.probabilities import SIGMOIDS, looks_like_probabilities
 from kdlab.core.readout import read_logits
+from kdlab.datasets import Dataset
 from kdlab.registry import InputError, quote
 
 __all__ = ["answer", "check_finite", "check_has_values", "first_line", "refuse_probabilities", "sample", "undisturbed"]

@@ -5,12 +5,12 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from kdlab.core.data.pictures import mnist_validation_images
 from kdlab.core.history import History
-from kdlab.core.metrics import telling_example
 from kdlab.core.portable import read
 from kdlab.core.predictions import Predictions
+from kdlab.datasets.mnist_pixels import mnist_validation_images
 from kdlab.desk.session import offered
+from kdlab.metrics.classification import telling_example
 from kdlab.registry import InputError
 from kdlab.widgets.lab import Lab, Supply
 

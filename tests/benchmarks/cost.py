@@ -15,15 +15,15 @@ from pathlib import Path
 
 import torch
 
-from kdlab.core import models
+from kdlab import models
+from kdlab.augmentations import make_views
 from kdlab.core.answers import Answers
-from kdlab.core.augmentation import make_views
-from kdlab.core.data.splits import Split
 from kdlab.core.machine import count_operations, prepared, set_threads
-from kdlab.core.objectives import hinton
 from kdlab.core.spec import Spec
 from kdlab.core.teams import Learner, make_teams
 from kdlab.core.training import LiveKnobs, train
+from kdlab.datasets.dataset import Split
+from kdlab.losses import hinton
 
 sys.path.append(str(Path(__file__).parent))
 from stopwatch import seconds_per_epoch

@@ -10,9 +10,9 @@ from ipywidgets import FloatLogSlider, VBox
 from numpy.typing import ArrayLike
 from plotly.subplots import make_subplots
 
-from kdlab.core import temperature as lab
-from kdlab.core.metrics import telling_example
 from kdlab.core.predictions import Predictions
+from kdlab.metrics import softened as lab
+from kdlab.metrics.classification import telling_example
 
 __all__ = ["FigureWidgets"]
 

@@ -35,7 +35,7 @@ import psutil
 from playwright.async_api import Browser, Page, async_playwright
 from visitor import ENDINGS, Visitor, stay
 
-from kdlab.core.data.fetching import data_root
+from kdlab.datasets.download import data_root
 from kdlab.desk.store import Store
 
 HERE = Path(__file__).parent

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kdlab.core.checkpoints import load
 from kdlab.core.distillation import distill, fit
-from kdlab.core.paired import find_test
+from kdlab.metrics.significance import find_test
 
 SEEDS = 3
 

@@ -15,14 +15,14 @@ from statistics import median
 
 import torch
 
-from kdlab.core import models
-from kdlab.core.augmentation import make_views
+from kdlab import models
+from kdlab.augmentations import make_views
 from kdlab.core.batches import Source
-from kdlab.core.data import Split
 from kdlab.core.machine import prepared
 from kdlab.core.spec import Spec
 from kdlab.core.teams import Learner
 from kdlab.core.training import LiveKnobs, train
+from kdlab.datasets import Split
 
 sys.path.append(str(Path(__file__).parent))
 from stopwatch import seconds_per_epoch

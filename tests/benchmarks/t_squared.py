@@ -24,13 +24,13 @@ from scipy.stats import t
 from torch import Tensor, nn
 
 from kdlab.core.batches import transfer_set
-from kdlab.core.data import Dataset, load
 from kdlab.core.distillation import fit
 from kdlab.core.evaluation import predict
 from kdlab.core.many import distill_many
-from kdlab.core.objectives import hinton
 from kdlab.core.runs import Run
 from kdlab.core.training import make_network
+from kdlab.datasets import Dataset, load
+from kdlab.losses import hinton
 
 TEMPERATURES = (1.0, 4.0, 20.0, 50.0)
 WEIGHTS = ((1.0, 0.0), (0.9, 0.1))

@@ -33,7 +33,7 @@ def measure() -> None:
     """Print the milliseconds of each case on one thread and on all, as one line of JSON."""
     import torch
 
-    from kdlab.core import models
+    from kdlab import models
     from kdlab.core.machine import choose_precision
     from kdlab.core.teams import Learner, make_teams
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 from listening import wait_until_listening
 
-from kdlab.core.data.fetching import data_root
+from kdlab.datasets.download import data_root
 
 __all__ = ["Server"]
 

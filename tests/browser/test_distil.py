@@ -9,7 +9,7 @@ from dashboard import Dashboard
 from playwright.sync_api import expect
 
 from kdlab.core.history import History
-from kdlab.core.metrics import confusion_matrix
+from kdlab.metrics.classification import confusion_matrix
 
 pytestmark = pytest.mark.browser
 

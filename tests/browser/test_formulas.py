@@ -1,4 +1,4 @@
-"""What the browser computes is what kdlab.core.temperature computes.
+"""What the browser computes is what kdlab.metrics.softened computes.
 
 Both sides use float64 and are far closer than the float32 of the logits; each tolerance is what rounding explains.
 """
@@ -13,9 +13,9 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from playwright.sync_api import Browser, Page
 
-from kdlab.core import temperature as lab
 from kdlab.core.history import History
 from kdlab.core.predictions import Predictions
+from kdlab.metrics import softened as lab
 from kdlab.widgets.modules import FOLDER, bundle
 
 pytestmark = pytest.mark.browser

@@ -13,10 +13,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from torch import nn
 
 import kdlab.widgets
-from kdlab.core import models
-from kdlab.core.data import load
+from kdlab import models
 from kdlab.core.evaluation import predict
 from kdlab.core.portable import portable
+from kdlab.datasets import load
 from kdlab.widgets.modules import bundle
 
 pytestmark = pytest.mark.browser

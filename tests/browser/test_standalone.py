@@ -13,10 +13,10 @@ from temperature import TemperatureLab, number, share
 from windows import DESKTOP, TELEPHONE, open_window
 
 from kdlab.cli import main
-from kdlab.core import temperature as core
-from kdlab.core.metrics import telling_example
 from kdlab.core.predictions import Predictions
 from kdlab.dashboards import Temperature
+from kdlab.metrics import softened as core
+from kdlab.metrics.classification import telling_example
 
 pytestmark = pytest.mark.browser
 needs_mnist = pytest.mark.skipif(

@@ -15,10 +15,10 @@ from servers import KERNEL, Server
 from temperature import TemperatureLab, number, position, share, spoken
 from windows import DESKTOP, TELEPHONE
 
-from kdlab.core import temperature as core
-from kdlab.core.metrics import telling_example
 from kdlab.core.predictions import Predictions
 from kdlab.dashboards import Temperature
+from kdlab.metrics import softened as core
+from kdlab.metrics.classification import telling_example
 from kdlab.widgets.lab import Supply
 
 pytestmark = pytest.mark.browser

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from kdlab.core.data import load
+from kdlab.datasets import load
 from kdlab.registry import InputError
 
 RED, BLUE = (200, 20, 20), (20, 20, 200)

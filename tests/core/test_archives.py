@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from kdlab.core.data import load, load_events
+from kdlab.datasets import load, load_events
 from kdlab.registry import InputError
 
 CIFAR = Path(os.environ.get("KDLAB_DATA", "nowhere"), "cifar10.tar")
@@ -155,8 +155,8 @@ def test_progress(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["pictures.zip", "pictures.tgz"])
 def test_closed_half_way(tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr("kdlab.core.data.archives.INTERVAL", 0)
-    monkeypatch.setattr("kdlab.core.data.images.INTERVAL", 0)
+    monkeypatch.setattr("kdlab.datasets.archives.INTERVAL", 0)
+    monkeypatch.setattr("kdlab.datasets.image_files.INTERVAL", 0)
     archive = pack(tmp_path / name, tree(count=50))
     total = sum(1 for _ in load_events(f"folder:{archive}"))
     assert total > 100
@@ -283,7 +283,7 @@ def test_a_link_in_a_zip_is_a_file(tmp_path: Path, scratch: Path) -> None:
 
 LIMITED = """
 import resource, signal, sys, tempfile
-from kdlab.core.data import load
+from kdlab.datasets import load
 from kdlab.registry import InputError
 load("digits")
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -15,20 +15,21 @@ from click.testing import CliRunner
 from scipy.ndimage import affine_transform
 from torch import Tensor, nn
 
+from kdlab import models
+from kdlab.augmentations import Views, make_views
 from kdlab.cli import main
 from kdlab.core import answers as answers_module
-from kdlab.core import models, teaching
+from kdlab.core import teaching
 from kdlab.core.answers import Answers
-from kdlab.core.augmentation import Views, make_views
 from kdlab.core.batches import AHEAD, batches, transfer_set
-from kdlab.core.data import Dataset, Split, load
 from kdlab.core.distillation import distill, distill_events, fit
 from kdlab.core.evaluation import CHUNK, evaluating, predict
 from kdlab.core.events import Phase, Probe, Step
-from kdlab.core.objectives import Part, hinton
 from kdlab.core.seeding import generator, seeded
 from kdlab.core.spec import Spec
 from kdlab.core.trial import sample
+from kdlab.datasets import Dataset, Split, load
+from kdlab.losses import Part, hinton
 from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, TEACHINGS, Entry, InputError, UnknownNameError
 
 # Teachers here have mostly learnt nothing.

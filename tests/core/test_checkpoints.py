@@ -9,12 +9,12 @@ from torch import nn
 
 from kdlab.core import checkpoints
 from kdlab.core.checkpoints import NETWORKS, check_free, load, save
-from kdlab.core.data import load as load_data
 from kdlab.core.distillation import distill
 from kdlab.core.evaluation import predict
 from kdlab.core.history import History
-from kdlab.core.metrics import count_errors
 from kdlab.core.runs import Run
+from kdlab.datasets import load as load_data
+from kdlab.metrics.classification import count_errors
 from kdlab.registry import InputError
 
 # Options for a teacher that is to be trained are given with one that is.

@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from kdlab.core.data import Split, load, load_events, loading
+from kdlab.datasets import Split, load, load_events, loading
 from kdlab.registry import DATASETS, InputError, UnknownNameError
 
 DATA = Path(os.environ.get("KDLAB_DATA", "nowhere"))
@@ -23,7 +23,7 @@ def rows(images: torch.Tensor) -> set[bytes]:
 def test_listing_the_data_sets_does_not_import_torch() -> None:
     heavy = "{'torch', 'torchvision', 'sklearn', 'PIL'}"
     subprocess.run(
-        [sys.executable, "-c", f"import sys, kdlab.core.data; assert not {heavy} & set(sys.modules)"], check=True
+        [sys.executable, "-c", f"import sys, kdlab.datasets; assert not {heavy} & set(sys.modules)"], check=True
     )
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from kdlab.core.predictions import Predictions
 from kdlab.core.probabilities import UndeclaredError
-from kdlab.core.temperature import soften
 from kdlab.core.uploads import read_logits
+from kdlab.metrics.softened import soften
 from kdlab.registry import InputError
 
 LABELS = np.arange(12) % 3

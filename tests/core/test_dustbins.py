@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from kdlab.core.data import Dataset, load
 from kdlab.core.evaluation import predict
 from kdlab.core.experiments.consulting import consultation
 from kdlab.core.experiments.events import Began, Watched
@@ -22,6 +21,7 @@ from kdlab.core.specialists.combining import DIRECTIONS, combine
 from kdlab.core.specialists.routing import route
 from kdlab.core.specialists.training import DUSTBIN, Specialist, correction, half_special, relabelled
 from kdlab.core.training import make_network
+from kdlab.datasets import Dataset, load
 from kdlab.registry import InputError
 
 SUBSET = (8, 3, 5)

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from tiny_experiments import NAMES, OWN, SEEDS, SMALLEST, Outcome, conduct, kind_of, noting, smallest
 
-from kdlab.core.data import load
 from kdlab.core.experiments import results
 from kdlab.core.experiments.claims import judge_anew
 from kdlab.core.experiments.conduct import SHARED, reproduce_events
@@ -24,6 +23,7 @@ from kdlab.core.experiments.forecast import forecast
 from kdlab.core.experiments.outcomes import Outcomes
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.verdicts import HOLDS, NO_GAIN, NOISE, REFUTED, RULE
+from kdlab.datasets import load
 from kdlab.registry import EXPERIMENTS, InputError, knob_fields
 
 every = pytest.mark.parametrize("name", NAMES)

@@ -8,8 +8,8 @@ import torch
 from painting import paint, plant, refusal
 from PIL import Image
 
-from kdlab.core.data import load
-from kdlab.core.data.layout import is_image
+from kdlab.datasets import load
+from kdlab.datasets.folder_layout import is_image
 from kdlab.registry import InputError
 
 

@@ -12,7 +12,7 @@ import torch
 from painting import BLUE, RED, paint, plant, refusal
 from PIL import Image
 
-from kdlab.core.data import Dataset, load, load_events
+from kdlab.datasets import Dataset, load, load_events
 
 CIFAR = Path(os.environ.get("KDLAB_DATA", "nowhere"), "cifar10.tar")
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from kdlab.core import checkpoints, teaching
-from kdlab.core.data import load
 from kdlab.core.distillation import distill_events
 from kdlab.core.evaluation import predict
 from kdlab.core.events import Done, Event, Opened, Phase, Probe, Progress, Saved, Step
@@ -17,6 +16,7 @@ from kdlab.core.history import History
 from kdlab.core.keeping import keep
 from kdlab.core.predictions import Predictions
 from kdlab.core.spec import Spec
+from kdlab.datasets import load
 from kdlab.registry import InputError
 
 SPEC = Spec(teacher="mlp:16x1", student="mlp:8x1", epochs=2, teacher_epochs=1, batch_size=256, transfer_size=600)

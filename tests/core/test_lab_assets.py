@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from kdlab.assets.make_temperature import STEP, TEACHERS
-from kdlab.core.data import Dataset, load
-from kdlab.core.data.fetching import data_root
-from kdlab.core.data.pictures import mnist_validation_images
-from kdlab.core.metrics import count_errors
 from kdlab.core.portable import read
 from kdlab.core.predictions import Predictions
+from kdlab.datasets import Dataset, load
+from kdlab.datasets.download import data_root
+from kdlab.datasets.mnist_pixels import mnist_validation_images
+from kdlab.metrics.classification import count_errors
 
 FOLDER = files("kdlab.assets") / "temperature"
 

@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdlab.core import machine
-from kdlab.core.data import load
 from kdlab.core.distillation import distill, fit
 from kdlab.core.evaluation import predict
 from kdlab.core.grouping import choices, together
 from kdlab.core.many import distill_many, fit_many
-from kdlab.core.objectives import Part, hinton, log_softmax
 from kdlab.core.runs import Run
 from kdlab.core.spec import Spec
 from kdlab.core.training import Diverged, make_network
+from kdlab.datasets import load
+from kdlab.losses import Part, hinton, log_softmax
 from kdlab.registry import OBJECTIVES, Entry, InputError, Knob
 
 # Teachers here have mostly learnt nothing.

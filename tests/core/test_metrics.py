@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
-from kdlab.core.metrics import confusion_matrix, count_errors
+from kdlab.metrics.classification import confusion_matrix, count_errors
 
 
 def logits_for(predicted: list[int] | NDArray[np.int64], classes: int = 2) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from kdlab.core import models
+from kdlab import models
 from kdlab.registry import MODELS, InputError, UnknownNameError
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
@@ -24,7 +24,7 @@ def kinds(name: str) -> list[str]:
 
 
 def test_listing_the_models_does_not_import_torch() -> None:
-    code = "import sys, kdlab.core.models; assert not {'torch', 'torchvision'} & set(sys.modules)"
+    code = "import sys, kdlab.models; assert not {'torch', 'torchvision'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

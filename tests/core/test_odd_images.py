@@ -12,7 +12,7 @@ import torch
 from painting import BLUE, RED, paint, refusal
 from PIL import Image
 
-from kdlab.core.data import Dataset, load
+from kdlab.datasets import Dataset, load
 
 UPRIGHT = 0x0112  # the EXIF tag
 

@@ -9,8 +9,7 @@ import torch
 from scipy.special import softmax
 from torch import nn
 
-from kdlab.core import models
-from kdlab.core.data import load
+from kdlab import models
 from kdlab.core.evaluation import predict
 from kdlab.core.experiments.choosing import best_of, numbers, whole_numbers
 from kdlab.core.experiments.high_temperature import alignment
@@ -18,6 +17,7 @@ from kdlab.core.experiments.offsets import left_out_sets, matching_offset, oracl
 from kdlab.core.experiments.pupils import Trained
 from kdlab.core.experiments.together import combine, committee, with_dropout
 from kdlab.core.seeding import seeded
+from kdlab.datasets import load
 from kdlab.registry import InputError
 
 TEN = tuple("0123456789")

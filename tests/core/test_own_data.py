@@ -9,14 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kdlab.core import models
+from kdlab import models
+from kdlab.augmentations import make_views
 from kdlab.core.answers import Answers
-from kdlab.core.augmentation import make_views
 from kdlab.core.batches import Source, feed
-from kdlab.core.data import Split, load
 from kdlab.core.events import Probe, Step
-from kdlab.core.metrics import count_errors
-from kdlab.core.objectives import Part, log_softmax
 from kdlab.core.seeding import seeded
 from kdlab.core.selection import Selection
 from kdlab.core.solo import Solo
@@ -24,6 +21,9 @@ from kdlab.core.spec import Spec
 from kdlab.core.stack import Stack
 from kdlab.core.teams import Learner, Team, hard_loss, make_teams
 from kdlab.core.training import LiveKnobs, train
+from kdlab.datasets import Split, load
+from kdlab.losses import Part, log_softmax
+from kdlab.metrics.classification import count_errors
 
 CPU = torch.device("cpu")
 SUBSETS = [(0, 6, 8), (1, 7, 9), (2, 3, 5)]

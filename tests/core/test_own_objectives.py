@@ -8,8 +8,8 @@ import torch.nn.functional as F
 
 from kdlab.core.distillation import distill
 from kdlab.core.many import distill_many
-from kdlab.core.objectives import Part
 from kdlab.core.teams import Team
+from kdlab.losses import Part
 from kdlab.registry import OBJECTIVES, InputError, Knob
 
 FAULTS: dict[str, tuple[Callable[..., Any], str]] = {

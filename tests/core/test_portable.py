@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from kdlab.core import models
+from kdlab import models
 from kdlab.core.portable import portable, read, write
 from kdlab.registry import InputError
 

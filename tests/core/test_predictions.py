@@ -13,7 +13,7 @@ import torch
 
 from kdlab.core.history import History
 from kdlab.core.predictions import Predictions
-from kdlab.core.temperature import soft_confusion
+from kdlab.metrics.softened import soft_confusion
 from kdlab.registry import InputError
 
 TEACHER = [[4.0, 1.0, 0.0], [0.5, 2.0, 1.5]]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kdlab.core.probabilities import looks_like_probabilities, to_logits
-from kdlab.core.temperature import soften
+from kdlab.metrics.softened import soften
 from kdlab.registry import InputError
 
 RANDOM = np.random.default_rng(0)

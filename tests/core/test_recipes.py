@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from kdlab.core import teaching
-from kdlab.core.data import load
 from kdlab.core.distillation import distill, distill_events, fit
 from kdlab.core.events import Event, Step
 from kdlab.core.many import distill_many, fit_many
 from kdlab.core.options import FIT_OPTIONS
 from kdlab.core.spec import STUDENT_ONLY, Spec
+from kdlab.datasets import load
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, Entry, InputError
 
 SPEC = Spec(teacher="mlp:16x1:dropout=0.2", student="mlp:8x1", epochs=1, teacher_epochs=2, batch_size=128)

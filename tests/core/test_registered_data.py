@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from kdlab.core.data import Dataset, Split, load
-from kdlab.core.data.splits import assemble, hold_out
-from kdlab.core.progress import Progress
+from kdlab.datasets import Dataset, Split, load
+from kdlab.datasets.dataset import assemble, hold_out
+from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError
 
 COUNTS = (6, 6, 6)

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from kdlab.core import resume, teaching, training
 from kdlab.core.answers import Answers
-from kdlab.core.data import load
 from kdlab.core.distillation import distill_events, fit
 from kdlab.core.events import Event, KnobsTurned, Opened, Phase, Restored, Saved, Step
 from kdlab.core.history import History
 from kdlab.core.runs import Run
 from kdlab.core.spec import Spec
+from kdlab.datasets import load
 from kdlab.registry import InputError
 
 BASE: dict[str, Any] = {"epochs": 2, "teacher_epochs": 2, "batch_size": 256, "learning_rate": 1e-2}

@@ -8,11 +8,11 @@ import torch
 from tiny_experiments import NAMES, conduct, kind_of, noting, smallest
 
 from kdlab.core import teams
-from kdlab.core.data import load
 from kdlab.core.experiments.events import Began, Watched
 from kdlab.core.experiments.spread import Scout, train_piece
 from kdlab.core.experiments.store import Store
 from kdlab.core.machine import prepared
+from kdlab.datasets import load
 from kdlab.registry import InputError
 
 

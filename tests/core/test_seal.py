@@ -13,12 +13,12 @@ import pytest
 import torch
 from tiny_experiments import NAMES, SEEDS, Outcome, conduct
 
-from kdlab.core.data import load
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.report import Row, Summary
-from kdlab.core.metrics import count_errors
+from kdlab.datasets import load
+from kdlab.metrics.classification import count_errors
 from kdlab.registry import EXPERIMENTS, Entry
 
 

@@ -17,15 +17,15 @@ import torch
 from scipy import stats
 from scipy.io import wavfile
 
-from kdlab.core.data import load, load_events, loading, sound, speech
-from kdlab.core.data.fetching import Archive
 from kdlab.core.experiments.conduct import reproduce_events
 from kdlab.core.experiments.experiment import Exam
 from kdlab.core.experiments.outcomes import Outcomes
 from kdlab.core.experiments.recordings import by_recording, draw_recordings, wrong_recordings
 from kdlab.core.experiments.speech import Speech
 from kdlab.core.experiments.verdicts import NO_GAIN, NOISE
-from kdlab.core.progress import Progress
+from kdlab.datasets import load, load_events, loading, log_mel, spoken_digits
+from kdlab.datasets.download import Archive
+from kdlab.progress import Progress
 from kdlab.registry import InputError
 
 DATA = Path(os.environ.get("KDLAB_DATA", "nowhere"))
@@ -59,7 +59,7 @@ def packed(recordings: dict[str, bytes], **others: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in recordings.items():
-            archive.writestr(f"{speech.INSIDE}/{name}", content)
+            archive.writestr(f"{spoken_digits.INSIDE}/{name}", content)
         for name, content in others.items():
             archive.writestr(name, content)
     return file.getvalue()
@@ -89,11 +89,13 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("no_proxy", "*")
         monkeypatch.setattr(loading, "_last", {})
         monkeypatch.setattr(Handler, "archive", packed(RECORDINGS))
-        monkeypatch.setattr(speech, "SPEAKERS", SPEAKERS)
-        monkeypatch.setattr(speech, "TAKES", TAKES)
-        monkeypatch.setattr(speech, "SHA256", checksum.hexdigest())
-        monkeypatch.setattr(speech, "UNPACKED_SIZE", sum(map(len, RECORDINGS.values())))
-        monkeypatch.setattr(speech, "ARCHIVE", Archive("fsdd.zip", None, (f"http://127.0.0.1:{server.server_port}/",)))
+        monkeypatch.setattr(spoken_digits, "SPEAKERS", SPEAKERS)
+        monkeypatch.setattr(spoken_digits, "TAKES", TAKES)
+        monkeypatch.setattr(spoken_digits, "SHA256", checksum.hexdigest())
+        monkeypatch.setattr(spoken_digits, "UNPACKED_SIZE", sum(map(len, RECORDINGS.values())))
+        monkeypatch.setattr(
+            spoken_digits, "ARCHIVE", Archive("fsdd.zip", None, (f"http://127.0.0.1:{server.server_port}/",))
+        )
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
         yield tmp_path / "data"
         server.shutdown()
@@ -142,22 +144,22 @@ def test_the_real_recordings() -> None:
         assert torch.equal(split.labels, split.groups % 10)
     # The middle row of a frame of the very first recording is its own; all frames of it are there.
     _, signal = wavfile.read(DATA / HOME / "0_george_0.wav")
-    energies, counts = sound.log_mel([signal])
-    mine = data.test.images[data.test.groups == 0][:, 0, sound.CONTEXT]
-    assert sorted(map(tuple, mine.tolist())) == sorted(map(tuple, sound.to_pixels(energies, counts).tolist()))
+    energies, counts = log_mel.log_mel([signal])
+    mine = data.test.images[data.test.groups == 0][:, 0, log_mel.CONTEXT]
+    assert sorted(map(tuple, mine.tolist())) == sorted(map(tuple, log_mel.to_pixels(energies, counts).tolist()))
 
 
 def test_a_tone_is_bright_in_the_bands_around_it() -> None:
-    energies, counts = sound.log_mel([spoken(digit, 2_000, digit) for digit in range(10)])
+    energies, counts = log_mel.log_mel([spoken(digit, 2_000, digit) for digit in range(10)])
     assert counts.tolist() == [23] * 10
-    heard = energies.reshape(10, 23, sound.BANDS).mean(1).argmax(1)
+    heard = energies.reshape(10, 23, log_mel.BANDS).mean(1).argmax(1)
     mels = 2595 * np.log10(1 + (300 + 300 * np.arange(10)) / 700)
-    assert np.abs(heard - (mels / (2595 * np.log10(1 + 4_000 / 700)) * (sound.BANDS + 1) - 1)).max() <= 0.75
+    assert np.abs(heard - (mels / (2595 * np.log10(1 + 4_000 / 700)) * (log_mel.BANDS + 1) - 1)).max() <= 0.75
 
 
 def test_a_frame_is_worked_out_as_by_the_book() -> None:
     signal = spoken(3, 700, 0)
-    energies, counts = sound.log_mel([spoken(1, 431, 1), signal])
+    energies, counts = log_mel.log_mel([spoken(1, 431, 1), signal])
     assert counts.tolist() == [3, 7]
     at = np.arange(200)
     frame = signal[2 * 80 : 2 * 80 + 200] * (0.5 - 0.5 * np.cos(2 * np.pi * at / 200))
@@ -170,18 +172,18 @@ def test_a_frame_is_worked_out_as_by_the_book() -> None:
 
 def test_loudness_does_not_matter_and_each_recording_is_judged_alone() -> None:
     one, other = spoken(2, 900, 0), spoken(7, 1_300, 1)
-    together = sound.to_pixels(*sound.log_mel([one, other]))
-    assert np.array_equal(sound.to_pixels(*sound.log_mel([one])), together[:9])
-    quiet = sound.to_pixels(*sound.log_mel([(one // 4).astype(np.int16)]))
+    together = log_mel.to_pixels(*log_mel.log_mel([one, other]))
+    assert np.array_equal(log_mel.to_pixels(*log_mel.log_mel([one])), together[:9])
+    quiet = log_mel.to_pixels(*log_mel.log_mel([(one // 4).astype(np.int16)]))
     assert np.abs(quiet.astype(int) - together[:9]).max() <= 3
-    assert set(sound.to_pixels(*sound.log_mel([np.zeros(900, np.int16)])).ravel().tolist()) == {128}
+    assert set(log_mel.to_pixels(*log_mel.log_mel([np.zeros(900, np.int16)])).ravel().tolist()) == {128}
 
 
 def test_neighbours_come_from_the_same_recording() -> None:
     counts = np.array([3, 30])
-    pixels = np.repeat(np.arange(33, dtype=np.uint8)[:, None], sound.BANDS, axis=1)
-    images, recordings = sound.in_context(pixels, counts, np.array([1, 3, 20]))
-    assert images.shape == (3, 1, 21, sound.BANDS)
+    pixels = np.repeat(np.arange(33, dtype=np.uint8)[:, None], log_mel.BANDS, axis=1)
+    images, recordings = log_mel.in_context(pixels, counts, np.array([1, 3, 20]))
+    assert images.shape == (3, 1, 21, log_mel.BANDS)
     assert recordings.tolist() == [0, 1, 1]
     assert images[0, 0, :, 0].tolist() == [*[0] * 9, 0, 1, 2, *[2] * 9]
     assert images[1, 0, :, 0].tolist() == [*[3] * 10, *range(3, 14)]
@@ -216,14 +218,19 @@ def test_without_network_the_message_says_where_they_belong(
     filled: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (filled / "3_bob_7.wav").unlink()
-    monkeypatch.setattr(speech, "ARCHIVE", Archive("fsdd.zip", None, ("http://127.0.0.1:9/",)))
+    monkeypatch.setattr(spoken_digits, "ARCHIVE", Archive("fsdd.zip", None, ("http://127.0.0.1:9/",)))
     message = refusal(root)
     assert f"not in {filled}, or not all 240 of them" in message
     assert "Connection refused" in message
     assert "KDLAB_DATA" in message
 
 
-HOSTILE = ("../../evil.wav", f"{speech.INSIDE}/../../../evil.wav", "/evil.wav", f"{speech.INSIDE}/sub/0_ann_0.wav")
+HOSTILE = (
+    "../../evil.wav",
+    f"{spoken_digits.INSIDE}/../../../evil.wav",
+    "/evil.wav",
+    f"{spoken_digits.INSIDE}/sub/0_ann_0.wav",
+)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -10,18 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kdlab.core import machine, models
-from kdlab.core.data import load
+from kdlab import models
+from kdlab.core import machine
 from kdlab.core.distillation import fit
 from kdlab.core.evaluation import predict
 from kdlab.core.machine import choose_precision, count_operations
 from kdlab.core.many import fit_many
-from kdlab.core.metrics import count_errors
-from kdlab.core.objectives import hinton
 from kdlab.core.seeding import generator, seeded
 from kdlab.core.solo import Solo
 from kdlab.core.stack import Plan, Stack, plan
 from kdlab.core.teams import Learner, Team, hard_loss, make_teams
+from kdlab.datasets import load
+from kdlab.losses import hinton
+from kdlab.metrics.classification import count_errors
 from kdlab.registry import MODELS, InputError
 
 CPU = torch.device("cpu")

@@ -12,8 +12,7 @@ from misfits import FOR_ALL, FOR_LEARNERS, Answering, Misfit
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from kdlab.core.augmentation import make_views
-from kdlab.core.data import Dataset, Split, load
+from kdlab.augmentations import make_views
 from kdlab.core.experiments import study as module
 from kdlab.core.experiments.conduct import reproduce_events
 from kdlab.core.experiments.events import Began
@@ -21,9 +20,10 @@ from kdlab.core.experiments.pupils import Course, Pupil, Trained
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study
 from kdlab.core.experiments.together import committee
-from kdlab.core.metrics import count_errors
-from kdlab.core.objectives import Part
 from kdlab.core.training import make_network
+from kdlab.datasets import Dataset, Split, load
+from kdlab.losses import Part
+from kdlab.metrics.classification import count_errors
 from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, Entry, InputError, Registry
 
 # 1,294 training images: two steps an epoch.

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
+from kdlab.augmentations import make_views
 from kdlab.core import teaching, teams, training
-from kdlab.core.augmentation import make_views
-from kdlab.core.data import load
 from kdlab.core.distillation import distill, distill_events, fit
 from kdlab.core.evaluation import evaluating, predict
 from kdlab.core.events import Done, KnobsTurned, Opened, Phase, Probe, Progress, Step
-from kdlab.core.objectives import Part, hinton, soft_divergence
 from kdlab.core.seeding import seeded
 from kdlab.core.spec import Spec
 from kdlab.core.teams import Learner, make_teams
 from kdlab.core.training import Diverged
+from kdlab.datasets import load
+from kdlab.losses import Part, hinton, soft_divergence
 from kdlab.registry import OBJECTIVES, Entry, InputError
 
 # Teachers here have mostly learnt nothing.

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from kdlab.core.models import build
 from kdlab.core.predictions import Predictions
 from kdlab.core.uploads import check_size, file_title, read_logits, read_weights, tidy
+from kdlab.models import build
 from kdlab.registry import InputError
 
 LIMIT = 1_000_000

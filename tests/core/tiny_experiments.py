@@ -13,10 +13,10 @@ from seal import Sealed, log
 from torch import Tensor
 
 import kdlab.core.experiments  # noqa: F401  (fills the registry)
-from kdlab.core.data import Dataset, loading
 from kdlab.core.experiments.conduct import reproduce_events
 from kdlab.core.experiments.events import Concluded
 from kdlab.core.experiments.experiment import Experiment
+from kdlab.datasets import Dataset, loading
 from kdlab.registry import DATASETS, EXPERIMENTS, Entry
 
 # Speech has its own data set and its own tests.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kdlab import datasets  # noqa: F401  (it fills the registry)
 from kdlab.assets import make_limits
-from kdlab.core import data  # noqa: F401  (it fills the registry)
 from kdlab.core.spec import Spec
 from kdlab.dashboards import Runs
 from kdlab.desk import session

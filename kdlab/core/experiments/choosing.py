@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.metrics import count_errors, cross_entropy
+from kdlab.metrics.classification import count_errors, cross_entropy
 from kdlab.registry import InputError, quote
 
 if TYPE_CHECKING:
-    from kdlab.core.data import Split
+    from kdlab.datasets import Split
 
 __all__ = ["best_of", "numbers", "whole_numbers"]
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdlab.core.data import Dataset, load_events
 from kdlab.core.evaluation import predict
 from kdlab.core.experiments.events import Concluded, Event, Planned
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
@@ -23,6 +22,7 @@ from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study, sizes
 from kdlab.core.experiments.verdicts import RULE
 from kdlab.core.machine import isolated, prepared
+from kdlab.datasets import Dataset, load_events
 from kdlab.registry import EXPERIMENTS
 
 __all__ = ["reproduce_events"]

@@ -14,7 +14,7 @@ from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.references import BLOG, on_mnist
 from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
-from kdlab.core.metrics import cross_entropies
+from kdlab.metrics.classification import cross_entropies
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:

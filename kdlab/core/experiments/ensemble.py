@@ -15,7 +15,7 @@ from kdlab.core.experiments.pupils import Course, Pupil
 from kdlab.core.experiments.references import PAPER
 from kdlab.core.experiments.report import Rescored, Row, Summary
 from kdlab.core.experiments.together import combine, committee, with_dropout
-from kdlab.core.metrics import count_errors, cross_entropy
+from kdlab.metrics.classification import count_errors, cross_entropy
 from kdlab.registry import EXPERIMENTS, MODELS, InputError, Knob, knob_field, quote
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kdlab.core.progress import Progress
+from kdlab.progress import Progress
 
 __all__ = ["Advanced", "Began", "Concluded", "Event", "Noted", "Planned", "Progress", "Watched"]
 

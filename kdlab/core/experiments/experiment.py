@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core import augmentation, data, models, objectives  # noqa: F401  (they fill the registries)
+from kdlab import augmentations, datasets, losses, models  # noqa: F401  (they fill the registries)
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.pupils import Trained
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, InputError, Knob, Registry, knob_field, knob_fields, quote

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kdlab.augmentations import make_views
 from kdlab.core.answers import check_size
-from kdlab.core.augmentation import make_views
-from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import predict
 from kdlab.core.events import Probe, Step
 from kdlab.core.experiments.events import Event
@@ -24,6 +23,7 @@ from kdlab.core.experiments.study import Study
 from kdlab.core.spec import Spec
 from kdlab.core.teams import Learner
 from kdlab.core.training import LiveKnobs, make_network, train
+from kdlab.datasets import Dataset, Split
 
 __all__ = ["Plan", "forecast"]
 

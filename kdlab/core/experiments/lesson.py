@@ -14,11 +14,11 @@ from kdlab.core.experiments.events import Advanced, Event, Watched
 from kdlab.core.experiments.materials import Materials
 from kdlab.core.experiments.pupils import Piece
 from kdlab.core.experiments.store import Weights
-from kdlab.core.metrics import count_errors, cross_entropy
 from kdlab.core.selection import Selection
 from kdlab.core.spec import Spec
 from kdlab.core.teams import Learner
 from kdlab.core.training import LiveKnobs, train
+from kdlab.metrics.classification import count_errors, cross_entropy
 
 __all__ = ["Outcome", "give"]
 

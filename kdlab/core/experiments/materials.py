@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 
+from kdlab.augmentations import Views, make_views
 from kdlab.core.answers import Answers
-from kdlab.core.augmentation import Views, make_views
-from kdlab.core.data import Split
 from kdlab.core.experiments.pupils import Piece
 from kdlab.core.experiments.store import RECIPE, Store, digest, fingerprint
 from kdlab.core.machine import choose_precision
+from kdlab.datasets import Split
 from kdlab.registry import AUGMENTATIONS
 
 __all__ = ["Materials"]

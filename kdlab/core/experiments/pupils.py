@@ -9,7 +9,7 @@ from kdlab.registry import OBJECTIVES, InputError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from kdlab.core.data import Dataset, Split
+    from kdlab.datasets import Dataset, Split
 
 __all__ = ["Course", "Piece", "Pupil", "Subject", "Trained"]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from kdlab.core.data import Split
+    from kdlab.datasets import Split
 
 __all__ = ["by_recording", "draw_recordings", "wrong_recordings"]
 

@@ -23,8 +23,8 @@ from kdlab.core.specialists.subsets import Subset, check_subsets, membership, re
 from kdlab.registry import EXPERIMENTS, InputError, Knob, knob_field, quote
 
 if TYPE_CHECKING:
-    from kdlab.core.data import Split
     from kdlab.core.experiments.study import Study
+    from kdlab.datasets import Split
 
 __all__ = ["Specialists"]
 

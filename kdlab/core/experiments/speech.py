@@ -18,12 +18,12 @@ from kdlab.core.experiments.recordings import draw_recordings, wrong_recordings
 from kdlab.core.experiments.references import PAPER
 from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.experiments.together import combine, committee
-from kdlab.core.metrics import count_errors
+from kdlab.metrics.classification import count_errors
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
-    from kdlab.core.data import Split
     from kdlab.core.experiments.study import Study
+    from kdlab.datasets import Split
 
 __all__ = ["Speech"]
 

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kdlab.core.data import Dataset, Split, load_events
 from kdlab.core.events import Saved
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Experiment
@@ -33,6 +32,7 @@ from kdlab.core.heads import body
 from kdlab.core.machine import choose_precision, count_operations, isolated, prepared, set_threads
 from kdlab.core.stack import plan
 from kdlab.core.training import make_network
+from kdlab.datasets import Dataset, Split, load_events
 from kdlab.registry import InputError
 
 __all__ = ["Scout", "Task", "train_piece"]

@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from kdlab.core.data import Split
 from kdlab.core.experiments.results import put
+from kdlab.datasets import Split
 from kdlab.registry import InputError
 
 __all__ = ["RECIPE", "Store", "Weights", "digest", "fingerprint"]

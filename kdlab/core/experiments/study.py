@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from kdlab.core.checks import check_network
-from kdlab.core.data import Dataset, Split
 from kdlab.core.evaluation import predict
 from kdlab.core.experiments.events import Advanced, Began, Event
 from kdlab.core.experiments.lesson import give
@@ -26,6 +25,7 @@ from kdlab.core.readiness import ready_to_train
 from kdlab.core.readout import bare
 from kdlab.core.spec import Spec
 from kdlab.core.training import make_network
+from kdlab.datasets import Dataset, Split
 from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, InputError
 
 __all__ = ["Study", "blind"]

@@ -15,7 +15,7 @@ from kdlab.core.experiments.pupils import Course, Pupil, Trained
 from kdlab.core.experiments.references import PAPER
 from kdlab.core.experiments.report import Row, Summary
 from kdlab.core.experiments.teachers import PERCEPTRON, perceptron_teacher
-from kdlab.core.metrics import count_errors
+from kdlab.metrics.classification import count_errors
 from kdlab.registry import EXPERIMENTS, InputError, knob_field, quote
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from kdlab.core.data import Split, load
+from kdlab.datasets import Split, load
 
 __all__ = ["noise", "resized", "smooth_noise"]
 

@@ -15,8 +15,8 @@ from kdlab.core.experiments.teachers import JITTER, PERCEPTRON, perceptron_teach
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
-    from kdlab.core.data import Split
     from kdlab.core.experiments.study import Study
+    from kdlab.datasets import Split
 
 __all__ = ["Unlabelled"]
 

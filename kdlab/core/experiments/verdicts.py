@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.paired import sign_flip_p
+from kdlab.metrics.significance import sign_flip_p
 
 __all__ = [
     "FIRST_RULE", "HOLDS", "LEVEL", "NOISE", "NO_GAIN", "REFUTED", "RULE", "Judgement", "judge", "judge_all",

@@ -11,8 +11,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.metrics import confusion_matrix
 from kdlab.core.specialists.subsets import Subset
+from kdlab.metrics.classification import confusion_matrix
 from kdlab.registry import InputError
 
 __all__ = ["METHODS", "SIMILARITIES", "find_subsets", "tree"]

@@ -7,9 +7,9 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from kdlab.core.data import Dataset, Split
 from kdlab.core.heads import Headed
 from kdlab.core.seeding import generator
+from kdlab.datasets import Dataset, Split
 from kdlab.registry import InputError
 
 __all__ = ["DUSTBIN", "Specialist", "correction", "half_special", "relabelled"]

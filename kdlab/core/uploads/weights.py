@@ -50,7 +50,7 @@ class Weights:
         import torch
         from safetensors.torch import load
 
-        from kdlab.core.models import build
+        from kdlab.models import build
 
         with torch.device("meta"):  # what it must look like, without its weights
             wanted = {key: tuple(one.shape) for key, one in build(network, shape, classes).state_dict().items()}

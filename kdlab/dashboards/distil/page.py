@@ -9,7 +9,6 @@ from traitlets import Bunch, link
 
 from kdlab.core.events import Event, Opened, Phase, Restored, Step
 from kdlab.core.history import History
-from kdlab.core.metrics import telling_example
 from kdlab.core.spec import Spec
 from kdlab.dashboards.address import read_spec, write_spec
 from kdlab.dashboards.budget import machine_line
@@ -20,6 +19,7 @@ from kdlab.dashboards.distil.state import DistilState
 from kdlab.dashboards.pace import Pace
 from kdlab.desk.job import Attached, Hearing
 from kdlab.figures.theme import ROLES
+from kdlab.metrics.classification import telling_example
 from kdlab.registry import OBJECTIVES, InputError
 from kdlab.runner import Happened, Status
 from kdlab.widgets.address import Address, Said

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from kdlab.core.events import Opened
 from kdlab.core.history import History
-from kdlab.core.metrics import confusion_matrix
-from kdlab.core.paired import LEVEL, find_test, paired_test
-from kdlab.core.progress import duration
 from kdlab.core.spec import Spec
 from kdlab.figures.confusion import confusion_difference, confusion_heatmap
 from kdlab.figures.curves import error_curves, loss_curves
 from kdlab.figures.theme import ROLES, Figure
+from kdlab.metrics.classification import confusion_matrix
+from kdlab.metrics.significance import LEVEL, find_test, paired_test
+from kdlab.progress import duration
 from kdlab.registry import OBJECTIVES
 
 __all__ = ["Cell", "Pictures", "curves", "example", "matrices", "pictures", "progress", "summary"]

@@ -9,12 +9,12 @@ from typing import Any
 from kdlab.core.experiments.events import Planned
 from kdlab.core.experiments.results import measured, referenced, told
 from kdlab.core.experiments.verdicts import FIRST_RULE, HOLDS, NO_GAIN, NOISE, REFUTED
-from kdlab.core.progress import duration
 from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.pages import PageLink
 from kdlab.dashboards.experiments.shipped import Result
 from kdlab.figures.experiments import chart, rows_plot, watched_curves
 from kdlab.figures.theme import Figure
+from kdlab.progress import duration
 from kdlab.registry import Entry
 
 __all__ = ["about", "cards", "explored", "facts", "figures", "findings", "pieces", "progress", "watched"]

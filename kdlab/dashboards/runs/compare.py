@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kdlab.core.progress import duration
 from kdlab.core.spec import Spec
 from kdlab.desk.row import Row
 from kdlab.figures.theme import ROLES
+from kdlab.progress import duration
 from kdlab.registry import OBJECTIVES
 
 __all__ = ["KNOBS", "STATES", "compared", "number", "unfinished"]

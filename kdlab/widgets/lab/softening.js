@@ -1,4 +1,4 @@
-// What temperature does to logits; knows no screen. The same formulas as kdlab.core.temperature, which a test holds.
+// What temperature does to logits; knows no screen. The same formulas as kdlab.metrics.softened, which a test holds.
 
 export const BITS = 1 / Math.LN2;
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.metrics import telling_example
 from kdlab.core.portable import Layers
 from kdlab.core.predictions import Predictions
 from kdlab.core.uploads import tidy
+from kdlab.metrics.classification import telling_example
 from kdlab.registry import InputError
 
 __all__ = ["Answer", "Supply"]
@@ -114,7 +114,7 @@ class Supply:
 
 
 def _album(one: Predictions, images: NDArray[np.uint8], budget: int) -> Answer:
-    from kdlab.core.temperature import entropy
+    from kdlab.metrics.softened import entropy
 
     order = np.argsort(-entropy(one.logits["teacher"], DOUBT), kind="stable")
     count, packed = len(images), _pack(images[order])

@@ -8,9 +8,9 @@ import anywidget
 import numpy as np
 from traitlets import Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
-from kdlab.core.metrics import telling_example
 from kdlab.core.probabilities import UndeclaredError
 from kdlab.core.uploads import read_logits, tidy
+from kdlab.metrics.classification import telling_example
 from kdlab.registry import InputError
 from kdlab.widgets.incoming import Incoming
 from kdlab.widgets.lab.standalone import STYLE, to_html

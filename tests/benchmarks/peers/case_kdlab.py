@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from common_task import BATCH, HARD_WEIGHT, LEARNING_RATE, SEED, SOFT_WEIGHT, TEMPERATURE, arguments, report
 
-from kdlab.core.augmentation import make_views
-from kdlab.core.data import Dataset, Split, load
+from kdlab.augmentations import make_views
 from kdlab.core.machine import prepared
-from kdlab.core.objectives import hinton
 from kdlab.core.spec import Spec
 from kdlab.core.teaching import Teacher
 from kdlab.core.teams import Learner
 from kdlab.core.training import LiveKnobs, train
+from kdlab.datasets import Dataset, Split, load
+from kdlab.losses import hinton
 
 sys.path.append(str(Path(__file__).parent.parent))
 from stopwatch import seconds_per_epoch

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.data.fetching import Archive, BrokenDownloadError, data_root, download
-from kdlab.core.data.sound import RATE, WINDOW, in_context, log_mel, to_pixels
-from kdlab.core.data.splits import Dataset, Split
-from kdlab.core.progress import Progress
+from kdlab.datasets.dataset import Dataset, Split
+from kdlab.datasets.download import Archive, BrokenDownloadError, data_root, download
+from kdlab.datasets.log_mel import RATE, WINDOW, in_context, log_mel, to_pixels
+from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError
 
 __all__ = ["spoken_digits"]

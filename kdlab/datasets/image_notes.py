@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from kdlab.core.data.pixels import COLOUR_16, Format, Record
+from kdlab.datasets.image_pixels import COLOUR_16, Format, Record
 
 __all__ = ["describe"]
 

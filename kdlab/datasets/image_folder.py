@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory, gettempdir
 
 import numpy as np
 
-from kdlab.core.data.archives import unpack
-from kdlab.core.data.checks import name_some
-from kdlab.core.data.layout import ROLES, find_layout, list_classes
-from kdlab.core.data.splits import PHOTOGRAPHS, Dataset, Split, assemble, hold_out
-from kdlab.core.progress import Progress
+from kdlab.datasets.archives import unpack
+from kdlab.datasets.checks import name_some
+from kdlab.datasets.dataset import PHOTOGRAPHS, Dataset, Split, assemble, hold_out
+from kdlab.datasets.folder_layout import ROLES, find_layout, list_classes
+from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError
 
 __all__ = ["folder"]
@@ -67,7 +67,7 @@ def _read(root: Path, name: str) -> Generator[Progress, None, Dataset]:
     yield Progress("Reading images", 0, 0, "images")
     import torch
 
-    from kdlab.core.data.images import read_images
+    from kdlab.datasets.image_files import read_images
 
     layout = find_layout(root)
     if layout.test is None:

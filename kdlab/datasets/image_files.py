@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kdlab.core.data.checks import MOST
-from kdlab.core.data.pixels import COLOUR_16, DEPTHS, GREY, REMEDIES, Format, Record, read_image, read_orientation
-from kdlab.core.data.remarks import describe
-from kdlab.core.progress import Progress
+from kdlab.datasets.checks import MOST
+from kdlab.datasets.image_notes import describe
+from kdlab.datasets.image_pixels import COLOUR_16, DEPTHS, GREY, REMEDIES, Format, Record, read_image, read_orientation
+from kdlab.progress import Progress
 from kdlab.registry import InputError
 
 __all__ = ["choose_format", "choose_white", "read_images"]

@@ -4,8 +4,8 @@ from collections.abc import Generator
 
 import numpy as np
 
-from kdlab.core.data.splits import Dataset, Split, assemble, hold_out
-from kdlab.core.progress import Progress
+from kdlab.datasets.dataset import Dataset, Split, assemble, hold_out
+from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError
 
 __all__ = ["digits"]

@@ -4,8 +4,9 @@ To add one, decorate a generator function that takes the argument behind the col
 returns a `Dataset`. Torch is imported inside the functions: the pages only list the names.
 """
 
-from kdlab.core.data import digits, downloads, speech, folders  # noqa: F401, I001  (they fill the registry, in this order)
-from kdlab.core.data.loading import load, load_events
-from kdlab.core.data.splits import Dataset, Split
+# They fill the registry, in this order.
+from kdlab.datasets import digits, torchvision_sets, spoken_digits, image_folder  # noqa: F401, I001
+from kdlab.datasets.loading import load, load_events
+from kdlab.datasets.dataset import Dataset, Split
 
 __all__ = ["Dataset", "Split", "load", "load_events"]

@@ -5,7 +5,7 @@ from importlib.resources import as_file, files
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.data.fetching import data_root
+from kdlab.datasets.download import data_root
 
 __all__ = ["mnist_validation_images"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.data.checks import check_classes, check_split, name_some
+from kdlab.datasets.checks import check_classes, check_split, name_some
 from kdlab.registry import InputError, quote
 
 if TYPE_CHECKING:

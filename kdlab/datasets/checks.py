@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kdlab.registry import InputError, quote
 
 if TYPE_CHECKING:
-    from kdlab.core.data.splits import Split
+    from kdlab.datasets.dataset import Split
 
 __all__ = ["check_classes", "check_split", "name_some"]
 

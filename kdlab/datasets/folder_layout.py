@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.data.checks import name_some
+from kdlab.datasets.checks import name_some
 from kdlab.registry import InputError
 
 __all__ = ["ROLES", "Layout", "find_layout", "is_image", "list_classes"]

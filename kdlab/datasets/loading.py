@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable, Generator
 from typing import Any
 
-from kdlab.core.data.checks import check_classes, check_split
-from kdlab.core.data.fetching import data_root
-from kdlab.core.data.splits import Dataset, Split
-from kdlab.core.progress import Progress
+from kdlab.datasets.checks import check_classes, check_split
+from kdlab.datasets.dataset import Dataset, Split
+from kdlab.datasets.download import data_root
+from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError, quote
 
 __all__ = ["load", "load_events"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kdlab.core.progress import Progress
+from kdlab.progress import Progress
 from kdlab.registry import InputError
 
 __all__ = ["Archive", "BrokenDownloadError", "data_root", "download"]

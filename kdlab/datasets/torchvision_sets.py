@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kdlab.core.data.fetching import Archive, BrokenDownloadError, data_root, download
-from kdlab.core.data.splits import DRAWINGS, PHOTOGRAPHS, Dataset, Split, assemble
-from kdlab.core.progress import Progress
+from kdlab.datasets.dataset import DRAWINGS, PHOTOGRAPHS, Dataset, Split, assemble
+from kdlab.datasets.download import Archive, BrokenDownloadError, data_root, download
+from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError
 
 __all__ = ["Published", "load_published"]

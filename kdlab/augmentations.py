@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdlab.core.data.splits import to_inputs
+from kdlab.datasets.dataset import to_inputs
 from kdlab.registry import AUGMENTATIONS, TEACHINGS, Knob, quote, read_options
 
 if TYPE_CHECKING:

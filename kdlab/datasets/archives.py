@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from kdlab.core.progress import Progress
+from kdlab.progress import Progress
 from kdlab.registry import InputError
 
 __all__ = ["unpack"]
