@@ -1,4 +1,4 @@
-"""How far long work has come: the one event that `kdlab.datasets` and `kdlab.core.events` share, and time in words."""
+"""How far long work has come: the one event that `kdlab.datasets` and `kdlab.train.events` share, and time in words."""
 
 from dataclasses import dataclass
 

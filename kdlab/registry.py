@@ -207,7 +207,8 @@ class Registry(Mapping[str, Entry]):
         if not entry.shipped:
             raise InputError(
                 f"This page's worker does not know the {self.kind} {entry.key!r}, which is registered in this process "
-                f"only: train with it in a cell of the notebook, by kdlab.core.distillation.distill, or choose another."
+                "only: train with it in a cell of the notebook, by kdlab.distillation.distill.distill, or choose "
+                "another."
             )
 
     def examples(self) -> list[str]:

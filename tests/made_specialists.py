@@ -13,9 +13,9 @@ from kdlab.core.experiments.outcomes import Outcomes
 from kdlab.core.experiments.reconsidered import kept
 from kdlab.core.experiments.specialists import Specialists
 from kdlab.core.experiments.verdicts import RULE
-from kdlab.core.specialists.confusable import find_subsets, tree
-from kdlab.core.specialists.subsets import membership, write_subsets
 from kdlab.dashboards.experiments.shipped import Result
+from kdlab.specialists.class_clusters import find_subsets, tree
+from kdlab.specialists.subsets import membership, write_subsets
 
 __all__ = ["CIFAR", "made_result"]
 

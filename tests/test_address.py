@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from distil_page import on_page
 
-from kdlab.core.spec import Spec
 from kdlab.dashboards import Distil, Experiments
 from kdlab.dashboards.address import read_settings, read_sliders, read_spec, write_settings, write_sliders, write_spec
 from kdlab.dashboards.distil import jobs
@@ -19,6 +18,7 @@ from kdlab.desk.job import Job
 from kdlab.desk.limits import Limits
 from kdlab.desk.local import LocalEngine
 from kdlab.registry import EXPERIMENTS
+from kdlab.train.spec import Spec
 from kdlab.widgets.address import Said, read
 
 pytestmark = pytest.mark.usefixtures("own_desk")

@@ -19,7 +19,7 @@ def run(*arguments: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["kdlab.dashboards", "kdlab.core.spec", "kdlab.core.history", "kdlab.core.experiments.results", "kdlab.runner"],
+    ["kdlab.dashboards", "kdlab.train.spec", "kdlab.train.history", "kdlab.core.experiments.results", "kdlab.runner"],
 )
 def test_the_interface_does_not_import_torch(module: str) -> None:
     run("-c", f"import sys, {module}; loaded = {HEAVY} & set(sys.modules); assert not loaded, loaded")

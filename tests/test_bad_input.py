@@ -22,17 +22,17 @@ from traitlets import TraitError
 
 from kdlab import models
 from kdlab.augmentations import make_views
-from kdlab.core.events import Done
-from kdlab.core.spec import Spec
-from kdlab.core.uploads import read_logits, read_weights, tidy
 from kdlab.dashboards import Temperature
 from kdlab.dashboards.address import read_settings, read_spec
 from kdlab.dashboards.distil.state import DistilState
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.desk.limits import Limits
 from kdlab.desk.store import Store
+from kdlab.io import read_logits, read_weights, tidy
 from kdlab.registry import AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHINGS, InputError
 from kdlab.runner import ENDS, Happened, Runner, Status
+from kdlab.train.events import Done
+from kdlab.train.spec import Spec
 from kdlab.widgets.address.widget import read as read_address
 from kdlab.widgets.run_panel import RunPanel
 
@@ -40,7 +40,7 @@ LIMIT = 8_000_000
 BOMBS = """
 import resource, time
 import hostile
-from kdlab.core.uploads import read_logits, read_weights
+from kdlab.io import read_logits, read_weights
 from kdlab.registry import InputError
 
 READ = {"npz": read_logits, "csv": read_logits, "weights": read_weights}
@@ -420,7 +420,7 @@ def test_a_worker_survives() -> None:
         assert ended.wait(60)
         return messages[-1]
 
-    runner = Runner("kdlab.core.distillation:distill_events", hear)
+    runner = Runner("kdlab.distillation.distill:distill_events", hear)
     small = {"epochs": 1, "teacher_epochs": 1, "transfer_size": 100, "teacher": "mlp:4x1", "student": "mlp:4x1"}
     try:
         assert run(Spec(**small)).state == "done"

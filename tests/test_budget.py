@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdlab.core import machine, quota
 from kdlab.dashboards.budget import GB, budget_line, machine_line
+from kdlab.train import cgroup_limits, device
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,7 @@ def cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without limits, whatever the tests run in; what is written to this folder limits it."""
     for name in ("CPU_LIMIT", "MEM_LIMIT"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(quota, "CGROUPS", tmp_path)
+    monkeypatch.setattr(cgroup_limits, "CGROUPS", tmp_path)
     return tmp_path
 
 
@@ -39,7 +39,7 @@ def write(cgroups: Path, files: dict[str, str]) -> None:
 )
 def test_cores_of_control_groups(files: dict[str, str], cores: float | None, cgroups: Path) -> None:
     write(cgroups, files)
-    assert quota.cores() == cores
+    assert cgroup_limits.cores() == cores
 
 
 @pytest.mark.parametrize(
@@ -54,18 +54,18 @@ def test_cores_of_control_groups(files: dict[str, str], cores: float | None, cgr
 )
 def test_memory_of_control_groups(files: dict[str, str], memory: int | None, cgroups: Path) -> None:
     write(cgroups, files)
-    assert quota.memory() == memory
+    assert cgroup_limits.memory() == memory
 
 
 def test_a_hub_says_it_in_variables(cgroups: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(cgroups, {"cpu.max": "200000 100000", "memory.max": str(8 * GB)})
     monkeypatch.setenv("CPU_LIMIT", "0.5")
     monkeypatch.setenv("MEM_LIMIT", str(2 * GB))
-    assert (quota.cores(), quota.memory()) == (0.5, 2 * GB)
+    assert (cgroup_limits.cores(), cgroup_limits.memory()) == (0.5, 2 * GB)
     for neither in ("", "None", "0", "-1", "inf", "nan"):
         monkeypatch.setenv("CPU_LIMIT", neither)
         monkeypatch.setenv("MEM_LIMIT", neither)
-        assert (quota.cores(), quota.memory()) == (2.0, 8 * GB)
+        assert (cgroup_limits.cores(), cgroup_limits.memory()) == (2.0, 8 * GB)
 
 
 @pytest.mark.parametrize(("limit", "threads"), [("0.01", 1), ("1", 1), ("2.9", 2), ("64", 4), ("", 4)])
@@ -74,11 +74,11 @@ def test_no_more_threads_than_the_share(limit: str, threads: int, monkeypatch: p
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
-        with machine.prepared():
+        with device.prepared():
             assert torch.get_num_threads() == threads
-            machine.set_threads(1e12, torch.float32)
+            device.set_threads(1e12, torch.float32)
             assert torch.get_num_threads() == threads
-            machine.set_threads(1, torch.float32)
+            device.set_threads(1, torch.float32)
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 4
     finally:

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from kdlab.cli import main
-from kdlab.core.checkpoints import load
-from kdlab.core.spec import Spec
+from kdlab.distillation.run_folder import load
 from kdlab.registry import DATASETS, MODELS, OBJECTIVES
+from kdlab.train.spec import Spec
 
 KDLAB = Path(sys.executable).with_name("kdlab")
 NETWORKS = ["--teacher", "mlp:32x1", "--student", "mlp:8x1"]

@@ -9,27 +9,27 @@ from importlib.resources import files
 import pytest
 from distil_page import on_page
 
-from kdlab.core.history import History
-from kdlab.core.spec import Spec
 from kdlab.dashboards import Distil
 from kdlab.dashboards.distil import view
 from kdlab.desk.job import Attached
 from kdlab.registry import OBJECTIVES, Knob
 from kdlab.runner import Happened, Status
+from kdlab.train.history import History
+from kdlab.train.spec import Spec
 
 pytestmark = pytest.mark.usefixtures("own_desk")
 
 SCRIPT = """
 import queue, sys
-from kdlab.core.events import Done, Step
-from kdlab.core.history import History
-from kdlab.core.spec import Spec
+from kdlab.train.events import Done, Step
+from kdlab.train.history import History
+from kdlab.train.spec import Spec
 from kdlab.dashboards.distil import view
 from kdlab.runner import Happened, Runner, Status
 
 if __name__ == "__main__":
     messages, history = queue.Queue(), History()
-    runner = Runner("kdlab.core.distillation:distill_events", messages.put, unit=Step)
+    runner = Runner("kdlab.distillation.distill:distill_events", messages.put, unit=Step)
     runner.start(Spec(teacher="mlp:16x1", student="mlp:8x1", epochs=1, teacher_epochs=1))
     while True:
         match messages.get(timeout=120):

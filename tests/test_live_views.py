@@ -20,13 +20,6 @@ from seal import Sealed, log
 from torch import nn
 
 from kdlab.cli import main, progress
-from kdlab.core import many, resume, teaching
-from kdlab.core.distillation import distill, distill_events, fit
-from kdlab.core.events import Done, Event, Opened, Probe, Saved
-from kdlab.core.history import History
-from kdlab.core.many import distill_many, fit_many
-from kdlab.core.predictions import Predictions
-from kdlab.core.spec import Spec
 from kdlab.dashboards import Distil
 from kdlab.dashboards.distil import view
 from kdlab.dashboards.runs import compare
@@ -34,10 +27,18 @@ from kdlab.dashboards.runs import view as runs_view
 from kdlab.datasets import Dataset, Split, load, loading
 from kdlab.desk.job import Attached
 from kdlab.desk.row import Row
+from kdlab.distillation import many, teacher_training
+from kdlab.distillation.distill import distill, distill_events, fit
+from kdlab.distillation.many import distill_many, fit_many
 from kdlab.figures.overlay import overlaid_errors
 from kdlab.figures.theme import ROLES
+from kdlab.io.predictions import Predictions
 from kdlab.registry import DATASETS, Entry
 from kdlab.runner import Happened, Status
+from kdlab.train import checkpoint
+from kdlab.train.events import Done, Event, Opened, Probe, Saved
+from kdlab.train.history import History
+from kdlab.train.spec import Spec
 
 STUDENT: dict[str, Any] = {"epochs": 2, "batch_size": 256, "learning_rate": 1e-2, "precision": "float32"}
 SETTINGS = {"teacher": "mlp:16x1", "student": "mlp:8x1", "teacher_epochs": 2, **STUDENT}
@@ -63,7 +64,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Register:
     """Register digits with a sealed test set, or another one with `changed`, as "sealed"."""
     # Whether a data set is well-formed, and still the same when a run goes on, is asked of its test set too.
     monkeypatch.setattr(loading, "_check", quietly(loading._check))
-    monkeypatch.setattr(resume, "_fingerprint", quietly(resume._fingerprint))
+    monkeypatch.setattr(checkpoint, "_fingerprint", quietly(checkpoint._fingerprint))
 
     def add(changed: bool = False, change: Callable[[Dataset], Dataset] = lambda data: data) -> None:
         def build(argument: str) -> Iterator[Any]:
@@ -76,7 +77,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Register:
             return change(replace(data, name="sealed", test=Sealed(images, labels)))
 
         monkeypatch.setitem(DATASETS._entries, "sealed", Entry("sealed", "Sealed digits", "for tests", build))
-        monkeypatch.setattr(teaching, "_last_teacher", None)
+        monkeypatch.setattr(teacher_training, "_last_teacher", None)
         log.clear()
 
     return add

@@ -10,11 +10,10 @@ import pytest
 from distil_page import on_page
 
 import kdlab.core.experiments  # noqa: F401  (fills the registry)
-from kdlab.core.distillation import distill
-from kdlab.core.keeping import keep
-from kdlab.core.spec import Spec
 from kdlab.dashboards import Distil, Experiments
 from kdlab.desk import session
+from kdlab.distillation.distill import distill
+from kdlab.distillation.job import keep
 from kdlab.losses import Part
 from kdlab.registry import (
     AUGMENTATIONS,
@@ -28,6 +27,7 @@ from kdlab.registry import (
     Registry,
     UnknownNameError,
 )
+from kdlab.train.spec import Spec
 
 REGISTRIES = (AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHINGS)
 CELL = """
@@ -136,7 +136,7 @@ def test_a_page_says_what_its_worker_does_not_know() -> None:
             page._act("start")
             assert page._panel.error == (
                 f"This page's worker does not know the {kind} 'mine', which is registered in this process only: train "
-                f"with it in a cell of the notebook, by kdlab.core.distillation.distill, or choose another."
+                f"with it in a cell of the notebook, by kdlab.distillation.distill.distill, or choose another."
             )
             assert page._panel.state == "idle"
             page.state.take(opening)

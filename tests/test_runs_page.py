@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-from kdlab.core.history import History
-from kdlab.core.spec import Spec
 from kdlab.dashboards import Runs
 from kdlab.dashboards.runs import compare, view
 from kdlab.dashboards.runs.page import PIECE
@@ -23,6 +21,8 @@ from kdlab.desk.desk import Desk
 from kdlab.desk.local import LocalEngine
 from kdlab.desk.store import Store
 from kdlab.figures.overlay import MARKS, Overlaid, overlaid_errors
+from kdlab.train.history import History
+from kdlab.train.spec import Spec
 from kdlab.widgets.runs import RunList
 
 ME, YOU = "0" * 32, "1" * 32

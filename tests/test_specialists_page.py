@@ -14,8 +14,6 @@ from made_specialists import CIFAR, made_result
 
 from kdlab.core.experiments.events import Concluded, Noted
 from kdlab.core.experiments.results import save
-from kdlab.core.specialists.combining import DIRECTIONS, combine
-from kdlab.core.specialists.routing import route
 from kdlab.dashboards import Specialists
 from kdlab.dashboards.experiments import one
 from kdlab.dashboards.experiments.live import Live
@@ -26,6 +24,8 @@ from kdlab.dashboards.specialists.confused import ConfusedClasses
 from kdlab.dashboards.specialists.heard import Heard
 from kdlab.desk.job import Attached
 from kdlab.runner import Happened, Status
+from kdlab.specialists.combine import DIRECTIONS, combine
+from kdlab.specialists.routing import route
 
 pytestmark = pytest.mark.usefixtures("own_desk")
 

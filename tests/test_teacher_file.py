@@ -11,13 +11,6 @@ import pytest
 from distil_page import on_page
 from test_address import come, until
 
-from kdlab.core import checkpoints
-from kdlab.core.distillation import distill_events
-from kdlab.core.evaluation import predict
-from kdlab.core.events import Event, Opened, Phase, Probe, Saved
-from kdlab.core.keeping import keep
-from kdlab.core.spec import Spec
-from kdlab.core.uploads import Weights, read_weights
 from kdlab.dashboards import Distil
 from kdlab.dashboards.distil import view
 from kdlab.dashboards.experiments.settings import Settings
@@ -27,7 +20,14 @@ from kdlab.desk import session
 from kdlab.desk.desk import Desk
 from kdlab.desk.limits import Limits
 from kdlab.desk.local import LocalEngine
+from kdlab.distillation import run_folder
+from kdlab.distillation.distill import distill_events
+from kdlab.distillation.job import keep
+from kdlab.io import Weights, read_weights
 from kdlab.registry import EXPERIMENTS, InputError
+from kdlab.train.evaluate import predict
+from kdlab.train.events import Event, Opened, Phase, Probe, Saved
+from kdlab.train.spec import Spec
 from kdlab.widgets.weights import WeightsField
 
 pytestmark = pytest.mark.usefixtures("own_desk")
@@ -125,7 +125,7 @@ def test_without_its_file_a_run_goes_on_from_a_checkpoint_and_does_not_begin(wei
 
 
 def test_a_module_still_stands_for_a_named_file(saved: Path, weights: Weights, spec: Spec) -> None:
-    module, named = checkpoints.load(saved, "teacher"), spec.replace(teacher_weights=weights.digest)
+    module, named = run_folder.load(saved, "teacher"), spec.replace(teacher_weights=weights.digest)
     probe = next(event for event in distill_events(named, teacher=module) if isinstance(event, Probe))
     assert (probe.logits["teacher"] == predict(module, load("digits").validation).numpy()).all()
 

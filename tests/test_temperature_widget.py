@@ -18,9 +18,9 @@ from click.testing import CliRunner, Result
 from traitlets import TraitError
 
 from kdlab.cli import main
-from kdlab.core.predictions import Predictions
 from kdlab.dashboards import Temperature
 from kdlab.datasets.mnist_pixels import mnist_validation_images
+from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import telling_example
 from kdlab.metrics.softened import entropy
 from kdlab.registry import InputError

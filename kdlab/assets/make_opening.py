@@ -7,8 +7,8 @@ temperature was chosen on validation errors, of 2, 4 and 8.
 import shutil
 from pathlib import Path
 
-from kdlab.core.checkpoints import save
-from kdlab.core.distillation import distill
+from kdlab.distillation.distill import distill
+from kdlab.distillation.run_folder import save
 
 OPENING = Path(__file__).parent / "opening"
 SETTINGS = {

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torchvision import datasets
 
-from kdlab.core.distillation import distill, fit
-from kdlab.core.evaluation import predict
-from kdlab.core.portable import write
-from kdlab.core.predictions import Predictions
 from kdlab.datasets import load
 from kdlab.datasets.dataset import hold_out
 from kdlab.datasets.download import data_root
+from kdlab.distillation.distill import distill, fit
+from kdlab.io.portable_network import write
+from kdlab.io.predictions import Predictions
 from kdlab.metrics.significance import find_test
+from kdlab.train.evaluate import predict
 
 FOLDER = Path(__file__).parent / "temperature"
 TEACHER, STUDENT = "cnn:width=16", "mlp:100x2"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kdlab.core.spec import PRECISIONS, SCHEDULES, Spec
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError, Knob, Registry
+from kdlab.train.spec import PRECISIONS, SCHEDULES, Spec
 
 if TYPE_CHECKING:
-    from kdlab.core.runs import Run
+    from kdlab.distillation.result import Run
 
 __all__ = ["distill"]
 
@@ -79,13 +79,13 @@ def distill(out: Path | None, as_json: bool, **values: Any) -> None:
 
     from kdlab.cli.progress import follow
     from kdlab.cli.report import print_report
-    from kdlab.core import checkpoints
-    from kdlab.core.distillation import distill_events
-    from kdlab.core.machine import prepared
-    from kdlab.core.training import Diverged
+    from kdlab.distillation import run_folder
+    from kdlab.distillation.distill import distill_events
+    from kdlab.train.device import prepared
+    from kdlab.train.loop import Diverged
 
     if out:
-        checkpoints.check_free(out)
+        run_folder.check_free(out)
     try:
         with prepared():  # once, and not at each event anew
             run = follow(distill_events(spec))
@@ -96,14 +96,14 @@ def distill(out: Path | None, as_json: bool, **values: Any) -> None:
     else:
         print_report(run.result)
     if out:
-        checkpoints.save(run, out)
+        run_folder.save(run, out)
     _keep(run)
 
 
 def _keep(run: "Run") -> None:
     """Add a finished run to those that the page Runs lists; where that cannot be, say so and go on."""
-    from kdlab.core.checkpoints import contents
     from kdlab.desk.session import open_store
+    from kdlab.distillation.run_folder import contents
 
     name, spec = secrets.token_urlsafe(12), run.spec
     try:

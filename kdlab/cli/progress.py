@@ -10,9 +10,9 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Display
 
-from kdlab.core.events import Event, Note, Opened, Phase, Probe, Progress, Step
-from kdlab.core.runs import Run
+from kdlab.distillation.result import Run
 from kdlab.metrics.classification import count_errors
+from kdlab.train.events import Event, Note, Opened, Phase, Probe, Progress, Step
 
 __all__ = ["amount", "follow"]
 

@@ -82,7 +82,7 @@ def reproduce(
 
             from kdlab.cli.pieces import follow  # torch, which takes seconds to import
             from kdlab.core.experiments.conduct import reproduce_events
-            from kdlab.core.training import Diverged
+            from kdlab.train.loop import Diverged
 
             try:
                 if workers or scheduler:

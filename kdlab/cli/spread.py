@@ -16,11 +16,11 @@ from kdlab.core.experiments.forecast import forecast
 from kdlab.core.experiments.results import put
 from kdlab.core.experiments.spread import Scout, Task
 from kdlab.core.experiments.store import Store
-from kdlab.core.machine import isolated, prepared
 from kdlab.datasets import Dataset, load_events
 from kdlab.desk.job import Engine, Job
 from kdlab.registry import InputError
 from kdlab.runner import ENDS, Happened, Message, Status
+from kdlab.train.device import isolated, prepared
 
 __all__ = ["spread_events"]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kdlab.core.experiments.experiment import Experiment
-from kdlab.core.spec import Spec, knob_defaults
 from kdlab.registry import OBJECTIVES, InputError, Knob, knob_fields
+from kdlab.train.spec import Spec, knob_defaults
 
 __all__ = ["read_settings", "read_sliders", "read_spec", "write_settings", "write_sliders", "write_spec"]
 

@@ -1,6 +1,6 @@
 """What a small machine lent to a visitor, as on Binder or a JupyterHub, means for the runs on its pages."""
 
-from kdlab.core import quota
+from kdlab.train import cgroup_limits
 
 __all__ = ["budget_line", "machine_line"]
 
@@ -11,7 +11,7 @@ MNIST, PLENTY = 1.1 * GB, 4 * GB
 
 def machine_line() -> str:
     """Return `budget_line` of the machine that this page runs on."""
-    return budget_line(quota.cores(), quota.memory())
+    return budget_line(cgroup_limits.cores(), cgroup_limits.memory())
 
 
 def budget_line(cores: float | None, memory: int | None) -> str:

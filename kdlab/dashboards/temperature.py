@@ -5,13 +5,13 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from kdlab.core.history import History
-from kdlab.core.portable import read
-from kdlab.core.predictions import Predictions
 from kdlab.datasets.mnist_pixels import mnist_validation_images
 from kdlab.desk.session import offered
+from kdlab.io.portable_network import read
+from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import telling_example
 from kdlab.registry import InputError
+from kdlab.train.history import History
 from kdlab.widgets.lab import Lab, Supply
 
 __all__ = ["Temperature"]

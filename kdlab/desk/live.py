@@ -21,7 +21,7 @@ Receive = Callable[[Hearing], None]
 
 
 # What takes in a run's events, by its kind; every other kind is an experiment's key.
-RECORDS = {"distil": "kdlab.core.history:History"}
+RECORDS = {"distil": "kdlab.train.history:History"}
 EXPERIMENT = "kdlab.dashboards.experiments.live:Live"
 
 

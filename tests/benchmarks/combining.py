@@ -19,8 +19,8 @@ from time import perf_counter, process_time
 import numpy as np
 from scipy.special import log_softmax
 
-from kdlab.core.specialists.combining import DIRECTIONS, combine
-from kdlab.core.specialists.subsets import membership
+from kdlab.specialists.combine import DIRECTIONS, combine
+from kdlab.specialists.subsets import membership
 
 EXAMPLES, SPECIALISTS = 10_000, 10
 

@@ -17,13 +17,13 @@ import torch
 
 from kdlab import models
 from kdlab.augmentations import make_views
-from kdlab.core.answers import Answers
-from kdlab.core.machine import count_operations, prepared, set_threads
-from kdlab.core.spec import Spec
-from kdlab.core.teams import Learner, make_teams
-from kdlab.core.training import LiveKnobs, train
 from kdlab.datasets.dataset import Split
 from kdlab.losses import hinton
+from kdlab.train.device import count_operations, prepared, set_threads
+from kdlab.train.group import Learner, make_teams
+from kdlab.train.loop import LiveKnobs, train
+from kdlab.train.spec import Spec
+from kdlab.train.teacher_logits import Answers
 
 sys.path.append(str(Path(__file__).parent))
 from stopwatch import seconds_per_epoch

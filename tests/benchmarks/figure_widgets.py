@@ -10,7 +10,7 @@ from ipywidgets import FloatLogSlider, VBox
 from numpy.typing import ArrayLike
 from plotly.subplots import make_subplots
 
-from kdlab.core.predictions import Predictions
+from kdlab.io.predictions import Predictions
 from kdlab.metrics import softened as lab
 from kdlab.metrics.classification import telling_example
 

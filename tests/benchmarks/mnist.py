@@ -9,8 +9,8 @@ The temperature was chosen on validation images, of 8 and 20; the rest is what k
 import sys
 from pathlib import Path
 
-from kdlab.core.checkpoints import load
-from kdlab.core.distillation import distill, fit
+from kdlab.distillation.distill import distill, fit
+from kdlab.distillation.run_folder import load
 from kdlab.metrics.significance import find_test
 
 SEEDS = 3

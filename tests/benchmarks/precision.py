@@ -10,8 +10,8 @@ import sys
 from math import sqrt
 from statistics import mean, stdev
 
-from kdlab.core.distillation import fit
-from kdlab.core.many import distill_many
+from kdlab.distillation.distill import fit
+from kdlab.distillation.many import distill_many
 
 
 def main() -> None:

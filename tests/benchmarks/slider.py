@@ -31,7 +31,7 @@ import psutil
 from playwright.sync_api import Page, sync_playwright
 
 from kdlab.cli.serve import HOST, free_port
-from kdlab.core.predictions import Predictions
+from kdlab.io.predictions import Predictions
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent), str(HERE.parent / "browser")]
@@ -51,7 +51,7 @@ TRAIN = ["distill", "--dataset=digits", "--teacher=mlp:800x2", "--batch-size=128
 
 CELL = """\
 from pathlib import Path
-from kdlab.core.predictions import Predictions
+from kdlab.io.predictions import Predictions
 predictions = Predictions.load(Path("{classes}.npz"))
 """
 LAB = "from kdlab.dashboards import Temperature\nTemperature(predictions)"

@@ -17,12 +17,12 @@ import torch
 
 from kdlab import models
 from kdlab.augmentations import make_views
-from kdlab.core.batches import Source
-from kdlab.core.machine import prepared
-from kdlab.core.spec import Spec
-from kdlab.core.teams import Learner
-from kdlab.core.training import LiveKnobs, train
 from kdlab.datasets import Split
+from kdlab.train.batches import Source
+from kdlab.train.device import prepared
+from kdlab.train.group import Learner
+from kdlab.train.loop import LiveKnobs, train
+from kdlab.train.spec import Spec
 
 sys.path.append(str(Path(__file__).parent))
 from stopwatch import seconds_per_epoch

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from time import perf_counter
 
-from kdlab.core.events import Event, Phase, Step
+from kdlab.train.events import Event, Phase, Step
 
 __all__ = ["seconds_per_epoch"]
 

@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from scipy.stats import t
 from torch import Tensor, nn
 
-from kdlab.core.batches import transfer_set
-from kdlab.core.distillation import fit
-from kdlab.core.evaluation import predict
-from kdlab.core.many import distill_many
-from kdlab.core.runs import Run
-from kdlab.core.training import make_network
 from kdlab.datasets import Dataset, load
+from kdlab.distillation.distill import fit
+from kdlab.distillation.many import distill_many
+from kdlab.distillation.result import Run
 from kdlab.losses import hinton
+from kdlab.train.batches import transfer_set
+from kdlab.train.evaluate import predict
+from kdlab.train.loop import make_network
 
 TEMPERATURES = (1.0, 4.0, 20.0, 50.0)
 WEIGHTS = ((1.0, 0.0), (0.9, 0.1))

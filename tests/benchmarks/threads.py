@@ -34,8 +34,8 @@ def measure() -> None:
     import torch
 
     from kdlab import models
-    from kdlab.core.machine import choose_precision
-    from kdlab.core.teams import Learner, make_teams
+    from kdlab.train.device import choose_precision
+    from kdlab.train.group import Learner, make_teams
 
     torch.set_flush_denormal(True)
     everything, results = torch.get_num_threads(), []

@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 from safetensors.torch import save as to_bytes
 
-from kdlab.core.distillation import fit
-from kdlab.core.machine import choose_precision
+from kdlab.distillation.distill import fit
+from kdlab.train.device import choose_precision
 
 PEERS = Path(__file__).parent / "peers"
 # How each peer is installed beside the torch that is here: KD-Lib's own demands end at Python 3.9.

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kdlab.core.distillation import fit
-from kdlab.core.evaluation import predict
 from kdlab.core.experiments.claims import All, Claim, Fewer, Keeps, Rare, Within
 from kdlab.core.experiments.outcomes import Outcomes
 from kdlab.core.experiments.verdicts import HOLDS, NO_GAIN, REFUTED
 from kdlab.datasets import Dataset, load
+from kdlab.distillation.distill import fit
 from kdlab.metrics.significance import paired_test
+from kdlab.train.evaluate import predict
 
 DRAWS, EXAMPLES, SEEDS = 2_000, 1_000, (2, 3, 5)
 # In logits: how much examples differ, and seeds.

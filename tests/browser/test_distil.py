@@ -8,8 +8,8 @@ import pytest
 from dashboard import Dashboard
 from playwright.sync_api import expect
 
-from kdlab.core.history import History
 from kdlab.metrics.classification import confusion_matrix
+from kdlab.train.history import History
 
 pytestmark = pytest.mark.browser
 

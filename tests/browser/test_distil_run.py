@@ -7,8 +7,8 @@ import pytest
 from dashboard import Dashboard
 from playwright.sync_api import expect
 
-from kdlab.core.spec import Spec
 from kdlab.figures.theme import ROLES
+from kdlab.train.spec import Spec
 
 pytestmark = pytest.mark.browser
 # The colour as the browser writes it.

@@ -13,9 +13,9 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from playwright.sync_api import Browser, Page
 
-from kdlab.core.history import History
-from kdlab.core.predictions import Predictions
+from kdlab.io.predictions import Predictions
 from kdlab.metrics import softened as lab
+from kdlab.train.history import History
 from kdlab.widgets.modules import FOLDER, bundle
 
 pytestmark = pytest.mark.browser

@@ -14,8 +14,8 @@ from test_experiments import Window
 from test_temperature import expect_bars, expect_link, expect_views
 from windows import DESKTOP
 
-from kdlab.core.history import History
 from kdlab.dashboards import Temperature
+from kdlab.train.history import History
 
 pytestmark = pytest.mark.browser
 

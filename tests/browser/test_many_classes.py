@@ -14,11 +14,11 @@ from playwright.sync_api import Browser, Page
 from temperature import TemperatureLab
 from windows import DESKTOP, open_window
 
-from kdlab.core.predictions import Predictions
 from kdlab.dashboards import Temperature
 from kdlab.figures.confusion import confusion_difference, confusion_heatmap
 from kdlab.figures.library import plotly_script
 from kdlab.figures.theme import Figure
+from kdlab.io.predictions import Predictions
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.lab import Supply
 from kdlab.widgets.modules import FOLDER, bundle

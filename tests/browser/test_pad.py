@@ -14,9 +14,9 @@ from torch import nn
 
 import kdlab.widgets
 from kdlab import models
-from kdlab.core.evaluation import predict
-from kdlab.core.portable import portable
 from kdlab.datasets import load
+from kdlab.io.portable_network import portable
+from kdlab.train.evaluate import predict
 from kdlab.widgets.modules import bundle
 
 pytestmark = pytest.mark.browser

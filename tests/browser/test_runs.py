@@ -12,8 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 from servers import Server
 from windows import DESKTOP, TELEPHONE
 
-from kdlab.core.history import History
 from kdlab.desk.store import Store
+from kdlab.train.history import History
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=document.title='harmed'>"

@@ -13,8 +13,8 @@ from temperature import TemperatureLab, number, share
 from windows import DESKTOP, TELEPHONE, open_window
 
 from kdlab.cli import main
-from kdlab.core.predictions import Predictions
 from kdlab.dashboards import Temperature
+from kdlab.io.predictions import Predictions
 from kdlab.metrics import softened as core
 from kdlab.metrics.classification import telling_example
 

@@ -15,8 +15,8 @@ from servers import KERNEL, Server
 from temperature import TemperatureLab, number, position, share, spoken
 from windows import DESKTOP, TELEPHONE
 
-from kdlab.core.predictions import Predictions
 from kdlab.dashboards import Temperature
+from kdlab.io.predictions import Predictions
 from kdlab.metrics import softened as core
 from kdlab.metrics.classification import telling_example
 from kdlab.widgets.lab import Supply
@@ -464,7 +464,7 @@ def test_a_drawn_digit_is_answered(lab: TemperatureLab, supply: Supply) -> None:
 
 
 def read_digit(layers: list[dict], weights: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Return the logits of a network as `kdlab.core.portable` describes it, the plain way."""
+    """Return the logits of a network as `kdlab.io.portable_network` describes it, the plain way."""
     numbers, values = iter(weights), pixels
 
     def take(*shape: int) -> np.ndarray:

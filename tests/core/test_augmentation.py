@@ -18,19 +18,19 @@ from torch import Tensor, nn
 from kdlab import models
 from kdlab.augmentations import Views, make_views
 from kdlab.cli import main
-from kdlab.core import answers as answers_module
-from kdlab.core import teaching
-from kdlab.core.answers import Answers
-from kdlab.core.batches import AHEAD, batches, transfer_set
-from kdlab.core.distillation import distill, distill_events, fit
-from kdlab.core.evaluation import CHUNK, evaluating, predict
-from kdlab.core.events import Phase, Probe, Step
-from kdlab.core.seeding import generator, seeded
-from kdlab.core.spec import Spec
-from kdlab.core.trial import sample
 from kdlab.datasets import Dataset, Split, load
+from kdlab.distillation import teacher_training
+from kdlab.distillation.distill import distill, distill_events, fit
 from kdlab.losses import Part, hinton
 from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, TEACHINGS, Entry, InputError, UnknownNameError
+from kdlab.train import teacher_logits as answers_module
+from kdlab.train.batches import AHEAD, batches, transfer_set
+from kdlab.train.evaluate import CHUNK, evaluating, predict
+from kdlab.train.events import Phase, Probe, Step
+from kdlab.train.forward_check import sample
+from kdlab.train.seeding import generator, seeded
+from kdlab.train.spec import Spec
+from kdlab.train.teacher_logits import Answers
 
 # Teachers here have mostly learnt nothing.
 pytestmark = pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")
@@ -43,7 +43,7 @@ FLOAT32, BFLOAT16 = torch.float32, torch.bfloat16
 
 @pytest.fixture(autouse=True)
 def no_kept_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teaching, "_last_teacher", None)
+    monkeypatch.setattr(teacher_training, "_last_teacher", None)
 
 
 @pytest.fixture(scope="module")
@@ -809,7 +809,7 @@ def test_a_kept_teacher_answers_another_augmentation_anew(log: Log) -> None:
     for name in ("shift:pixels=1", "affine:views=3", "none", "shift:pixels=1"):
         now = trace(spec.replace(augmentation=name))
         assert runs.setdefault(name, now) == now
-    teaching._last_teacher = None
+    teacher_training._last_teacher = None
     assert trace(spec.replace(augmentation="affine:views=3")) == runs["affine:views=3"]
 
 
@@ -869,7 +869,7 @@ def test_the_command_line_takes_augmentation_and_way_of_teaching(tmp_path: Path)
     spec = Spec.from_json(json.dumps(printed["spec"]))
     assert (spec.augmentation, spec.teaching) == ("shift:pixels=1", "fixed")
     assert spec.teacher_augmentation == "affine:views=3"
-    teaching._last_teacher = None
+    teacher_training._last_teacher = None
     logits = [values["student"] for phase, _, values in trace(spec) if phase == "student" and "student" in values]
     run = distill("digits", "mlp:16x1", "mlp:8x1", **{
         key: getattr(spec, key) for key in (

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from kdlab.core import checkpoints
-from kdlab.core.checkpoints import NETWORKS, check_free, load, save
-from kdlab.core.distillation import distill
-from kdlab.core.evaluation import predict
-from kdlab.core.history import History
-from kdlab.core.runs import Run
 from kdlab.datasets import load as load_data
+from kdlab.distillation import run_folder
+from kdlab.distillation.distill import distill
+from kdlab.distillation.result import Run
+from kdlab.distillation.run_folder import NETWORKS, check_free, load, save
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import InputError
+from kdlab.train.evaluate import predict
+from kdlab.train.history import History
 
 # Options for a teacher that is to be trained are given with one that is.
 pytestmark = pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")
@@ -103,13 +103,13 @@ def test_only_free_folders(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_failure_leaves_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    write = checkpoints._write
+    write = run_folder._write
 
     def fail(run: Run, folder: Path) -> None:
         write(run, folder)
         raise error
 
-    monkeypatch.setattr(checkpoints, "_write", fail)
+    monkeypatch.setattr(run_folder, "_write", fail)
     with pytest.raises(InputError if isinstance(error, OSError) else KeyboardInterrupt) as caught:
         save(run, tmp_path / "parent" / "run")
     if isinstance(error, OSError):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, logsumexp, softmax
 
-from kdlab.core.specialists.combining import DIRECTIONS, combine
+from kdlab.specialists.combine import DIRECTIONS, combine
 
 Array = NDArray[np.float64]
 Case = tuple[Array, list[Array], list[tuple[int, ...]], NDArray[np.bool_]]

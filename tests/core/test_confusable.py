@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import cophenet, linkage
 from scipy.spatial.distance import squareform
 
-from kdlab.core.specialists.confusable import METHODS, SIMILARITIES, find_subsets, tree
 from kdlab.registry import InputError
+from kdlab.specialists.class_clusters import METHODS, SIMILARITIES, find_subsets, tree
 
 Matrix = NDArray[np.float64]
 BLOCKS = [(0, 4, 7, 9), (1, 2, 8), (3, 5, 6)]

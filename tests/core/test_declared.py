@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdlab.core.predictions import Predictions
-from kdlab.core.probabilities import UndeclaredError
-from kdlab.core.uploads import read_logits
+from kdlab.io import read_logits
+from kdlab.io.predictions import Predictions
 from kdlab.metrics.softened import soften
 from kdlab.registry import InputError
+from kdlab.train.probabilities import UndeclaredError
 
 LABELS = np.arange(12) % 3
 LOGITS = {role: np.random.default_rng(at).normal(size=(12, 3)) * 3 for at, role in enumerate(("teacher", "student"))}

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from kdlab.core.evaluation import predict
 from kdlab.core.experiments.consulting import consultation
 from kdlab.core.experiments.events import Began, Watched
 from kdlab.core.experiments.pupils import Course, Pupil, Subject, Trained
 from kdlab.core.experiments.specialists import Specialists
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study
-from kdlab.core.specialists.combining import DIRECTIONS, combine
-from kdlab.core.specialists.routing import route
-from kdlab.core.specialists.training import DUSTBIN, Specialist, correction, half_special, relabelled
-from kdlab.core.training import make_network
 from kdlab.datasets import Dataset, load
 from kdlab.registry import InputError
+from kdlab.specialists.combine import DIRECTIONS, combine
+from kdlab.specialists.model import DUSTBIN, Specialist, correction, half_special, relabelled
+from kdlab.specialists.routing import route
+from kdlab.train.evaluate import predict
+from kdlab.train.loop import make_network
 
 SUBSET = (8, 3, 5)
 

@@ -13,14 +13,14 @@ import torch
 from misfits import Answering, flat
 from torch import Tensor, nn
 
-from kdlab.core.distillation import distill, distill_events, fit
-from kdlab.core.events import Done, Note, Phase
-from kdlab.core.many import distill_many
-from kdlab.core.runs import Run
-from kdlab.core.spec import Spec
-from kdlab.core.training import Diverged
 from kdlab.datasets import Dataset, Split, load
+from kdlab.distillation.distill import distill, distill_events, fit
+from kdlab.distillation.many import distill_many
+from kdlab.distillation.result import Run
 from kdlab.registry import DATASETS, Entry, InputError, InputWarning
+from kdlab.train.events import Done, Note, Phase
+from kdlab.train.loop import Diverged
+from kdlab.train.spec import Spec
 
 SHORT: dict[str, Any] = {"epochs": 2, "batch_size": 128, "learning_rate": 1e-2}
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdlab.core.distillation import distill_events
-from kdlab.core.events import Event, KnobsTurned, Opened, Phase, Probe, Progress, Step
-from kdlab.core.history import Curve, History
-from kdlab.core.predictions import Predictions
-from kdlab.core.spec import Spec
+from kdlab.distillation.distill import distill_events
+from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import InputError
+from kdlab.train.events import Event, KnobsTurned, Opened, Phase, Probe, Progress, Step
+from kdlab.train.history import Curve, History
+from kdlab.train.spec import Spec
 
 SPEC = Spec(teacher="mlp:8x1", student="mlp:4x1", epochs=2, teacher_epochs=1, batch_size=400, transfer_size=1200)
 

@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 import torch
 
-from kdlab.core import checkpoints, teaching
-from kdlab.core.distillation import distill_events
-from kdlab.core.evaluation import predict
-from kdlab.core.events import Done, Event, Opened, Phase, Probe, Progress, Saved, Step
-from kdlab.core.history import History
-from kdlab.core.keeping import keep
-from kdlab.core.predictions import Predictions
-from kdlab.core.spec import Spec
 from kdlab.datasets import load
+from kdlab.distillation import run_folder, teacher_training
+from kdlab.distillation.distill import distill_events
+from kdlab.distillation.job import keep
+from kdlab.io.predictions import Predictions
 from kdlab.registry import InputError
+from kdlab.train.evaluate import predict
+from kdlab.train.events import Done, Event, Opened, Phase, Probe, Progress, Saved, Step
+from kdlab.train.history import History
+from kdlab.train.spec import Spec
 
 SPEC = Spec(teacher="mlp:16x1", student="mlp:8x1", epochs=2, teacher_epochs=1, batch_size=256, transfer_size=600)
 
 
 @pytest.fixture(scope="module")
 def events() -> list[Event]:
-    teaching._last_teacher = None
+    teacher_training._last_teacher = None
     return list(keep(SPEC, seconds=0))
 
 
@@ -66,12 +66,12 @@ def test_the_last_event_holds_the_files_that_save_writes(events: list[Event], tm
         except StopIteration as end:
             run = end.value
             break
-    checkpoints.save(run, tmp_path / "saved")
+    run_folder.save(run, tmp_path / "saved")
     assert {path.name for path in (tmp_path / "saved").iterdir()} == set(events[-1].files)
     assert json.loads(events[-1].files["result.json"])["student"] == run.result["student"]
     test = load("digits").test
-    for network in checkpoints.NETWORKS:
-        module, again = checkpoints.load(tmp_path, network), checkpoints.load(tmp_path / "saved", network)
+    for network in run_folder.NETWORKS:
+        module, again = run_folder.load(tmp_path, network), run_folder.load(tmp_path / "saved", network)
         assert torch.equal(predict(module, test), predict(again, test))
     assert np.array_equal(Predictions.read(tmp_path).logits["student"], run.history.logits["student"])
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from kdlab.assets.make_temperature import STEP, TEACHERS
-from kdlab.core.portable import read
-from kdlab.core.predictions import Predictions
 from kdlab.datasets import Dataset, load
 from kdlab.datasets.download import data_root
 from kdlab.datasets.mnist_pixels import mnist_validation_images
+from kdlab.io.portable_network import read
+from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import count_errors
 
 FOLDER = files("kdlab.assets") / "temperature"

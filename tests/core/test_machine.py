@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from kdlab.core.distillation import distill, distill_events, fit
-from kdlab.core.events import Step
-from kdlab.core.machine import prepared
-from kdlab.core.spec import Spec
+from kdlab.distillation.distill import distill, distill_events, fit
 from kdlab.registry import OBJECTIVES
+from kdlab.train.device import prepared
+from kdlab.train.events import Step
+from kdlab.train.spec import Spec
 
 Settings = tuple[int, tuple[bool, ...]]
 DENORMAL = torch.full((80_000,), 1e-39)  # made here, as 1e-39 is 0 to a thread that takes it for 0

@@ -13,17 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kdlab.core import machine
-from kdlab.core.distillation import distill, fit
-from kdlab.core.evaluation import predict
-from kdlab.core.grouping import choices, together
-from kdlab.core.many import distill_many, fit_many
-from kdlab.core.runs import Run
-from kdlab.core.spec import Spec
-from kdlab.core.training import Diverged, make_network
 from kdlab.datasets import load
+from kdlab.distillation.distill import distill, fit
+from kdlab.distillation.grouping import choices, together
+from kdlab.distillation.many import distill_many, fit_many
+from kdlab.distillation.result import Run
 from kdlab.losses import Part, hinton, log_softmax
 from kdlab.registry import OBJECTIVES, Entry, InputError, Knob
+from kdlab.train import device
+from kdlab.train.evaluate import predict
+from kdlab.train.loop import Diverged, make_network
+from kdlab.train.spec import Spec
 
 # Teachers here have mostly learnt nothing.
 pytestmark = pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")
@@ -361,8 +361,8 @@ def test_the_result_says_which_precision_was_used(student: str, teacher: nn.Modu
 
 def test_precision_does_not_depend_on_the_company(monkeypatch: pytest.MonkeyPatch, teacher: nn.Module) -> None:
     """Networks on either side of the size from which bfloat16 pays train apart, each as it would alone."""
-    monkeypatch.setattr(machine, "_multiplies_bfloat16", lambda device: True)
-    monkeypatch.setattr(machine, "FEW_PARAMETERS", 1_000)
+    monkeypatch.setattr(device, "_multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr(device, "FEW_PARAMETERS", 1_000)
     runs = distill_many("digits", teacher, ["mlp:12x1", "mlp:16x1"], precision="auto", **SHORT)
     assert [run.result["precision"]["student"] for run in runs] == ["float32", "bfloat16"]
     assert [run.result["precision"]["teacher"] for run in runs] == ["bfloat16", "bfloat16"]

@@ -10,12 +10,12 @@ from misfits import FOR_ALL, FOR_LEARNERS, FOR_TEACHERS, batch_normalised, flat
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from kdlab.core.distillation import distill, distill_events, fit
-from kdlab.core.many import distill_many, fit_many
-from kdlab.core.spec import Spec
-from kdlab.core.teams import Team
-from kdlab.core.uploads import read_weights
+from kdlab.distillation.distill import distill, distill_events, fit
+from kdlab.distillation.many import distill_many, fit_many
+from kdlab.io import read_weights
 from kdlab.registry import MODELS, InputError
+from kdlab.train.group import Team
+from kdlab.train.spec import Spec
 
 pytestmark = pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")  # of networks that learnt nothing
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 from torch.nn.functional import kl_div
 
-from kdlab.core.spec import knob_defaults
 from kdlab.losses import Part, cross_entropy, hinton, logit_matching, soft_divergence
 from kdlab.registry import OBJECTIVES, InputError
+from kdlab.train.spec import knob_defaults
 
 TEMPERATURES = [0.5, 1.0, 2.0, 4.0, 20.0]
 

@@ -10,15 +10,15 @@ from scipy.special import softmax
 from torch import nn
 
 from kdlab import models
-from kdlab.core.evaluation import predict
 from kdlab.core.experiments.choosing import best_of, numbers, whole_numbers
 from kdlab.core.experiments.high_temperature import alignment
 from kdlab.core.experiments.offsets import left_out_sets, matching_offset, oracle_offset, shifted
 from kdlab.core.experiments.pupils import Trained
 from kdlab.core.experiments.together import combine, committee, with_dropout
-from kdlab.core.seeding import seeded
 from kdlab.datasets import load
 from kdlab.registry import InputError
+from kdlab.train.evaluate import predict
+from kdlab.train.seeding import seeded
 
 TEN = tuple("0123456789")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdlab.assets.make_opening import OPENING, make
-from kdlab.core.history import History
+from kdlab.train.history import History
 
 
 @pytest.fixture(scope="module")

@@ -11,19 +11,19 @@ from torch import Tensor, nn
 
 from kdlab import models
 from kdlab.augmentations import make_views
-from kdlab.core.answers import Answers
-from kdlab.core.batches import Source, feed
-from kdlab.core.events import Probe, Step
-from kdlab.core.seeding import seeded
-from kdlab.core.selection import Selection
-from kdlab.core.solo import Solo
-from kdlab.core.spec import Spec
-from kdlab.core.stack import Stack
-from kdlab.core.teams import Learner, Team, hard_loss, make_teams
-from kdlab.core.training import LiveKnobs, train
 from kdlab.datasets import Split, load
 from kdlab.losses import Part, log_softmax
 from kdlab.metrics.classification import count_errors
+from kdlab.train.batches import Source, feed
+from kdlab.train.early_stopping import Selection
+from kdlab.train.events import Probe, Step
+from kdlab.train.group import Learner, Team, hard_loss, make_teams
+from kdlab.train.loop import LiveKnobs, train
+from kdlab.train.seeding import seeded
+from kdlab.train.single_module import Solo
+from kdlab.train.spec import Spec
+from kdlab.train.stacked_mlp import Stack
+from kdlab.train.teacher_logits import Answers
 
 CPU = torch.device("cpu")
 SUBSETS = [(0, 6, 8), (1, 7, 9), (2, 3, 5)]

@@ -11,13 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from kdlab.core import checkpoints, portable
 from kdlab.core.experiments import results
 from kdlab.core.experiments.store import Store
-from kdlab.core.history import History
-from kdlab.core.predictions import Predictions
 from kdlab.dashboards import Temperature
+from kdlab.distillation import run_folder
+from kdlab.io import portable_network
+from kdlab.io.predictions import Predictions
 from kdlab.registry import InputError
+from kdlab.train.history import History
 
 LABELS = np.arange(12) % 3
 ARRAYS = {role: np.random.default_rng(at).normal(size=(12, 3)) for at, role in enumerate(("teacher", "student"))}
@@ -82,7 +83,7 @@ def test_a_file_of_ones_own_may_be_larger_than_a_page_opens(tmp_path: Path) -> N
 def run() -> Any:
     with as_file(files("kdlab.assets") / "opening") as folder:
         history = History.load(folder / "history.npz")
-    networks = {name: nn.Linear(2, 2) for name in checkpoints.NETWORKS}
+    networks = {name: nn.Linear(2, 2) for name in run_folder.NETWORKS}
 
     class Finished:
         spec, result = history.opened.spec, history.result
@@ -94,15 +95,15 @@ def run() -> Any:
 
 
 def test_a_run_in_a_folder(run: Any, tmp_path: Path) -> None:
-    checkpoints.check_free(f"{tmp_path}/run")
-    checkpoints.save(run, f"{tmp_path}/run")
+    run_folder.check_free(f"{tmp_path}/run")
+    run_folder.save(run, f"{tmp_path}/run")
     for folder in (tmp_path / "run", f"{tmp_path}/run"):
-        loaded = checkpoints.load(folder, "student", nn.Linear(2, 2))
+        loaded = run_folder.load(folder, "student", nn.Linear(2, 2))
         assert torch.equal(loaded.weight, run.student.weight)
         assert Predictions.read(folder).key == "run"
         assert History.load(f"{folder}/history.npz").result == run.history.result
     with pytest.raises(InputError, match="exists already"):
-        checkpoints.check_free(f"{tmp_path}/run")
+        run_folder.check_free(f"{tmp_path}/run")
 
 
 @pytest.mark.parametrize("kind", [str, Path])
@@ -113,15 +114,15 @@ def test_files(run: Any, kind: type, tmp_path: Path) -> None:
     MINE.save(path)
     assert Predictions.load(path).classes == LONG
     network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
-    portable.write(path, {"net": network})
-    np.testing.assert_array_equal(portable.read(path)["net"][1][:8], network[1].weight.detach().numpy().ravel())
+    portable_network.write(path, {"net": network})
+    np.testing.assert_array_equal(portable_network.read(path)["net"][1][:8], network[1].weight.detach().numpy().ravel())
     folder = kind(tmp_path)
     results.check_writable(folder)
     assert results.save({"a": 1}, {}, folder, "stem") == tmp_path / "stem.json"
     assert results.load(folder, "stem") == ({"a": 1}, {})
     assert "nothing" not in Store(folder)
     for missing in (kind(tmp_path / "nowhere"),):
-        for read in (Predictions.load, Predictions.read, lambda folder: checkpoints.load(folder, "student")):
+        for read in (Predictions.load, Predictions.read, lambda folder: run_folder.load(folder, "student")):
             with pytest.raises(InputError, match="There is no"):
                 read(missing)
 

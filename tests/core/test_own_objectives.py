@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import torch.nn.functional as F
 
-from kdlab.core.distillation import distill
-from kdlab.core.many import distill_many
-from kdlab.core.teams import Team
+from kdlab.distillation.distill import distill
+from kdlab.distillation.many import distill_many
 from kdlab.losses import Part
 from kdlab.registry import OBJECTIVES, InputError, Knob
+from kdlab.train.group import Team
 
 FAULTS: dict[str, tuple[Callable[..., Any], str]] = {
     "a number": (lambda s, t, y: F.cross_entropy(s, y), "returns no parts: let it return a dictionary such as"),

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import binomtest, permutation_test
 
-from kdlab.core.evaluation import score
 from kdlab.datasets import Dataset, Split
 from kdlab.metrics.significance import PairedTest, find_test, paired_test, sign_flip_p
+from kdlab.train.evaluate import score
 
 
 def logits_for(predicted: list[int] | NDArray[np.int64], classes: int = 2) -> NDArray[np.float32]:

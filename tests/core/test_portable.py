@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from kdlab import models
-from kdlab.core.portable import portable, read, write
+from kdlab.io.portable_network import portable, read, write
 from kdlab.registry import InputError
 
 CNN = ["convolution", "relu", "pool", "convolution", "relu", "pool", "linear"]
@@ -169,7 +169,7 @@ def test_reading_does_not_import_torch(tmp_path: Path) -> None:
     path = tmp_path / "networks.safetensors"
     write(path, {"student": build("mlp:5x1", (1, 8, 8))})
     code = (
-        "import sys; from pathlib import Path; from kdlab.core.portable import read; read(Path(sys.argv[1]));"
+        "import sys; from pathlib import Path; from kdlab.io.portable_network import read; read(Path(sys.argv[1]));"
         "assert not {'torch', 'torchvision', 'scipy', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from kdlab.core.history import History
-from kdlab.core.predictions import Predictions
+from kdlab.io.predictions import Predictions
 from kdlab.metrics.softened import soft_confusion
 from kdlab.registry import InputError
+from kdlab.train.history import History
 
 TEACHER = [[4.0, 1.0, 0.0], [0.5, 2.0, 1.5]]
 STUDENT = [[3.0, 2.0, 0.0], [1.0, 1.5, 1.0]]

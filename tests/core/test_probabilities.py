@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from kdlab.core.probabilities import looks_like_probabilities, to_logits
 from kdlab.metrics.softened import soften
 from kdlab.registry import InputError
+from kdlab.train.probabilities import looks_like_probabilities, to_logits
 
 RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.normal(size=(13, 10)) * 4

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from kdlab.core import teaching
-from kdlab.core.distillation import distill, distill_events, fit
-from kdlab.core.events import Event, Step
-from kdlab.core.many import distill_many, fit_many
-from kdlab.core.options import FIT_OPTIONS
-from kdlab.core.spec import STUDENT_ONLY, Spec
 from kdlab.datasets import load
+from kdlab.distillation import teacher_training
+from kdlab.distillation.distill import distill, distill_events, fit
+from kdlab.distillation.many import distill_many, fit_many
+from kdlab.distillation.options import FIT_OPTIONS
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, Entry, InputError
+from kdlab.train.events import Event, Step
+from kdlab.train.spec import STUDENT_ONLY, Spec
 
 SPEC = Spec(teacher="mlp:16x1:dropout=0.2", student="mlp:8x1", epochs=1, teacher_epochs=2, batch_size=128)
 SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 128}
@@ -45,7 +45,7 @@ OTHER: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teaching, "_last_teacher", None)
+    monkeypatch.setattr(teacher_training, "_last_teacher", None)
     entry = DATASETS["digits"]
     monkeypatch.setitem(DATASETS._entries, "other-digits", dataclasses.replace(entry, key="other-digits"))
 
@@ -53,7 +53,7 @@ def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 def steps(spec: Spec, fresh: bool = False) -> list[Event]:
     """The teacher's steps in a run, which may find the teacher of the last one."""
     if fresh:
-        teaching._last_teacher = None
+        teacher_training._last_teacher = None
     return [event for event in distill_events(spec) if isinstance(event, Step) and event.phase == "teacher"]
 
 
@@ -109,7 +109,7 @@ def test_a_definition_that_is_registered_anew_counts(
         replace(monkeypatch, registry, "mine", build)
         spec = SPEC.replace(**{field: "mine"})
         last.append([event for event in distill_events(spec) if isinstance(event, Step)])
-    teaching._last_teacher = None
+    teacher_training._last_teacher = None
     assert last[0] != last[1]
     assert last[1] == [event for event in distill_events(spec) if isinstance(event, Step)]
 

@@ -9,15 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kdlab.core import resume, teaching, training
-from kdlab.core.answers import Answers
-from kdlab.core.distillation import distill_events, fit
-from kdlab.core.events import Event, KnobsTurned, Opened, Phase, Restored, Saved, Step
-from kdlab.core.history import History
-from kdlab.core.runs import Run
-from kdlab.core.spec import Spec
 from kdlab.datasets import load
+from kdlab.distillation import teacher_training
+from kdlab.distillation.distill import distill_events, fit
+from kdlab.distillation.result import Run
 from kdlab.registry import InputError
+from kdlab.train import checkpoint, loop
+from kdlab.train.events import Event, KnobsTurned, Opened, Phase, Restored, Saved, Step
+from kdlab.train.history import History
+from kdlab.train.spec import Spec
+from kdlab.train.teacher_logits import Answers
 
 BASE: dict[str, Any] = {"epochs": 2, "teacher_epochs": 2, "batch_size": 256, "learning_rate": 1e-2}
 PERCEPTRONS = {
@@ -40,14 +41,14 @@ SPEC = SPECS["perceptrons"]
 
 @pytest.fixture(autouse=True)
 def no_kept_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teaching, "_last_teacher", None)
+    monkeypatch.setattr(teacher_training, "_last_teacher", None)
 
 
 def run_through(
     spec: Spec, *, turn: Mapping[str, float] | None = None, every: float | None = 0, **options: Any
 ) -> tuple[Run, list[Event]]:
     """A whole run with a teacher that is trained anew; `turn` is sent in after the student's first step."""
-    teaching._last_teacher = None
+    teacher_training._last_teacher = None
     generator, events, sent = distill_events(spec, every=every, **options), [], None
     while True:
         try:
@@ -113,7 +114,7 @@ def test_a_run_goes_on_from_any_epoch_and_ends_exactly_alike(name: str) -> None:
 
 def test_a_run_may_be_interrupted_again_and_again() -> None:
     whole, _ = run_through(SPEC, every=None)
-    teaching._last_teacher = files = None
+    teacher_training._last_teacher = files = None
     for _ in range(SPEC.teacher_epochs + SPEC.epochs):
         generator = distill_events(SPEC, every=0, checkpoint=files)
         files = next(event.files for event in generator if isinstance(event, Saved))
@@ -144,7 +145,7 @@ def test_knobs_stand_as_they_were_turned_and_may_be_turned_on() -> None:
 def test_answers_that_are_too_many_to_keep_are_worked_out_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = SPEC.replace(teacher="mlp:300x2", epochs=4)
     whole, _ = run_through(spec, every=None)
-    monkeypatch.setattr(resume, "MOST_ANSWERS", 0)
+    monkeypatch.setattr(checkpoint, "MOST_ANSWERS", 0)
     kept = checkpoints(run_through(spec)[1])
     assert not any("answers.safetensors" in files for files in kept)
     for files in kept[2:]:
@@ -170,13 +171,13 @@ def test_answers_that_were_kept_are_not_asked_for_again(monkeypatch: pytest.Monk
 def test_losses_are_still_held_against_the_first_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     _, events = run_through(SPEC)
     firsts = {event.phase: event.losses for event in events if isinstance(event, Step) and event.step == 1}
-    check, seen = training._check, []
+    check, seen = loop._check, []
 
     def spy(losses: Any, first: Any, step: int, spec: Spec) -> None:
         seen.append(first)
         check(losses, first, step, spec)
 
-    monkeypatch.setattr(training, "_check", spy)
+    monkeypatch.setattr(loop, "_check", spy)
     run_through(SPEC, checkpoint=checkpoints(events)[2])
     assert seen == [firsts["student"]] * 2
 
@@ -192,7 +193,7 @@ def test_the_seconds_before_the_interruption_count() -> None:
 def test_a_teacher_that_goes_on_is_not_replayed_to_later_runs() -> None:
     _, events = run_through(SPEC)
     fresh = [event for event in events if isinstance(event, Step)]
-    teaching._last_teacher = None
+    teacher_training._last_teacher = None
     list(distill_events(SPEC, checkpoint=checkpoints(events)[0]))
     after = [event for event in distill_events(SPEC) if isinstance(event, Step)]
     assert after == fresh
@@ -277,10 +278,10 @@ def test_checkpoints_of_something_else_are_refused(files: Mapping[str, bytes], m
     assert "other settings" in refusal(files, SPEC.replace(seed=1))
     assert "other settings" in refusal(files, SPEC.replace(knobs={"temperature": 9}))
     with monkeypatch.context() as patched:
-        patched.setattr(resume, "FORMAT", resume.FORMAT + 1)
+        patched.setattr(checkpoint, "FORMAT", checkpoint.FORMAT + 1)
         assert "was made by kdlab" in refusal(files)
     with monkeypatch.context() as patched:
-        patched.setattr(resume, "_machine", lambda teams: "bfloat16 on CPU")
+        patched.setattr(checkpoint, "_machine", lambda teams: "bfloat16 on CPU")
         assert "in float32 on" in refusal(files)
     data = load("digits")
     before = data.train.labels[0].item()

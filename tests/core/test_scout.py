@@ -7,13 +7,13 @@ import pytest
 import torch
 from tiny_experiments import NAMES, conduct, kind_of, noting, smallest
 
-from kdlab.core import teams
 from kdlab.core.experiments.events import Began, Watched
 from kdlab.core.experiments.spread import Scout, train_piece
 from kdlab.core.experiments.store import Store
-from kdlab.core.machine import prepared
 from kdlab.datasets import load
 from kdlab.registry import InputError
+from kdlab.train import group
+from kdlab.train.device import prepared
 
 
 def train_apart(name: str, folder: Path, **changes: Any) -> list[list[str]]:
@@ -63,13 +63,13 @@ def test_threads_are_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     before = torch.get_num_threads()
     experiment = kind_of("early-stopping").of_size(True, dataset="digits", teacher="mlp:1200x2", student="mlp:4x1")
     (piece,) = Scout(load("digits"), Store(tmp_path)).look(experiment)
-    trained_on, adam = set(), teams.adam
+    trained_on, adam = set(), group.adam
 
     def step(*arguments: Any, **options: Any) -> None:
         trained_on.add(torch.get_num_threads())
         adam(*arguments, **options)
 
-    monkeypatch.setattr(teams, "adam", step)
+    monkeypatch.setattr(group, "adam", step)
     events = train_piece(experiment, 0, piece, (), before + 1)
     watched = (event for event in events if isinstance(event, Watched))
     next(watched)

@@ -15,10 +15,10 @@ from scipy.stats import entropy as scipy_entropy
 from scipy.stats import pmean
 from torch.nn.functional import cross_entropy, kl_div
 
-from kdlab.core.history import History
 from kdlab.losses import hinton, soft_divergence
 from kdlab.metrics import softened as lab
 from kdlab.metrics.classification import confusion_matrix
+from kdlab.train.history import History
 
 TEMPERATURES = [0.5, 1.0, 4.0, 20.0, 100.0]
 Array = NDArray[np.float64]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kdlab.core.spec import Spec, check_knobs, knob_defaults
 from kdlab.registry import DATASETS, InputError, UnknownNameError
+from kdlab.train.spec import Spec, check_knobs, knob_defaults
 
 DIFFERENT = Spec(
     dataset="mnist", teacher="cnn", student="module:Net", knobs={"temperature": 2.5, "t_squared": 0},
@@ -20,7 +20,7 @@ DIFFERENT = Spec(
 
 
 def test_making_a_spec_does_not_import_torch() -> None:
-    code = "import sys; from kdlab.core.spec import Spec; Spec(); assert 'torch' not in sys.modules"
+    code = "import sys; from kdlab.train.spec import Spec; Spec(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

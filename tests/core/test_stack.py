@@ -11,19 +11,19 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdlab import models
-from kdlab.core import machine
-from kdlab.core.distillation import fit
-from kdlab.core.evaluation import predict
-from kdlab.core.machine import choose_precision, count_operations
-from kdlab.core.many import fit_many
-from kdlab.core.seeding import generator, seeded
-from kdlab.core.solo import Solo
-from kdlab.core.stack import Plan, Stack, plan
-from kdlab.core.teams import Learner, Team, hard_loss, make_teams
 from kdlab.datasets import load
+from kdlab.distillation.distill import fit
+from kdlab.distillation.many import fit_many
 from kdlab.losses import hinton
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import MODELS, InputError
+from kdlab.train import device
+from kdlab.train.device import choose_precision, count_operations
+from kdlab.train.evaluate import predict
+from kdlab.train.group import Learner, Team, hard_loss, make_teams
+from kdlab.train.seeding import generator, seeded
+from kdlab.train.single_module import Solo
+from kdlab.train.stacked_mlp import Plan, Stack, plan
 
 CPU = torch.device("cpu")
 KNOBS = {"temperature": 4.0, "soft_weight": 0.9, "hard_weight": 0.1, "t_squared": True}
@@ -622,7 +622,7 @@ def test_precision_is_as_asked_or_what_is_fastest(monkeypatch: pytest.MonkeyPatc
     convolutions = build("cnn:width=64")
     cuda = torch.device("cuda")
     for able in (True, False):
-        monkeypatch.setattr(machine, "_multiplies_bfloat16", lambda device, able=able: able)
+        monkeypatch.setattr(device, "_multiplies_bfloat16", lambda device, able=able: able)
         for module in (small, large, grouped):
             assert choose_precision("float32", module, CPU) == torch.float32
             assert choose_precision("bfloat16", module, CPU) == torch.bfloat16

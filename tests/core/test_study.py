@@ -20,11 +20,11 @@ from kdlab.core.experiments.pupils import Course, Pupil, Trained
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study
 from kdlab.core.experiments.together import committee
-from kdlab.core.training import make_network
 from kdlab.datasets import Dataset, Split, load
 from kdlab.losses import Part
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, Entry, InputError, Registry
+from kdlab.train.loop import make_network
 
 # 1,294 training images: two steps an epoch.
 COURSE = Course(epochs=1, batch_size=512, learning_rate=1e-2)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from kdlab.core.specialists.routing import route
-from kdlab.core.specialists.subsets import check_subsets, membership, read_subsets, write_subsets
 from kdlab.registry import InputError
+from kdlab.specialists.routing import route
+from kdlab.specialists.subsets import check_subsets, membership, read_subsets, write_subsets
 
 CLASSES = ("airplane", "bird", "cat", "dog", "great white shark")
 ODD = ("a, b", "c; d", " e", 'f "g" h', '"', ",", ";", "i", '","', "j\tk", "l ")

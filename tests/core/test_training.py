@@ -13,17 +13,18 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 
 from kdlab.augmentations import make_views
-from kdlab.core import teaching, teams, training
-from kdlab.core.distillation import distill, distill_events, fit
-from kdlab.core.evaluation import evaluating, predict
-from kdlab.core.events import Done, KnobsTurned, Opened, Phase, Probe, Progress, Step
-from kdlab.core.seeding import seeded
-from kdlab.core.spec import Spec
-from kdlab.core.teams import Learner, make_teams
-from kdlab.core.training import Diverged
 from kdlab.datasets import load
+from kdlab.distillation import teacher_training
+from kdlab.distillation.distill import distill, distill_events, fit
 from kdlab.losses import Part, hinton, soft_divergence
 from kdlab.registry import OBJECTIVES, Entry, InputError
+from kdlab.train import group, loop
+from kdlab.train.evaluate import evaluating, predict
+from kdlab.train.events import Done, KnobsTurned, Opened, Phase, Probe, Progress, Step
+from kdlab.train.group import Learner, make_teams
+from kdlab.train.loop import Diverged
+from kdlab.train.seeding import seeded
+from kdlab.train.spec import Spec
 
 # Teachers here have mostly learnt nothing.
 pytestmark = pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")
@@ -38,12 +39,12 @@ HARD_ONLY = {"soft_weight": 0.0, "hard_weight": 1.0}
 
 @pytest.fixture(autouse=True)
 def no_kept_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teaching, "_last_teacher", None)
+    monkeypatch.setattr(teacher_training, "_last_teacher", None)
 
 
 def events_of(spec: Spec = SPEC, **networks: nn.Module) -> list[Any]:
     """A whole run with a teacher that is trained anew, from `Opened` on."""
-    teaching._last_teacher = None
+    teacher_training._last_teacher = None
     return events_as_kept(spec, **networks)
 
 
@@ -272,9 +273,9 @@ def train_alone(spec: Spec, module: nn.Module, epochs: int, **rest: Any) -> list
     data, views = load("digits"), make_views("none", load("digits").train.images)
     learner = Learner("one", module, 0)
     return list(
-        training.train(
+        loop.train(
             "student", "", [learner], data.train, torch.arange(256), views, spec,
-            epochs=epochs, live=training.LiveKnobs(spec), **rest,
+            epochs=epochs, live=loop.LiveKnobs(spec), **rest,
         )
     )  # fmt: skip
 
@@ -399,7 +400,7 @@ def test_distilling_only_looks_at_a_trained_teacher() -> None:
 
 def test_the_same_teacher_is_replayed_and_not_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = events_of()
-    monkeypatch.setattr(teaching, "teach", None)  # training would fail now
+    monkeypatch.setattr(teacher_training, "teach", None)  # training would fail now
     assert all_same(first, events_as_kept())
     other = SPEC.replace(student="mlp:4x1", epochs=1, transfer_size=200, knobs={"temperature": 2.0})
     replayed = [event for event in events_as_kept(other) if getattr(event, "phase", "") == "teacher"]
@@ -483,7 +484,7 @@ def test_probes_are_made_without_dropout() -> None:
 
 def run_turning(at: Any, values: Mapping[str, float], spec: Spec = SPEC) -> list[Any]:
     """All events of a run in which `values` are sent in after the first event that `at` accepts."""
-    teaching._last_teacher = None
+    teacher_training._last_teacher = None
     run = distill_events(spec)
     events, sent = [next(run)], False
     for _ in range(1_000):
@@ -569,7 +570,7 @@ def test_t_squared_changes_what_is_learnt_beside_labels_and_next_to_nothing_of_s
     assert distance_beside > 1
     assert others <= 1 < 5 <= others_beside  # of 143
     # Adam's epsilon is the reason for what is left: with hardly any, rounding remains.
-    monkeypatch.setattr(teams, "adam", lambda *lists, **options: adam(*lists, **(options | {"eps": 1e-30})))
+    monkeypatch.setattr(group, "adam", lambda *lists, **options: adam(*lists, **(options | {"eps": 1e-30})))
     assert compare(0.0)[0] < distance / 100
 
 
@@ -598,13 +599,13 @@ def test_a_bad_knob_is_refused(values: dict[str, float], says: str) -> None:
 
 def test_losses_that_are_fetched_in_bursts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = events_of()
-    monkeypatch.setattr(training, "_stride", lambda device: 4)  # does not divide the 10 steps of an epoch
+    monkeypatch.setattr(loop, "_stride", lambda device: 4)  # does not divide the 10 steps of an epoch
     assert all_same(plain, events_of())
 
 
 def test_a_knob_turned_in_a_burst_acts_after_it_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = events_of()
-    monkeypatch.setattr(training, "_stride", lambda device: 4)
+    monkeypatch.setattr(loop, "_stride", lambda device: 4)
     turned = run_turning(at_step(2), {"temperature": 9.0})
     (change,) = only(turned, KnobsTurned)
     assert change.step == 4

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from kdlab.core.predictions import Predictions
-from kdlab.core.uploads import check_size, file_title, read_logits, read_weights, tidy
+from kdlab.io import check_size, file_title, read_logits, read_weights, tidy
+from kdlab.io.predictions import Predictions
 from kdlab.models import build
 from kdlab.registry import InputError
 

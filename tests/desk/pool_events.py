@@ -7,7 +7,7 @@ from typing import Any
 
 from fake_events import Unit
 
-from kdlab.core.events import Saved
+from kdlab.train.events import Saved
 
 
 def environment() -> Generator[Unit, Any, None]:

@@ -8,12 +8,12 @@ import pytest
 
 from kdlab import datasets  # noqa: F401  (it fills the registry)
 from kdlab.assets import make_limits
-from kdlab.core.spec import Spec
 from kdlab.dashboards import Runs
 from kdlab.desk import session
 from kdlab.desk.job import Hearing, Job
 from kdlab.desk.limits import LISTS, Limits
 from kdlab.registry import DATASETS, InputError, knob_fields
+from kdlab.train.spec import Spec
 
 
 def job(**asks: object) -> Job:

@@ -20,11 +20,11 @@ from kdlab.cli import main
 from kdlab.cli.spread import spread_events
 from kdlab.core.experiments.conduct import reproduce_events
 from kdlab.core.experiments.events import Began, Concluded, Planned, Watched
-from kdlab.core.spec import Spec
 from kdlab.desk.cluster import ClusterEngine
 from kdlab.desk.job import Files, Job
 from kdlab.registry import EXPERIMENTS
 from kdlab.runner import ENDS, Message, Status
+from kdlab.train.spec import Spec
 
 SETTINGS: dict[str, Any] = {
     "dataset": "digits", "teacher": "mlp:12x1", "student": "mlp:8x1", "teacher_epochs": 2, "epochs": 4, "seeds": 3,
@@ -117,7 +117,7 @@ def test_the_command_with_a_scheduler(cluster: LocalCluster, whole: dict[str, An
 def test_a_distillation(engine: ClusterEngine) -> None:
     spec = Spec.suggested("digits", teacher="mlp:16x1", student="mlp:8x1", epochs=1, teacher_epochs=1)
     messages: queue.Queue[Message] = queue.Queue()
-    job = Job("distil", "kdlab.core.distillation:distill_events", (spec,), "", Unit, "", "")
+    job = Job("distil", "kdlab.distillation.distill:distill_events", (spec,), "", Unit, "", "")
     engine.start("run", job, False, None, messages.put)
     seen = [messages.get(timeout=60)]
     while not (isinstance(seen[-1], Status) and seen[-1].state in ENDS):

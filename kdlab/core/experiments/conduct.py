@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdlab.core.evaluation import predict
 from kdlab.core.experiments.events import Concluded, Event, Planned
 from kdlab.core.experiments.experiment import Exam, Experiment, Finished
 from kdlab.core.experiments.forecast import forecast
@@ -21,9 +20,10 @@ from kdlab.core.experiments.references import SOURCES
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study, sizes
 from kdlab.core.experiments.verdicts import RULE
-from kdlab.core.machine import isolated, prepared
 from kdlab.datasets import Dataset, load_events
 from kdlab.registry import EXPERIMENTS
+from kdlab.train.device import isolated, prepared
+from kdlab.train.evaluate import predict
 
 __all__ = ["reproduce_events"]
 

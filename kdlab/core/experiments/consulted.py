@@ -11,7 +11,7 @@ from kdlab.core.experiments.claims import Fewer
 from kdlab.core.experiments.consulting import MOST, Consulted, consulted
 from kdlab.core.experiments.references import PAPER
 from kdlab.core.experiments.report import Row, Summary
-from kdlab.core.specialists.combining import DIRECTIONS
+from kdlab.specialists.combine import DIRECTIONS
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.experiment import Exam

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.experiments.pupils import Trained
-from kdlab.core.specialists.combining import DIRECTIONS, combine
-from kdlab.core.specialists.routing import route
-from kdlab.core.specialists.subsets import membership, read_subsets
+from kdlab.specialists.combine import DIRECTIONS, combine
+from kdlab.specialists.routing import route
+from kdlab.specialists.subsets import membership, read_subsets
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.experiment import Exam

@@ -64,7 +64,7 @@ class Ensemble(Experiment):
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the members, a network with dropout, and a student at each temperature; choose the temperature."""
-        from kdlab.core.batches import transfer_set
+        from kdlab.train.batches import transfer_set
 
         train, first = study.data.train, seed * 1000
         course = Course(epochs=self.epochs, seed=seed, augmentation=self.augmentation, learning_rate=2e-3)

@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 
 from kdlab.augmentations import make_views
-from kdlab.core.answers import check_size
-from kdlab.core.evaluation import predict
-from kdlab.core.events import Probe, Step
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Experiment
 from kdlab.core.experiments.pupils import Course, Piece, Pupil, Subject, Trained
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study
-from kdlab.core.spec import Spec
-from kdlab.core.teams import Learner
-from kdlab.core.training import LiveKnobs, make_network, train
 from kdlab.datasets import Dataset, Split
+from kdlab.train.evaluate import predict
+from kdlab.train.events import Probe, Step
+from kdlab.train.group import Learner
+from kdlab.train.loop import LiveKnobs, make_network, train
+from kdlab.train.spec import Spec
+from kdlab.train.teacher_logits import check_size
 
 __all__ = ["Plan", "forecast"]
 

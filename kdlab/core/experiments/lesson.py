@@ -8,17 +8,17 @@ from typing import Any
 
 from torch import nn
 
-from kdlab.core.batches import Source
-from kdlab.core.events import Phase, Probe, Step
 from kdlab.core.experiments.events import Advanced, Event, Watched
 from kdlab.core.experiments.materials import Materials
 from kdlab.core.experiments.pupils import Piece
 from kdlab.core.experiments.store import Weights
-from kdlab.core.selection import Selection
-from kdlab.core.spec import Spec
-from kdlab.core.teams import Learner
-from kdlab.core.training import LiveKnobs, train
 from kdlab.metrics.classification import count_errors, cross_entropy
+from kdlab.train.batches import Source
+from kdlab.train.early_stopping import Selection
+from kdlab.train.events import Phase, Probe, Step
+from kdlab.train.group import Learner
+from kdlab.train.loop import LiveKnobs, train
+from kdlab.train.spec import Spec
 
 __all__ = ["Outcome", "give"]
 

@@ -5,12 +5,12 @@ from typing import Any
 import torch
 
 from kdlab.augmentations import Views, make_views
-from kdlab.core.answers import Answers
 from kdlab.core.experiments.pupils import Piece
 from kdlab.core.experiments.store import RECIPE, Store, digest, fingerprint
-from kdlab.core.machine import choose_precision
 from kdlab.datasets import Split
 from kdlab.registry import AUGMENTATIONS
+from kdlab.train.device import choose_precision
+from kdlab.train.teacher_logits import Answers
 
 __all__ = ["Materials"]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from kdlab.core.experiments.charts import lines, series
 from kdlab.core.experiments.consulting import MOST, Consulted
 from kdlab.core.experiments.report import Rescored
-from kdlab.core.specialists.combining import DIRECTIONS
 from kdlab.metrics.classification import count_pairs
+from kdlab.specialists.combine import DIRECTIONS
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.experiment import Exam

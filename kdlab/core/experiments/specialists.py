@@ -16,11 +16,11 @@ from kdlab.core.experiments.pupils import Course, Pupil, Subject, Trained
 from kdlab.core.experiments.reconsidered import kept, rescore
 from kdlab.core.experiments.report import Rescored, Summary
 from kdlab.core.experiments.together import committee
-from kdlab.core.specialists.combining import DIRECTIONS, combine
-from kdlab.core.specialists.confusable import METHODS, SIMILARITIES, find_subsets, tree
-from kdlab.core.specialists.routing import route
-from kdlab.core.specialists.subsets import Subset, check_subsets, membership, read_subsets, write_subsets
 from kdlab.registry import EXPERIMENTS, InputError, Knob, knob_field, quote
+from kdlab.specialists.class_clusters import METHODS, SIMILARITIES, find_subsets, tree
+from kdlab.specialists.combine import DIRECTIONS, combine
+from kdlab.specialists.routing import route
+from kdlab.specialists.subsets import Subset, check_subsets, membership, read_subsets, write_subsets
 
 if TYPE_CHECKING:
     from kdlab.core.experiments.study import Study
@@ -149,8 +149,8 @@ class Specialists(Experiment):
         Perceptrons train side by side, which where they are narrow is faster: `tests/benchmarks/specialists.py`.
         """
         from kdlab.core.experiments.store import digest
-        from kdlab.core.specialists.training import Specialist, correction, half_special, relabelled
-        from kdlab.core.stack import plan
+        from kdlab.specialists.model import Specialist, correction, half_special, relabelled
+        from kdlab.train.stacked_mlp import plan
 
         labels, subjects = study.data.train.labels, []
         for at, subset in enumerate(subsets):

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kdlab.core.events import Saved
 from kdlab.core.experiments.events import Event
 from kdlab.core.experiments.experiment import Experiment
 from kdlab.core.experiments.forecast import Rehearsal
@@ -28,12 +27,13 @@ from kdlab.core.experiments.lesson import give
 from kdlab.core.experiments.pupils import Course, Piece, Pupil, Subject, Trained
 from kdlab.core.experiments.store import Store
 from kdlab.core.experiments.study import Study
-from kdlab.core.heads import body
-from kdlab.core.machine import choose_precision, count_operations, isolated, prepared, set_threads
-from kdlab.core.stack import plan
-from kdlab.core.training import make_network
 from kdlab.datasets import Dataset, Split, load_events
 from kdlab.registry import InputError
+from kdlab.train.device import choose_precision, count_operations, isolated, prepared, set_threads
+from kdlab.train.events import Saved
+from kdlab.train.heads import body
+from kdlab.train.loop import make_network
+from kdlab.train.stacked_mlp import plan
 
 __all__ = ["Scout", "Task", "train_piece"]
 

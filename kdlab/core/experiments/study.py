@@ -13,20 +13,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kdlab.core.checks import check_network
-from kdlab.core.evaluation import predict
 from kdlab.core.experiments.events import Advanced, Began, Event
 from kdlab.core.experiments.lesson import give
 from kdlab.core.experiments.materials import Materials
 from kdlab.core.experiments.pupils import Course, Piece, Pupil, Subject, Trained
 from kdlab.core.experiments.store import RECIPE, Store, Weights, digest
-from kdlab.core.machine import choose_precision, count_operations
-from kdlab.core.readiness import ready_to_train
-from kdlab.core.readout import bare
-from kdlab.core.spec import Spec
-from kdlab.core.training import make_network
 from kdlab.datasets import Dataset, Split
+from kdlab.distillation.validate import check_network
 from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, InputError
+from kdlab.train.device import choose_precision, count_operations
+from kdlab.train.evaluate import predict
+from kdlab.train.logit_reader import bare
+from kdlab.train.loop import make_network
+from kdlab.train.network_check import ready_to_train
+from kdlab.train.spec import Spec
 
 __all__ = ["Study", "blind"]
 

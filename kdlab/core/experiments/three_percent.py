@@ -66,7 +66,7 @@ class ThreePercent(Experiment):
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
         """Train the teacher, once, and two students on each share."""
-        from kdlab.core.batches import transfer_set
+        from kdlab.train.batches import transfer_set
 
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}

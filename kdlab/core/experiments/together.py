@@ -55,8 +55,8 @@ def with_dropout(network: Trained, draws: int) -> Trained:
     from torch import Tensor, nn
 
     from kdlab.core.experiments.store import digest
-    from kdlab.core.seeding import seeded
     from kdlab.losses import log_softmax
+    from kdlab.train.seeding import seeded
 
     class Dropping(nn.Module):
         """The log of the mean of the probabilities of several draws."""

@@ -52,8 +52,8 @@ class Unlabelled(Experiment):
         """Train two teachers, one of all labels (once) and one of few, and a student on each transfer set."""
         import torch
 
-        from kdlab.core.batches import transfer_set
         from kdlab.core.experiments.transfer import noise, resized, smooth_noise
+        from kdlab.train.batches import transfer_set
 
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         train = study.data.train

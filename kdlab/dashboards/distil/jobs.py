@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 
-from kdlab.core.events import Step
-from kdlab.core.spec import Spec
 from kdlab.desk import session
 from kdlab.desk.job import Attached, Job
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError
+from kdlab.train.events import Step
+from kdlab.train.spec import Spec
 from kdlab.widgets.weights import WeightsField
 
 __all__ = ["TeacherFile"]
@@ -50,6 +50,6 @@ class TeacherFile(WeightsField):
         weights = self.weights if spec.teacher_weights and spec.teacher_weights == self.digest else None
         most = session.the_desk().limits().parameters
         return Job(
-            "distil", "kdlab.core.keeping:keep", (spec, {"parameters": most} if most else None, weights),
-            "kdlab.core.history:History", Step, spec.label, "distil", asks, asdict(spec),
+            "distil", "kdlab.distillation.job:keep", (spec, {"parameters": most} if most else None, weights),
+            "kdlab.train.history:History", Step, spec.label, "distil", asks, asdict(spec),
         )  # fmt: skip

@@ -7,9 +7,6 @@ from typing import Any
 import ipywidgets
 from traitlets import Bunch, link
 
-from kdlab.core.events import Event, Opened, Phase, Restored, Step
-from kdlab.core.history import History
-from kdlab.core.spec import Spec
 from kdlab.dashboards.address import read_spec, write_spec
 from kdlab.dashboards.budget import machine_line
 from kdlab.dashboards.course import Course, CoursePage
@@ -22,6 +19,9 @@ from kdlab.figures.theme import ROLES
 from kdlab.metrics.classification import telling_example
 from kdlab.registry import OBJECTIVES, InputError
 from kdlab.runner import Happened, Status
+from kdlab.train.events import Event, Opened, Phase, Restored, Step
+from kdlab.train.history import History
+from kdlab.train.spec import Spec
 from kdlab.widgets.address import Address, Said
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.connection import Connection

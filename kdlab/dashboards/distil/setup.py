@@ -3,11 +3,11 @@
 import ipywidgets
 from traitlets import link
 
-from kdlab.core.spec import Spec
 from kdlab.dashboards.distil.jobs import TeacherFile
 from kdlab.dashboards.distil.state import DistilState
 from kdlab.desk.session import offered
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, TEACHINGS
+from kdlab.train.spec import Spec
 from kdlab.widgets.pickers import EntryPicker, NamePicker, number_field
 
 __all__ = ["Setup"]

@@ -2,9 +2,9 @@
 
 from traitlets import Float, HasTraits, Instance, Int, Unicode
 
-from kdlab.core.spec import Spec
 from kdlab.dashboards.distil.view import Cell
 from kdlab.registry import OBJECTIVES
+from kdlab.train.spec import Spec
 
 __all__ = ["DistilState"]
 

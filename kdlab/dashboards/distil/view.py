@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.events import Opened
-from kdlab.core.history import History
-from kdlab.core.spec import Spec
 from kdlab.figures.confusion import confusion_difference, confusion_heatmap
 from kdlab.figures.curves import error_curves, loss_curves
 from kdlab.figures.theme import ROLES, Figure
@@ -20,6 +17,9 @@ from kdlab.metrics.classification import confusion_matrix
 from kdlab.metrics.significance import LEVEL, find_test, paired_test
 from kdlab.progress import duration
 from kdlab.registry import OBJECTIVES
+from kdlab.train.events import Opened
+from kdlab.train.history import History
+from kdlab.train.spec import Spec
 
 __all__ = ["Cell", "Pictures", "curves", "example", "matrices", "pictures", "progress", "summary"]
 

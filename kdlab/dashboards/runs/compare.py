@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kdlab.core.spec import Spec
 from kdlab.desk.row import Row
 from kdlab.figures.theme import ROLES
 from kdlab.progress import duration
 from kdlab.registry import OBJECTIVES
+from kdlab.train.spec import Spec
 
 __all__ = ["KNOBS", "STATES", "compared", "number", "unfinished"]
 

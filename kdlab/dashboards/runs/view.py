@@ -6,13 +6,13 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kdlab.core.history import History
 from kdlab.dashboards.runs.compare import KNOBS, STATES, number, unfinished
 from kdlab.dashboards.runs.state import MOST
 from kdlab.desk.row import Row
 from kdlab.figures.overlay import Overlaid
 from kdlab.figures.theme import ROLES
 from kdlab.runner import ENDS
+from kdlab.train.history import History
 
 __all__ = ["archive", "curves", "listed"]
 

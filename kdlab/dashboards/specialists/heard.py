@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.specialists.combining import DIRECTIONS, combine
-from kdlab.core.specialists.routing import route
+from kdlab.specialists.combine import DIRECTIONS, combine
+from kdlab.specialists.routing import route
 
 __all__ = ["Heard"]
 

@@ -1,4 +1,4 @@
-// A small network that predicts in the browser, from the plain layers that kdlab.core.portable makes. Knows no screen.
+// A small network that predicts in the browser, from the plain layers that kdlab.io.portable_network makes. Knows no screen.
 
 // weights: a Float32Array; shape: [channels, height, width] of an image. Returns predict(pixels in [0, 1]) -> logits.
 // All memory is taken here, once; a number that is stored is a float32, a sum while it grows a double.

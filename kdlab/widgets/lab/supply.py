@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.portable import Layers
-from kdlab.core.predictions import Predictions
-from kdlab.core.uploads import tidy
+from kdlab.io import tidy
+from kdlab.io.portable_network import Layers
+from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import telling_example
 from kdlab.registry import InputError
 
@@ -37,8 +37,8 @@ class Answer:
 class Supply:
     """Answers for some sets of predictions, and for the networks that read the pad.
 
-    `networks`: layers and weights by name, as `kdlab.core.portable.read` gives them; "teacher" and "student" must be
-    there. Raises InputError for two sets of the same key.
+    `networks`: layers and weights by name, as `kdlab.io.portable_network.read` gives them; "teacher" and "student" must
+    be there. Raises InputError for two sets of the same key.
     """
 
     def __init__(self, sets: Sequence[Predictions], networks: Networks) -> None:

@@ -8,11 +8,11 @@ import anywidget
 import numpy as np
 from traitlets import Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
-from kdlab.core.probabilities import UndeclaredError
-from kdlab.core.uploads import read_logits, tidy
+from kdlab.io import read_logits, tidy
+from kdlab.io.chunked_upload import Incoming
 from kdlab.metrics.classification import telling_example
 from kdlab.registry import InputError
-from kdlab.widgets.incoming import Incoming
+from kdlab.train.probabilities import UndeclaredError
 from kdlab.widgets.lab.standalone import STYLE, to_html
 from kdlab.widgets.lab.supply import Answer, Supply
 from kdlab.widgets.modules import FOLDER, bundle

@@ -7,9 +7,9 @@ from typing import Any
 import anywidget
 from traitlets import Enum, Int, Unicode
 
-from kdlab.core.uploads import Weights, read_weights, tidy
+from kdlab.io import Weights, read_weights, tidy
+from kdlab.io.chunked_upload import Incoming
 from kdlab.registry import InputError
-from kdlab.widgets.incoming import Incoming
 from kdlab.widgets.modules import FOLDER, bundle
 
 __all__ = ["WeightsField"]

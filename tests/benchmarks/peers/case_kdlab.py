@@ -11,13 +11,13 @@ import torch
 from common_task import BATCH, HARD_WEIGHT, LEARNING_RATE, SEED, SOFT_WEIGHT, TEMPERATURE, arguments, report
 
 from kdlab.augmentations import make_views
-from kdlab.core.machine import prepared
-from kdlab.core.spec import Spec
-from kdlab.core.teaching import Teacher
-from kdlab.core.teams import Learner
-from kdlab.core.training import LiveKnobs, train
 from kdlab.datasets import Dataset, Split, load
+from kdlab.distillation.teacher_training import Teacher
 from kdlab.losses import hinton
+from kdlab.train.device import prepared
+from kdlab.train.group import Learner
+from kdlab.train.loop import LiveKnobs, train
+from kdlab.train.spec import Spec
 
 sys.path.append(str(Path(__file__).parent.parent))
 from stopwatch import seconds_per_epoch

@@ -1,0 +1,1 @@
+"""Teacher to student beside its baseline, from a name or a network to a result; imports training, losses and files."""

@@ -1,0 +1,115 @@
+"""A finished run in a folder: what was asked for, what came out, and the weights of its three networks.
+
+spec.json  result.json  history.npz  teacher.safetensors  baseline.safetensors  student.safetensors
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from kdlab import models
+from kdlab.distillation.result import Run
+from kdlab.registry import InputError
+from kdlab.train.checkpoint import pack
+from kdlab.train.spec import Spec
+
+__all__ = ["NETWORKS", "check_free", "contents", "load", "save"]
+
+NETWORKS = ("teacher", "baseline", "student")
+
+
+def check_free(folder: Path | str) -> None:
+    """Raise InputError when a run cannot be saved as `folder`: ask before the training, not after it."""
+    folder = Path(folder).absolute()
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise InputError(f"{folder} exists already: name a new folder, or empty that one first.")
+    if folder.exists() and (folder == Path.cwd() or folder.is_mount()):
+        # The whole run moves in at once by taking the folder's place, which these two cannot give up.
+        raise InputError(f"{folder} is in use as it is: name a new folder inside it.")
+    home = _home(folder)
+    if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
+        raise InputError(f"{folder} cannot be made, because {home} is no folder that you may write to: name another.")
+
+
+def save(run: Run, folder: Path | str) -> None:
+    """Write a finished run to `folder`, whole or not at all; missing parents are made.
+
+    Raises InputError when the folder is not free or cannot be written.
+    """
+    check_free(folder)
+    folder = Path(folder).absolute()
+    try:
+        with tempfile.TemporaryDirectory(prefix=".kdlab-save-", dir=_home(folder)) as scratch:
+            whole = Path(scratch, "run")  # inside, because the scratch folder itself is closed to others
+            whole.mkdir()
+            _write(run, whole)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            if folder.exists():
+                folder.rmdir()
+            whole.rename(folder)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"The run could not be saved in {folder} ({reason}): name another folder.") from error
+
+
+def load(folder: Path | str, network: str, module: nn.Module | None = None) -> nn.Module:
+    """Return the "teacher", "baseline" or "student" of a saved run, on the CPU, ready to predict.
+
+    `module`: a network of the same build to load the weights into, for one that was made in Python. Raises InputError.
+    """
+    folder = Path(folder)
+    if network not in NETWORKS:
+        raise InputError(f"There is no network {network!r} in a run; it has {', '.join(NETWORKS)}.")
+    if not (folder / "spec.json").is_file():
+        raise InputError(f"There is no run in {folder}: give a folder that `kdlab distill --out` or `save` wrote.")
+    try:
+        state = load_file(folder / f"{network}.safetensors")
+        if module is None:
+            module = _build(folder, network)
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise InputError(
+            f"The {network} in {folder} is damaged or incomplete: run it again into a new folder."
+        ) from error
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise InputError(f"The weights of the {network} in {folder} belong to a network of another build.") from error
+    return module.eval()
+
+
+def _home(folder: Path) -> Path:
+    """The nearest folder above that exists: on the same disk, so that the last step is a mere renaming."""
+    return next(parent for parent in folder.parents if parent.exists())
+
+
+def contents(run: Run) -> dict[str, bytes]:
+    """Return the files of a finished run by name."""
+    return {
+        "spec.json": (run.spec.to_json() + "\n").encode(),
+        "result.json": (json.dumps(run.result, indent=2) + "\n").encode(),
+        **run.history.files(),
+        **{f"{network}.safetensors": pack(getattr(run, network).state_dict()) for network in NETWORKS},
+    }
+
+
+def _write(run: Run, folder: Path) -> None:
+    for name, content in contents(run).items():
+        # Not by safetensors itself, whose files may be read by nobody else.
+        (folder / name).write_bytes(content)
+
+
+def _build(folder: Path, network: str) -> nn.Module:
+    spec = Spec.from_json((folder / "spec.json").read_text(encoding="utf-8"))
+    name = spec.teacher if network == "teacher" else spec.student
+    if name.startswith("module:"):
+        kind = name.removeprefix("module:")
+        raise InputError(f"The {network} in {folder} was made in Python: pass load(…, module={kind}(…)) to fill it.")
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    return models.build(name, tuple(result["shape"]), len(result["classes"]))

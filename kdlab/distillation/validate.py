@@ -1,0 +1,85 @@
+"""What of a spec can only be judged with torch, or with the data at hand: asked before anything is trained."""
+
+from collections.abc import Mapping
+
+import torch
+
+from kdlab import models
+from kdlab.datasets import Dataset
+from kdlab.losses import Part
+from kdlab.registry import OBJECTIVES, InputError, quote
+from kdlab.train.forward_check import first_line
+from kdlab.train.spec import Spec
+
+__all__ = ["check_network", "check_objective", "check_parameters", "check_transfer_size", "check_weights"]
+
+ALL_0 = "All weights of the objective are 0, so the student would learn nothing: raise one of them."
+
+
+def check_weights(spec: Spec) -> None:
+    """Raise InputError when all weights of the objective are 0."""
+    nothing = torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
+    entry, _ = OBJECTIVES.find(spec.objective)
+    if entry.shipped and not any(part.weight for part in entry.build(*nothing, **spec.knobs).values()):
+        raise InputError(ALL_0)
+
+
+def check_objective(spec: Spec, classes: int) -> None:
+    """Raise InputError for an objective of a person's own that returns something else than parts to learn from."""
+    entry, _ = OBJECTIVES.find(spec.objective)
+    if entry.shipped:
+        return
+    owner, examples = f"The objective {quote(spec.objective)}", max(3, classes + 1)
+    logits = torch.linspace(-1, 1, 2 * examples * classes).view(2, examples, classes)
+    student, teacher = logits[0].clone().requires_grad_(), logits[1].clone()
+    labels = torch.arange(examples) % classes
+    given = teacher.clone(), labels.clone()
+    try:
+        parts = entry.build(student, teacher, labels, **spec.knobs)
+    except Exception as error:  # whatever a person's own function raises
+        raise InputError(
+            f"{owner} cannot be computed from logits ({examples}, {classes}): {first_line(error)}."
+        ) from error
+    if not isinstance(parts, Mapping) or not parts or not all(isinstance(part, Part) for part in parts.values()):
+        raise InputError(
+            f'{owner} returns no parts: let it return a dictionary such as {{"pull": Part(value, weight)}}.'
+        )
+    for name, part in parts.items():
+        if not isinstance(part.value, torch.Tensor) or part.value.ndim:
+            raise InputError(
+                f"The part {quote(name)} of the objective {quote(spec.objective)} has no single number as its value: "
+                "average it over the batch, as value.mean() does, and give its weight second."
+            )
+    if not any(part.weight for part in parts.values()):
+        raise InputError(ALL_0)
+    if not any(part.value.requires_grad for part in parts.values()):
+        raise InputError(f"{owner} does not depend on the student's logits through a gradient: do not detach them.")
+    if not (torch.equal(teacher, given[0]) and torch.equal(labels, given[1])):
+        raise InputError(
+            f"{owner} changes the teacher's logits or the labels, which others learn from: copy them first."
+        )
+
+
+def check_transfer_size(spec: Spec, data: Dataset) -> None:
+    """Raise InputError when the transfer set would be larger than the training set."""
+    if spec.transfer_size > len(data.train):
+        raise InputError(
+            f"The transfer set cannot have {spec.transfer_size:,} images, because {spec.dataset} has "
+            f"{len(data.train):,} to train on: choose fewer, or 0 for all."
+        )
+
+
+def check_parameters(spec: Spec, data: Dataset, most: float) -> None:
+    """Raise InputError when one of the spec's networks would have more than `most` parameters on these data."""
+    for role in ("teacher", "student"):
+        check_network(role, getattr(spec, role), data, most)
+
+
+def check_network(role: str, name: str, data: Dataset, most: float) -> None:
+    """Raise InputError when the network called `name`, which a sentence calls `role`, would have more than `most`."""
+    with torch.device("meta"):  # where weights have sizes, but take no memory
+        network = models.build(name, data.shape, len(data.classes))
+    if (count := sum(parameter.numel() for parameter in network.parameters())) > most:
+        raise InputError(
+            f"The {role} {name} has {count:,} parameters; this server allows {most:,.0f}: choose a smaller one."
+        )

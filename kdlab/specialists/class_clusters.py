@@ -1,0 +1,142 @@
+"""Which classes a network takes for one another: how alike it finds them, and clusters of them.
+
+The paper clusters the columns of the covariance of the predictions, for which no label is needed (Hinton et al. 2015,
+section 5.3). To add a measure or a way to cluster, write a function like those below and name it in `SIMILARITIES` or
+`METHODS`.
+"""
+
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.metrics.classification import confusion_matrix
+from kdlab.registry import InputError
+from kdlab.specialists.subsets import Subset
+
+__all__ = ["METHODS", "SIMILARITIES", "find_subsets", "tree"]
+
+Logits = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Matrix = NDArray[np.float64]
+
+
+def _covariance(logits: Logits, labels: Labels) -> Matrix:
+    """The covariance of the predicted probabilities: large for classes that are often probable together."""
+    from scipy.special import softmax
+
+    covariance: Matrix = np.cov(softmax(logits.astype(np.float64), axis=1), rowvar=False)
+    return covariance
+
+
+def _correlation(logits: Logits, labels: Labels) -> Matrix:
+    """The covariance with each class scaled to variance 1: else classes seem alike of which the network is unsure."""
+    covariance = _covariance(logits, labels)
+    spread = np.sqrt(np.maximum(np.diag(covariance), 1e-30))
+    scaled: Matrix = covariance / spread / spread[:, None]
+    return scaled
+
+
+def _mistakes(logits: Logits, labels: Labels) -> Matrix:
+    """How often two classes are taken for each other: the mean of both directions' rates in the confusion matrix.
+
+    A class is as like itself as the two that are most alike: how often it is right says nothing of that.
+    """
+    counts = confusion_matrix(logits, labels).astype(np.float64)
+    rates = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    alike: Matrix = (rates + rates.T) / 2
+    np.fill_diagonal(alike, 0)
+    np.fill_diagonal(alike, alike.max())
+    return alike
+
+
+# From logits (examples, classes) and labels, which only the last one needs, to a matrix (classes, classes).
+SIMILARITIES: dict[str, Callable[[Logits, Labels], Matrix]] = {
+    "correlation": _correlation, "covariance": _covariance, "mistakes": _mistakes,
+}  # fmt: skip
+
+
+def find_subsets(similarity: Matrix, count: int, size: int = 0, method: str = "k-means") -> list[Subset]:
+    """Return `count` subsets of classes that are alike, no two of them the same, largest first.
+
+    `similarity` (classes, classes); `size` 0: the clusters themselves, which do not overlap; otherwise so many classes
+    each, those most like a cluster's own: they overlap where `count` × `size` is more than there are classes.
+    `method`: one of `METHODS`. Raises InputError.
+    """
+    classes = len(similarity)
+    if method not in METHODS:
+        raise InputError(f"There is no way to cluster called {method!r}; known: {', '.join(METHODS)}.")
+    if not 1 <= count <= classes:
+        raise InputError(f"{count} specialists cannot be found among {classes} classes: choose 1 to {classes}.")
+    if not 0 <= size < classes:
+        raise InputError(
+            f"A specialist can have 1 to {classes - 1} of {classes} classes (0: as clustered), not {size}."
+        )
+    if count == 1 and not size:
+        raise InputError("One cluster would be all classes: choose two specialists or more, or a size for the one.")
+    if len(np.unique(similarity.round(12), axis=0)) < count:  # nothing tells the classes apart: one way is as good
+        cluster = np.arange(classes) * count // classes
+    else:
+        cluster = METHODS[method](similarity, count)
+    found: list[Subset] = []
+    for one in np.unique(cluster):
+        members = np.flatnonzero(cluster == one)
+        if not size:
+            found.append(tuple(members.tolist()))
+            continue
+        near = similarity[members].sum(0)
+        near[members] -= np.diag(similarity)[members]  # how like the others
+        near /= np.maximum(len(members) - np.isin(np.arange(classes), members), 1)
+        ranked = np.lexsort([-near, cluster != one]).tolist()
+        nearest = (tuple(sorted(choice)) for choice in combinations(ranked, size))
+        found.append(next(own for own in nearest if own not in found))
+    return sorted(found, key=lambda subset: (-len(subset), subset))
+
+
+def _by_means(similarity: Matrix, count: int) -> NDArray[np.int64]:
+    """K-means on the columns, as in the paper."""
+    from sklearn.cluster import KMeans
+
+    found: NDArray[np.int64] = KMeans(count, n_init=50, random_state=0).fit(similarity.T).labels_
+    return found
+
+
+def _by_tree(similarity: Matrix, count: int) -> NDArray[np.int64]:
+    """The tree, cut where it has so many branches."""
+    from scipy.cluster.hierarchy import cut_tree
+
+    found: NDArray[np.int64] = cut_tree(_linkage(similarity), count)[:, 0]
+    return found
+
+
+# From a similarity to the number of each class's cluster, (classes,).
+METHODS: dict[str, Callable[[Matrix, int], NDArray[np.int64]]] = {"k-means": _by_means, "hierarchical": _by_tree}
+
+
+def tree(similarity: Matrix) -> tuple[NDArray[np.int64], Matrix]:
+    """Return the order of the classes at the foot of their dendrogram, (classes,), and its joints (classes − 1, 2, 4).
+
+    A joint is drawn through four points, of which there are the places (0: the first class of the order) and the
+    heights (0 to 1). Average linkage; classes that are alike lie side by side (Bar-Joseph et al. 2001).
+    """
+    from scipy.cluster.hierarchy import dendrogram
+
+    drawn = dendrogram(_linkage(similarity), no_plot=True)
+    places = (np.array(drawn["icoord"]) - 5) / 10  # SciPy's leaves stand at 5, 15, 25 …
+    heights = np.array(drawn["dcoord"])
+    return np.array(drawn["leaves"]), np.stack([places, heights / max(heights.max(), 1e-12)], 1)
+
+
+def _distances(similarity: Matrix) -> Matrix:
+    """How far apart the classes are, condensed as SciPy wants it; a little even for the pair that is most alike."""
+    above = similarity[np.triu_indices(len(similarity), 1)]
+    apart: Matrix = above.max() + 0.1 * np.ptp(above) - above
+    return apart
+
+
+def _linkage(similarity: Matrix) -> Matrix:
+    from scipy.cluster.hierarchy import linkage
+
+    joined: Matrix = linkage(_distances(similarity), "average", optimal_ordering=True)
+    return joined

@@ -1,0 +1,1 @@
+"""Trains networks as a stream of events; imports losses, models, augmentations, data sets and metrics."""

@@ -1,0 +1,242 @@
+"""What happened in a run: an append-only record of its events, ready to draw, and its file."""
+
+import dataclasses
+import io
+import json
+import zipfile
+from array import array
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.metrics.classification import count_errors
+from kdlab.metrics.significance import find_test
+from kdlab.registry import InputError
+from kdlab.train.events import Done, Event, KnobsTurned, Note, Opened, Phase, Probe, Progress, Restored, Step
+from kdlab.train.spec import Spec
+
+__all__ = ["Curve", "History", "Turn"]
+
+FORMAT = 2  # of the file; in the first one the images, errors and logits were of the test set
+OTHER_VERSION = (
+    "This run was kept by another version of kdlab, in a record that this one does not read: start the run again."
+)
+
+
+def _floats() -> "array[float]":
+    return array("d")
+
+
+@dataclass(slots=True)
+class Curve:
+    """Values over epochs of the network's own training, in arrays that NumPy reads without a copy."""
+
+    epochs: "array[float]" = field(default_factory=_floats)
+    values: "array[float]" = field(default_factory=_floats)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Knobs that were turned at `epoch` of `phase`, with their new values."""
+
+    phase: str
+    epoch: float
+    values: dict[str, float]
+
+
+class History:
+    """Everything a page shows of a run; `append` takes its events in order.
+
+    `losses[network, part]` and `errors[network]` are curves, `logits[network]` the validation logits of the
+    latest of `evaluations` probes, `notes` sentences on what to mind.
+    """
+
+    def __init__(self) -> None:
+        self.opened: Opened | None = None
+        self.progress: Progress | None = None
+        self.phase: Phase | None = None
+        self.step = 0
+        self.losses: dict[tuple[str, str], Curve] = defaultdict(Curve)
+        self.errors: dict[str, Curve] = defaultdict(Curve)
+        self.logits: dict[str, NDArray[np.float32]] = {}
+        self.evaluations = 0
+        self.turns: list[Turn] = []
+        self.notes: list[str] = []
+        self.result: dict[str, Any] | None = None
+        # The images as the beginning of a file: to compress them takes longer than all the rest.
+        self._images: tuple[Opened | None, bytes] = None, b""
+
+    def append(self, event: Event) -> None:
+        """Record one event."""
+        self.progress = event if isinstance(event, Progress) else None
+        match event:
+            case Restored(history):
+                evaluations = self.evaluations + 1  # which tells whoever draws them that the logits are others
+                vars(self).update(vars(History.of({"history.npz": history})))
+                self.evaluations = evaluations
+            case Opened():
+                self.opened = event
+            case Note():
+                self.notes.append(event.text)
+            case Phase():
+                self.phase, self.step = event, 0
+            case Step():
+                self.step = event.step
+                for network, parts in event.losses.items():
+                    for part, value in parts.items():
+                        self._add(self.losses[network, part], event.step, value)
+            case Probe():
+                assert self.opened is not None
+                self.evaluations += 1
+                for network, logits in event.logits.items():
+                    self.logits[network] = logits
+                    self._add(self.errors[network], event.step, count_errors(logits, self.opened.labels))
+            case KnobsTurned():
+                self.turns.append(Turn(event.phase, self._epoch(event.step), dict(event.values)))
+            case Done():
+                self.result = dict(event.result)
+
+    def _epoch(self, step: int) -> float:
+        return step / self.phase.steps_per_epoch if self.phase else 0.0
+
+    def _add(self, curve: Curve, step: int, value: float) -> None:
+        curve.epochs.append(self._epoch(step))
+        curve.values.append(value)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the history as a file, history.npz, without pickled objects; {} before the run has opened its data."""
+        if self.opened is None:
+            return {}
+        if self._images[0] is not self.opened:
+            pictures: dict[str, NDArray[Any]] = {"images": self.opened.images, "labels": self.opened.labels}
+            if self.opened.groups is not None:
+                pictures["groups"] = self.opened.groups
+            self._images = self.opened, _put(b"", pictures)
+        about = {
+            "format": FORMAT,
+            "spec": dataclasses.asdict(self.opened.spec),
+            "classes": self.opened.classes,
+            "device": self.opened.device,
+            "example_unit": self.opened.example_unit,
+            "group_unit": self.opened.group_unit,
+            "phase": dataclasses.asdict(self.phase) if self.phase else None,
+            "step": self.step,
+            "turns": [dataclasses.asdict(turn) for turn in self.turns],
+            "notes": self.notes,
+            "result": self.result,
+        }
+        arrays: dict[str, NDArray[Any]] = {
+            "about": np.array(json.dumps(about)),
+            **{f"logits/{network}": logits for network, logits in self.logits.items()},
+            **{f"errors/{network}": _pack(curve) for network, curve in self.errors.items()},
+            **{f"losses/{network}/{part}": _pack(curve) for (network, part), curve in self.losses.items()},
+        }
+        return {"history.npz": _put(self._images[1], arrays)}
+
+    @classmethod
+    def of(cls, files: Mapping[str, bytes]) -> "History":
+        """Return the history that `files` wrote; raises InputError when it is damaged or of another version."""
+        try:
+            return cls._read(io.BytesIO(files["history.npz"])) if files else cls()
+        except InputError:
+            raise
+        except Exception as error:  # zip, zlib, NumPy, tokenize, JSON: what damage may raise has no end
+            raise InputError("The record of this run is damaged: start the run again.") from error
+
+    def save(self, path: Path | str) -> None:
+        """Write the history to an .npz file; the run must have opened its data."""
+        Path(path).write_bytes(self.files()["history.npz"])
+
+    @classmethod
+    def load(cls, path: Path | str) -> "History":
+        """Return the history that `save` wrote; raises InputError when it is of another version."""
+        with Path(path).open("rb") as file:
+            return cls._read(file)
+
+    @classmethod
+    def _read(cls, file: IO[bytes]) -> "History":
+        history = cls()
+        with np.load(file, allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            if about.get("format") != FORMAT:
+                raise InputError(OTHER_VERSION)
+            history.opened = Opened(
+                Spec(**about["spec"]),
+                tuple(about["classes"]),
+                arrays["images"],
+                arrays["labels"],
+                about["device"],
+                arrays["groups"] if "groups" in arrays.files else None,
+                about["example_unit"],
+                about["group_unit"],
+            )
+            history.phase = Phase(**about["phase"]) if about["phase"] else None
+            history.step = about["step"]
+            history.turns = [Turn(**turn) for turn in about["turns"]]
+            history.notes = about["notes"]
+            history.result = about["result"]
+            for name in arrays.files:
+                match name.split("/"):
+                    case ["logits", network]:
+                        history.logits[network] = arrays[name]
+                    case ["errors", network]:
+                        history.errors[network] = _unpack(arrays[name])
+                    case ["losses", network, part]:
+                        history.losses[network, part] = _unpack(arrays[name])
+        return history
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a list of runs shows, in plain JSON: what was asked for, and as much as is known of the outcome.
+
+        `knobs` as they are now, and `turns`: by key, when in the student's training (epochs) a knob was turned, and to
+        what. `reached`: the phase, how many of its epochs are done, and of how many. `validation`: errors of `examples`
+        validation examples by network, the latest while it trains; at the end also `test` errors of `test_examples`,
+        the `p` of the paired test there, and `seconds`. {} before the run has opened its data.
+        """
+        if self.opened is None:
+            return {}
+        spec = self.opened.spec
+        found: dict[str, Any] = {"dataset": spec.dataset, "teacher": spec.teacher, "student": spec.student}
+        found["objective"], found["knobs"] = spec.objective, dict(spec.knobs)
+        turns: dict[str, dict[float, float]] = defaultdict(dict)
+        for turn in self.turns:
+            found["knobs"] |= turn.values
+            for key, value in turn.values.items():
+                # What was turned before the student began holds for the student from its beginning; of a drag, its end.
+                turns[key][round(turn.epoch, 1) if turn.phase == "student" else 0.0] = value
+        found["turns"] = {key: [list(one) for one in values.items()] for key, values in turns.items()}
+        if phase := self.phase:
+            done, epochs = (round(steps / phase.steps_per_epoch, 1) for steps in (self.step, phase.steps))
+            found["reached"] = {"phase": phase.name, "epoch": done, "epochs": epochs}
+        found["examples"] = len(self.opened.labels)
+        found["validation"] = {network: int(curve.values[-1]) for network, curve in self.errors.items()}
+        found["device"] = self.opened.device
+        if result := self.result:
+            test = {network: result[network]["errors"] for network in self.errors}
+            found |= {"test": test, "test_examples": result["examples"], "p": find_test(result)["p"]}
+            found |= {key: result[key] for key in ("device", "seconds")}
+        return found
+
+
+def _put(content: bytes, arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the content of an .npz file with further arrays in it."""
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+    return file.getvalue()
+
+
+def _pack(curve: Curve) -> NDArray[np.float32]:
+    return np.array([curve.epochs, curve.values], dtype=np.float32)
+
+
+def _unpack(pair: NDArray[np.float32]) -> Curve:
+    epochs, values = pair.tolist()
+    return Curve(array("d", epochs), array("d", values))
