@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.experiments.consulted import NAMES
-from kdlab.core.experiments.consulting import consulted
-from kdlab.core.experiments.experiment import Exam
-from kdlab.core.experiments.outcomes import Outcomes
-from kdlab.core.experiments.reconsidered import kept
-from kdlab.core.experiments.specialists import Specialists
-from kdlab.core.experiments.verdicts import RULE
-from kdlab.dashboards.experiments.shipped import Result
+from kdlab.experiments.framework.bundled import Result
+from kdlab.experiments.framework.experiment import Exam
+from kdlab.experiments.framework.outcomes import Outcomes
+from kdlab.experiments.framework.verdicts import RULE
+from kdlab.experiments.specialists import Specialists
+from kdlab.experiments.specialists_model import consulted
+from kdlab.experiments.specialists_report import NAMES
+from kdlab.experiments.specialists_rescore import kept
 from kdlab.specialists.class_clusters import find_subsets, tree
 from kdlab.specialists.subsets import membership, write_subsets
 

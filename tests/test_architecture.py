@@ -19,7 +19,13 @@ def run(*arguments: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["kdlab.dashboards", "kdlab.train.spec", "kdlab.train.history", "kdlab.core.experiments.results", "kdlab.runner"],
+    [
+        "kdlab.dashboards",
+        "kdlab.train.spec",
+        "kdlab.train.history",
+        "kdlab.experiments.framework.report_files",
+        "kdlab.runner",
+    ],
 )
 def test_the_interface_does_not_import_torch(module: str) -> None:
     run("-c", f"import sys, {module}; loaded = {HEAVY} & set(sys.modules); assert not loaded, loaded")

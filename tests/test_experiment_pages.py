@@ -14,19 +14,20 @@ import numpy as np
 import pytest
 
 from kdlab import dashboards
-from kdlab.core.experiments.events import Advanced, Began, Concluded, Noted, Planned, Progress, Watched
-from kdlab.core.experiments.results import save, standard_folder
 from kdlab.dashboards import Experiments, Index
 from kdlab.dashboards.experiments import index, one, view
-from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.one import OneExperiment
 from kdlab.dashboards.experiments.pages import PAGES
-from kdlab.dashboards.experiments.shipped import Result
 from kdlab.desk import session
 from kdlab.desk.desk import Desk
 from kdlab.desk.job import Attached, Job
 from kdlab.desk.limits import Limits
 from kdlab.desk.local import LocalEngine
+from kdlab.experiments.framework.bundled import Result
+from kdlab.experiments.framework.events import Advanced, Began, Concluded, Noted, Planned, Progress, Watched
+from kdlab.experiments.framework.record import Live
+from kdlab.experiments.framework.report_files import save
+from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError, UnknownNameError
 from kdlab.runner import Happened, Status
 
@@ -383,7 +384,7 @@ def test_sliders_score_anew(on_page: Callable[..., None]) -> None:
 
 
 def test_a_shipped_result_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kdlab.dashboards.experiments import shipped as module
+    from kdlab.experiments.framework import bundled as module
 
     save(REPORT, {"labels": np.arange(3)}, tmp_path / "results", "ensemble")
     monkeypatch.setattr(module, "files", lambda package: tmp_path)
@@ -395,7 +396,7 @@ def test_a_shipped_result_is_found_by_its_name(tmp_path: Path, monkeypatch: pyte
 
 
 def test_experiments_are_kept_in_the_users_cache_folder() -> None:
-    assert standard_folder().name == "experiments"
+    assert experiments_folder().name == "experiments"
 
 
 # --- the list of pages ------------------------------------------------------------------------------------------------

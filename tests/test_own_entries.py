@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from distil_page import on_page
 
-import kdlab.core.experiments  # noqa: F401  (fills the registry)
+import kdlab.experiments  # noqa: F401  (fills the registry)
 from kdlab.dashboards import Distil, Experiments
 from kdlab.desk import session
 from kdlab.distillation.distill import distill

@@ -18,7 +18,7 @@ from safetensors.torch import load
 
 from kdlab.assets.make_results import table
 from kdlab.cli import main
-from kdlab.core.experiments import results
+from kdlab.experiments.framework import report_files
 from kdlab.registry import EXPERIMENTS, InputError
 
 KDLAB = Path(sys.executable).with_name("kdlab")
@@ -71,7 +71,7 @@ def test_json(tmp_path: Path) -> None:
     errors = report["rows"][0]
     assert errors["mean"] == pytest.approx(np.mean(errors["values"]))
     assert errors["deviation"] == pytest.approx(np.std(errors["values"], ddof=1))
-    found = results.load(tmp_path / "new" / "folder")
+    found = report_files.load(tmp_path / "new" / "folder")
     assert found is not None
     kind: Any = EXPERIMENTS["ensemble"].build
     values = {knob.key: knob.default for knob in kind.sliders}
@@ -90,8 +90,8 @@ def test_table(tmp_path: Path) -> None:
     for row in report["rows"]:
         line = next(line for line in lines if line.strip().startswith(row["label"]))
         assert line.split()[-1] == row["unit"]
-        assert results.measured(row) in line
-        assert all(results.referenced(row, source) in line for source in row["reference"])
+        assert report_files.measured(row) in line
+        assert all(report_files.referenced(row, source) in line for source in row["reference"])
     assert "86.4" in text
     assert "±" in text
     for source, citation in report["sources"].items():
@@ -103,7 +103,7 @@ def test_table(tmp_path: Path) -> None:
     assert "Seeds 0, 1, mean" in text
     assert f"torch {report['versions']['torch']}" in text
 
-    results.save(report, {}, tmp_path / "shipped", "ensemble")
+    report_files.save(report, {}, tmp_path / "shipped", "ensemble")
     markdown = table(tmp_path / "shipped")
     first = f"| Ensemble into one network (2 seeds, {report['device']}) | share of the ensemble's gain kept |"
     assert first in markdown
@@ -115,15 +115,15 @@ def test_table(tmp_path: Path) -> None:
 def test_without_a_folder_all_is_kept_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(variable, str(tmp_path))
-    assert tmp_path in results.standard_folder().parents
+    assert tmp_path in report_files.experiments_folder().parents
     reproduce()
-    first = {path.name for path in results.standard_folder().iterdir()}
+    first = {path.name for path in report_files.experiments_folder().iterdir()}
     assert len([name for name in first if name.endswith(".safetensors") and "answers" not in name]) == len(PIECES)
     (report,) = (name for name in first if name.endswith(".json"))
     assert report.startswith("ensemble-quick-")  # the bare name is left to the settings as they are
     again = reproduce(temperatures="2,3")
     assert again.stderr.count(", kept from before\n") == 2
-    assert len(list(results.standard_folder().glob("ensemble-quick-*.json"))) == 2
+    assert len(list(report_files.experiments_folder().glob("ensemble-quick-*.json"))) == 2
 
 
 def test_interrupted_and_resumed(tmp_path: Path) -> None:
@@ -225,21 +225,21 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path: Pa
 
 
 def test_reports_are_kept_whole(tmp_path: Path) -> None:
-    assert results.load(tmp_path, "x") is None
-    results.save({"share": math.nan, "rows": [1.5]}, {"labels": np.arange(3)}, tmp_path, "x")
-    found = results.load(tmp_path, "x")
+    assert report_files.load(tmp_path, "x") is None
+    report_files.save({"share": math.nan, "rows": [1.5]}, {"labels": np.arange(3)}, tmp_path, "x")
+    found = report_files.load(tmp_path, "x")
     assert found is not None
     assert found[0] == {"share": None, "rows": [1.5]}
     assert found[1]["labels"].tolist() == [0, 1, 2]
     assert {path.name for path in tmp_path.iterdir()} == {"x.json", "x.npz"}
     (tmp_path / "x.npz").write_bytes((tmp_path / "x.npz").read_bytes()[:-30])
     with pytest.raises(InputError, match="damaged"):
-        results.load(tmp_path, "x")
-    results.save({"share": 1.0}, {}, tmp_path, "x")
-    assert results.load(tmp_path, "x") == ({"share": 1.0}, {})
+        report_files.load(tmp_path, "x")
+    report_files.save({"share": 1.0}, {}, tmp_path, "x")
+    assert report_files.load(tmp_path, "x") == ({"share": 1.0}, {})
     (tmp_path / "x.json").write_text('{"share"')
     with pytest.raises(InputError, match="damaged"):
-        results.load(tmp_path, "x")
+        report_files.load(tmp_path, "x")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="--out"):
-        results.save({}, {}, tmp_path / "file")
+        report_files.save({}, {}, tmp_path / "file")

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from made_specialists import CIFAR, made_result
 
-from kdlab.core.experiments.events import Concluded, Noted
-from kdlab.core.experiments.results import save
 from kdlab.dashboards import Specialists
 from kdlab.dashboards.experiments import one
-from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.one import OneExperiment
-from kdlab.dashboards.experiments.shipped import Result
 from kdlab.dashboards.specialists.ask import AskThem
 from kdlab.dashboards.specialists.confused import ConfusedClasses
 from kdlab.dashboards.specialists.heard import Heard
 from kdlab.desk.job import Attached
+from kdlab.experiments.framework.bundled import Result
+from kdlab.experiments.framework.events import Concluded, Noted
+from kdlab.experiments.framework.record import Live
+from kdlab.experiments.framework.report_files import save
 from kdlab.runner import Happened, Status
 from kdlab.specialists.combine import DIRECTIONS, combine
 from kdlab.specialists.routing import route
@@ -310,10 +310,10 @@ def test_the_slider_the_direction_and_the_picture_change_the_answer(on_page: Cal
 SCRIPT = """
 import asyncio, sys
 from pathlib import Path
-from kdlab.core.experiments.results import load
+from kdlab.experiments.framework.report_files import load
 from kdlab.dashboards import Specialists
 from kdlab.dashboards.experiments import one
-from kdlab.dashboards.experiments.shipped import Result
+from kdlab.experiments.framework.bundled import Result
 
 async def use():
     one.shipped = lambda name: Result(*load(Path(sys.argv[1]), name))

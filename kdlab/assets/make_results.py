@@ -9,11 +9,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import kdlab.core.experiments  # noqa: F401  (fills the registry)
-from kdlab.core.experiments.claims import judge_anew
-from kdlab.core.experiments.outcomes import Outcomes
-from kdlab.core.experiments.results import load, measured, referenced, save, standard_folder
-from kdlab.core.experiments.verdicts import FIRST_RULE, RULE
+import kdlab.experiments  # noqa: F401  (fills the registry)
+from kdlab.experiments.framework.claims import judge_anew
+from kdlab.experiments.framework.outcomes import Outcomes
+from kdlab.experiments.framework.report_files import load, measured, referenced, save
+from kdlab.experiments.framework.verdicts import FIRST_RULE, RULE
+from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS
 
 FOLDER = Path(__file__).parent / "results"
@@ -22,7 +23,7 @@ FOLDER = Path(__file__).parent / "results"
 def make(name: str, pieces: Path, folder: Path, **settings: str) -> None:
     """Put the full report of an experiment and its arrays into `folder`; what `pieces` holds is not trained again."""
     from kdlab.cli.pieces import follow
-    from kdlab.core.experiments.conduct import reproduce_events
+    from kdlab.experiments.framework.run import reproduce_events
 
     print(save(*follow(reproduce_events(name, pieces, settings=settings)), folder, name))
 
@@ -73,7 +74,9 @@ def _line(*cells: str) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--pieces", type=Path, default=standard_folder(), metavar="FOLDER", help="of what was trained")
+    parser.add_argument(
+        "--pieces", type=Path, default=experiments_folder(), metavar="FOLDER", help="of what was trained"
+    )
     parser.add_argument("--dataset", help="instead of the experiments' own, such as folder:cifar10.tar")
     parser.add_argument("--judge", action="store_true", help="judge what is shipped anew and do nothing else")
     parser.add_argument("--table", action="store_true", help="print README's tables and do nothing else")

@@ -14,11 +14,11 @@ from torchvision import datasets
 
 from kdlab.datasets import load
 from kdlab.datasets.dataset import hold_out
-from kdlab.datasets.download import data_root
 from kdlab.distillation.distill import distill, fit
 from kdlab.io.portable_network import write
 from kdlab.io.predictions import Predictions
 from kdlab.metrics.significance import find_test
+from kdlab.paths import data_folder
 from kdlab.train.evaluate import predict
 
 FOLDER = Path(__file__).parent / "temperature"
@@ -76,7 +76,7 @@ def make(folder: Path) -> None:
 
 def read_labels() -> np.ndarray:
     """Return the labels of MNIST's training file, int64 (60,000,), in its order."""
-    return datasets.MNIST(data_root(), train=True).targets.numpy()
+    return datasets.MNIST(data_folder(), train=True).targets.numpy()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from kdlab.desk.service import main
-from kdlab.desk.session import runs_folder
+from kdlab.paths import runs_folder
 from kdlab.registry import InputError
 
 __all__ = ["desk"]

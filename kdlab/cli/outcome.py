@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kdlab.core.experiments.results import measured, referenced, told
-from kdlab.core.experiments.verdicts import HOLDS, NO_GAIN, NOISE, REFUTED
+from kdlab.experiments.framework.report_files import measured, referenced, told
+from kdlab.experiments.framework.verdicts import HOLDS, NO_GAIN, NOISE, REFUTED
 from kdlab.progress import duration
 
 __all__ = ["print_outcome"]

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Display
 
 from kdlab.cli.progress import amount
-from kdlab.core.experiments.events import Advanced, Began, Concluded, Event, Planned, Progress, Watched
+from kdlab.experiments.framework.events import Advanced, Began, Concluded, Event, Planned, Progress, Watched
 from kdlab.progress import duration
 
 __all__ = ["follow"]

@@ -25,7 +25,7 @@ class _Listing(click.Command):
     """A command whose help ends with the experiments; they are imported only when it is read."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        import kdlab.core.experiments  # noqa: F401  (fills the registry)
+        import kdlab.experiments  # noqa: F401  (fills the registry)
 
         with formatter.section("Experiments"):
             formatter.write_dl([(entry.key, f"{entry.label}: {entry.help}") for entry in EXPERIMENTS.values()])
@@ -58,8 +58,8 @@ def reproduce(
 
     What is finished is kept: interrupted, the same line goes on from there.
     """
-    import kdlab.core.experiments  # noqa: F401  (fills the registry)
-    from kdlab.core.experiments import results
+    import kdlab.experiments  # noqa: F401  (fills the registry)
+    from kdlab.experiments.framework import report_files
 
     if name is None:
         raise InputError(f"Name an experiment, as in kdlab reproduce {next(iter(EXPERIMENTS))}: {_known()}.")
@@ -69,25 +69,25 @@ def reproduce(
     kind: Any = entry.build
     settings = _read_settings(kind, [*pairs, *([f"seeds={seeds}"] if seeds is not None else [])])
     experiment = kind.of_size(quick, **settings)
-    folder = out or results.standard_folder()
-    results.check_writable(folder)
+    folder = out or report_files.experiments_folder()
+    report_files.check_writable(folder)
     stem = "" if out else _stem(entry.key, quick, asdict(experiment), asdict(kind.of_size(quick)))
 
     try:
         with _terminable():
             from kdlab.cli.outcome import print_outcome
 
-            told = ", ".join(f"{key}={results.told(value)}" for key, value in asdict(experiment).items())
+            told = ", ".join(f"{key}={report_files.told(value)}" for key, value in asdict(experiment).items())
             click.echo(f"{entry.label}. {inspect.getdoc(kind)}\nSettings: {told}\n", err=True)
 
             from kdlab.cli.pieces import follow  # torch, which takes seconds to import
-            from kdlab.core.experiments.conduct import reproduce_events
+            from kdlab.experiments.framework.run import reproduce_events
             from kdlab.train.loop import Diverged
 
             try:
                 if workers or scheduler:
                     with _pool(None if workers else scheduler, workers) as engine:
-                        from kdlab.cli.spread import spread_events
+                        from kdlab.experiments.framework.distributed import spread_events
 
                         events = spread_events(engine, experiment, entry.key, folder, quick, settings)
                         report, arrays = follow(events)
@@ -95,9 +95,9 @@ def reproduce(
                     report, arrays = follow(reproduce_events(entry.key, folder, quick, settings))
             except Diverged as error:
                 raise click.ClickException(str(error)) from error
-            path = results.save(report, arrays, folder, stem)
+            path = report_files.save(report, arrays, folder, stem)
             if as_json:
-                click.echo(results.to_line(report))
+                click.echo(report_files.to_line(report))
             else:
                 print_outcome(report, path)
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kdlab.core.experiments.experiment import Experiment
+from kdlab.experiments.framework.experiment import Experiment
 from kdlab.registry import OBJECTIVES, InputError, Knob, knob_fields
 from kdlab.train.spec import Spec, knob_defaults
 

@@ -6,7 +6,6 @@ says how far it has come. Torchvision only tells where the archives are and unpa
 
 import hashlib
 import http.client
-import os
 import time
 import urllib.error
 import urllib.request
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 from kdlab.progress import Progress
 from kdlab.registry import InputError
 
-__all__ = ["Archive", "BrokenDownloadError", "data_root", "download"]
+__all__ = ["Archive", "BrokenDownloadError", "download"]
 
 CHUNK = 1 << 16
 SILENCE = 30.0  # seconds without a byte after which a server counts as gone
@@ -39,15 +38,6 @@ class Archive:
 
 class BrokenDownloadError(InputError):
     """No server gave the whole, undamaged file; the message holds the reason of each."""
-
-
-def data_root() -> Path:
-    """Return the folder that holds downloaded data sets: `KDLAB_DATA`, or one in the user's cache folder."""
-    if chosen := os.environ.get("KDLAB_DATA"):
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return platformdirs.user_cache_path("kdlab") / "data"
 
 
 def download(archives: Sequence[Archive], folder: Path, label: str, total: int) -> Generator[Progress, None, None]:

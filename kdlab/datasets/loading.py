@@ -6,7 +6,7 @@ from typing import Any
 
 from kdlab.datasets.checks import check_classes, check_split
 from kdlab.datasets.dataset import Dataset, Split
-from kdlab.datasets.download import data_root
+from kdlab.paths import data_folder
 from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError, quote
 
@@ -23,7 +23,7 @@ def load_events(name: str) -> Generator[Progress, None, Dataset]:
     files that cannot be used.
     """
     entry, argument = DATASETS.find(name)
-    key = (name, os.fspath(data_root()), entry.build)
+    key = (name, os.fspath(data_folder()), entry.build)
     if key in _last:
         return _last[key]
     _last.clear()

@@ -5,7 +5,7 @@ from importlib.resources import as_file, files
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.datasets.download import data_root
+from kdlab.paths import data_folder
 
 __all__ = ["mnist_validation_images"]
 
@@ -15,7 +15,7 @@ SHAPE = (60_000, 1, 28, 28)
 
 def mnist_validation_images() -> NDArray[np.uint8] | None:
     """Return them as uint8 (5,000, 1, 28, 28), or None where MNIST was not fetched yet, or not whole."""
-    path = data_root() / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    path = data_folder() / "MNIST" / "raw" / "train-images-idx3-ubyte"
     try:
         if path.stat().st_size != HEADER + np.prod(SHAPE):
             return None

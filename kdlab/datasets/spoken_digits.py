@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.datasets.dataset import Dataset, Split
-from kdlab.datasets.download import Archive, BrokenDownloadError, data_root, download
+from kdlab.datasets.download import Archive, BrokenDownloadError, download
 from kdlab.datasets.log_mel import RATE, WINDOW, in_context, log_mel, to_pixels
+from kdlab.paths import data_folder
 from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError
 
@@ -60,7 +61,7 @@ def spoken_digits(argument: str) -> Generator[Progress, None, Dataset]:
             f"The data set 'spoken-digits' takes nothing behind a colon; write spoken-digits, not "
             f"spoken-digits:{argument}."
         )
-    home = data_root() / FOLDER
+    home = data_folder() / FOLDER
     yield Progress("Reading spoken digits", 0, 0, "recordings")
     yield from _ensure(home)
     signals = yield from _read(home)
@@ -121,7 +122,7 @@ def _ensure(home: Path) -> Generator[Progress, None, None]:
     try:
         if all((home / name).is_file() for name in names):
             return
-        root = data_root()
+        root = data_folder()
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".kdlab-download-", dir=root) as scratch:
             yield from download([ARCHIVE], Path(scratch), "Downloading spoken digits", ARCHIVE_SIZE)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.datasets.dataset import DRAWINGS, PHOTOGRAPHS, Dataset, Split, assemble
-from kdlab.datasets.download import Archive, BrokenDownloadError, data_root, download
+from kdlab.datasets.download import Archive, BrokenDownloadError, download
+from kdlab.paths import data_folder
 from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError
 
@@ -47,7 +48,7 @@ def load_published(published: Published, argument: str) -> Generator[Progress, N
     from torchvision import datasets
 
     kind = getattr(datasets, published.kind)
-    root = data_root()
+    root = data_folder()
     yield from _ensure(published, kind, root)
     return _read(published, kind, root)
 

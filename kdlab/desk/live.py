@@ -22,7 +22,7 @@ Receive = Callable[[Hearing], None]
 
 # What takes in a run's events, by its kind; every other kind is an experiment's key.
 RECORDS = {"distil": "kdlab.train.history:History"}
-EXPERIMENT = "kdlab.dashboards.experiments.live:Live"
+EXPERIMENT = "kdlab.experiments.framework.record:Live"
 
 
 # Ends whose message is meant for people; and what looks like a file's place.

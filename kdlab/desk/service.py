@@ -121,9 +121,9 @@ def main(public: bool = False, scheduler: str | None = None, file: Path | None =
 
     `KDLAB_DESK` is the address, where it is set. `scheduler`: Dask's; `file`: the operator's limits. Raises InputError.
     """
-    from kdlab.core.experiments.results import standard_folder
     from kdlab.desk.limits import Limits
     from kdlab.desk.session import open_store
+    from kdlab.paths import experiments_folder
 
     until = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: until.set())
@@ -140,7 +140,7 @@ def main(public: bool = False, scheduler: str | None = None, file: Path | None =
         from kdlab.desk.local import LocalEngine
 
         engine = LocalEngine()
-    with closing(Desk(engine, open_store(), limits, shared, standard_folder() if shared else None)) as desk:
+    with closing(Desk(engine, open_store(), limits, shared, experiments_folder() if shared else None)) as desk:
         serve(desk, os.environ.get("KDLAB_DESK", ""), out.send if out else partial(print, flush=True), until)
 
 

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdlab.desk.job import Hearing, Job
+from kdlab.paths import runs_folder
 from kdlab.registry import InputError
 from kdlab.runner import Status
 
@@ -16,16 +16,7 @@ if TYPE_CHECKING:
     from kdlab.desk.remote import RemoteDesk
     from kdlab.desk.store import Store
 
-__all__ = ["Session", "offered", "open_store", "runs_folder", "the_desk"]
-
-
-def runs_folder() -> Path:
-    """Return the folder that runs are kept in: `KDLAB_RUNS`, or one among the user's data."""
-    if chosen := os.environ.get("KDLAB_RUNS"):
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return platformdirs.user_data_path("kdlab") / "runs"
+__all__ = ["Session", "offered", "open_store", "the_desk"]
 
 
 def open_store() -> "Store":

@@ -35,8 +35,8 @@ import psutil
 from playwright.async_api import Browser, Page, async_playwright
 from visitor import ENDINGS, Visitor, stay
 
-from kdlab.datasets.download import data_root
 from kdlab.desk.store import Store
+from kdlab.paths import data_folder
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent), str(HERE.parent / "browser")]
@@ -65,7 +65,7 @@ class Server:
     def __init__(self, folder: Path, **limits: int) -> None:
         self.runs = folder / "kdlab_runs"
         own = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "KDLAB_RUNS")
-        environment = {name: str(folder / name.lower()) for name in own} | {"KDLAB_DATA": str(data_root())}
+        environment = {name: str(folder / name.lower()) for name in own} | {"KDLAB_DATA": str(data_folder())}
         environment |= {f"KDLAB_LIMIT_{name.upper()}": str(value) for name, value in limits.items()}
         self.log = (folder / "log.txt").open("w+")
         self._server = psutil.Popen(

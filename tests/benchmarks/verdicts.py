@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kdlab.core.experiments.claims import All, Claim, Fewer, Keeps, Rare, Within
-from kdlab.core.experiments.outcomes import Outcomes
-from kdlab.core.experiments.verdicts import HOLDS, NO_GAIN, REFUTED
 from kdlab.datasets import Dataset, load
 from kdlab.distillation.distill import fit
+from kdlab.experiments.framework.claims import All, Claim, Fewer, Keeps, Rare, Within
+from kdlab.experiments.framework.outcomes import Outcomes
+from kdlab.experiments.framework.verdicts import HOLDS, NO_GAIN, REFUTED
 from kdlab.metrics.significance import paired_test
 from kdlab.train.evaluate import predict
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 from listening import wait_until_listening
 
-from kdlab.datasets.download import data_root
+from kdlab.paths import data_folder
 
 __all__ = ["Server"]
 
@@ -38,7 +38,7 @@ class Server:
                 "KDLAB_RUNS",
             )
         }
-        own["KDLAB_DATA"] = str(data_root())  # which may be in the cache that this person has
+        own["KDLAB_DATA"] = str(data_folder())  # which may be in the cache that this person has
         self._server = subprocess.Popen(
             [Path(sys.executable).with_name("kdlab"), *command, "--no-browser"],
             env=os.environ | own, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from kdlab.core.experiments.consulting import consultation
-from kdlab.core.experiments.events import Began, Watched
-from kdlab.core.experiments.pupils import Course, Pupil, Subject, Trained
-from kdlab.core.experiments.specialists import Specialists
-from kdlab.core.experiments.store import Store
-from kdlab.core.experiments.study import Study
 from kdlab.datasets import Dataset, load
+from kdlab.experiments.framework.events import Began, Watched
+from kdlab.experiments.framework.jobs import Course, Pupil, Subject, Trained
+from kdlab.experiments.framework.trainer import Study
+from kdlab.experiments.framework.weights_cache import Store
+from kdlab.experiments.specialists import Specialists
+from kdlab.experiments.specialists_model import consultation
 from kdlab.registry import InputError
 from kdlab.specialists.combine import DIRECTIONS, combine
 from kdlab.specialists.model import DUSTBIN, Specialist, correction, half_special, relabelled

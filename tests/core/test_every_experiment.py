@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 from tiny_experiments import NAMES, OWN, SEEDS, SMALLEST, Outcome, conduct, kind_of, noting, smallest
 
-from kdlab.core.experiments import results
-from kdlab.core.experiments.claims import judge_anew
-from kdlab.core.experiments.conduct import SHARED, reproduce_events
-from kdlab.core.experiments.events import Advanced, Began, Planned, Watched
-from kdlab.core.experiments.experiment import NAMES as NAMED
-from kdlab.core.experiments.forecast import forecast
-from kdlab.core.experiments.outcomes import Outcomes
-from kdlab.core.experiments.store import Store
-from kdlab.core.experiments.verdicts import HOLDS, NO_GAIN, NOISE, REFUTED, RULE
 from kdlab.datasets import load
+from kdlab.experiments.framework import report_files
+from kdlab.experiments.framework.claims import judge_anew
+from kdlab.experiments.framework.events import Advanced, Began, Planned, Watched
+from kdlab.experiments.framework.experiment import NAMES as NAMED
+from kdlab.experiments.framework.outcomes import Outcomes
+from kdlab.experiments.framework.plan import forecast
+from kdlab.experiments.framework.run import SHARED, reproduce_events
+from kdlab.experiments.framework.verdicts import HOLDS, NO_GAIN, NOISE, REFUTED, RULE
+from kdlab.experiments.framework.weights_cache import Store
 from kdlab.registry import EXPERIMENTS, InputError, knob_fields
 
 every = pytest.mark.parametrize("name", NAMES)
@@ -49,7 +49,7 @@ def refusal(caught: pytest.ExceptionInfo[InputError]) -> str:
 
 def test_listing_the_experiments_does_not_import_torch() -> None:
     code = """
-import sys, kdlab.core.experiments, kdlab.core.experiments.events, kdlab.core.experiments.report
+import sys, kdlab.experiments, kdlab.experiments.framework.events, kdlab.experiments.framework.report
 from kdlab.registry import EXPERIMENTS
 assert len(EXPERIMENTS) > 8
 for entry in EXPERIMENTS.values(): entry.build.of_size(False), entry.build.of_size(True)
@@ -172,7 +172,7 @@ def test_an_interrupted_experiment_goes_on_and_ends_the_same(name: str, tmp_path
     (plan,) = resumed.every(Planned)
     assert [seconds == 0 for _, seconds in plan.pieces] == [event.kept for event in resumed.every(Began)]
     assert resumed.pieces.keys() == whole.pieces.keys()
-    assert results.to_line(resumed.numbers) == results.to_line(whole.numbers)
+    assert report_files.to_line(resumed.numbers) == report_files.to_line(whole.numbers)
     assert resumed.concluded.arrays.keys() == whole.concluded.arrays.keys()
     for key, array in whole.concluded.arrays.items():
         assert key == "seconds" or (resumed.concluded.arrays[key] == array).all()
@@ -191,7 +191,7 @@ def test_the_smallest_settings_are_settings() -> None:
 @every
 def test_a_report_is_json_and_says_how_it_came_about(name: str) -> None:
     report = outcome(name).report
-    assert json.loads(json.dumps(report, allow_nan=False)) == json.loads(results.to_line(report))
+    assert json.loads(json.dumps(report, allow_nan=False)) == json.loads(report_files.to_line(report))
     assert list(report) == [
         "experiment", "label", "size", "settings", "rows", "claims", "rule", "charts", "notes", "sources", "examples",
         "chosen", "seconds", "pieces", "device", "machine", "threads", "versions",
@@ -255,11 +255,11 @@ def test_each_claim_has_a_verdict(name: str) -> None:
 def test_a_report_is_judged_anew_from_its_files(name: str, tmp_path: Path) -> None:
     """Without any training, and to the last digit: the outcomes of every example are kept beside the report."""
     found = outcome(name)
-    path = results.save(found.report, found.concluded.arrays, tmp_path, name)
-    report, arrays = results.load(tmp_path, name)
+    path = report_files.save(found.report, found.concluded.arrays, tmp_path, name)
+    report, arrays = report_files.load(tmp_path, name)
     outcomes = Outcomes.unpack(arrays)
     anew = [judge_anew(claim, outcomes) for claim in report["claims"]]
-    assert json.loads(results.to_line({"claims": anew}))["claims"] == report["claims"]
+    assert json.loads(report_files.to_line({"claims": anew}))["claims"] == report["claims"]
     assert report["rule"] == RULE
     assert path.with_suffix(".npz").stat().st_size < 400_000
 

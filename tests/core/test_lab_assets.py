@@ -11,11 +11,11 @@ from torch.nn import functional
 
 from kdlab.assets.make_temperature import STEP, TEACHERS
 from kdlab.datasets import Dataset, load
-from kdlab.datasets.download import data_root
 from kdlab.datasets.mnist_pixels import mnist_validation_images
 from kdlab.io.portable_network import read
 from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import count_errors
+from kdlab.paths import data_folder
 
 FOLDER = files("kdlab.assets") / "temperature"
 
@@ -27,7 +27,7 @@ def shipped() -> Predictions:
 
 @pytest.fixture(scope="module")
 def mnist() -> Dataset:
-    if not (data_root() / "MNIST").is_dir():
+    if not (data_folder() / "MNIST").is_dir():
         pytest.skip("no MNIST in KDLAB_DATA")
     return load("mnist")
 

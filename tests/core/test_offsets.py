@@ -10,12 +10,12 @@ from scipy.special import softmax
 from torch import nn
 
 from kdlab import models
-from kdlab.core.experiments.choosing import best_of, numbers, whole_numbers
-from kdlab.core.experiments.high_temperature import alignment
-from kdlab.core.experiments.offsets import left_out_sets, matching_offset, oracle_offset, shifted
-from kdlab.core.experiments.pupils import Trained
-from kdlab.core.experiments.together import combine, committee, with_dropout
 from kdlab.datasets import load
+from kdlab.experiments.framework.ensembles import combine, committee, with_dropout
+from kdlab.experiments.framework.jobs import Trained
+from kdlab.experiments.framework.logit_bias import left_out_sets, matching_offset, oracle_offset, shifted
+from kdlab.experiments.framework.model_selection import best_of, numbers, whole_numbers
+from kdlab.experiments.high_temperature import alignment
 from kdlab.registry import InputError
 from kdlab.train.evaluate import predict
 from kdlab.train.seeding import seeded

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from kdlab.core.experiments import results
-from kdlab.core.experiments.store import Store
 from kdlab.dashboards import Temperature
 from kdlab.distillation import run_folder
+from kdlab.experiments.framework import report_files
+from kdlab.experiments.framework.weights_cache import Store
 from kdlab.io import portable_network
 from kdlab.io.predictions import Predictions
 from kdlab.registry import InputError
@@ -117,9 +117,9 @@ def test_files(run: Any, kind: type, tmp_path: Path) -> None:
     portable_network.write(path, {"net": network})
     np.testing.assert_array_equal(portable_network.read(path)["net"][1][:8], network[1].weight.detach().numpy().ravel())
     folder = kind(tmp_path)
-    results.check_writable(folder)
-    assert results.save({"a": 1}, {}, folder, "stem") == tmp_path / "stem.json"
-    assert results.load(folder, "stem") == ({"a": 1}, {})
+    report_files.check_writable(folder)
+    assert report_files.save({"a": 1}, {}, folder, "stem") == tmp_path / "stem.json"
+    assert report_files.load(folder, "stem") == ({"a": 1}, {})
     assert "nothing" not in Store(folder)
     for missing in (kind(tmp_path / "nowhere"),):
         for read in (Predictions.load, Predictions.read, lambda folder: run_folder.load(folder, "student")):

@@ -7,10 +7,10 @@ import pytest
 import torch
 from tiny_experiments import NAMES, conduct, kind_of, noting, smallest
 
-from kdlab.core.experiments.events import Began, Watched
-from kdlab.core.experiments.spread import Scout, train_piece
-from kdlab.core.experiments.store import Store
 from kdlab.datasets import load
+from kdlab.experiments.framework.distributed_jobs import Scout, train_piece
+from kdlab.experiments.framework.events import Began, Watched
+from kdlab.experiments.framework.weights_cache import Store
 from kdlab.registry import InputError
 from kdlab.train import group
 from kdlab.train.device import prepared

@@ -13,11 +13,11 @@ import pytest
 import torch
 from tiny_experiments import NAMES, SEEDS, Outcome, conduct
 
-from kdlab.core.experiments.events import Event
-from kdlab.core.experiments.experiment import Exam, Experiment, Finished
-from kdlab.core.experiments.pupils import Course, Pupil
-from kdlab.core.experiments.report import Row, Summary
 from kdlab.datasets import load
+from kdlab.experiments.framework.events import Event
+from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
+from kdlab.experiments.framework.jobs import Course, Pupil
+from kdlab.experiments.framework.report import Row, Summary
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import EXPERIMENTS, Entry
 

@@ -17,14 +17,14 @@ import torch
 from scipy import stats
 from scipy.io import wavfile
 
-from kdlab.core.experiments.conduct import reproduce_events
-from kdlab.core.experiments.experiment import Exam
-from kdlab.core.experiments.outcomes import Outcomes
-from kdlab.core.experiments.recordings import by_recording, draw_recordings, wrong_recordings
-from kdlab.core.experiments.speech import Speech
-from kdlab.core.experiments.verdicts import NO_GAIN, NOISE
 from kdlab.datasets import load, load_events, loading, log_mel, spoken_digits
 from kdlab.datasets.download import Archive
+from kdlab.experiments.framework.experiment import Exam
+from kdlab.experiments.framework.groups import by_recording, draw_recordings, wrong_recordings
+from kdlab.experiments.framework.outcomes import Outcomes
+from kdlab.experiments.framework.run import reproduce_events
+from kdlab.experiments.framework.verdicts import NO_GAIN, NOISE
+from kdlab.experiments.speech import Speech
 from kdlab.progress import Progress
 from kdlab.registry import InputError
 

@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from kdlab.augmentations import make_views
-from kdlab.core.experiments import study as module
-from kdlab.core.experiments.conduct import reproduce_events
-from kdlab.core.experiments.events import Began
-from kdlab.core.experiments.pupils import Course, Pupil, Trained
-from kdlab.core.experiments.store import Store
-from kdlab.core.experiments.study import Study
-from kdlab.core.experiments.together import committee
 from kdlab.datasets import Dataset, Split, load
+from kdlab.experiments.framework import trainer as module
+from kdlab.experiments.framework.ensembles import committee
+from kdlab.experiments.framework.events import Began
+from kdlab.experiments.framework.jobs import Course, Pupil, Trained
+from kdlab.experiments.framework.run import reproduce_events
+from kdlab.experiments.framework.trainer import Study
+from kdlab.experiments.framework.weights_cache import Store
 from kdlab.losses import Part
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, Entry, InputError, Registry

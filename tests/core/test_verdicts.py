@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from kdlab.core.experiments.claims import Above, All, Claim, Fewer, Keeps, Rare, Within
-from kdlab.core.experiments.outcomes import Outcomes
-from kdlab.core.experiments.verdicts import HOLDS, LEVEL, NO_GAIN, NOISE, REFUTED, judge, judge_rate
+from kdlab.experiments.framework.claims import Above, All, Claim, Fewer, Keeps, Rare, Within
+from kdlab.experiments.framework.outcomes import Outcomes
+from kdlab.experiments.framework.verdicts import HOLDS, LEVEL, NO_GAIN, NOISE, REFUTED, judge, judge_rate
 
 
 def draw(*shape: int, seed: int = 0, mean: float = 0.0) -> np.ndarray:

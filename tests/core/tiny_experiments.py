@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from seal import Sealed, log
 from torch import Tensor
 
-import kdlab.core.experiments  # noqa: F401  (fills the registry)
-from kdlab.core.experiments.conduct import reproduce_events
-from kdlab.core.experiments.events import Concluded
-from kdlab.core.experiments.experiment import Experiment
+import kdlab.experiments  # noqa: F401  (fills the registry)
 from kdlab.datasets import Dataset, loading
+from kdlab.experiments.framework.events import Concluded
+from kdlab.experiments.framework.experiment import Experiment
+from kdlab.experiments.framework.run import reproduce_events
 from kdlab.registry import DATASETS, EXPERIMENTS, Entry
 
 # Speech has its own data set and its own tests.

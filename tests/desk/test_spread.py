@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from distributed import LocalCluster
 from fake_events import Unit
 
-import kdlab.core.experiments  # noqa: F401  (fills the registry)
+import kdlab.experiments  # noqa: F401  (fills the registry)
 from kdlab.cli import main
-from kdlab.cli.spread import spread_events
-from kdlab.core.experiments.conduct import reproduce_events
-from kdlab.core.experiments.events import Began, Concluded, Planned, Watched
 from kdlab.desk.cluster import ClusterEngine
 from kdlab.desk.job import Files, Job
+from kdlab.experiments.framework.distributed import spread_events
+from kdlab.experiments.framework.events import Began, Concluded, Planned, Watched
+from kdlab.experiments.framework.run import reproduce_events
 from kdlab.registry import EXPERIMENTS
 from kdlab.runner import ENDS, Message, Status
 from kdlab.train.spec import Spec
@@ -129,7 +129,7 @@ def test_a_distillation(engine: ClusterEngine) -> None:
 def test_what_workers_refuse_is_said(engine: ClusterEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from click import ClickException
 
-    monkeypatch.setattr("kdlab.core.experiments.study.RECIPE", -1)  # another recipe than the workers'
+    monkeypatch.setattr("kdlab.experiments.framework.trainer.RECIPE", -1)  # another recipe than the workers'
     with pytest.raises(ClickException, match="both need the same kdlab"):
         list(spread(engine, "early-stopping", tmp_path / "refused", SETTINGS))
 

@@ -4,10 +4,10 @@ import ipywidgets
 
 from kdlab.dashboards.experiments import view
 from kdlab.dashboards.experiments.charts import Charts
-from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.panel import Panel
-from kdlab.dashboards.experiments.shipped import Result
 from kdlab.dashboards.experiments.state import ExperimentState
+from kdlab.experiments.framework.bundled import Result
+from kdlab.experiments.framework.record import Live
 from kdlab.registry import Entry
 from kdlab.widgets.experiments import Facts
 from kdlab.widgets.slider import Slider

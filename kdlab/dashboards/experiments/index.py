@@ -4,7 +4,7 @@ import ipywidgets
 
 from kdlab.dashboards.experiments import view
 from kdlab.dashboards.experiments.pages import PAGES
-from kdlab.dashboards.experiments.shipped import shipped
+from kdlab.experiments.framework.bundled import shipped
 from kdlab.widgets.experiments import Cards
 
 __all__ = ["Index"]

@@ -9,23 +9,24 @@ from typing import Any
 import ipywidgets
 from traitlets import link
 
-from kdlab.core.experiments.events import Advanced, Concluded, Event, Planned, Watched
-from kdlab.core.experiments.results import check_writable, standard_folder
 from kdlab.dashboards.address import read_settings, read_sliders, write_settings, write_sliders
 from kdlab.dashboards.budget import machine_line
 from kdlab.dashboards.course import Course, CoursePage
 from kdlab.dashboards.experiments import view
 from kdlab.dashboards.experiments.charts import Charts
 from kdlab.dashboards.experiments.explore import Explore
-from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.pages import PAGES
 from kdlab.dashboards.experiments.panel import Panel
 from kdlab.dashboards.experiments.settings import Settings, for_worker
-from kdlab.dashboards.experiments.shipped import Result, shipped
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.dashboards.pace import Pace
 from kdlab.desk import session
 from kdlab.desk.job import Attached, Hearing, Job
+from kdlab.experiments.framework.bundled import Result, shipped
+from kdlab.experiments.framework.events import Advanced, Concluded, Event, Planned, Watched
+from kdlab.experiments.framework.record import Live
+from kdlab.experiments.framework.report_files import check_writable
+from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError
 from kdlab.runner import Happened, Status
 from kdlab.widgets.address import Said
@@ -127,7 +128,7 @@ class OneExperiment(CoursePage):
         experiment = self.state.experiment()
         for panel in self._panels:
             panel.check()
-        check_writable(standard_folder())
+        check_writable(experiments_folder())
         return self._job_of(self.state.quick, asdict(experiment))
 
     def _job_of(self, quick: bool, settings: dict[str, Any]) -> Job:
@@ -138,9 +139,10 @@ class OneExperiment(CoursePage):
             "experiment": self.name, "size": size, "datasets": experiment.datasets, "epochs": experiment.most_epochs,
         }  # fmt: skip
         most = session.the_desk().limits().parameters or math.inf
+        arguments = self.name, experiments_folder(), quick, settings, most
         return Job(
-            self.name, "kdlab.core.experiments.conduct:reproduce_events",
-            (self.name, standard_folder(), quick, settings, most), "kdlab.dashboards.experiments.live:Live", Watched,
+            self.name, "kdlab.experiments.framework.run:reproduce_events",
+            arguments, "kdlab.experiments.framework.record:Live", Watched,
             f"{self.entry.label} ({size}) on {settings['dataset']}", page, asks, {"size": size, "settings": settings},
         )  # fmt: skip
 

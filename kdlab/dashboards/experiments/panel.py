@@ -4,9 +4,9 @@ from typing import ClassVar
 
 import ipywidgets
 
-from kdlab.dashboards.experiments.live import Live
-from kdlab.dashboards.experiments.shipped import Result
 from kdlab.dashboards.experiments.state import ExperimentState
+from kdlab.experiments.framework.bundled import Result
+from kdlab.experiments.framework.record import Live
 from kdlab.registry import Entry
 
 __all__ = ["Panel"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from traitlets import Bool, Dict, Float, HasTraits, Unicode
 
-from kdlab.core.experiments.experiment import Experiment
+from kdlab.experiments.framework.experiment import Experiment
 from kdlab.registry import knob_fields
 
 __all__ = ["ExperimentState"]

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from kdlab.core.experiments.events import Planned
-from kdlab.core.experiments.results import measured, referenced, told
-from kdlab.core.experiments.verdicts import FIRST_RULE, HOLDS, NO_GAIN, NOISE, REFUTED
-from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.pages import PageLink
-from kdlab.dashboards.experiments.shipped import Result
+from kdlab.experiments.framework.bundled import Result
+from kdlab.experiments.framework.events import Planned
+from kdlab.experiments.framework.record import Live
+from kdlab.experiments.framework.report_files import measured, referenced, told
+from kdlab.experiments.framework.verdicts import FIRST_RULE, HOLDS, NO_GAIN, NOISE, REFUTED
 from kdlab.figures.experiments import chart, rows_plot, watched_curves
 from kdlab.figures.theme import Figure
 from kdlab.progress import duration

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.panel import Panel
-from kdlab.dashboards.experiments.shipped import Result
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.dashboards.specialists.heard import Heard
+from kdlab.experiments.framework.bundled import Result
+from kdlab.experiments.framework.record import Live
 from kdlab.registry import Entry
 from kdlab.widgets.slider import Slider
 from kdlab.widgets.specialists import Asking

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.dashboards.experiments.live import Live
 from kdlab.dashboards.experiments.panel import Panel
-from kdlab.dashboards.experiments.shipped import Result
 from kdlab.dashboards.experiments.state import ExperimentState
+from kdlab.experiments.framework.bundled import Result
+from kdlab.experiments.framework.record import Live
 from kdlab.registry import Entry, InputError
 from kdlab.specialists.subsets import check_subsets, read_subsets, write_subsets
 from kdlab.widgets.specialists import Confused

@@ -1,9 +1,0 @@
-"""The experiments of the paper and its readers, each a command and a page.
-
-To add one, write a file like `ensemble.py` here and import it below: experiments are listed in this order.
-"""
-
-from kdlab.core.experiments import mnist, early_stopping, ensemble, speech  # noqa: F401, I001
-from kdlab.core.experiments import three_percent, missing_class, unlabelled  # noqa: F401
-from kdlab.core.experiments import width_temperature, high_temperature, cnn_to_mlp  # noqa: F401
-from kdlab.core.experiments import specialists  # noqa: F401

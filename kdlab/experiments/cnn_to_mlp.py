@@ -1,0 +1,126 @@
+"""Can a perceptron do what a convolutional network does, and at what cost?"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from kdlab.experiments.framework.charts import lines, series
+from kdlab.experiments.framework.claims import Fewer
+from kdlab.experiments.framework.events import Event
+from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
+from kdlab.experiments.framework.jobs import Pupil
+from kdlab.experiments.framework.model_selection import whole_numbers
+from kdlab.experiments.framework.report import Row, Summary
+from kdlab.experiments.framework.teachers import EXPERT, VIEWS, convolutional_teachers, on_views
+from kdlab.registry import EXPERIMENTS, knob_field
+
+if TYPE_CHECKING:
+    from kdlab.experiments.framework.trainer import Study
+
+__all__ = ["CnnToMlp"]
+
+
+@EXPERIMENTS.add(
+    "cnn-to-mlp",
+    label="From a CNN into an MLP",
+    help="perceptrons of several widths, distilled or on labels: errors, parameters, multiply-adds and latency",
+)
+@dataclass(frozen=True, kw_only=True)
+class CnnToMlp(Experiment):
+    """A perceptron has no idea of what a picture is; does a teacher that has one give it away?
+
+    Perceptrons of several widths learn from convolutional networks on affine views, beside others that have the labels
+    of the same views. Their errors stand beside what an answer costs. (On CIFAR-10 Urban et al. 2016 found that such
+    perceptrons stay under 75 %; MNIST is kinder.)
+    """
+
+    network: str = EXPERT
+    augmentation: str = VIEWS
+    widths: str = "100,300,800"
+    teachers: int = knob_field("teachers", "CNN teachers", 3, 1, 20, "that answer together")
+    cnn_epochs: int = knob_field("cnn_epochs", "CNN epochs", 10, 1, 10_000, "of each of these")
+    temperature: float = knob_field("temperature", "Temperature", 4.0, 0.5, 50.0, "of the distilled", kind=float)
+    epochs: int = knob_field("epochs", "Epochs", 60, 1, 10_000, "of the perceptrons")
+
+    quick: ClassVar = {
+        "seeds": 1, "network": "cnn:width=8", "augmentation": "affine:views=4:degrees=12:scale=0.12:pixels=2",
+        "widths": "30,100", "teachers": 1, "cnn_epochs": 2, "epochs": 8,
+    }  # fmt: skip
+
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+        """Train the teachers, once, and two perceptrons of each width; time their answers side by side."""
+        experts, one = yield from convolutional_teachers(
+            study, self.network, self.teachers, self.cnn_epochs, self.augmentation
+        )
+        knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}
+        networks = {"cnn": one, "experts": experts}
+        for width in whole_numbers(self.widths, "widths"):
+            name = f"mlp:{width}x2"
+            soft, hard = yield from study.learn(
+                f"{width} units, seed {seed}",
+                [Pupil(name, seed, "hinton", knobs, "distilled"), Pupil(name, seed, name="hard labels")],
+                on_views(self.epochs, seed, self.augmentation), guide=experts,
+            )  # fmt: skip
+            networks |= {f"soft {width}": soft.stopped_early, f"hard {width}": hard.stopped_early}
+        timed = {name: own for name, own in networks.items() if name == "cnn" or name.startswith("soft")}
+        latency = {str(batch): study.latency(timed, batch) for batch in (1, 256)}
+        return Finished(networks, {"latency": latency})
+
+    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+        """Return errors and costs by width."""
+        widths, sizes = whole_numbers(self.widths, "widths"), exams[0].sizes
+        wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
+        rows = [
+            Row("one CNN", wrong["cnn"].sum(1)[:1], place=0),
+            Row("CNN teachers together", wrong["experts"].sum(1)[:1], place=0),
+        ]
+        for width in widths:
+            rows.append(Row(f"MLP of {width} units, distilled", wrong[f"soft {width}"].sum(1)))
+            rows.append(Row(f"MLP of {width} units, hard labels, same views", wrong[f"hard {width}"].sum(1)))
+        called = {"cnn": "one CNN"} | {f"soft {width}": f"MLP of {width} units" for width in widths}
+        for key, label in called.items():
+            rows.append(Row(f"{label}: parameters", [sizes[key]["parameters"] / 1e3], "thousand"))
+            rows.append(Row(f"{label}: multiply-adds", [sizes[key]["multiply_adds"] / 1e6], "million", place=3))
+        for batch in ("1", "256"):
+            for key, label in called.items():
+                ratios = [exam.chosen["latency"][batch][key] / exam.chosen["latency"][batch]["cnn"] for exam in exams]
+                if key != "cnn":
+                    name = f"{label}: time for an answer, {batch} at once, one thread"
+                    rows.append(Row(name, ratios, "times the CNN's", place=2, detail=batch == "256"))
+        wide = max(widths)
+        ratio = sizes["cnn"]["multiply_adds"] / sizes[f"soft {wide}"]["multiply_adds"]
+        claims = [
+            Fewer(
+                text=f"The MLP of {width} units makes fewer errors distilled than with hard labels on the same views.",
+                of=f"soft {width}",
+                than=f"hard {width}",
+                measured=f"{wrong[f'soft {width}'].sum(1).mean():.1f} errors against "
+                f"{wrong[f'hard {width}'].sum(1).mean():.1f}",
+            )
+            for width in widths
+        ]
+        if ratio > 1:
+            claims.append(
+                Fewer(
+                    text=f"The MLP of {wide} units makes no more errors than one CNN, at fewer multiply-adds.",
+                    of=f"soft {wide}",
+                    than="cnn",
+                    measured=f"{wrong[f'soft {wide}'].sum(1).mean():.1f} errors against "
+                    f"{wrong['cnn'].sum(1).mean():.0f}, with {1 / ratio:.2f} of its multiply-adds",
+                )
+            )
+        x = [sizes[f"soft {width}"]["multiply_adds"] / 1e6 for width in widths]
+        drawn = [
+            series(label, role, x, np.stack([wrong[f"{way} {width}"].sum(1) for width in widths], 1).tolist())
+            for way, label, role in (("hard", "MLP, hard labels", "baseline"), ("soft", "MLP, distilled", "student"))
+        ]
+        alone = [sizes["cnn"]["multiply_adds"] / 1e6], [[float(wrong["cnn"].sum(1)[0])]]
+        drawn.append(series("one CNN", "teacher", *alone))
+        return Summary(
+            rows,
+            claims,
+            wrong,
+            [lines("Errors by computation", "million multiply-adds", "test errors", drawn, log=True)],
+        )

@@ -1,0 +1,1 @@
+"""Experiments in general: their jobs, caches, claims and reports; imports training, distillation and runs."""

@@ -1,0 +1,134 @@
+"""What an experiment is: a frozen record of settings, how it trains, and what follows from its networks' answers.
+
+To add one, derive a frozen dataclass from `Experiment` in a file of its own and register it with `EXPERIMENTS.add`: the
+command `kdlab reproduce` and the contract tests find it by themselves; pages are listed in `kdlab.dashboards`. Numbers
+are `knob_field`s; text fields are names (of a data set, a network …) or text of its own kind. `train` never sees the
+test set; `sum_up` sees nothing but what the trained networks said of it. Torch is imported inside methods only: the
+pages list experiments.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab import augmentations, datasets, losses, models  # noqa: F401  (they fill the registries)
+from kdlab.experiments.framework.events import Event
+from kdlab.experiments.framework.jobs import Trained
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, InputError, Knob, Registry, knob_field, knob_fields, quote
+
+if TYPE_CHECKING:
+    from kdlab.experiments.framework.report import Rescored, Summary
+    from kdlab.experiments.framework.trainer import Study
+
+__all__ = ["NAMES", "Exam", "Experiment", "Finished"]
+
+# The fields whose text is a name that a registry knows.
+NAMES: dict[str, Registry] = {
+    "dataset": DATASETS, "other": DATASETS, "teacher": MODELS, "student": MODELS, "network": MODELS,
+    "augmentation": AUGMENTATIONS,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What training one seed ended with.
+
+    `networks` to be examined, by name: one, or several whose logits are wanted one by one; `chosen`: what was chosen
+    without a look at the test set (an offset, an epoch …), by name; `noted`: what else a page may show, as arrays.
+    """
+
+    networks: Mapping[str, Trained | Sequence[Trained]]
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    noted: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Exam:
+    """What the networks of one seed said of the test set, which is read once, after all training of all seeds.
+
+    `logits`: float32 (examples, classes), or (networks, examples, classes) where there were several, by name; `labels`
+    int64 (examples,), of `classes`; `groups`: which examples belong together (frames of a recording), int64
+    (examples,), or None; `curves`: validation errors and cross-entropy by epoch, by name; `sizes`: parameters and
+    multiply-adds, by name; `noted`: what `Finished` has; `images`: uint8 (examples, channels, height, width), to show.
+    """
+
+    seed: int
+    labels: NDArray[np.int64]
+    logits: Mapping[str, NDArray[np.float32]]
+    classes: Sequence[str] = ()
+    groups: NDArray[np.int64] | None = None
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    noted: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    images: NDArray[np.uint8] | None = None
+
+    def wrong(self, name: str) -> NDArray[np.float64]:
+        """Return 1 where the network called `name` is wrong and 0 where it is right, float64 (…, examples)."""
+        wrong: NDArray[np.float64] = (self.logits[name].argmax(-1) != self.labels).astype(np.float64)
+        return wrong
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(ABC):
+    """The settings of one experiment; their defaults are the full one, `quick` says what the quick one changes.
+
+    `sliders` move what `rescore` makes of validation logits that `sum_up` kept; without any there is nothing to move.
+    """
+
+    dataset: str = "mnist"
+    seeds: int = knob_field("seeds", "Seeds", 3, 1, 100, "how often all is repeated, but for shared teachers")
+
+    quick: ClassVar[Mapping[str, Any]] = {}
+    sliders: ClassVar[tuple[Knob, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for key, knob in knob_fields(type(self)).items():
+            object.__setattr__(self, key, knob.check(getattr(self, key)))
+        for key, registry in NAMES.items():
+            if hasattr(self, key):
+                registry.find(getattr(self, key))
+        for item in fields(self):
+            if item.type is str and not isinstance(value := getattr(self, item.name), str):
+                raise InputError(f"The setting {item.name} must be text, not {quote(value)}.")
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of all data sets that it reads."""
+        return tuple(getattr(self, key) for key in NAMES if NAMES[key] is DATASETS and hasattr(self, key))
+
+    @property
+    def most_epochs(self) -> int:
+        """The largest of the settings that count epochs, or 0 without any."""
+        return max((getattr(self, key) for key in knob_fields(type(self)) if key.endswith("epochs")), default=0)
+
+    @classmethod
+    def of_size(cls, quick: bool, /, **changes: Any) -> Self:
+        """Return the quick or the full experiment with these settings changed; raises InputError."""
+        known = [item.name for item in fields(cls)]
+        for key in changes:
+            if key not in known:
+                raise InputError(f"The experiment has no setting {quote(key)}; it has {', '.join(known)}.")
+        return cls(**{**(cls.quick if quick else {}), **changes})
+
+    @abstractmethod
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+        """Train what one seed needs and choose what must be chosen, on training and validation images alone."""
+
+    @abstractmethod
+    def sum_up(self, exams: Sequence[Exam]) -> "Summary":
+        """Return rows, claims and charts from the exams of all seeds."""
+
+    @classmethod
+    def choices(cls, arrays: Mapping[str, NDArray[Any]]) -> list[str]:
+        """Return what a page offers to choose from beside the sliders, the first to begin with; it may be nothing."""
+        return []
+
+    @classmethod
+    def rescore(cls, arrays: Mapping[str, NDArray[Any]], choice: str, values: Mapping[str, float]) -> "Rescored":
+        """Return what the kept logits (`Summary.arrays`) say for a choice and the sliders' `values`, in NumPy alone."""
+        raise NotImplementedError
