@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def own_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let pages in this process have their runs at a desk of their own, which keeps them for this test alone."""
-    from kdlab.desk.session import the_desk
+    from kdlab.runs.session import the_desk
 
     monkeypatch.setenv("KDLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("KDLAB_DESK", raising=False)

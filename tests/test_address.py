@@ -12,12 +12,12 @@ from distil_page import on_page
 from kdlab.dashboards import Distil, Experiments
 from kdlab.dashboards.address import read_settings, read_sliders, read_spec, write_settings, write_sliders, write_spec
 from kdlab.dashboards.distil import jobs
-from kdlab.desk import session
-from kdlab.desk.desk import Desk
-from kdlab.desk.job import Job
-from kdlab.desk.limits import Limits
-from kdlab.desk.local import LocalEngine
 from kdlab.registry import EXPERIMENTS
+from kdlab.runs import session
+from kdlab.runs.executors.local import LocalEngine
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import Job
+from kdlab.runs.server import Desk
 from kdlab.train.spec import Spec
 from kdlab.widgets.address import Said, read
 

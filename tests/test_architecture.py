@@ -24,7 +24,7 @@ def run(*arguments: str) -> None:
         "kdlab.train.spec",
         "kdlab.train.history",
         "kdlab.experiments.framework.report_files",
-        "kdlab.runner",
+        "kdlab.runs.worker",
     ],
 )
 def test_the_interface_does_not_import_torch(module: str) -> None:

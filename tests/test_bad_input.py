@@ -26,11 +26,11 @@ from kdlab.dashboards import Temperature
 from kdlab.dashboards.address import read_settings, read_spec
 from kdlab.dashboards.distil.state import DistilState
 from kdlab.dashboards.experiments.state import ExperimentState
-from kdlab.desk.limits import Limits
-from kdlab.desk.store import Store
 from kdlab.io import read_logits, read_weights, tidy
 from kdlab.registry import AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHINGS, InputError
-from kdlab.runner import ENDS, Happened, Runner, Status
+from kdlab.runs.limits import Limits
+from kdlab.runs.store import Store
+from kdlab.runs.worker import ENDS, Happened, Runner, Status
 from kdlab.train.events import Done
 from kdlab.train.spec import Spec
 from kdlab.widgets.address.widget import read as read_address

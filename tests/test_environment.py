@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from kdlab.cli.serve import free_port
-from kdlab.desk.remote import RemoteDesk
+from kdlab.runs.remote import RemoteDesk
 
 ROOT = Path(__file__).parent.parent
 # Binder has no GPU: its torch is conda-forge's build without CUDA.

@@ -18,18 +18,18 @@ from kdlab.dashboards import Experiments, Index
 from kdlab.dashboards.experiments import index, one, view
 from kdlab.dashboards.experiments.one import OneExperiment
 from kdlab.dashboards.experiments.pages import PAGES
-from kdlab.desk import session
-from kdlab.desk.desk import Desk
-from kdlab.desk.job import Attached, Job
-from kdlab.desk.limits import Limits
-from kdlab.desk.local import LocalEngine
 from kdlab.experiments.framework.bundled import Result
 from kdlab.experiments.framework.events import Advanced, Began, Concluded, Noted, Planned, Progress, Watched
 from kdlab.experiments.framework.record import Live
 from kdlab.experiments.framework.report_files import save
 from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError, UnknownNameError
-from kdlab.runner import Happened, Status
+from kdlab.runs import session
+from kdlab.runs.executors.local import LocalEngine
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import Attached, Job
+from kdlab.runs.server import Desk
+from kdlab.runs.worker import Happened, Status
 
 pytestmark = pytest.mark.usefixtures("own_desk")
 

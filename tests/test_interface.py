@@ -11,9 +11,9 @@ from distil_page import on_page
 
 from kdlab.dashboards import Distil
 from kdlab.dashboards.distil import view
-from kdlab.desk.job import Attached
 from kdlab.registry import OBJECTIVES, Knob
-from kdlab.runner import Happened, Status
+from kdlab.runs.protocol import Attached
+from kdlab.runs.worker import Happened, Status
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
 
@@ -25,7 +25,7 @@ from kdlab.train.events import Done, Step
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
 from kdlab.dashboards.distil import view
-from kdlab.runner import Happened, Runner, Status
+from kdlab.runs.worker import Happened, Runner, Status
 
 if __name__ == "__main__":
     messages, history = queue.Queue(), History()

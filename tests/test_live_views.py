@@ -25,8 +25,6 @@ from kdlab.dashboards.distil import view
 from kdlab.dashboards.runs import compare
 from kdlab.dashboards.runs import view as runs_view
 from kdlab.datasets import Dataset, Split, load, loading
-from kdlab.desk.job import Attached
-from kdlab.desk.row import Row
 from kdlab.distillation import many, teacher_training
 from kdlab.distillation.distill import distill, distill_events, fit
 from kdlab.distillation.many import distill_many, fit_many
@@ -34,7 +32,9 @@ from kdlab.figures.overlay import overlaid_errors
 from kdlab.figures.theme import ROLES
 from kdlab.io.predictions import Predictions
 from kdlab.registry import DATASETS, Entry
-from kdlab.runner import Happened, Status
+from kdlab.runs.protocol import Attached
+from kdlab.runs.run_info import Row
+from kdlab.runs.worker import Happened, Status
 from kdlab.train import checkpoint
 from kdlab.train.events import Done, Event, Opened, Probe, Saved
 from kdlab.train.history import History

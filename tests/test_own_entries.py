@@ -11,7 +11,6 @@ from distil_page import on_page
 
 import kdlab.experiments  # noqa: F401  (fills the registry)
 from kdlab.dashboards import Distil, Experiments
-from kdlab.desk import session
 from kdlab.distillation.distill import distill
 from kdlab.distillation.job import keep
 from kdlab.losses import Part
@@ -27,6 +26,7 @@ from kdlab.registry import (
     Registry,
     UnknownNameError,
 )
+from kdlab.runs import session
 from kdlab.train.spec import Spec
 
 REGISTRIES = (AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHINGS)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from fake_events import Note, Unit
 
-from kdlab.runner import Happened, Message, Runner, Status
+from kdlab.runs.worker import Happened, Message, Runner, Status
 
 PATIENCE = 30.0  # seconds after which something that should happen has failed to; a busy machine takes one to spawn
 ENDS = ("done", "stopped", "failed")
@@ -91,7 +91,7 @@ Drive = Callable[[str], Driver]
 
 def test_the_runner_imports_neither_torch_nor_widgets() -> None:
     heavy = {"torch", "numpy", "ipywidgets", "kdlab.datasets", "kdlab.train"}
-    code = f"import sys, kdlab.runner; assert not {heavy} & set(sys.modules)"
+    code = f"import sys, kdlab.runs.worker; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -370,7 +370,7 @@ def test_close_ends_the_process_without_a_word(drive: Drive, state: str) -> None
 
 PARENT = """
 import queue, threading
-from kdlab.runner import Runner
+from kdlab.runs.worker import Runner
 
 messages = queue.Queue()
 runner = Runner("fake_events:{target}", messages.put)

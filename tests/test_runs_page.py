@@ -17,10 +17,10 @@ from kdlab.dashboards import Runs
 from kdlab.dashboards.runs import compare, view
 from kdlab.dashboards.runs.page import PIECE
 from kdlab.dashboards.runs.state import MOST, RunsState
-from kdlab.desk.desk import Desk
-from kdlab.desk.local import LocalEngine
-from kdlab.desk.store import Store
 from kdlab.figures.overlay import MARKS, Overlaid, overlaid_errors
+from kdlab.runs.executors.local import LocalEngine
+from kdlab.runs.server import Desk
+from kdlab.runs.store import Store
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
 from kdlab.widgets.runs import RunList

@@ -26,8 +26,8 @@ from playwright.sync_api import sync_playwright
 import kdlab
 from kdlab.cli import desk as beside
 from kdlab.cli.serve import copy_notebooks, notebooks
-from kdlab.desk.remote import RemoteDesk
 from kdlab.registry import InputError
+from kdlab.runs.remote import RemoteDesk
 
 KDLAB = Path(sys.executable).with_name("kdlab")
 

@@ -18,12 +18,12 @@ from kdlab.dashboards.experiments.one import OneExperiment
 from kdlab.dashboards.specialists.ask import AskThem
 from kdlab.dashboards.specialists.confused import ConfusedClasses
 from kdlab.dashboards.specialists.heard import Heard
-from kdlab.desk.job import Attached
 from kdlab.experiments.framework.bundled import Result
 from kdlab.experiments.framework.events import Concluded, Noted
 from kdlab.experiments.framework.record import Live
 from kdlab.experiments.framework.report_files import save
-from kdlab.runner import Happened, Status
+from kdlab.runs.protocol import Attached
+from kdlab.runs.worker import Happened, Status
 from kdlab.specialists.combine import DIRECTIONS, combine
 from kdlab.specialists.routing import route
 

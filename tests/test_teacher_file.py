@@ -16,15 +16,15 @@ from kdlab.dashboards.distil import view
 from kdlab.dashboards.experiments.settings import Settings
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.datasets import load
-from kdlab.desk import session
-from kdlab.desk.desk import Desk
-from kdlab.desk.limits import Limits
-from kdlab.desk.local import LocalEngine
 from kdlab.distillation import run_folder
 from kdlab.distillation.distill import distill_events
 from kdlab.distillation.job import keep
 from kdlab.io import Weights, read_weights
 from kdlab.registry import EXPERIMENTS, InputError
+from kdlab.runs import session
+from kdlab.runs.executors.local import LocalEngine
+from kdlab.runs.limits import Limits
+from kdlab.runs.server import Desk
 from kdlab.train.evaluate import predict
 from kdlab.train.events import Event, Opened, Phase, Probe, Saved
 from kdlab.train.spec import Spec

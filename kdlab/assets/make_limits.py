@@ -3,8 +3,8 @@
 from dataclasses import fields
 from pathlib import Path
 
-from kdlab.desk.limits import LISTS, Limits
 from kdlab.registry import knob_fields
+from kdlab.runs.limits import LISTS, Limits
 
 __all__ = ["FILE", "text"]
 

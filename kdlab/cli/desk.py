@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from kdlab.desk.service import main
 from kdlab.paths import runs_folder
 from kdlab.registry import InputError
+from kdlab.runs.service import main
 
 __all__ = ["desk"]
 

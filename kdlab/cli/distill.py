@@ -102,8 +102,8 @@ def distill(out: Path | None, as_json: bool, **values: Any) -> None:
 
 def _keep(run: "Run") -> None:
     """Add a finished run to those that the page Runs lists; where that cannot be, say so and go on."""
-    from kdlab.desk.session import open_store
     from kdlab.distillation.run_folder import contents
+    from kdlab.runs.session import open_store
 
     name, spec = secrets.token_urlsafe(12), run.spec
     try:

@@ -14,7 +14,7 @@ import click
 from kdlab.registry import EXPERIMENTS, InputError, knob_fields
 
 if TYPE_CHECKING:
-    from kdlab.desk.job import Engine
+    from kdlab.runs.protocol import Engine
 
 __all__ = ["reproduce"]
 
@@ -108,7 +108,7 @@ def reproduce(
 @contextmanager
 def _pool(scheduler: str | None, workers: int | None) -> "Iterator[Engine]":
     """Workers of a scheduler, or of this machine for as long as they are needed."""
-    from kdlab.desk.cluster import ClusterEngine
+    from kdlab.runs.executors.dask import ClusterEngine
 
     engine = ClusterEngine(scheduler, workers, None)
     try:

@@ -12,8 +12,8 @@ import click
 
 import kdlab
 from kdlab import datasets  # noqa: F401  (it fills the registry)
-from kdlab.desk.limits import FILE, Limits
 from kdlab.registry import DATASETS, InputError, UnknownNameError
+from kdlab.runs.limits import FILE, Limits
 
 __all__ = ["app", "copy_notebooks", "free_port", "lab", "notebooks"]
 

@@ -19,7 +19,7 @@ from kdlab.cli.jupyter import ASSETS, ThisPython, use_assets
 from kdlab.cli.kernels import MESSAGES, Kernels
 from kdlab.cli.pages import ANSWERS, Nothing, guarded, narrow
 from kdlab.cli.scripts import ScriptHandler, chunks, plotly
-from kdlab.desk.limits import Limits
+from kdlab.runs.limits import Limits
 
 __all__ = ["serve"]
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import ipywidgets
 
-from kdlab.desk.job import Attached, Hearing, Job, Notice
-from kdlab.desk.live import PLAIN
-from kdlab.desk.session import Session
 from kdlab.registry import InputError
-from kdlab.runner import ENDS, Status
+from kdlab.runs.active_run import PLAIN
+from kdlab.runs.protocol import Attached, Hearing, Job, Notice
+from kdlab.runs.session import Session
+from kdlab.runs.worker import ENDS, Status
 from kdlab.widgets.run_panel import RunPanel
 
 __all__ = ["Course", "CoursePage"]

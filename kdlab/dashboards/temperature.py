@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.datasets.mnist_pixels import mnist_validation_images
-from kdlab.desk.session import offered
 from kdlab.io.portable_network import read
 from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import telling_example
 from kdlab.registry import InputError
+from kdlab.runs.session import offered
 from kdlab.train.history import History
 from kdlab.widgets.lab import Lab, Supply
 

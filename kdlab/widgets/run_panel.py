@@ -13,7 +13,7 @@ ACTIONS = ("start", "pause", "resume", "step", "stop", "reset", "go_on")
 
 
 class RunPanel(anywidget.AnyWidget):
-    """Offers the buttons that `state` (a `kdlab.runner.State`) allows and calls `act` with the name of the one pressed.
+    """Offers the buttons that `state` (a `kdlab.runs.worker.State`) allows, and calls `act` with the one pressed.
 
     `progress`: share of the current phase, or -1 when it cannot be told. `error`: a sentence, or empty. `words`: other
     texts on buttons, (what stands there, what it does) by name. `resumable`: whether "go_on" is offered too after a run

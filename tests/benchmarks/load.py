@@ -35,8 +35,8 @@ import psutil
 from playwright.async_api import Browser, Page, async_playwright
 from visitor import ENDINGS, Visitor, stay
 
-from kdlab.desk.store import Store
 from kdlab.paths import data_folder
+from kdlab.runs.store import Store
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent), str(HERE.parent / "browser")]

@@ -3,7 +3,7 @@
 python tests/benchmarks/threads.py
 
 Each network trains on one thread and on all, alone and beside another process that does the same, as with two visitors;
-with the GOMP_SPINCOUNT of the page's worker (`kdlab/runner.py`) and with GNU OpenMP's own, in turns. Medians.
+with the GOMP_SPINCOUNT of the page's worker (`kdlab/runs/worker.py`) and with GNU OpenMP's own, in turns. Medians.
 """
 
 import json
@@ -13,7 +13,7 @@ import sys
 import time
 from statistics import median
 
-from kdlab.runner import SPINS
+from kdlab.runs.worker import SPINS
 
 CASES = [
     ("mlp:256x2", (1, 8, 8), 32),

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from servers import Server
 from windows import DESKTOP, TELEPHONE
 
-from kdlab.desk.store import Store
+from kdlab.runs.store import Store
 from kdlab.train.history import History
 
 pytestmark = pytest.mark.browser

@@ -1,5 +1,5 @@
 """Preloaded by a worker of Dask: a run that was moved to it, and is told nothing, keeps its place for seconds only."""
 
-from kdlab.desk import cluster_worker
+from kdlab.runs.executors import dask_worker
 
-cluster_worker.UNCLAIMED = 5.0
+dask_worker.UNCLAIMED = 5.0

@@ -18,11 +18,11 @@ import psutil
 import pytest
 from fake_events import Note, Unit
 
-from kdlab.desk import cluster_worker
-from kdlab.desk.cluster import ClusterEngine
-from kdlab.desk.job import Job
 from kdlab.registry import InputError
-from kdlab.runner import ENDS, SPINS, Happened, Message, Status
+from kdlab.runs.executors import dask_worker
+from kdlab.runs.executors.dask import ClusterEngine
+from kdlab.runs.protocol import Job
+from kdlab.runs.worker import ENDS, SPINS, Happened, Message, Status
 
 PATIENCE = 60.0  # seconds after which something that should happen has failed to
 TESTS = Path(__file__).parents[1]
@@ -113,7 +113,9 @@ def stopped_after(driver: Driver) -> Iterator[Driver]:
 
 
 def test_importing_the_engine_imports_no_dask() -> None:
-    code = "import sys, kdlab.desk.cluster; assert not {'torch', 'numpy', 'distributed', 'dask'} & set(sys.modules)"
+    code = (
+        "import sys, kdlab.runs.executors.dask; assert not {'torch', 'numpy', 'distributed', 'dask'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -293,8 +295,8 @@ def test_a_run_waits_for_whoever_is_slow_to_hear(engine: ClusterEngine, tmp_path
 
     engine.start("slow", Job("test", "pool_events:measured", (str(note),), "", Unit, "", ""), False, None, receive)
     try:
-        most = cluster_worker.MOST_MESSAGES + cluster_worker.BATCH_MESSAGES
-        until(lambda: far() >= cluster_worker.MOST_MESSAGES, "the outbox did not fill")
+        most = dask_worker.MOST_MESSAGES + dask_worker.BATCH_MESSAGES
+        until(lambda: far() >= dask_worker.MOST_MESSAGES, "the outbox did not fill")
         time.sleep(0.3)  # in which a generator that does not wait would go on for thousands
         assert far() <= most
         go_on.set()
@@ -316,9 +318,9 @@ def test_a_run_that_nobody_collects_from_ends(monkeypatch: pytest.MonkeyPatch) -
         class status:
             name = "running"
 
-    link = cluster_worker.Link(Worker())
+    link = dask_worker.Link(Worker())
     assert not link.poll()
-    monkeypatch.setattr(cluster_worker, "DESERTED", 0.0)
+    monkeypatch.setattr(dask_worker, "DESERTED", 0.0)
     assert link.poll()
     with pytest.raises(BrokenPipeError):
         link.recv(0.0)
@@ -437,7 +439,7 @@ def test_a_scheduler_that_comes_late_and_is_restarted(elsewhere: Elsewhere, capl
 
 
 def test_a_scheduler_that_never_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdlab.desk.cluster.AWAY", 0.5)
+    monkeypatch.setattr("kdlab.runs.executors.dask.AWAY", 0.5)
     elsewhere = Elsewhere(tmp_path)
     engine = ClusterEngine(elsewhere.address, None, None)
     try:

@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 from fake_events import Tally, Unit
 
-from kdlab.desk.desk import Desk
-from kdlab.desk.job import Attached, Hearing, Job, Notice
-from kdlab.desk.keeper import Keeper
-from kdlab.desk.limits import Limits
-from kdlab.desk.live import RECORDS, discreet
-from kdlab.desk.local import LocalEngine
-from kdlab.desk.remote import RemoteDesk
-from kdlab.desk.service import serve
-from kdlab.desk.store import Store
 from kdlab.registry import InputError
-from kdlab.runner import ENDS, Happened, Status
+from kdlab.runs.active_run import RECORDS, discreet
+from kdlab.runs.executors.local import LocalEngine
+from kdlab.runs.keeper import Keeper
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import Attached, Hearing, Job, Notice
+from kdlab.runs.remote import RemoteDesk
+from kdlab.runs.server import Desk
+from kdlab.runs.service import serve
+from kdlab.runs.store import Store
+from kdlab.runs.worker import ENDS, Happened, Status
 
 Desks = Callable[..., Desk | RemoteDesk]
 
@@ -228,7 +228,7 @@ def test_limits_are_said(desks: Desks) -> None:
 def test_what_cannot_be_kept_stays_on_the_page_and_is_kept_when_there_is_room(
     desks: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdlab.desk.caretaker.BEAT", 0.1)
+    monkeypatch.setattr("kdlab.runs.caretaker.BEAT", 0.1)
     desk = desks()
     run = desk.submit(job("endless"), paused=True)
     ear, _ = watched(desk, run)
@@ -253,7 +253,7 @@ def test_what_cannot_be_kept_stays_on_the_page_and_is_kept_when_there_is_room(
 def test_what_outgrows_the_room_is_not_kept_until_there_is_some(
     desks: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdlab.desk.caretaker.BEAT", 0.1)
+    monkeypatch.setattr("kdlab.runs.caretaker.BEAT", 0.1)
     desk = desks(Limits(disk_bytes=15_000))
 
     def full(target: str, *arguments: Any) -> tuple[str, Ear]:
@@ -281,7 +281,7 @@ def test_what_outgrows_the_room_is_not_kept_until_there_is_some(
 
 
 def test_a_run_whose_checkpoints_have_no_room_goes_on(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdlab.desk.caretaker.BEAT", 0.1)
+    monkeypatch.setattr("kdlab.runs.caretaker.BEAT", 0.1)
     desk = desks(Limits(disk_bytes=20))  # less than what the store writes about a run, as is found out when it is there
     run = desk.submit(job("saving", 200_000))
     ear, _ = watched(desk, run)
@@ -306,7 +306,7 @@ def test_what_could_not_be_kept_does_not_come_after_what_is_newer(tmp_path: Path
 
 
 def test_a_run_that_does_not_stop_loses_its_worker(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdlab.desk.dispatch.STUBBORN", 0.5)
+    monkeypatch.setattr("kdlab.runs.dispatch.STUBBORN", 0.5)
     desk = desks(Limits(runs_at_once=1))
     run = desk.submit(job("endless"))
     ear, _ = watched(desk, run)
@@ -330,7 +330,7 @@ class Clumsy(Tally):
 def test_a_record_that_fails_ends_its_run_and_no_other(
     desks: Desks, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdlab.desk.dispatch.STUBBORN", 0.5)
+    monkeypatch.setattr("kdlab.runs.dispatch.STUBBORN", 0.5)
     desk = desks()
     other, _ = watched(desk, desk.submit(job("endless"), paused=True))
     run = desk.submit(replace(job(target), record=f"{__name__}:{Clumsy.__name__}"), paused=True)

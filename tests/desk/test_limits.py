@@ -9,10 +9,10 @@ import pytest
 from kdlab import datasets  # noqa: F401  (it fills the registry)
 from kdlab.assets import make_limits
 from kdlab.dashboards import Runs
-from kdlab.desk import session
-from kdlab.desk.job import Hearing, Job
-from kdlab.desk.limits import LISTS, Limits
 from kdlab.registry import DATASETS, InputError, knob_fields
+from kdlab.runs import session
+from kdlab.runs.limits import LISTS, Limits
+from kdlab.runs.protocol import Hearing, Job
 from kdlab.train.spec import Spec
 
 

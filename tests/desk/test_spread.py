@@ -17,13 +17,13 @@ from fake_events import Unit
 
 import kdlab.experiments  # noqa: F401  (fills the registry)
 from kdlab.cli import main
-from kdlab.desk.cluster import ClusterEngine
-from kdlab.desk.job import Files, Job
 from kdlab.experiments.framework.distributed import spread_events
 from kdlab.experiments.framework.events import Began, Concluded, Planned, Watched
 from kdlab.experiments.framework.run import reproduce_events
 from kdlab.registry import EXPERIMENTS
-from kdlab.runner import ENDS, Message, Status
+from kdlab.runs.executors.dask import ClusterEngine
+from kdlab.runs.protocol import Files, Job
+from kdlab.runs.worker import ENDS, Message, Status
 from kdlab.train.spec import Spec
 
 SETTINGS: dict[str, Any] = {

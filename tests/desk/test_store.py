@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from kdlab.desk import shelf, store
-from kdlab.desk.row import Row
-from kdlab.desk.store import Store
 from kdlab.registry import InputError
+from kdlab.runs import run_files, store
+from kdlab.runs.run_info import Row
+from kdlab.runs.store import Store
 
 TIMES = 12  # that each of several processes writes
 FILES = {"history.npz": b"\x00\x01" * 500, "spec.json": b"{}"}
@@ -226,7 +226,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     code = (
-        "import os, sys; from pathlib import Path; from kdlab.desk.store import Store;"
+        "import os, sys; from pathlib import Path; from kdlab.runs.store import Store;"
         "Store(Path(sys.argv[1])).close();"
         "os.geteuid() or os.setuid(65534); Store(Path(sys.argv[2]))"  # root may write anywhere
     )
@@ -364,16 +364,16 @@ def test_a_run_deleted_while_it_is_read_back_stays_deleted(tmp_path: Path, monke
         begin(kept, "a")
         begin(kept, "b")
     (tmp_path / "runs.db").unlink()
-    read, seen = shelf.Shelf.about, []
+    read, seen = run_files.Shelf.about, []
 
-    def about(self: shelf.Shelf, run: str) -> dict[str, Any] | None:
+    def about(self: run_files.Shelf, run: str) -> dict[str, Any] | None:
         found = read(self, run)
         if run == "a" and not seen:
             seen.append(run)
             self.remove(run)  # as another process may, just after this one has looked
         return found
 
-    monkeypatch.setattr(shelf.Shelf, "about", about)
+    monkeypatch.setattr(run_files.Shelf, "about", about)
     with opened(tmp_path) as kept:
         assert [row.run for row in kept.rows(None)] == ["b"]
 
@@ -517,7 +517,7 @@ def test_old_runs_and_left_overs_are_tidied_away(kept: Store, tmp_path: Path, mo
         os.utime(place, (now - hours * 3600,) * 2)
     (files / ".gone.x.1").mkdir()
     (files / ".gone.x.1" / "result.zip").write_bytes(b"left")
-    os.utime(files / ".gone.x.1" / "result.zip", (now - 2 * shelf.STALE,) * 2)
+    os.utime(files / ".gone.x.1" / "result.zip", (now - 2 * run_files.STALE,) * 2)
     assert kept.tidy(0) == 0
     assert {row.run for row in kept.rows(None)} == {"old", "new", "lost", "long"}
     assert [name for name in contents(tmp_path) if "/." in name or name.startswith(".")] == ["new/.result.zip.2"]

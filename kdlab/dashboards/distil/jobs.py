@@ -2,9 +2,9 @@
 
 from dataclasses import asdict
 
-from kdlab.desk import session
-from kdlab.desk.job import Attached, Job
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError
+from kdlab.runs import session
+from kdlab.runs.protocol import Attached, Job
 from kdlab.train.events import Step
 from kdlab.train.spec import Spec
 from kdlab.widgets.weights import WeightsField

@@ -14,11 +14,11 @@ from kdlab.dashboards.distil import view
 from kdlab.dashboards.distil.setup import Setup
 from kdlab.dashboards.distil.state import DistilState
 from kdlab.dashboards.pace import Pace
-from kdlab.desk.job import Attached, Hearing
 from kdlab.figures.theme import ROLES
 from kdlab.metrics.classification import telling_example
 from kdlab.registry import OBJECTIVES, InputError
-from kdlab.runner import Happened, Status
+from kdlab.runs.protocol import Attached, Hearing
+from kdlab.runs.worker import Happened, Status
 from kdlab.train.events import Event, Opened, Phase, Restored, Step
 from kdlab.train.history import History
 from kdlab.train.spec import Spec

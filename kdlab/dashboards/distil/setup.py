@@ -5,8 +5,8 @@ from traitlets import link
 
 from kdlab.dashboards.distil.jobs import TeacherFile
 from kdlab.dashboards.distil.state import DistilState
-from kdlab.desk.session import offered
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, TEACHINGS
+from kdlab.runs.session import offered
 from kdlab.train.spec import Spec
 from kdlab.widgets.pickers import EntryPicker, NamePicker, number_field
 

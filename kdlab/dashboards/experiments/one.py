@@ -20,15 +20,15 @@ from kdlab.dashboards.experiments.panel import Panel
 from kdlab.dashboards.experiments.settings import Settings, for_worker
 from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.dashboards.pace import Pace
-from kdlab.desk import session
-from kdlab.desk.job import Attached, Hearing, Job
 from kdlab.experiments.framework.bundled import Result, shipped
 from kdlab.experiments.framework.events import Advanced, Concluded, Event, Planned, Watched
 from kdlab.experiments.framework.record import Live
 from kdlab.experiments.framework.report_files import check_writable
 from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError
-from kdlab.runner import Happened, Status
+from kdlab.runs import session
+from kdlab.runs.protocol import Attached, Hearing, Job
+from kdlab.runs.worker import Happened, Status
 from kdlab.widgets.address import Said
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.experiments import Facts, Findings, Pieces, Segments

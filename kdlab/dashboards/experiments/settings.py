@@ -8,9 +8,9 @@ import ipywidgets
 from traitlets import link
 
 from kdlab.dashboards.experiments.state import ExperimentState
-from kdlab.desk.session import offered
 from kdlab.experiments.framework.experiment import NAMES, Experiment
 from kdlab.registry import DATASETS, EXPERIMENTS, knob_fields
+from kdlab.runs.session import offered
 from kdlab.widgets.pickers import NamePicker, number_field
 from kdlab.widgets.slider import Slider
 

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kdlab.desk.row import Row
 from kdlab.figures.theme import ROLES
 from kdlab.progress import duration
 from kdlab.registry import OBJECTIVES
+from kdlab.runs.run_info import Row
 from kdlab.train.spec import Spec
 
 __all__ = ["KNOBS", "STATES", "compared", "number", "unfinished"]

@@ -8,10 +8,10 @@ import ipywidgets
 from kdlab.dashboards.runs import view
 from kdlab.dashboards.runs.compare import compared
 from kdlab.dashboards.runs.state import RunsState
-from kdlab.desk.row import Row
-from kdlab.desk.session import the_desk
 from kdlab.figures.overlay import Overlaid, overlaid_errors
 from kdlab.registry import InputError
+from kdlab.runs.run_info import Row
+from kdlab.runs.session import the_desk
 from kdlab.widgets.address import Address, Said
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.connection import Connection
@@ -19,7 +19,7 @@ from kdlab.widgets.loop import Loop
 from kdlab.widgets.runs import Answer, Compared, RunList
 
 if TYPE_CHECKING:
-    from kdlab.desk.desk import Desk
+    from kdlab.runs.server import Desk
 
 __all__ = ["Runs"]
 

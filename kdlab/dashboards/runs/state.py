@@ -2,8 +2,8 @@
 
 from traitlets import Bool, Bunch, HasTraits, Instance, List, Unicode, validate
 
-from kdlab.desk.row import Row
 from kdlab.figures.overlay import MARKS
+from kdlab.runs.run_info import Row
 
 __all__ = ["MOST", "RunsState"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from kdlab.dashboards.runs.compare import KNOBS, STATES, number, unfinished
 from kdlab.dashboards.runs.state import MOST
-from kdlab.desk.row import Row
 from kdlab.figures.overlay import Overlaid
 from kdlab.figures.theme import ROLES
-from kdlab.runner import ENDS
+from kdlab.runs.run_info import Row
+from kdlab.runs.worker import ENDS
 from kdlab.train.history import History
 
 __all__ = ["archive", "curves", "listed"]

@@ -10,7 +10,6 @@ import click
 import torch
 
 from kdlab.datasets import Dataset, load_events
-from kdlab.desk.job import Engine, Job
 from kdlab.experiments.framework.distributed_jobs import Scout, Task
 from kdlab.experiments.framework.events import Advanced, Began, Concluded, Event, Noted, Planned, Watched
 from kdlab.experiments.framework.experiment import Experiment
@@ -19,7 +18,8 @@ from kdlab.experiments.framework.report_files import put
 from kdlab.experiments.framework.run import reproduce_events
 from kdlab.experiments.framework.weights_cache import Store
 from kdlab.registry import InputError
-from kdlab.runner import ENDS, Happened, Message, Status
+from kdlab.runs.protocol import Engine, Job
+from kdlab.runs.worker import ENDS, Happened, Message, Status
 from kdlab.train.device import isolated, prepared
 
 __all__ = ["spread_events"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kdlab.runner import State
+from kdlab.runs.worker import State
 
 __all__ = ["Row"]
 

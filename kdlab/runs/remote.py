@@ -7,13 +7,13 @@ from collections.abc import Callable
 from multiprocessing.connection import Client, Connection
 from typing import TYPE_CHECKING, Any
 
-from kdlab.desk.job import Hearing, Job
-from kdlab.desk.limits import Limits
 from kdlab.registry import InputError
-from kdlab.runner import Status
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import Hearing, Job
+from kdlab.runs.worker import Status
 
 if TYPE_CHECKING:
-    from kdlab.desk.store import Row
+    from kdlab.runs.store import Row
 
 __all__ = ["RemoteDesk"]
 

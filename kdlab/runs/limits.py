@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from kdlab.desk.job import Job
 from kdlab.registry import InputError, knob_field, knob_fields, quote
+from kdlab.runs.protocol import Job
 
 __all__ = ["EXPERIMENT_SIZES", "FILE", "LISTS", "Limits"]
 

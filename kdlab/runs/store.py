@@ -11,12 +11,12 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy.exc import IntegrityError
 
-from kdlab.desk.ledger import TROUBLE, Ledger, reason, unkept
-from kdlab.desk.row import Row
-from kdlab.desk.shelf import Shelf
-from kdlab.desk.tables import RUNS
 from kdlab.registry import InputError
-from kdlab.runner import ENDS, State
+from kdlab.runs.ledger import TROUBLE, Ledger, reason, unkept
+from kdlab.runs.run_files import Shelf
+from kdlab.runs.run_info import Row
+from kdlab.runs.tables import RUNS
+from kdlab.runs.worker import ENDS, State
 
 __all__ = ["Row", "Store"]
 

@@ -9,13 +9,13 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from kdlab.desk.dispatch import Dispatcher
-from kdlab.desk.inbox import Inbox
-from kdlab.desk.job import Notice
-from kdlab.desk.keeper import Keeper
-from kdlab.desk.limits import Limits
-from kdlab.desk.live import LiveRun
-from kdlab.runner import Happened, Message
+from kdlab.runs.active_run import LiveRun
+from kdlab.runs.dispatch import Dispatcher
+from kdlab.runs.inbox import Inbox
+from kdlab.runs.keeper import Keeper
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import Notice
+from kdlab.runs.worker import Happened, Message
 
 __all__ = ["Caretaker"]
 

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdlab.desk.caretaker import Caretaker
-from kdlab.desk.dispatch import Dispatcher
-from kdlab.desk.inbox import Inbox
-from kdlab.desk.job import Engine, Hearing, Job
-from kdlab.desk.keeper import Keeper
-from kdlab.desk.limits import Limits
-from kdlab.desk.live import LiveRun
 from kdlab.registry import InputError
-from kdlab.runner import ENDS
+from kdlab.runs.active_run import LiveRun
+from kdlab.runs.caretaker import Caretaker
+from kdlab.runs.dispatch import Dispatcher
+from kdlab.runs.inbox import Inbox
+from kdlab.runs.keeper import Keeper
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import Engine, Hearing, Job
+from kdlab.runs.worker import ENDS
 
 if TYPE_CHECKING:
-    from kdlab.desk.store import Row, Store
+    from kdlab.runs.store import Row, Store
 
 __all__ = ["Desk"]
 

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from kdlab.registry import InputError
-from kdlab.runner import SPINS, Status
+from kdlab.runs.worker import SPINS, Status
 
 __all__ = ["Pool"]
 
@@ -146,7 +146,7 @@ class Pool:
                 worker_dashboard_address="127.0.0.1:0",
                 security=True,  # other people of this machine can knock at its ports, but not come in
                 memory_limit=self._memory or "auto", local_directory=self._folder.name, env=environment,
-                preload=["kdlab.desk.cluster_worker"], asynchronous=True, silence_logs=logging.CRITICAL,
+                preload=["kdlab.runs.executors.dask_worker"], asynchronous=True, silence_logs=logging.CRITICAL,
             )  # fmt: skip
             await self._cluster
 

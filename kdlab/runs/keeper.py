@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdlab.desk.job import Files
-from kdlab.desk.limits import Limits
 from kdlab.registry import InputError
-from kdlab.runner import Status
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import Files
+from kdlab.runs.worker import Status
 
 if TYPE_CHECKING:
-    from kdlab.desk.store import Store
+    from kdlab.runs.store import Store
 
 __all__ = ["Keeper"]
 

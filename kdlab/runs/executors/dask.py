@@ -15,10 +15,10 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any
 
-from kdlab.desk.cluster_pool import Pool
-from kdlab.desk.cluster_worker import collect, occupy, tell
-from kdlab.desk.job import Files, Job
-from kdlab.runner import ENDS, Message, Status
+from kdlab.runs.executors.dask_connection import Pool
+from kdlab.runs.executors.dask_worker import collect, occupy, tell
+from kdlab.runs.protocol import Files, Job
+from kdlab.runs.worker import ENDS, Message, Status
 
 __all__ = ["ClusterEngine"]
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from kdlab.desk.live import LiveRun
-from kdlab.runner import Status
+from kdlab.runs.active_run import LiveRun
+from kdlab.runs.worker import Status
 
 __all__ = ["Turns"]
 

@@ -7,22 +7,18 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from kdlab.desk.job import Attached, Files, Hearing, Job, Record
-from kdlab.runner import ENDS, Happened, Status
+from kdlab.runs.protocol import Attached, Files, Hearing, Job, Record
+from kdlab.runs.worker import ENDS, Happened, Status
 
 if TYPE_CHECKING:
-    from kdlab.desk.store import Row
+    from kdlab.runs.store import Row
 
 __all__ = ["LiveRun", "discreet"]
 
 Receive = Callable[[Hearing], None]
-
-
-# What takes in a run's events, by its kind; every other kind is an experiment's key.
-RECORDS = {"distil": "kdlab.train.history:History"}
-EXPERIMENT = "kdlab.experiments.framework.record:Live"
 
 
 # Ends whose message is meant for people; and what looks like a file's place.
@@ -73,10 +69,10 @@ class LiveRun:
     @classmethod
     def kept_as(cls, row: "Row", files: Files | None) -> "LiveRun":
         """Return a run that has ended, as the store has it; raises InputError when its files are damaged."""
-        name = RECORDS.get(row.kind, EXPERIMENT)
-        kind = pkgutil.resolve_name(name)
-        job = Job(row.kind, "", (), name, object, row.label, row.page, about=row.about)
-        record = kind.of(files) if files else kind()
+        records = entry_points(group="kdlab.records")
+        entry = records[row.kind if row.kind in records.names else "experiment"]
+        job = Job(row.kind, "", (), entry.value, object, row.label, row.page, about=row.about)
+        record = entry.load().of(files) if files else entry.load()()
         status = Status(row.state, "Kept", row.message)
         return cls(row.run, job, row.visitor, record, status=status, kept=True, working=row.seconds or 0.0)
 

@@ -3,8 +3,8 @@
 import queue
 import time
 
-from kdlab.desk.live import LiveRun
-from kdlab.runner import Happened, Message
+from kdlab.runs.active_run import LiveRun
+from kdlab.runs.worker import Happened, Message
 
 __all__ = ["Inbox"]
 

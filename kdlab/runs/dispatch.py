@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from kdlab.desk.job import Engine, Files, Notice
-from kdlab.desk.keeper import Keeper
-from kdlab.desk.limits import Limits
-from kdlab.desk.live import LiveRun, discreet
-from kdlab.desk.turns import Turns
 from kdlab.registry import InputError
-from kdlab.runner import ENDS, Message, Status
+from kdlab.runs.active_run import LiveRun, discreet
+from kdlab.runs.fair_queue import Turns
+from kdlab.runs.keeper import Keeper
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import Engine, Files, Notice
+from kdlab.runs.worker import ENDS, Message, Status
 
 __all__ = ["Dispatcher"]
 

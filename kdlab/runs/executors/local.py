@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from kdlab.desk.job import Files, Job
-from kdlab.runner import ENDS, Message, Runner, Status
+from kdlab.runs.protocol import Files, Job
+from kdlab.runs.worker import ENDS, Message, Runner, Status
 
 __all__ = ["LocalEngine"]
 
@@ -76,4 +76,4 @@ class _Worker:
     def __init__(self, unit: type) -> None:
         self.unit = unit
         self.receive: Callable[[Message], None] = lambda _: None
-        self.runner = Runner("kdlab.desk.job:begin", lambda message: self.receive(message), unit=unit)
+        self.runner = Runner("kdlab.runs.protocol:begin", lambda message: self.receive(message), unit=unit)

@@ -17,9 +17,9 @@ from multiprocessing.connection import Connection, Listener, wait
 from pathlib import Path
 from typing import Any
 
-from kdlab.desk.desk import Desk
-from kdlab.desk.job import Hearing
 from kdlab.registry import InputError
+from kdlab.runs.protocol import Hearing
+from kdlab.runs.server import Desk
 
 __all__ = ["main", "serve"]
 
@@ -121,9 +121,9 @@ def main(public: bool = False, scheduler: str | None = None, file: Path | None =
 
     `KDLAB_DESK` is the address, where it is set. `scheduler`: Dask's; `file`: the operator's limits. Raises InputError.
     """
-    from kdlab.desk.limits import Limits
-    from kdlab.desk.session import open_store
     from kdlab.paths import experiments_folder
+    from kdlab.runs.limits import Limits
+    from kdlab.runs.session import open_store
 
     until = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: until.set())
@@ -133,11 +133,11 @@ def main(public: bool = False, scheduler: str | None = None, file: Path | None =
     limits = Limits.read(file, public)
     shared = public or scheduler is not None
     if shared:
-        from kdlab.desk.cluster import ClusterEngine
+        from kdlab.runs.executors.dask import ClusterEngine
 
         engine: Any = ClusterEngine(scheduler, limits.runs_at_once or None, limits.worker_memory_bytes or None)
     else:
-        from kdlab.desk.local import LocalEngine
+        from kdlab.runs.executors.local import LocalEngine
 
         engine = LocalEngine()
     with closing(Desk(engine, open_store(), limits, shared, experiments_folder() if shared else None)) as desk:

@@ -5,30 +5,30 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from kdlab.desk.job import Hearing, Job
 from kdlab.paths import runs_folder
 from kdlab.registry import InputError
-from kdlab.runner import Status
+from kdlab.runs.protocol import Hearing, Job
+from kdlab.runs.worker import Status
 
 if TYPE_CHECKING:
-    from kdlab.desk.desk import Desk
-    from kdlab.desk.limits import Limits
-    from kdlab.desk.remote import RemoteDesk
-    from kdlab.desk.store import Store
+    from kdlab.runs.limits import Limits
+    from kdlab.runs.remote import RemoteDesk
+    from kdlab.runs.server import Desk
+    from kdlab.runs.store import Store
 
 __all__ = ["Session", "offered", "open_store", "the_desk"]
 
 
 def open_store() -> "Store":
     """Return the store of runs: files in that folder, rows in a database there or in the one `KDLAB_STORE` names."""
-    from kdlab.desk.store import Store
+    from kdlab.runs.store import Store
 
     return Store(runs_folder(), os.environ.get("KDLAB_STORE"))
 
 
 def offered() -> "Limits":
     """Return the limits that a page opens with: none where they are wrong, which the desk says when it is asked."""
-    from kdlab.desk.limits import Limits
+    from kdlab.runs.limits import Limits
 
     try:
         return Limits.read(None, public=False)
@@ -43,14 +43,14 @@ def the_desk() -> "Desk | RemoteDesk":
     Raises InputError.
     """
     if address := os.environ.get("KDLAB_DESK"):
-        from kdlab.desk.remote import RemoteDesk
+        from kdlab.runs.remote import RemoteDesk
 
         return RemoteDesk(address)
     import atexit
 
-    from kdlab.desk.desk import Desk
-    from kdlab.desk.limits import Limits
-    from kdlab.desk.local import LocalEngine
+    from kdlab.runs.executors.local import LocalEngine
+    from kdlab.runs.limits import Limits
+    from kdlab.runs.server import Desk
 
     limits = Limits.read(None, public=False)  # first, as a store is to be closed
     desk = Desk(LocalEngine(), open_store(), limits)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from kdlab.runner import Message
+from kdlab.runs.worker import Message
 
 __all__ = ["Attached", "Engine", "Files", "Hearing", "Job", "Notice", "Record", "begin"]
 
@@ -91,7 +91,7 @@ class Engine(Protocol):
         """
 
     def tell(self, run: str, command: str, value: Any = None) -> None:
-        """Send a command of `kdlab.runner` to a run: pause, resume, step, stop, or turn with values."""
+        """Send a command of `kdlab.runs.worker` to a run: pause, resume, step, stop, or turn with values."""
 
     def kill(self, run: str) -> None:
         """End the process that a run is in, because it does not stop; the run ends as one whose worker died."""

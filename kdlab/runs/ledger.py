@@ -12,9 +12,9 @@ import sqlalchemy
 from filelock import FileLock
 from sqlalchemy.exc import SQLAlchemyError
 
-from kdlab.desk.shelf import Shelf
-from kdlab.desk.tables import RUNS, check, connect, is_damage
 from kdlab.registry import InputError
+from kdlab.runs.run_files import Shelf
+from kdlab.runs.tables import RUNS, check, connect, is_damage
 
 __all__ = ["TROUBLE", "Ledger", "reason", "unkept"]
 

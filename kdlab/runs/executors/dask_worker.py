@@ -12,7 +12,7 @@ import traceback
 from collections import deque
 from typing import Any
 
-from kdlab.runner import Deserted, Status, carry_out
+from kdlab.runs.worker import Deserted, Status, carry_out
 
 __all__ = ["collect", "dask_setup", "occupy", "tell"]
 
@@ -138,7 +138,7 @@ def _run(link: Link, content: bytes) -> None:
         log.error("the run could not be read:\n%s", traceback.format_exc())
         link.send((0, Status("failed", type(error).__name__, str(error))))
         return
-    carry_out(link, 0, "kdlab.desk.job:begin", arguments, unit, paused)
+    carry_out(link, 0, "kdlab.runs.protocol:begin", arguments, unit, paused)
 
 
 async def tell(token: str, commands: list[tuple[str, Any]]) -> bool:

@@ -1,1 +1,0 @@
-"""Runs that outlive a page: a desk starts, queues, records and keeps them, and pages find them again by their id."""
