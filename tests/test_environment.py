@@ -97,7 +97,7 @@ SAY = ("python", "-c", "import json, os; print(json.dumps(dict(os.environ)), flu
 def test_binder_starts_a_desk_and_lets_jupyter_find_our_pages(tmp_path: Path) -> None:
     with started(*SAY, KDLAB_RUNS=str(tmp_path), JUPYTER_PATH="/theirs") as process:
         environment = read_environment(process)
-        assert environment["JUPYTER_PATH"].endswith("kdlab/assets/jupyter:/theirs")
+        assert environment["JUPYTER_PATH"].endswith("kdlab/server/share/jupyter:/theirs")
         assert RemoteDesk(environment["KDLAB_DESK"]).rows() == []
 
 

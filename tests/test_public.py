@@ -16,7 +16,7 @@ import pytest
 import websocket
 from public_site import SECRETS, ask, connect, header, kernels, leave, message, open_kernel, public_site
 
-from kdlab.cli.pages import MOST_AT_ONCE, Allowance
+from kdlab.server.handlers import MOST_AT_ONCE, Allowance
 
 # Kernels begin when a page asks for one, and end when a test says so: they can be counted.
 LIMITS = "visitors = 9\npreheated = 0\nidle_seconds = 600\n"

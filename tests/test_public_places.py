@@ -22,7 +22,7 @@ from public_site import (
     until,
 )  # fmt: skip
 
-from kdlab.cli.pages import MOST_AT_ONCE
+from kdlab.server.handlers import MOST_AT_ONCE
 
 # Long enough for a page on a busy machine to connect to its kernel.
 LIMITS = "visitors = 3\npreheated = 1\nidle_seconds = 20\n"

@@ -21,5 +21,5 @@ def test_wheel_holds_what_is_not_python(tmp_path: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert "kdlab/apps/distil.ipynb" in wanted
-    assert "kdlab/assets/jupyter/voila/templates/kdlab/index.html.j2" in wanted
+    assert "kdlab/server/share/jupyter/voila/templates/kdlab/index.html.j2" in wanted
     assert wanted <= packed

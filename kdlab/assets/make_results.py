@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent / "results"
 
 def make(name: str, pieces: Path, folder: Path, **settings: str) -> None:
     """Put the full report of an experiment and its arrays into `folder`; what `pieces` holds is not trained again."""
-    from kdlab.cli.pieces import follow
+    from kdlab.cli.experiment_progress import follow
     from kdlab.experiments.framework.run import reproduce_events
 
     print(save(*follow(reproduce_events(name, pieces, settings=settings)), folder, name))

@@ -77,8 +77,8 @@ def distill(out: Path | None, as_json: bool, **values: Any) -> None:
     fields = {key: given.pop(key) for key in list(given) if key in Spec.__dataclass_fields__}
     spec = Spec.suggested(fields.pop("dataset", Spec().dataset), **fields, knobs=given)
 
+    from kdlab.cli.print_result import print_report
     from kdlab.cli.progress import follow
-    from kdlab.cli.report import print_report
     from kdlab.distillation import run_folder
     from kdlab.distillation.distill import distill_events
     from kdlab.train.device import prepared

@@ -75,12 +75,12 @@ def reproduce(
 
     try:
         with _terminable():
-            from kdlab.cli.outcome import print_outcome
+            from kdlab.cli.print_report import print_outcome
 
             told = ", ".join(f"{key}={report_files.told(value)}" for key, value in asdict(experiment).items())
             click.echo(f"{entry.label}. {inspect.getdoc(kind)}\nSettings: {told}\n", err=True)
 
-            from kdlab.cli.pieces import follow  # torch, which takes seconds to import
+            from kdlab.cli.experiment_progress import follow  # torch, which takes seconds to import
             from kdlab.experiments.framework.run import reproduce_events
             from kdlab.train.loop import Diverged
 

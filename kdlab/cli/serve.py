@@ -71,8 +71,8 @@ def app(
     if not re.fullmatch(r"[\w/.~-]+", base):
         raise InputError(f"--base-url must be a path such as /kdlab/, not {base_url!r}.")
     port = free_port(port, host)
-    from kdlab.cli.desk import desk
-    from kdlab.cli.voila import serve
+    from kdlab.server.app import serve
+    from kdlab.server.supervisor import desk
 
     if not near:
         click.echo(
@@ -109,7 +109,7 @@ def lab(folder: Path, port: int | None, browser: bool) -> None:
     port = free_port(port)
     copy_notebooks(folder)
     click.echo(f"The notebooks are in {folder.absolute()}; change them as you like.")
-    from kdlab.cli.jupyterlab import serve
+    from kdlab.server.lab import serve
 
     serve(folder, HOST, port, browser)
 

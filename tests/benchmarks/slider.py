@@ -43,7 +43,7 @@ WINDOWS = ((1280, 800), (1280, 3300))
 SERVE = """\
 import sys
 from pathlib import Path
-from kdlab.cli.voila import serve
+from kdlab.server.app import serve
 serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), browser=False)
 """
 # Large enough to train on all cores; it never comes to an end.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jupyterlab.labapp import LabApp
 
-from kdlab.cli.jupyter import use_assets
+from kdlab.server.jupyter import use_assets
 
 __all__ = ["serve"]
 
@@ -25,7 +25,7 @@ def serve(folder: Path, host: str, port: int, browser: bool) -> None:
             f"--ServerApp.open_browser={browser}",
             "--ServerApp.answer_yes=True",  # Ctrl-C means it
             "--ServerApp.allow_root=True",  # as everybody is in a container
-            "--ServerApp.kernel_spec_manager_class=kdlab.cli.jupyter.ThisPython",
+            "--ServerApp.kernel_spec_manager_class=kdlab.server.jupyter.ThisPython",
             "--LabApp.default_url=/lab/tree/distil.ipynb",
             "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

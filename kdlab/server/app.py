@@ -15,11 +15,11 @@ from tornado.web import RedirectHandler
 from traitlets.config import Config
 from voila.app import Voila
 
-from kdlab.cli.jupyter import ASSETS, ThisPython, use_assets
-from kdlab.cli.kernels import MESSAGES, Kernels
-from kdlab.cli.pages import ANSWERS, Nothing, guarded, narrow
-from kdlab.cli.scripts import ScriptHandler, chunks, plotly
 from kdlab.runs.limits import Limits
+from kdlab.server.handlers import ANSWERS, Nothing, guarded, narrow
+from kdlab.server.jupyter import ASSETS, ThisPython, use_assets
+from kdlab.server.kernels import MESSAGES, Kernels
+from kdlab.server.scripts import ScriptHandler, chunks, plotly
 
 __all__ = ["serve"]
 

@@ -5,11 +5,9 @@ from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
-import kdlab
-
 __all__ = ["ASSETS", "ThisPython", "use_assets"]
 
-ASSETS = Path(kdlab.__file__).parent / "assets" / "jupyter"
+ASSETS = Path(__file__).parent / "share" / "jupyter"
 
 
 class ThisPython(KernelSpecManager):
