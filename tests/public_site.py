@@ -19,8 +19,8 @@ from jupyter_server.services.kernels.connection.base import deserialize_msg_from
 from test_servers import serving
 
 import kdlab
-from kdlab.cli.serve import copy_notebooks, notebooks
 from kdlab.server.handlers import PROTOCOL
+from kdlab.server.notebooks import copy_notebooks, notebooks
 
 __all__ = [
     "SECRETS", "ask", "connect", "header", "kernel_of", "kernels", "leave", "message", "open_kernel", "public_site",

@@ -18,8 +18,8 @@ from listening import wait_until_listening
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from kdlab.cli.serve import free_port
 from kdlab.runs.remote import RemoteDesk
+from kdlab.server.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 # Binder has no GPU: its torch is conda-forge's build without CUDA.

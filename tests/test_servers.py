@@ -24,10 +24,10 @@ from listening import wait_until_listening
 from playwright.sync_api import sync_playwright
 
 import kdlab
-from kdlab.cli.serve import copy_notebooks, notebooks
 from kdlab.registry import InputError
 from kdlab.runs.remote import RemoteDesk
 from kdlab.server import supervisor as beside
+from kdlab.server.notebooks import copy_notebooks, notebooks
 
 KDLAB = Path(sys.executable).with_name("kdlab")
 

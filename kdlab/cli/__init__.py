@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from kdlab.cli.app import app
 from kdlab.cli.distill import distill
 from kdlab.cli.export import export
+from kdlab.cli.lab import lab
 from kdlab.cli.reproduce import reproduce
-from kdlab.cli.serve import app, lab
 from kdlab.registry import InputError
 
 __all__ = ["main"]

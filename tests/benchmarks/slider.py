@@ -30,8 +30,8 @@ import numpy as np
 import psutil
 from playwright.sync_api import Page, sync_playwright
 
-from kdlab.cli.serve import HOST, free_port
 from kdlab.io.predictions import Predictions
+from kdlab.server.ports import HOST, free_port
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent), str(HERE.parent / "browser")]

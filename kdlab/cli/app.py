@@ -1,11 +1,7 @@
-"""`kdlab app` and `kdlab lab`: the dashboards as a web page, and as notebooks to work in."""
+"""`kdlab app`: the dashboards as web pages."""
 
-import errno
-import ipaddress
 import os
 import re
-import shutil
-import socket
 from pathlib import Path
 
 import click
@@ -14,19 +10,20 @@ import kdlab
 from kdlab import datasets  # noqa: F401  (it fills the registry)
 from kdlab.registry import DATASETS, InputError, UnknownNameError
 from kdlab.runs.limits import FILE, Limits
+from kdlab.server.notebooks import notebooks
+from kdlab.server.ports import HOST, free_port, is_loopback
 
-__all__ = ["app", "copy_notebooks", "free_port", "lab", "notebooks"]
+__all__ = ["app", "browser_option", "port_option"]
 
-HOST = "127.0.0.1"
 LIMITS_FILE = Path(kdlab.__file__).parent / "assets" / "limits.toml"
-_port = click.option("--port", type=click.IntRange(1, 65535), metavar="NUMBER", help="port to use  [a free one]")
-_browser = click.option("--no-browser", "browser", flag_value=False, default=True, help="only print the address")
+port_option = click.option("--port", type=click.IntRange(1, 65535), metavar="NUMBER", help="port to use  [a free one]")
+browser_option = click.option("--no-browser", "browser", flag_value=False, default=True, help="only print the address")
 
 
 @click.command(short_help="Open the dashboards as web pages.")
 @click.argument("page", default="distil")
-@_port
-@_browser
+@port_option
+@browser_option
 @click.option("--public", is_flag=True, help="for many visitors: limits, and one pool of workers that trains for all")
 @click.option("--scheduler", metavar="ADDRESS", help="train on this Dask cluster instead: tcp://…")
 @click.option(
@@ -90,59 +87,3 @@ def read_limits(file: Path | None, public: bool) -> Limits:
     for name in limits.datasets:
         DATASETS.find(name)
     return limits
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens at `host`."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-@click.command(short_help="Open the notebooks in JupyterLab.")
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("kdlab-notebooks"))
-@_port
-@_browser
-def lab(folder: Path, port: int | None, browser: bool) -> None:
-    """Open the notebooks in JupyterLab, copied to FOLDER (kdlab-notebooks here, if you name none)."""
-    port = free_port(port)
-    copy_notebooks(folder)
-    click.echo(f"The notebooks are in {folder.absolute()}; change them as you like.")
-    from kdlab.server.lab import serve
-
-    serve(folder, HOST, port, browser)
-
-
-def notebooks() -> Path:
-    """Return the folder of the notebooks: in the package when it was installed, beside it in a checkout."""
-    package = Path(kdlab.__file__).parent
-    return next(folder for folder in (package / "apps", package.parent / "apps") if folder.is_dir())
-
-
-def copy_notebooks(folder: Path) -> None:
-    """Copy the notebooks to `folder`, which is made; what is there already stays as it is. Raises InputError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for notebook in notebooks().glob("*.ipynb"):
-            copy = folder / notebook.name
-            if not copy.exists():
-                shutil.copyfile(notebook, copy)
-    except OSError as error:
-        raise InputError(
-            f"The notebooks cannot be copied to {folder.absolute()} ({error.strerror}): name a folder to write to."
-        ) from error
-
-
-def free_port(port: int | None, host: str = HOST) -> int:
-    """Return `port`, or any free one at an address; raises InputError when it cannot be had."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: a port just left is free
-        try:
-            probe.bind((host, port or 0))
-        except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise InputError(f"This machine has no address {host!r}: name another with --host.") from error
-            reason = "is in use by another program" if error.errno == errno.EADDRINUSE else "may not be used"
-            raise InputError(f"Port {port} {reason}: name another with --port, or leave it out.") from error
-        return int(probe.getsockname()[1])

@@ -1,0 +1,33 @@
+"""Addresses and ports that a server may listen at."""
+
+import errno
+import ipaddress
+import socket
+
+from kdlab.registry import InputError
+
+__all__ = ["HOST", "free_port", "is_loopback"]
+
+HOST = "127.0.0.1"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches what listens at `host`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def free_port(port: int | None, host: str = HOST) -> int:
+    """Return `port`, or any free one at an address; raises InputError when it cannot be had."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: a port just left is free
+        try:
+            probe.bind((host, port or 0))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise InputError(f"This machine has no address {host!r}: name another with --host.") from error
+            reason = "is in use by another program" if error.errno == errno.EADDRINUSE else "may not be used"
+            raise InputError(f"Port {port} {reason}: name another with --port, or leave it out.") from error
+        return int(probe.getsockname()[1])
