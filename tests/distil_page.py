@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from kdlab.dashboards import Distil
+from kdlab.pages import Distil
 
 __all__ = ["on_page"]
 

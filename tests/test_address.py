@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from distil_page import on_page
 
-from kdlab.dashboards import Distil, Experiments
-from kdlab.dashboards.address import read_settings, read_sliders, read_spec, write_settings, write_sliders, write_spec
-from kdlab.dashboards.distil import jobs
+from kdlab.pages import Distil, Experiments
+from kdlab.pages.distil import run_request
+from kdlab.pages.url_state import read_settings, read_sliders, read_spec, write_settings, write_sliders, write_spec
 from kdlab.registry import EXPERIMENTS
 from kdlab.runs import session
 from kdlab.runs.executors.local import LocalEngine
@@ -19,7 +19,7 @@ from kdlab.runs.limits import Limits
 from kdlab.runs.protocol import Job
 from kdlab.runs.server import Desk
 from kdlab.train.spec import Spec
-from kdlab.widgets.address import Said, read
+from kdlab.widgets.url import Said, read
 
 pytestmark = pytest.mark.usefixtures("own_desk")
 
@@ -249,7 +249,7 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPat
     def hasty(kind: str, target: str, arguments: tuple[Any, ...], *others: Any) -> Job:
         return Job(kind, target, (*arguments, 0.5), *others)  # seconds between two checkpoints
 
-    monkeypatch.setattr(jobs, "Job", hasty)
+    monkeypatch.setattr(run_request, "Job", hasty)
 
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&epochs=9000")

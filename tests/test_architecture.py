@@ -20,7 +20,7 @@ def run(*arguments: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "kdlab.dashboards",
+        "kdlab.pages",
         "kdlab.train.spec",
         "kdlab.train.history",
         "kdlab.experiments.framework.report_files",

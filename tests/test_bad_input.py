@@ -22,19 +22,19 @@ from traitlets import TraitError
 
 from kdlab import models
 from kdlab.augmentations import make_views
-from kdlab.dashboards import Temperature
-from kdlab.dashboards.address import read_settings, read_spec
-from kdlab.dashboards.distil.state import DistilState
-from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.io import read_logits, read_weights, tidy
+from kdlab.pages import Temperature
+from kdlab.pages.distil.state import DistilState
+from kdlab.pages.experiments.state import ExperimentState
+from kdlab.pages.url_state import read_settings, read_spec
 from kdlab.registry import AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHINGS, InputError
 from kdlab.runs.limits import Limits
 from kdlab.runs.store import Store
 from kdlab.runs.worker import ENDS, Happened, Runner, Status
 from kdlab.train.events import Done
 from kdlab.train.spec import Spec
-from kdlab.widgets.address.widget import read as read_address
 from kdlab.widgets.run_panel import RunPanel
+from kdlab.widgets.url.widget import read as read_address
 
 LIMIT = 8_000_000
 BOMBS = """

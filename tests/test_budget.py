@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdlab.dashboards.budget import GB, budget_line, machine_line
+from kdlab.pages.machine_note import GB, budget_line, machine_line
 from kdlab.train import cgroup_limits, device
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kdlab.dashboards import Distil, Experiments, Runs
+from kdlab.pages import Distil, Experiments, Runs
 from kdlab.registry import InputError
 
 

@@ -119,4 +119,4 @@ def test_binder_shows_a_page_under_its_address(tmp_path: Path) -> None:
             page = answer.read().decode()
         assert '<div id="loading" role="status">' in page  # of kdlab's template
         assert '<a href="distil.ipynb">' in page
-        assert "from kdlab.dashboards" not in page
+        assert "from kdlab.pages" not in page

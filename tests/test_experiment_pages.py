@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdlab import dashboards
-from kdlab.dashboards import Experiments, Index
-from kdlab.dashboards.experiments import index, one, view
-from kdlab.dashboards.experiments.one import OneExperiment
-from kdlab.dashboards.experiments.pages import PAGES
+from kdlab import pages
 from kdlab.experiments.framework.bundled import Result
 from kdlab.experiments.framework.events import Advanced, Began, Concluded, Noted, Planned, Progress, Watched
 from kdlab.experiments.framework.record import Live
 from kdlab.experiments.framework.report_files import save
+from kdlab.pages import Experiments, Index
+from kdlab.pages.catalogue import PAGES
+from kdlab.pages.experiments import index, view
+from kdlab.pages.experiments import page as page_module
+from kdlab.pages.experiments.page import OneExperiment
 from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError, UnknownNameError
 from kdlab.runs import session
@@ -57,7 +58,7 @@ REPORT: dict[str, Any] = {
 
 SCRIPT = f"""
 import asyncio, sys
-from kdlab.dashboards import Experiments
+from kdlab.pages import Experiments
 
 async def run():
     page = Experiments("ensemble")
@@ -102,7 +103,7 @@ def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[OneExperimen
         "labels": draw.integers(0, 10, 50), "members": draw.normal(size=(4, 50, 10)),
         "student": draw.normal(size=(50, 10)),
     }  # fmt: skip
-    monkeypatch.setattr(one, "shipped", lambda name: Result(REPORT, arrays))
+    monkeypatch.setattr(page_module, "shipped", lambda name: Result(REPORT, arrays))
 
     def handle(use: Callable[[OneExperiment], Awaitable[None]]) -> None:
         async def run() -> None:
@@ -416,7 +417,7 @@ def test_the_notebooks_show_the_experiments_that_the_index_names() -> None:
     async def show(name: str) -> tuple[str, ...]:
         cells = json.loads((Path(__file__).parents[1] / "apps" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
         (line,) = (cell["source"][-1] for cell in cells if cell["cell_type"] == "code")
-        page = eval(line, vars(dashboards))
+        page = eval(line, vars(pages))
         shown = tuple(key for key, _ in page._tabs.options)
         page.close()
         return shown

@@ -9,8 +9,8 @@ from importlib.resources import files
 import pytest
 from distil_page import on_page
 
-from kdlab.dashboards import Distil
-from kdlab.dashboards.distil import view
+from kdlab.pages import Distil
+from kdlab.pages.distil import view
 from kdlab.registry import OBJECTIVES, Knob
 from kdlab.runs.protocol import Attached
 from kdlab.runs.worker import Happened, Status
@@ -24,7 +24,7 @@ import queue, sys
 from kdlab.train.events import Done, Step
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
-from kdlab.dashboards.distil import view
+from kdlab.pages.distil import view
 from kdlab.runs.worker import Happened, Runner, Status
 
 if __name__ == "__main__":

@@ -20,10 +20,6 @@ from seal import Sealed, log
 from torch import nn
 
 from kdlab.cli import main, progress
-from kdlab.dashboards import Distil
-from kdlab.dashboards.distil import view
-from kdlab.dashboards.runs import compare
-from kdlab.dashboards.runs import view as runs_view
 from kdlab.datasets import Dataset, Split, load, loading
 from kdlab.distillation import many, teacher_training
 from kdlab.distillation.distill import distill, distill_events, fit
@@ -31,6 +27,10 @@ from kdlab.distillation.many import distill_many, fit_many
 from kdlab.figures.overlay import overlaid_errors
 from kdlab.figures.theme import ROLES
 from kdlab.io.predictions import Predictions
+from kdlab.pages import Distil
+from kdlab.pages.distil import view
+from kdlab.pages.runs import compare
+from kdlab.pages.runs import view as runs_view
 from kdlab.registry import DATASETS, Entry
 from kdlab.runs.protocol import Attached
 from kdlab.runs.run_info import Row

@@ -10,10 +10,10 @@ import pytest
 from distil_page import on_page
 
 import kdlab.experiments  # noqa: F401  (fills the registry)
-from kdlab.dashboards import Distil, Experiments
 from kdlab.distillation.distill import distill
 from kdlab.distillation.job import keep
 from kdlab.losses import Part
+from kdlab.pages import Distil, Experiments
 from kdlab.registry import (
     AUGMENTATIONS,
     DATASETS,

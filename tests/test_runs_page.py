@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from kdlab.dashboards import Runs
-from kdlab.dashboards.runs import compare, view
-from kdlab.dashboards.runs.page import PIECE
-from kdlab.dashboards.runs.state import MOST, RunsState
 from kdlab.figures.overlay import MARKS, Overlaid, overlaid_errors
+from kdlab.pages import Runs
+from kdlab.pages.runs import compare, view
+from kdlab.pages.runs.page import PIECE
+from kdlab.pages.runs.state import MOST, RunsState
+from kdlab.pages.runs.widgets import RunList
 from kdlab.runs.executors.local import LocalEngine
 from kdlab.runs.server import Desk
 from kdlab.runs.store import Store
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
-from kdlab.widgets.runs import RunList
 
 ME, YOU = "0" * 32, "1" * 32
 KEPT = {path.name: path.read_bytes() for path in (files("kdlab.assets") / "opening").iterdir() if path.is_file()}
@@ -400,5 +400,5 @@ def test_a_question_without_a_number_is_not_answered() -> None:
 
 
 def test_the_page_needs_no_database_library() -> None:
-    code = "import sys, kdlab.dashboards.runs; assert not {'sqlalchemy', 'torch', 'distributed'} & set(sys.modules)"
+    code = "import sys, kdlab.pages.runs; assert not {'sqlalchemy', 'torch', 'distributed'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

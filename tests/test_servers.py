@@ -159,7 +159,7 @@ def test_app(site: tuple[str, psutil.Process]) -> None:
         assert page.evaluate("document.documentElement.lang") == "en"
         assert "width=device-width" in page.locator("meta[name=viewport]").get_attribute("content")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(247, 248, 250)"
-        assert page.get_by_text("from kdlab.dashboards").count() == 0
+        assert page.get_by_text("from kdlab.pages").count() == 0
         kernels = environments(server)
         assert kernels
         assert all("KDLAB_LIMITS" not in one and one["KDLAB_LIMIT_EPOCHS"] == "7" for one in kernels)

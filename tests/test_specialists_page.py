@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from made_specialists import CIFAR, made_result
 
-from kdlab.dashboards import Specialists
-from kdlab.dashboards.experiments import one
-from kdlab.dashboards.experiments.one import OneExperiment
-from kdlab.dashboards.specialists.ask import AskThem
-from kdlab.dashboards.specialists.confused import ConfusedClasses
-from kdlab.dashboards.specialists.heard import Heard
 from kdlab.experiments.framework.bundled import Result
 from kdlab.experiments.framework.events import Concluded, Noted
 from kdlab.experiments.framework.record import Live
 from kdlab.experiments.framework.report_files import save
+from kdlab.pages import Specialists
+from kdlab.pages.experiments import page as page_module
+from kdlab.pages.experiments.page import OneExperiment
+from kdlab.pages.specialists.answers import Heard
+from kdlab.pages.specialists.ask import AskThem
+from kdlab.pages.specialists.confused import ConfusedClasses
 from kdlab.runs.protocol import Attached
 from kdlab.runs.worker import Happened, Status
 from kdlab.specialists.combine import DIRECTIONS, combine
@@ -63,7 +63,7 @@ def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that lets another handle the page, as if a made-up result of CIFAR-10 came with kdlab."""
 
     def handle(use: Callable[[Page], Awaitable[None]], result: Result | None = RESULT) -> None:
-        monkeypatch.setattr(one, "shipped", lambda name: result)
+        monkeypatch.setattr(page_module, "shipped", lambda name: result)
 
         async def run() -> None:
             page = Specialists()
@@ -311,12 +311,12 @@ SCRIPT = """
 import asyncio, sys
 from pathlib import Path
 from kdlab.experiments.framework.report_files import load
-from kdlab.dashboards import Specialists
-from kdlab.dashboards.experiments import one
+from kdlab.pages import Specialists
+from kdlab.pages.experiments import page
 from kdlab.experiments.framework.bundled import Result
 
 async def use():
-    one.shipped = lambda name: Result(*load(Path(sys.argv[1]), name))
+    page.shipped = lambda name: Result(*load(Path(sys.argv[1]), name))
     page = Specialists()
     (shown,) = page.shown.values()
     confused, ask, _ = shown._panels

@@ -11,15 +11,15 @@ import pytest
 from distil_page import on_page
 from test_address import come, until
 
-from kdlab.dashboards import Distil
-from kdlab.dashboards.distil import view
-from kdlab.dashboards.experiments.settings import Settings
-from kdlab.dashboards.experiments.state import ExperimentState
 from kdlab.datasets import load
 from kdlab.distillation import run_folder
 from kdlab.distillation.distill import distill_events
 from kdlab.distillation.job import keep
 from kdlab.io import Weights, read_weights
+from kdlab.pages import Distil
+from kdlab.pages.distil import view
+from kdlab.pages.experiments.settings import Settings
+from kdlab.pages.experiments.state import ExperimentState
 from kdlab.registry import EXPERIMENTS, InputError
 from kdlab.runs import session
 from kdlab.runs.executors.local import LocalEngine

@@ -18,13 +18,13 @@ from click.testing import CliRunner, Result
 from traitlets import TraitError
 
 from kdlab.cli import main
-from kdlab.dashboards import Temperature
 from kdlab.datasets.mnist_pixels import mnist_validation_images
 from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import telling_example
 from kdlab.metrics.softened import entropy
+from kdlab.pages import Temperature
+from kdlab.pages.temperature.data_server import Supply
 from kdlab.registry import InputError
-from kdlab.widgets.lab import Supply
 
 BUDGET = 8_000_000
 
@@ -159,7 +159,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, run: Path) -> None:
 
 
 def test_the_page_does_without_torch() -> None:
-    code = """import sys; from kdlab.dashboards import Temperature; Temperature().page()
+    code = """import sys; from kdlab.pages import Temperature; Temperature().page()
 print(sorted({"torch", "torchvision", "sklearn", "pandas"} & set(sys.modules)))"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

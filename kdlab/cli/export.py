@@ -20,8 +20,8 @@ def export() -> None:
 )  # fmt: skip
 def temperature(out: Path, runs: tuple[Path, ...]) -> None:
     """Write the temperature lab, with MNIST's and the digits' predictions, the pad and its networks."""
-    from kdlab.dashboards import Temperature
     from kdlab.datasets.mnist_pixels import mnist_validation_images
+    from kdlab.pages import Temperature
 
     Temperature(*runs).export(out)
     click.echo(f"{out.absolute()}: {out.stat().st_size / 1e6:.1f} MB")

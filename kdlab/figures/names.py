@@ -1,6 +1,6 @@
 """Names that people gave, in figures: cut short without two that look alike, and as text where plotly reads HTML.
 
-`abbreviate` in kdlab/widgets/lab/names.js does the same.
+`abbreviate` in kdlab/widgets/shared/names.js does the same.
 """
 
 from collections import defaultdict

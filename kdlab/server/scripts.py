@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tornado.web import HTTPError, RequestHandler
 
-from kdlab.figures.library import plotly_script
+from kdlab.figures.plotly_js import plotly_script
 
 __all__ = ["Script", "ScriptHandler", "chunks", "plotly"]
 

@@ -1,1 +1,1 @@
-"""What is drawn on screen: browser-side views, controls and the loop that draws them."""
+"""What several pages draw and control, without any page's own parts; imports figures and the registry."""

@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 from traitlets import Dict
 
-from kdlab.figures.library import plotly_script
+from kdlab.figures.plotly_js import plotly_script
 
 __all__ = ["Canvas"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from traitlets import Bytes, Dict, Int
 
-from kdlab.widgets.modules import FOLDER, bundle
+from kdlab.widgets.esm import SHARED, bundle
 
 __all__ = ["Gallery"]
 
@@ -15,7 +15,7 @@ __all__ = ["Gallery"]
 class Gallery(anywidget.AnyWidget):
     """Shows pictures under a title; `chosen` is the index of the example that was clicked."""
 
-    _esm = bundle(FOLDER, "gallery.js")
+    _esm = bundle(SHARED / "gallery.js")
     pixels = Bytes(b"").tag(sync=True)
     shown = Dict({"title": "", "shape": [1, 1, 1], "indices": [], "labels": []}).tag(sync=True)
     chosen = Int(0).tag(sync=True)

@@ -3,7 +3,7 @@
 import anywidget
 from traitlets import Dict, Float
 
-from kdlab.widgets.modules import FOLDER, bundle
+from kdlab.widgets.esm import SHARED, bundle
 
 __all__ = ["SoftTargets"]
 
@@ -14,6 +14,6 @@ class SoftTargets(anywidget.AnyWidget):
     `example`: `classes` (names), `truth` (index) and `logits` (lists by network).
     """
 
-    _esm = bundle(FOLDER, "soft_targets.js")
+    _esm = bundle(SHARED / "soft_targets.js")
     example = Dict({"classes": [], "truth": -1, "logits": {}}).tag(sync=True)
     temperature = Float(1.0).tag(sync=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 import anywidget
 from traitlets import Dict
 
+from kdlab.widgets.esm import SHARED
+
 __all__ = ["Summary"]
 
 
@@ -15,5 +17,5 @@ class Summary(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).parent / "summary.js"
-    _css = Path(__file__).parent / "page.css"
+    _css = SHARED / "page.css"
     content = Dict({"tiles": [], "verdict": "", "differs": False, "warnings": [], "note": "", "run": ""}).tag(sync=True)

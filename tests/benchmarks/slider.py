@@ -54,7 +54,7 @@ from pathlib import Path
 from kdlab.io.predictions import Predictions
 predictions = Predictions.load(Path("{classes}.npz"))
 """
-LAB = "from kdlab.dashboards import Temperature\nTemperature(predictions)"
+LAB = "from kdlab.pages import Temperature\nTemperature(predictions)"
 FIGURES = "from figure_widgets import FigureWidgets\nFigureWidgets(predictions).page"
 
 # `shown`: the T that all views show, "" while they do not agree.

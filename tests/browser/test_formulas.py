@@ -6,6 +6,7 @@ Both sides use float64 and are far closer than the float32 of the logits; each t
 import base64
 from collections.abc import Iterator, Mapping
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from playwright.sync_api import Browser, Page
 
+import kdlab
 from kdlab.io.predictions import Predictions
 from kdlab.metrics import softened as lab
 from kdlab.train.history import History
-from kdlab.widgets.modules import FOLDER, bundle
+from kdlab.widgets.esm import SHARED, bundle
 
 pytestmark = pytest.mark.browser
 TEMPERATURES = [0.5, 1.0, 2.7, 20.0, 100.0]
@@ -28,6 +30,8 @@ Set = tuple[dict[str, Array], NDArray[np.int64]]  # logits by role, labels
 at_every_temperature = pytest.mark.parametrize("temperature", TEMPERATURES)
 for_all_kinds = pytest.mark.parametrize(("classes", "scale"), [(n, s) for n in (2, 10, 100) for s in (1.0, 30.0, 1e4)])
 for_all_counts = pytest.mark.parametrize("classes", [2, 10, 100])
+
+COMPUTE = Path(kdlab.__file__).parent / "pages" / "temperature" / "compute"
 
 # Numbers travel as float64 in base64; `rows` are plain arrays, as the page holds one example.
 LOAD = """async ([name, source]) => {
@@ -82,7 +86,7 @@ SHIFTED = """([teachers, students, width, t]) => {
   const [v, z] = [rows(teachers, width), rows(students, width)];
   const whole = (teacher, student) => {
     const set = { classes: teacher, labels: Int32Array.of(0), logits: { teacher, student } };
-    return survey.survey(set, t).divergence.student;
+    return set_stats.survey(set, t).divergence.student;
   };
   return {
     one: v.map((row, i) => softening.divergence(row, z[i], t)),
@@ -95,8 +99,8 @@ ENSEMBLE = """([teachers, width, exponent]) => {
 }"""
 SURVEY = """([classes, labels, logits, t]) => {
   const set = makeSet(classes, labels, logits);
-  const whole = survey.survey(set, t);
-  const parts = survey.openSurvey(set, t);
+  const whole = set_stats.survey(set, t);
+  const parts = set_stats.openSurvey(set, t);
   parts.add(0, 5);
   parts.add(5, 6);
   parts.add(6, labels.length);
@@ -110,25 +114,25 @@ SURVEY = """([classes, labels, logits, t]) => {
   };
 }"""
 UNMOVED = """([classes, labels, logits]) => {
-  const { mistakes, agreement, hardGradient } = survey.unmoved(makeSet(classes, labels, logits));
+  const { mistakes, agreement, hardGradient } = set_stats.unmoved(makeSet(classes, labels, logits));
   const list = (shares) => Object.keys(logits).map((role) => shares[role]);
   return { mistakes: list(mistakes), agreement: list(agreement), hardGradient: [hardGradient] };
 }"""
 LIKENESS = """([text, classes, count]) => {
   const confusion = doubles(text);
-  const pairs = likeness.similarPairs(confusion, classes);
-  if (JSON.stringify(likeness.similarPairs(confusion, classes, count)) !== JSON.stringify(pairs.slice(0, count)))
+  const pairs = similarity.similarPairs(confusion, classes);
+  if (JSON.stringify(similarity.similarPairs(confusion, classes, count)) !== JSON.stringify(pairs.slice(0, count)))
     throw new Error("the first pairs are others");
-  const linkage = likeness.linkage(confusion, classes).flat();
-  return { similarity: likeness.similarity(confusion, classes), pairs: pairs.flat(), linkage };
+  const linkage = similarity.linkage(confusion, classes).flat();
+  return { similarity: similarity.similarity(confusion, classes), pairs: pairs.flat(), linkage };
 }"""
 
 
 @pytest.fixture(scope="module")
 def page(chromium: Browser) -> Iterator[Page]:
     page = chromium.new_page()
-    for name in ("softening", "survey", "likeness"):
-        page.evaluate(LOAD, [name, bundle(FOLDER, f"{name}.js")])
+    for path in (SHARED / "softening.js", COMPUTE / "set_stats.js", COMPUTE / "similarity.js"):
+        page.evaluate(LOAD, [path.stem, bundle(path)])
     yield page
     page.close()
 
@@ -376,6 +380,6 @@ def test_the_mistakes_of_an_ensemble(page: Page, exponent: float) -> None:
     teachers = [shipped.logits["teacher"], *shipped.more_teachers]
     mean = lab.power_mean(np.stack([lab.log_soften(logits, 4.0) for logits in teachers]), exponent)
     script = """([teachers, labels, exponent]) =>
-      survey.meanMistakes(teachers.map((text) => Float32Array.from(doubles(text))), labels, 10, 4, exponent)"""
+      set_stats.meanMistakes(teachers.map((text) => Float32Array.from(doubles(text))), labels, 10, 4, exponent)"""
     ours = page.evaluate(script, [[packed(one) for one in teachers], shipped.labels.tolist(), exponent])
     assert ours == (mean.argmax(-1) != shipped.labels).sum()

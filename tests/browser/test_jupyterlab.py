@@ -14,7 +14,7 @@ from test_experiments import Window
 from test_temperature import expect_bars, expect_link, expect_views
 from windows import DESKTOP
 
-from kdlab.dashboards import Temperature
+from kdlab.pages import Temperature
 from kdlab.train.history import History
 
 pytestmark = pytest.mark.browser

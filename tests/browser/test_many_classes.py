@@ -14,14 +14,15 @@ from playwright.sync_api import Browser, Page
 from temperature import TemperatureLab
 from windows import DESKTOP, open_window
 
-from kdlab.dashboards import Temperature
+import kdlab
 from kdlab.figures.confusion import confusion_difference, confusion_heatmap
-from kdlab.figures.library import plotly_script
+from kdlab.figures.plotly_js import plotly_script
 from kdlab.figures.theme import Figure
 from kdlab.io.predictions import Predictions
+from kdlab.pages import Temperature
+from kdlab.pages.temperature.data_server import Supply
 from kdlab.widgets.canvas import Canvas
-from kdlab.widgets.lab import Supply
-from kdlab.widgets.modules import FOLDER, bundle
+from kdlab.widgets.esm import SHARED, bundle
 
 pytestmark = pytest.mark.browser
 SIDE = 232  # pixels of a matrix on the page Distil
@@ -124,7 +125,7 @@ def test_hover_text_tells_whole_names_within_the_figure(sheet: Page, classes: in
 
 
 def test_both_languages_cut_names_alike(sheet: Page) -> None:
-    source = bundle(FOLDER, "names.js").replace("export default", "const names =") + "\nexport default names;"
+    source = bundle(SHARED / "names.js").replace("export default", "const names =") + "\nexport default names;"
     cut = """async ([source, cases]) => {
       const { default: made } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
       return cases.map(([names, most]) => made.abbreviate(names, most));
@@ -222,8 +223,8 @@ SHOW = """async ([source, traits, bytes]) => {
 
 
 def test_names_on_the_page_of_specialists_are_told_apart(chromium: Browser) -> None:
-    widgets = FOLDER.parent
-    style = "".join((widgets / name).read_text() for name in ("page.css", "specialists/specialists.css"))
+    folder = Path(kdlab.__file__).parent / "pages" / "specialists"
+    style = "".join(path.read_text() for path in (SHARED / "page.css", folder / "specialists.css"))
     names, members = [name.upper() for name in LONG[:10]], [0, 1, 2, 3]
     similarity = base64.b64encode(np.random.default_rng(0).random((10, 10)).astype("<f4").tobytes()).decode()
     matrix = {"classes": names, "order": list(range(10)), "joints": [], "found": [members]}
@@ -245,7 +246,7 @@ def test_names_on_the_page_of_specialists_are_told_apart(chromium: Browser) -> N
         ("confused.js", {"subsets": [members], "words": {}, "matrix": matrix}, {"similarity": similarity}),
         ("asking.js", asking, {"pixels": "AA=="}),
     ):
-        page.evaluate(SHOW, [bundle(widgets / "specialists", entry, FOLDER), traits, held])
+        page.evaluate(SHOW, [bundle(folder / entry), traits, held])
     for place, count in ((".kd-class-names span", 10), (".kd-generalist .kd-shares th span:last-child", 10)):
         texts = page.locator(place).all_text_contents()
         assert len(set(texts)) == len(texts) == count, place

@@ -12,15 +12,15 @@ import torch
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from torch import nn
 
-import kdlab.widgets
+import kdlab
 from kdlab import models
 from kdlab.datasets import load
 from kdlab.io.portable_network import portable
 from kdlab.train.evaluate import predict
-from kdlab.widgets.modules import bundle
+from kdlab.widgets.esm import bundle
 
 pytestmark = pytest.mark.browser
-LAB = Path(kdlab.widgets.__file__).parent / "lab"
+TEMPERATURE = Path(kdlab.__file__).parent / "pages" / "temperature"
 MNIST = Path(os.environ.get("KDLAB_DATA", "nowhere"), "MNIST/raw")
 needs_mnist = pytest.mark.skipif(not MNIST.is_dir(), reason="KDLAB_DATA has no MNIST")
 TOOLS = {"mouse": {}, "pen": {"device_scale_factor": 1.5}, "finger": {"has_touch": True, "device_scale_factor": 2}}
@@ -52,7 +52,8 @@ SHOW = """(tool) => {
 
 
 def load_module(page: Page, name: str) -> None:
-    page.evaluate(LOAD, [name, bundle(LAB, f"{name}.js")])
+    (path,) = TEMPERATURE.glob(f"*/{name}.js")
+    page.evaluate(LOAD, [name, bundle(path)])
 
 
 def packed(array: np.ndarray) -> str:

@@ -13,10 +13,10 @@ from temperature import TemperatureLab, number, share
 from windows import DESKTOP, TELEPHONE, open_window
 
 from kdlab.cli import main
-from kdlab.dashboards import Temperature
 from kdlab.io.predictions import Predictions
 from kdlab.metrics import softened as core
 from kdlab.metrics.classification import telling_example
+from kdlab.pages import Temperature
 
 pytestmark = pytest.mark.browser
 needs_mnist = pytest.mark.skipif(

@@ -15,11 +15,11 @@ from servers import KERNEL, Server
 from temperature import TemperatureLab, number, position, share, spoken
 from windows import DESKTOP, TELEPHONE
 
-from kdlab.dashboards import Temperature
 from kdlab.io.predictions import Predictions
 from kdlab.metrics import softened as core
 from kdlab.metrics.classification import telling_example
-from kdlab.widgets.lab import Supply
+from kdlab.pages import Temperature
+from kdlab.pages.temperature.data_server import Supply
 
 pytestmark = pytest.mark.browser
 needs_mnist = pytest.mark.skipif(

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from kdlab.dashboards import Temperature
 from kdlab.distillation import run_folder
 from kdlab.experiments.framework import report_files
 from kdlab.experiments.framework.weights_cache import Store
 from kdlab.io import portable_network
 from kdlab.io.predictions import Predictions
+from kdlab.pages import Temperature
 from kdlab.registry import InputError
 from kdlab.train.history import History
 

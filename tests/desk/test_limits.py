@@ -8,7 +8,7 @@ import pytest
 
 from kdlab import datasets  # noqa: F401  (it fills the registry)
 from kdlab.assets import make_limits
-from kdlab.dashboards import Runs
+from kdlab.pages import Runs
 from kdlab.registry import DATASETS, InputError, knob_fields
 from kdlab.runs import session
 from kdlab.runs.limits import LISTS, Limits

@@ -1,7 +1,7 @@
 """What an experiment is: a frozen record of settings, how it trains, and what follows from its networks' answers.
 
 To add one, derive a frozen dataclass from `Experiment` in a file of its own and register it with `EXPERIMENTS.add`: the
-command `kdlab reproduce` and the contract tests find it by themselves; pages are listed in `kdlab.dashboards`. Numbers
+command `kdlab reproduce` and the contract tests find it by themselves; pages are listed in `kdlab.pages`. Numbers
 are `knob_field`s; text fields are names (of a data set, a network …) or text of its own kind. `train` never sees the
 test set; `sum_up` sees nothing but what the trained networks said of it. Torch is imported inside methods only: the
 pages list experiments.

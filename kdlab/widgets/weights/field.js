@@ -1,8 +1,8 @@
 // A teacher of one's own: a quiet button, then the file's name and size and a × that lets it go.
 
-import { makeChannel } from "./channel.js";
-import { button, element } from "./dom.js";
-import { makeUpload } from "./upload.js";
+import { makeChannel } from "../shared/channel.js";
+import { button, element } from "../shared/dom.js";
+import { makeUpload } from "../shared/upload.js";
 
 const FORM =
   "A trained teacher of your own, or drop it here: its weights as safetensors, for the network that the field Teacher names";

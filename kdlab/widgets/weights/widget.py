@@ -10,7 +10,7 @@ from traitlets import Enum, Int, Unicode
 from kdlab.io import Weights, read_weights, tidy
 from kdlab.io.chunked_upload import Incoming
 from kdlab.registry import InputError
-from kdlab.widgets.modules import FOLDER, bundle
+from kdlab.widgets.esm import bundle
 
 __all__ = ["WeightsField"]
 
@@ -22,7 +22,7 @@ class WeightsField(anywidget.AnyWidget):
     is seen: "none", a "file" (`title`, `size` in bytes), or that one is "missing".
     """
 
-    _esm = bundle(Path(__file__).parent, "field.js", FOLDER)
+    _esm = bundle(Path(__file__).parent / "field.js")
     digest = Unicode("")
     held = Enum(["none", "file", "missing"], "none").tag(sync=True)
     title = Unicode("").tag(sync=True)

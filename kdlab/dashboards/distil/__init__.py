@@ -1,5 +1,0 @@
-"""The page "Distil": its state, a pure view of it, and the page that joins them to a run."""
-
-from kdlab.dashboards.distil.page import Distil
-
-__all__ = ["Distil"]

@@ -1,5 +1,0 @@
-"""The page "Your runs": its state, a pure view of it, and the page that joins them to a desk."""
-
-from kdlab.dashboards.runs.page import Runs
-
-__all__ = ["Runs"]

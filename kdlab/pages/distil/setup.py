@@ -1,0 +1,51 @@
+"""The part of the page "Distil" that says what is run next: data, networks and numbers."""
+
+import ipywidgets
+from traitlets import link
+
+from kdlab.pages.distil.run_request import TeacherFile
+from kdlab.pages.distil.state import DistilState
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, TEACHINGS
+from kdlab.runs.session import offered
+from kdlab.train.spec import Spec
+from kdlab.widgets.pickers import EntryPicker, NamePicker, number_field
+
+__all__ = ["Setup"]
+
+NOT_TRAINED = "The teacher comes from a file, and is not trained"
+
+
+class Setup(ipywidgets.Box):
+    """A control for each name and number of a run, linked to `state`, and `file` for a teacher of one's own."""
+
+    def __init__(self, state: DistilState) -> None:
+        allowed = offered().datasets
+        self.pickers = {
+            "dataset": NamePicker(DATASETS, "Data set", state.dataset, "folder:/path/to/images", allowed),
+            "teacher": NamePicker(MODELS, "Teacher", state.teacher, "mlp:400x3:dropout=0.5, cnn:width=64 …"),
+            "student": NamePicker(MODELS, "Student", state.student, "mlp:100x1, cnn:width=8 …"),
+            "augmentation": NamePicker(AUGMENTATIONS, "Augmentation", state.augmentation, "shift:pixels=1 …"),
+        }
+        self.file = TeacherFile()
+        self.teaching = EntryPicker(TEACHINGS, "Teaching", state.teaching)
+        self.numbers = {key: number_field(knob, getattr(state, key)) for key, knob in Spec.run_knobs().items()}
+        self.controls = {"teaching": self.teaching, **self.pickers, **self.numbers}
+        numbers = ipywidgets.Box(list(self.numbers.values()))
+        numbers.add_class("kd-numbers")
+        data, teacher, *others = self.pickers.values()
+        super().__init__([data, teacher, self.file, *others, self.teaching, numbers])
+        self.add_class("kd-setup")
+        self._state = state
+        for key, control in self.controls.items():
+            link((state, key), (control, "value"))
+        state.observe(lambda _: self._offer_teaching(), "augmentation")
+        self.file.observe(lambda _: self._offer_epochs(), "digest")
+        self._offer_teaching()
+
+    def _offer_teaching(self) -> None:
+        # Of an image as it is there is one view only, and all ways of teaching are one.
+        self.teaching.layout.display = "none" if self._state.augmentation == "none" else None
+
+    def _offer_epochs(self) -> None:
+        field, trained = self.numbers["teacher_epochs"], not self.file.digest
+        field.disabled, field.tooltip = not trained, Spec.run_knobs()["teacher_epochs"].help if trained else NOT_TRAINED

@@ -1,0 +1,77 @@
+"""The panel whose sliders score kept logits anew."""
+
+import ipywidgets
+
+from kdlab.experiments.framework.bundled import Result
+from kdlab.experiments.framework.record import Live
+from kdlab.pages.experiments import view
+from kdlab.pages.experiments.charts import Charts
+from kdlab.pages.experiments.panel import Panel
+from kdlab.pages.experiments.state import ExperimentState
+from kdlab.pages.experiments.widgets import Facts
+from kdlab.registry import Entry
+from kdlab.widgets.slider import Slider
+
+__all__ = ["Explore"]
+
+TITLE = "Move and see"
+TEXT = "What the first seed's networks answer on the {split} images is scored anew as you move: nothing is trained."
+OLD = "This report kept the answers in half precision, so counts may differ by a few from the table's."
+
+
+class Explore(Panel):
+    """Sliders, tiles and charts of a result; `state` holds what is chosen."""
+
+    follows = ("turned", "choice")
+
+    def __init__(self, entry: Entry, state: ExperimentState) -> None:
+        super().__init__(entry, state)
+        self._result: Result | None = None
+        self._filling = False
+        self.sliders = {knob.key: Slider(knob, state.turned[knob.key]) for knob in entry.build.sliders}
+        for key, slider in self.sliders.items():
+            slider.observe(lambda change, key=key: self._turn(key, change["new"]), "value")
+        self.choices = ipywidgets.Dropdown(description="Of")
+        self.choices.add_class("kd-field")
+        self.choices.observe(self._choose, "value")
+        turn = ipywidgets.Box([self.choices, *self.sliders.values()])
+        turn.add_class("kd-turn")
+        self.tiles, self.charts = Facts(), Charts()
+        self.title = Facts()
+        self.children = [self.title, turn, self.tiles, self.charts]
+        self.add_class("kd-explore")
+
+    def show(self, result: Result | None, live: Live) -> None:
+        """Explore another result, or nothing."""
+        self._result = result if result and result.arrays and self.sliders else None
+        self.layout.display = None if self._result else "none"
+        if self._result is None:
+            return
+        split = self._result.split
+        text = [TEXT.format(split=split), *([OLD] if split == "test" else [])]
+        self.title.content = {"title": TITLE, "text": text}
+        offered = self._entry.build.choices(self._result.arrays)
+        self._filling = True
+        self.choices.options = offered
+        self.choices.value = self._state.choice if self._state.choice in offered else next(iter(offered), None)
+        self._filling = False
+        self._state.choice = self.choices.value or ""
+        self.choices.layout.display = None if offered else "none"
+        self.draw()
+
+    def draw(self) -> None:
+        """Score anew."""
+        for key, slider in self.sliders.items():
+            slider.value = self._state.turned[key]  # another panel may have turned it
+        if self._result is not None:
+            self.tiles.content, figures = view.explored(
+                self._entry, self._result, self._state.choice, self._state.turned
+            )
+            self.charts.show(figures)
+
+    def _turn(self, key: str, value: float) -> None:
+        self._state.turned = {**self._state.turned, key: value}
+
+    def _choose(self, change: dict[str, str]) -> None:
+        if not self._filling:
+            self._state.choice = change["new"] or ""

@@ -1,0 +1,19 @@
+"""The page "Experiments": a card for each page."""
+
+import ipywidgets
+
+from kdlab.experiments.framework.bundled import shipped
+from kdlab.pages.catalogue import PAGES
+from kdlab.pages.experiments import view
+from kdlab.pages.experiments.widgets import Cards
+
+__all__ = ["Index"]
+
+
+class Index(ipywidgets.VBox):
+    """The pages with the question that each answers, and the first verdict of a result that comes with kdlab."""
+
+    def __init__(self) -> None:
+        results = {name: shipped(name) for page in PAGES for name in page.experiments[:1]}
+        super().__init__([Cards(content=view.cards(PAGES, {key: one for key, one in results.items() if one}))])
+        self.add_class("kd-page")

@@ -1,0 +1,80 @@
+"""The page of one experiment, or of several that are one idea."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import ipywidgets
+
+from kdlab.pages.experiments.page import OneExperiment
+from kdlab.pages.experiments.panel import Panel
+from kdlab.pages.experiments.widgets import Facts, Segments
+from kdlab.registry import EXPERIMENTS
+from kdlab.widgets.connection import Connection
+from kdlab.widgets.loop import Loop
+from kdlab.widgets.url import Address, Said
+
+__all__ = ["Experiments"]
+
+EXPERIMENT = "experiment"  # the address's word for the experiment that is looked at
+
+
+class Experiments(ipywidgets.VBox):
+    """The dashboard of the experiments called `names`; each has its own run. Raises UnknownNameError.
+
+    `panels`: classes of what each of them shows beside what all experiments show.
+    """
+
+    def __init__(self, *names: str, panels: Sequence[type[Panel]] = ()) -> None:
+        self._panels = panels
+        self.shown: dict[str, OneExperiment] = {}  # made when first looked at
+        entries = [EXPERIMENTS.find(name)[0] for name in names]
+        self._loop = Loop(lambda: self.show(self._tabs.value), self._fail)
+        self._tabs = Segments("Experiment", [(entry.key, entry.label) for entry in entries], names[0])
+        self._tabs.layout.display = None if len(names) > 1 else "none"
+        self._address = Address(partial(self._loop.post, self._follow))
+        super().__init__([self._tabs, self._address, Connection()])
+        self.add_class("kd-page")
+        self._tabs.observe(lambda _: self._loop.request(), "value")
+        self.show(names[0])
+
+    def show(self, name: str) -> None:
+        """Show the experiment called `name`; the others keep what they have."""
+        if name not in self.shown:
+            self.shown[name] = OneExperiment(name, self._panels, partial(self._write, name))
+            self.shown[name].visit(self._address.visitor)
+            self.children = [*self.children, self.shown[name]]
+        for key, one in self.shown.items():
+            one.layout.display = None if key == name else "none"
+        self._write(name)
+
+    def _follow(self, said: Said) -> None:
+        """Take what the address says: which experiment, and what of it."""
+        names = [name for name, _ in self._tabs.options]
+        choices, complaints = dict(said.choices), list(said.complaints)
+        name = choices.pop(EXPERIMENT, names[0])
+        if name not in names:
+            complaints.append(f"This page has no experiment {name[:40]!r}, which its address names.")
+            name = names[0]
+        self._tabs.value = name
+        self.show(name)
+        for one in self.shown.values():
+            one.visit(self._address.visitor)
+        self.shown[name].follow(replace(said, choices=choices, complaints=tuple(complaints)))
+
+    def _write(self, name: str) -> None:
+        """Have the address tell of the experiment called `name`, if that is the one that is looked at."""
+        if name == self._tabs.value and name in self.shown:
+            other = {EXPERIMENT: name} if name != self._tabs.options[0][0] else {}
+            self._address.choices = other | self.shown[name].choices
+            self._address.run = self.shown[name].run
+
+    def _fail(self, error: Exception) -> None:
+        trouble = f"The page could not show this ({type(error).__name__}): the log says why."
+        self.children = [*self.children, Facts(content={"text": [trouble]})]
+
+    def close(self) -> None:
+        """Leave the runs, which go on, and close the widget."""
+        for page in getattr(self, "shown", {}).values():  # a page that could not be made is closed too
+            page.close()
+        super().close()

@@ -1,0 +1,230 @@
+"""What the page of an experiment shows, as pure functions of a result, of a run so far and of what was chosen."""
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from kdlab.experiments.framework.bundled import Result
+from kdlab.experiments.framework.events import Planned
+from kdlab.experiments.framework.record import Live
+from kdlab.experiments.framework.report_files import measured, referenced, told
+from kdlab.experiments.framework.verdicts import FIRST_RULE, HOLDS, NO_GAIN, NOISE, REFUTED
+from kdlab.figures.experiments import chart, rows_plot, watched_curves
+from kdlab.figures.theme import Figure
+from kdlab.pages.catalogue import PageLink
+from kdlab.progress import duration
+from kdlab.registry import Entry
+
+__all__ = ["about", "cards", "explored", "facts", "figures", "findings", "pieces", "progress", "watched"]
+
+MARKS = {HOLDS: "✓", REFUTED: "✗", NOISE: "≈", NO_GAIN: "≈"}
+NOT_RUN = "Not run yet: press Start."
+Content = dict[str, Any]
+
+
+def cards(pages: Sequence[PageLink], results: Mapping[str, Result]) -> Content:
+    """Return a card for each page, with the first verdict of its first experiment where there is a result."""
+    made = []
+    for link in pages:
+        card = {"page": f"{link.page}.ipynb", "title": link.title, "question": link.question, "answer": "", "mark": ""}
+        result = results.get(link.experiments[0]) if link.experiments else None
+        if result and result.report["claims"]:
+            claim = result.report["claims"][0]
+            said = f"“{claim['text']}” {claim['verdict'].capitalize()}: {_minus(claim['measured'])}."
+            card |= {"answer": said, "mark": MARKS[claim["verdict"]]}
+        made.append(card)
+    return {"cards": made}
+
+
+def about(entry: Entry) -> Content:
+    """Return what an experiment asks, in the words of its class."""
+    paragraphs = inspect.cleandoc(entry.build.__doc__ or "").split("\n\n")
+    words = [" ".join(paragraph.split()) for paragraph in paragraphs]
+    return {"title": entry.label, "text": [f"{entry.help[:1].upper()}{entry.help[1:]}.", *words]}
+
+
+def findings(result: Result | None, own: bool) -> Content:
+    """Return claims and rows of a result; `own`: it is of a run on this page, not one that comes with kdlab."""
+    if result is None:
+        return {"empty": NOT_RUN}
+    report = result.report
+    return {
+        "origin": _origin(report, own),
+        "claims": [
+            {
+                "text": claim["text"], "measured": _sentence(claim["measured"]), "verdict": claim["verdict"],
+                "interval": _interval(claim),
+            }
+            for claim in report["claims"]
+        ],
+        "rows": [_row(row) for row in report["rows"] if not row["detail"]],
+        "details": [_row(row) for row in report["rows"] if row["detail"]],
+        "sources": [list(pair) for pair in report["sources"].items()],
+        "notes": [*report["notes"], *([] if "rule" in report else [FIRST_RULE])],
+    }  # fmt: skip
+
+
+def _origin(report: Mapping[str, Any], own: bool) -> str:
+    seeds = report["settings"]["seeds"]
+    how = f"{report['size']} experiment on {report['settings']['dataset']}, {seeds:g} seed{'s' if seeds > 1 else ''}"
+    where = f"run on {report['device']} ({report['machine']}) in {duration(report['seconds'])}"
+    return f"{'This run' if own else 'As shipped'}: {how}, {where}."
+
+
+def _sentence(words: str) -> str:
+    return _minus(f"{words[:1].upper()}{words[1:]}.") if words else ""
+
+
+def _interval(claim: Mapping[str, Any]) -> str:
+    if claim["verdict"] == NO_GAIN:
+        return "The gain itself is not beyond the noise: there is nothing of which a share could be kept."
+    if claim["interval"] is None:
+        return "Too little was counted: nothing tells its noise."
+    low, high = claim["interval"]
+    return f"95 % interval of the mean score: {low:.3g} to {high:.3g}; the claim can hold only where it is above 0."
+
+
+def _row(row: Mapping[str, Any]) -> Content:
+    several = len(row["values"]) > 1
+    seeds = ", ".join(measured(row | {"mean": value, "deviation": None}) for value in row["values"])
+    return {
+        "label": row["label"], "unit": row["unit"], "measured": _minus(measured(row)),
+        "seeds": f"each seed: {_minus(seeds)}" if several else "",
+        "references": [[_minus(referenced(row, source)), source] for source in row["reference"]],
+    }  # fmt: skip
+
+
+def _minus(words: str) -> str:
+    return re.sub(r"(?<!\w)-(?=\d)", "−", words)
+
+
+def figures(result: Result | None) -> list[Figure]:
+    """Return a result's figures: its rows, those of one unit together, and its charts."""
+    if result is None:
+        return []
+    rows = sorted((row for row in result.report["rows"] if not row["detail"]), key=lambda row: row["unit"])
+    by_unit = [(unit, list(same)) for unit, same in groupby(rows, key=lambda row: row["unit"])]
+    by_unit.sort(key=lambda pair: -len(pair[1]))
+    # One number of one seed without a reference is no figure.
+    worth = [pair for pair in by_unit if len(pair[1]) > 1 or pair[1][0]["reference"] or len(pair[1][0]["values"]) > 1]
+    return [
+        *(rows_plot(same, f"{unit[:1].upper()}{unit[1:]}") for unit, same in worth),
+        *map(chart, result.report["charts"]),
+    ]
+
+
+def facts(result: Result | None) -> Content:
+    """Return under which circumstances a result came about."""
+    if result is None:
+        return {}
+    report = result.report
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    chosen = [
+        ", ".join(f"{key} {told(value)}" for key, value in one.items()) for one in report["chosen"] if one
+    ]  # of each seed
+    found = [
+        ("Time", duration(report["seconds"])),
+        ("Computed on", f"{report['device']} ({report['machine']})"),
+        ("Threads", f"{report['threads']}"),
+        ("Seeds", f"{report['settings']['seeds']:g}"),
+        ("Examples", ", ".join(f"{count:,} {name}" for name, count in report["examples"].items())),
+        ("Chosen or noted before the test", "; ".join(chosen)),
+        ("Settings", ", ".join(f"{key} {told(value)}" for key, value in report["settings"].items())),
+        ("Versions", versions),
+    ]
+    return {"title": "How it was measured", "facts": [list(pair) for pair in found if pair[1]]}
+
+
+def explored(entry: Entry, result: Result, choice: str, values: Mapping[str, float]) -> tuple[Content, list[Figure]]:
+    """Return the tiles and figures of a result's logits, scored anew where the sliders stand."""
+    scored = entry.build.rescore(result.arrays, choice, values)
+    return {"facts": [list(tile) for tile in scored.tiles]}, [chart(one) for one in scored.charts]
+
+
+def watched(live: Live) -> Figure:
+    """Return the validation errors of the piece at work by epoch; empty while there are none."""
+    if not live.watched:
+        return {}
+    last = live.watched[-1]
+    errors = {name: [(one.epoch, one.errors[name]) for one in live.watched] for name in last.errors}
+    return watched_curves(errors, last.total, last.epochs, f"Wrong validation images: {last.label}")
+
+
+def pieces(live: Live, state: str) -> Content:
+    """Return the pieces of training, each with how far it is; `state`: a runner's."""
+    if live.planned is None:
+        return {"title": "What is to be trained", "pieces": []}
+    made = []
+    at_work = len(live.begun) - 1 if state in ("running", "paused") and live.result is None else len(live.begun)
+    ended = state in ("stopped", "failed") and live.result is None
+    for at, (label, seconds) in enumerate(live.planned.pieces):
+        if at < len(live.begun):
+            label, kept = live.begun[at].label, live.begun[at].kept
+            # The last one that was begun is not finished when a run is stopped.
+            cut = ended and at == len(live.begun) - 1 and not kept and live.done < _until(live.planned, at)
+            how = "now" if at == at_work else "waiting" if cut else "kept" if kept else "done"
+        else:
+            how = "waiting" if seconds else "kept"
+        states = {"kept": "kept from before", "done": "kept", "now": "at work"}
+        detail = states.get(how, f"about {duration(seconds)}" if seconds else "")
+        made.append([label, how, detail])
+    finished = sum(how in ("done", "kept") for _, how, _ in made)
+    return {"title": f"{finished} of {len(made)} pieces are trained and kept", "pieces": made}
+
+
+def _until(planned: Planned, at: int) -> float:
+    return sum(seconds for _, seconds in planned.pieces[: at + 1]) - 1e-6
+
+
+def progress(live: Live, state: str, seconds_left: float | None, said: str = "") -> tuple[float, str]:
+    """Return the share of the whole that is done (-1: unknown) and a line that says so.
+
+    `state`: a runner's state; `seconds_left`: until the end, from the pace so far; `said`: what was said of the state.
+    """
+    share, doing = 0.0, ""
+    if waiting := live.progress:
+        share = waiting.done / waiting.total if waiting.total else -1.0
+        scale, unit = (1e6, "MB") if waiting.unit == "B" else (1, waiting.unit)
+        total = f" of {waiting.total / scale:,.0f} {unit}" if waiting.total else f" {unit}"
+        doing = f"{waiting.label}: {waiting.done / scale:,.0f}{total}"
+    elif planned := live.planned:
+        share = min(live.done / planned.seconds, 1.0) if planned.seconds else 1.0
+        left = planned.seconds - live.done if seconds_left is None else seconds_left
+        doing = _at_work(live, planned)
+        if state == "running":
+            doing += f" About {duration(left)} left." if live.done < planned.seconds else " Now the test images."
+    match state:
+        case "idle":
+            return 0.0, "Ready: Start runs the experiment here, with the settings below."
+        case "queued":
+            return 0.0, said or "In the queue."
+        case "starting":
+            return -1.0, "Starting the worker and loading PyTorch …"
+        case "running" if not doing:
+            return -1.0, "Reading the data and timing a few steps of each kind …"
+        case "paused":
+            return share, f"Paused. {doing}"
+        case "interrupted":
+            return share, f"Interrupted. {said} Finished pieces are kept.".replace("  ", " ")
+        case "stopped" if said:
+            return share, f"{said} Finished pieces are kept."
+        case "stopped":
+            return share, "Stopped. Finished pieces are kept: Start with the same settings goes on after them."
+        case "done":
+            seconds = live.result.report["seconds"] if live.result else 0
+            return 1.0, f"Done in {duration(seconds)}. The result is below."
+        case "failed":
+            return share, "Failed. Finished pieces are kept."
+        case _:
+            return share, doing
+
+
+def _at_work(live: Live, planned: Planned) -> str:
+    if not live.begun:
+        return f"{len(planned.pieces)} pieces to train."
+    where = f"Piece {len(live.begun)} of {max(len(planned.pieces), len(live.begun))}, {live.begun[-1].label}"
+    if not live.watched or live.begun[-1].kept:
+        return f"{where}."
+    return f"{where}: epoch {live.watched[-1].epoch} of {live.watched[-1].epochs}."

@@ -1,0 +1,109 @@
+"""What the page "Your runs" lists, draws and saves, as pure functions of what is known of the runs."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kdlab.figures.overlay import Overlaid
+from kdlab.figures.theme import ROLES
+from kdlab.pages.runs.compare import KNOBS, STATES, number, unfinished
+from kdlab.pages.runs.state import MOST
+from kdlab.runs.run_info import Row
+from kdlab.runs.worker import ENDS
+from kdlab.train.history import History
+
+__all__ = ["archive", "curves", "listed"]
+
+HINT = "This browser keeps the number by which these runs are known to be yours."
+
+
+def listed(rows: Sequence[Row], known: bool, trouble: str, chosen: Sequence[str]) -> dict[str, Any]:
+    """Return the list: what each run was to be, how it stands, and the errors of its networks.
+
+    `known`: whether it was asked already which runs there are.
+    """
+    note = ""
+    if len(chosen) == 1:
+        note = "Tick another run to compare it with this one."
+    elif rows:
+        note = HINT
+    return {
+        "rows": [_listed(row) for row in rows],
+        "empty": "" if rows or trouble else "Nothing is kept yet." if known else "Looking …",
+        "known": known,
+        "trouble": trouble,
+        "note": note,
+        "most": MOST,
+    }
+
+
+def _listed(row: Row) -> dict[str, Any]:
+    validation, test = (row.summary.get(key) or {} for key in ("validation", "test"))
+    return {
+        "run": row.run,
+        "page": f"{row.page}.ipynb#run={row.run}",
+        "label": row.label,
+        "created": row.created,
+        "state": row.state,
+        "stands": STATES.get(row.state, row.state),
+        "message": row.message,
+        "going": row.state not in ENDS,
+        "errors": [
+            {
+                "role": name, "label": role.label, "validation": number(validation.get(name)),
+                "test": number(test.get(name)) if test else "",
+            }
+            for name, role in ROLES.items()
+            if validation
+        ],
+        "outcome": _outcome(row),
+        "knobs": _knobs(row),
+    }  # fmt: skip
+
+
+def _outcome(row: Row) -> str:
+    """Say in a line what came of a run that is no distillation."""
+    if claims := row.summary.get("claims"):
+        held = sum(claim["verdict"] == "holds" for claim in claims)
+        return f"{held} of {len(claims)} claims hold"
+    if "pieces" in row.summary:
+        return f"{row.summary['begun']} of {row.summary['pieces']} pieces begun"
+    return ""
+
+
+def _knobs(row: Row) -> str:
+    values = row.summary.get("knobs") or row.about.get("knobs") or {}
+    return ", ".join(
+        f"{KNOBS[key].symbol} {value:.3g}" for key, value in values.items() if key in KNOBS and KNOBS[key].kind is float
+    )
+
+
+def curves(row: Row, files: Mapping[str, bytes] | None) -> Overlaid | None:
+    """Return the validation errors of a run from what is kept of it, or None where there are none.
+
+    Raises InputError when it is damaged.
+    """
+    if not files or "history.npz" not in files:
+        return None
+    history = History.of({"history.npz": files["history.npz"]})
+    if history.opened is None:
+        return None
+    errors = {name: (curve.epochs, curve.values) for name, curve in history.errors.items()}
+    return Overlaid(errors, len(history.opened.labels), history.opened.spec.dataset, unfinished(row))
+
+
+def archive(row: Row, parts: Mapping[str, Mapping[str, bytes]]) -> bytes:
+    """Return a run as a .zip file: its files by part, and what the list says of it as run.json."""
+    about = {
+        "run": row.run, "kind": row.kind, "label": row.label, "state": row.state, "created": row.created,
+        "ended": row.ended, "seconds": row.seconds, "about": dict(row.about), "summary": dict(row.summary),
+    }  # fmt: skip
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:  # stored as they are: weights do not shrink
+        file.writestr("run.json", json.dumps(about, indent=2) + "\n")
+        for part, files in parts.items():
+            for name, held in files.items():
+                file.writestr(f"{part}/{name}", held)
+    return content.getvalue()

@@ -1,0 +1,58 @@
+"""The panel in which one picks a picture and sees who was asked and what each said."""
+
+from dataclasses import replace
+
+from kdlab.experiments.framework.bundled import Result
+from kdlab.experiments.framework.record import Live
+from kdlab.pages.experiments.panel import Panel
+from kdlab.pages.experiments.state import ExperimentState
+from kdlab.pages.specialists.answers import Heard
+from kdlab.pages.specialists.widgets import Asking
+from kdlab.registry import Entry
+from kdlab.widgets.slider import Slider
+
+__all__ = ["AskThem"]
+
+
+class AskThem(Panel):
+    """Pictures of a result's validation images, and what generalist and specialists say of the one that is picked."""
+
+    follows = ("turned", "choice")
+
+    def __init__(self, entry: Entry, state: ExperimentState) -> None:
+        super().__init__(entry, state)
+        self.asking = Asking()
+        # The same as those of "Move and see", which are out of sight from here.
+        self.sliders = {
+            knob.key: Slider(replace(knob, label=f"{knob.label}: {knob.help}"), state.turned[knob.key])
+            for knob in entry.build.sliders
+        }
+        for key, slider in self.sliders.items():
+            slider.observe(lambda change, key=key: self._turn(key, change["new"]), "value")
+        self.children = [self.asking, *self.sliders.values()]
+        self.add_class("kd-ask")
+        self._heard: Heard | None = None
+        self.asking.observe(lambda _: self.draw(), "chosen")
+
+    def show(self, result: Result | None, live: Live) -> None:
+        """Show the pictures of another result, or nothing."""
+        arrays = result.arrays if result else {}
+        self._heard = Heard.of(arrays) if "pictures" in arrays else None
+        self.layout.display = None if self._heard else "none"
+        if result and self._heard:
+            truths = [self._heard.classes[at] for at in self._heard.truths]
+            self.asking.show(arrays["pictures"], arrays["pictured"], truths, chosen=0, split=result.split)
+            self.draw()
+
+    def draw(self) -> None:
+        """Ask anew where the sliders stand."""
+        for key, slider in self.sliders.items():
+            slider.value = self._state.turned[key]
+        heard, n = self._heard, int(self._state.turned.get("n", 1))
+        if heard:
+            at = min(max(0, self.asking.chosen), len(heard.truths) - 1)
+            self.asking.answer = heard.answer(at, n, self._state.choice)
+            self.asking.outcomes = heard.outcomes(n, self._state.choice)
+
+    def _turn(self, key: str, value: float) -> None:
+        self._state.turned = {**self._state.turned, key: value}

@@ -1,0 +1,4 @@
+"""The page "Temperature lab": Python that brings the data, and ES modules that compute and draw in the browser.
+
+`compute/` knows no document, `state/` holds what is chosen and what follows from it, `views/` draw.
+"""

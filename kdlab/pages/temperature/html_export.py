@@ -1,0 +1,68 @@
+"""The lab as one HTML file: alive in a browser without a kernel, a server or a network."""
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from kdlab.pages.temperature.data_server import Supply
+from kdlab.widgets.esm import SHARED, bundle
+
+__all__ = ["STYLE", "to_html"]
+
+FOLDER = Path(__file__).parent
+STYLE = "".join(path.read_text(encoding="utf-8") for path in (SHARED / "page.css", FOLDER / "temperature.css"))
+PICTURES = 3_000_000  # bytes of pictures, packed; the whole file is to stay under 8 MB
+
+PAGE = Template("""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>kdlab – Temperature lab</title>
+<link rel="icon" href="data:,">
+<style>
+html, body { margin: 0; background: #f7f8fa; }
+main { max-width: 1440px; margin: 0 auto; }
+h1 { margin: 0; padding: 16px 14px 4px; font: 600 22px/1.2 system-ui, sans-serif; color: #1d2733; }
+.lead { margin: 0; padding: 0 14px 8px; font: 14px/1.4 system-ui, sans-serif; color: #5b6775; }
+$style
+</style>
+</head>
+<body>
+<main><h1>Temperature lab</h1>
+<p class="lead">What a temperature does to the predictions of a teacher: move the slider and watch its soft targets.</p>
+<div id="lab"></div></main>
+$buffers
+<script type="module">
+const HELD = $held;
+$module
+standalone.open(document.getElementById("lab"), HELD);
+</script>
+</body>
+</html>
+""")
+
+
+def to_html(supply: Supply, state: Mapping[str, Any]) -> str:
+    """Return the whole file; `state`: the traits with which it opens."""
+    answers = supply.everything(PICTURES)
+    buffers = [
+        f'<script type="text/plain" id="{question}:{at}">{base64.b64encode(buffer).decode()}</script>'
+        for question, answer in answers.items()
+        for at, buffer in enumerate(answer.buffers)
+    ]
+    held = {
+        "traits": {**state, "sets": supply.menu()},
+        "answers": {question: {**answer.about, "count": len(answer.buffers)} for question, answer in answers.items()},
+    }
+    return PAGE.substitute(
+        style=STYLE,
+        buffers="\n".join(buffers),
+        # "<" is escaped, or a class named "</script>" would end the script.
+        held=json.dumps(held).replace("<", "\\u003c"),
+        module=bundle(FOLDER / "standalone.js").replace("export default", "const standalone ="),
+    )

@@ -1,0 +1,54 @@
+"""The page "Temperature lab": what a temperature does to predictions, computed in the browser."""
+
+from dataclasses import replace
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from kdlab.datasets.mnist_pixels import mnist_validation_images
+from kdlab.io.portable_network import read
+from kdlab.io.predictions import Predictions
+from kdlab.metrics.classification import telling_example
+from kdlab.pages.temperature.data_server import Supply
+from kdlab.pages.temperature.widget import Lab
+from kdlab.registry import InputError
+from kdlab.runs.session import offered
+from kdlab.train.history import History
+
+__all__ = ["Temperature"]
+
+NO_MNIST = "MNIST's pictures are not on this machine: choose mnist on the page Distil once, and they are fetched."
+
+
+class Temperature(Lab):
+    """The temperature lab, on MNIST and the digits that come with kdlab, and on `others` before them.
+
+    `others`: predictions of one's own, or folders of runs that `kdlab distill --out` wrote. `choices`: traits of the
+    lab to begin with, such as `temperature=8`. Raises InputError, and TraitError for a choice that cannot be.
+    """
+
+    def __init__(self, *others: Predictions | str | Path, **choices: Any) -> None:
+        given = [_predictions(one) for one in others]
+        assets = files("kdlab.assets")
+        with as_file(assets / "temperature") as folder:
+            mnist, networks = Predictions.load(folder / "mnist.npz"), read(folder / "networks.safetensors")
+        mnist = replace(mnist, images=mnist_validation_images())
+        if mnist.images is None:
+            mnist = replace(mnist, note=f"{mnist.note} {NO_MNIST}")
+        with as_file(assets / "opening" / "history.npz") as path:
+            digits = Predictions.of(History.load(path), "digits")
+        shown = [*given, mnist, digits]
+        begin = next((one for one in shown if one.key == choices.get("dataset")), shown[0])
+        opening = {"dataset": begin.key, "example": telling_example(begin.logits, begin.labels)}
+        most = {"upload_bytes": limit} if (limit := offered().upload_bytes) else {}
+        super().__init__(Supply(shown, networks), **{**opening, **most, **choices})
+
+
+def _predictions(one: Predictions | str | Path) -> Predictions:
+    if isinstance(one, Predictions):
+        return one
+    if isinstance(one, str | Path):
+        return Predictions.read(Path(one))
+    raise InputError(
+        f"The lab shows Predictions and folders of runs, not a {type(one).__name__}: make Predictions of it."
+    )

@@ -1,0 +1,71 @@
+// The section on the whole set: soft confusion matrices, the examples behind a cell, and classes that are alike.
+
+import { NETWORKS } from "../state/link_state.js";
+import { makeAlike } from "./similarity_view.js";
+import { makeBehind } from "./examples_list.js";
+import { element, formatNumber, formatShare, write } from "../../../widgets/shared/dom.js";
+import { makeMatrix } from "./matrix.js";
+
+const points = (value) => `${value > 0 ? "+" : ""}${formatNumber(100 * value)} points`;
+const KEYS = {
+  linear:
+    "Numbers in percent (blank: under 0.05 %), light for little and dark for much; colours end at twice the share that each " +
+    "class would have if all were alike.",
+  log:
+    "Log scale: .1 is 0.1 %, and ⁻⁴ stands for a share from 10⁻⁴ up to 10⁻³; colours span 10⁻⁶ to 1. On the right: how many " +
+    "times the teacher's share the student gives (99⁺: more).",
+};
+const KINDS = {
+  teacher: { title: "Teacher", kind: "share", describe: formatShare },
+  student: { title: "Student", kind: "share", describe: formatShare },
+  difference: {
+    title: "Student − teacher, points",
+    kind: "difference",
+    describe: (share, other) =>
+      `student ${formatShare(share)}, teacher ${formatShare(other)}: ${points(share - other)}`,
+  },
+};
+
+function whyStill({ labels }, { mistakes }) {
+  const count = (number) => number.toLocaleString("en");
+  return (
+    "Why is there no hard confusion matrix here? It stands still: dividing all logits of an example by T keeps their " +
+    `order, so the most probable class is the same at every T. Of ${count(labels.length)} examples the teacher ` +
+    `has ${count(mistakes.teacher)} wrong and the student ${count(mistakes.student)}, whatever the temperature.`
+  );
+}
+
+export function makeWhole({ store, pictures }) {
+  const matrices = Object.fromEntries(
+    NETWORKS.map((network) => {
+      const onChoose = (place) => store.set({ cell: { network, ...place } });
+      return [network, makeMatrix({ ...KINDS[network], onChoose })];
+    }),
+  );
+  const still = element("p", { class: "kd-note" });
+  const key = element("p", { class: "kd-note" });
+  const about = element("p", { class: "kd-note" });
+  const alike = makeAlike({ onChoose: (cell) => store.set({ cell }) });
+  const behind = makeBehind({ store, pictures });
+
+  store.watch(["set"], ({ set, fixed }) => {
+    if (!set) return;
+    for (const matrix of Object.values(matrices)) matrix.setClasses(set.classes);
+    still.textContent = whyStill(set, fixed);
+    about.textContent = set.note;
+  });
+  store.watch(["survey", "scale", "cell"], ({ survey, scale, cell, set }) => {
+    if (!survey) return;
+    write(key, KEYS[scale]);
+    const { teacher, student } = survey.confusion;
+    matrices.difference.setTitle(scale === "log" ? "Student ÷ teacher" : KINDS.difference.title);
+    for (const network of NETWORKS) {
+      const place = cell?.network === network ? cell : null;
+      matrices[network].draw(network === "teacher" ? teacher : student, teacher, scale, place);
+    }
+    alike.draw(set.classes, teacher);
+  });
+
+  const row = element("div", { class: "kd-matrices3" }, ...NETWORKS.map((network) => matrices[network].element));
+  return [row, key, still, behind.element, alike.element, about];
+}
