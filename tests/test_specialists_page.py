@@ -312,11 +312,11 @@ import asyncio, sys
 from pathlib import Path
 from kdlab.experiments.framework.report_files import load
 from kdlab.pages import Specialists
-from kdlab.pages.experiments import page
+from kdlab.pages.experiments import page as page_module
 from kdlab.experiments.framework.bundled import Result
 
 async def use():
-    page.shipped = lambda name: Result(*load(Path(sys.argv[1]), name))
+    page_module.shipped = lambda name: Result(*load(Path(sys.argv[1]), name))
     page = Specialists()
     (shown,) = page.shown.values()
     confused, ask, _ = shown._panels
