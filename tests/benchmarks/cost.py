@@ -18,7 +18,7 @@ import torch
 from kdlab import models
 from kdlab.augmentations import make_views
 from kdlab.datasets.dataset import Split
-from kdlab.losses import hinton
+from kdlab.losses.hinton import hinton
 from kdlab.train.device import count_operations, prepared, set_threads
 from kdlab.train.group import Learner, make_teams
 from kdlab.train.loop import LiveKnobs, train

@@ -27,7 +27,7 @@ from kdlab.datasets import Dataset, load
 from kdlab.distillation.distill import fit
 from kdlab.distillation.many import distill_many
 from kdlab.distillation.result import Run
-from kdlab.losses import hinton
+from kdlab.losses.hinton import hinton
 from kdlab.train.batches import transfer_set
 from kdlab.train.evaluate import predict
 from kdlab.train.loop import make_network

@@ -21,7 +21,8 @@ from kdlab.cli import main
 from kdlab.datasets import Dataset, Split, load
 from kdlab.distillation import teacher_training
 from kdlab.distillation.distill import distill, distill_events, fit
-from kdlab.losses import Part, hinton
+from kdlab.losses import Part
+from kdlab.losses.hinton import hinton
 from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, TEACHINGS, Entry, InputError, UnknownNameError
 from kdlab.train import teacher_logits as answers_module
 from kdlab.train.batches import AHEAD, batches, transfer_set

@@ -18,7 +18,8 @@ from kdlab.distillation.distill import distill, fit
 from kdlab.distillation.grouping import choices, together
 from kdlab.distillation.many import distill_many, fit_many
 from kdlab.distillation.result import Run
-from kdlab.losses import Part, hinton, log_softmax
+from kdlab.losses import Part, log_softmax
+from kdlab.losses.hinton import hinton
 from kdlab.registry import OBJECTIVES, Entry, InputError, Knob
 from kdlab.train import device
 from kdlab.train.evaluate import predict

@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 from torch.nn.functional import kl_div
 
-from kdlab.losses import Part, cross_entropy, hinton, logit_matching, soft_divergence
+from kdlab.losses import Part, cross_entropy, soft_divergence
+from kdlab.losses.hinton import hinton
+from kdlab.losses.logit_matching import logit_matching
 from kdlab.registry import OBJECTIVES, InputError
 from kdlab.train.spec import knob_defaults
 

@@ -15,7 +15,8 @@ from scipy.stats import entropy as scipy_entropy
 from scipy.stats import pmean
 from torch.nn.functional import cross_entropy, kl_div
 
-from kdlab.losses import hinton, soft_divergence
+from kdlab.losses import soft_divergence
+from kdlab.losses.hinton import hinton
 from kdlab.metrics import softened as lab
 from kdlab.metrics.classification import confusion_matrix
 from kdlab.train.history import History

@@ -14,7 +14,7 @@ from kdlab import models
 from kdlab.datasets import load
 from kdlab.distillation.distill import fit
 from kdlab.distillation.many import fit_many
-from kdlab.losses import hinton
+from kdlab.losses.hinton import hinton
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import MODELS, InputError
 from kdlab.train import device

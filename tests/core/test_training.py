@@ -16,7 +16,8 @@ from kdlab.augmentations import make_views
 from kdlab.datasets import load
 from kdlab.distillation import teacher_training
 from kdlab.distillation.distill import distill, distill_events, fit
-from kdlab.losses import Part, hinton, soft_divergence
+from kdlab.losses import Part, soft_divergence
+from kdlab.losses.hinton import hinton
 from kdlab.registry import OBJECTIVES, Entry, InputError
 from kdlab.train import group, loop
 from kdlab.train.evaluate import evaluating, predict

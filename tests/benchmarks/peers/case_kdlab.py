@@ -13,7 +13,7 @@ from common_task import BATCH, HARD_WEIGHT, LEARNING_RATE, SEED, SOFT_WEIGHT, TE
 from kdlab.augmentations import make_views
 from kdlab.datasets import Dataset, Split, load
 from kdlab.distillation.teacher_training import Teacher
-from kdlab.losses import hinton
+from kdlab.losses.hinton import hinton
 from kdlab.train.device import prepared
 from kdlab.train.group import Learner
 from kdlab.train.loop import LiveKnobs, train
