@@ -1,8 +1,11 @@
-"""How far long work has come: the one event that `kdlab.datasets` and `kdlab.train.events` share, and time in words."""
+"""How far long work has come: the one event that `kdlab.datasets` and `kdlab.train.events` share.
+
+Also time and counts in words.
+"""
 
 from dataclasses import dataclass
 
-__all__ = ["Progress", "duration"]
+__all__ = ["Progress", "counted", "duration", "singular"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,16 @@ class Progress:
     done: int
     total: int
     unit: str
+
+
+def singular(unit: str) -> str:
+    """Return what one of a unit in the plural is called: "images" is "image"; a word without an s stays as it is."""
+    return unit[:-1] if unit.endswith("s") and not unit.endswith(("ss", "ies")) else unit
+
+
+def counted(count: int, unit: str) -> str:
+    """Return a count and its unit, which is given in the plural: "1 image", "2,000 images"."""
+    return f"{count:,} {singular(unit) if count == 1 else unit}"
 
 
 def duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -339,6 +340,10 @@ def test_findings_are_words_and_numbers_side_by_side() -> None:
     assert (share["measured"], share["seeds"], share["references"]) == ("–", "", [])
     assert [claim["measured"] for claim in found["claims"]] == ["−3 fewer.", "1 error."]
     assert found["claims"][1]["interval"] == "Too little was counted: nothing tells its noise."
+    for mean, interval in ((None, None), (math.nan, None), (None, [None, None])):
+        claim = REPORT["claims"][0] | {"verdict": "inside the noise", "mean": mean, "interval": interval}
+        (told,) = view.findings(Result(REPORT | {"claims": [claim]}), own=False)["claims"]
+        assert told["interval"] == "Not measured: there is no number to judge."
     assert found["sources"] == [["paper", "Hinton et al."], ["blog", "Mishra"]]
     assert view.findings(None, own=False) == {"empty": "Not run yet: press Start."}
 

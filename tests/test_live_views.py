@@ -31,7 +31,7 @@ from kdlab.pages import Distil
 from kdlab.pages.distil import view
 from kdlab.pages.runs import compare
 from kdlab.pages.runs import view as runs_view
-from kdlab.registry import DATASETS, Entry
+from kdlab.registry import DATASETS, Entry, InputError
 from kdlab.runs.protocol import Attached
 from kdlab.runs.run_info import Row
 from kdlab.runs.worker import Happened, Status
@@ -462,6 +462,36 @@ def test_few_groups_have_no_verdict(register: Register) -> None:
         return view.summary(history, "")["verdict"] if isinstance(event, Probe) else None
 
     assert "5 validation recordings are too few to tell" in [verdict for verdict in watch(see) if verdict][-1]
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 recording is too few"), (5, "5 recordings are too few")])
+def test_few_test_groups_have_no_verdict_at_the_end(count: int, words: str, register: Register) -> None:
+    def change(data: Dataset) -> Dataset:
+        return quietly(lambda: replace(grouped(data), test=replace(data.test, groups=torch.arange(360) % count)))()
+
+    register(change=change)
+    history = History()
+    watch(history.append)
+    assert view.summary(history, "")["verdict"].startswith(
+        f"On the 360 test frames: {words} to tell student and baseline apart: "
+    )
+    assert history.result is not None
+    assert "too few" in history.result["sign_flips"]["verdict"]
+    results = {line["label"]: line["values"] for line in listed(history, "done")["compared"]["results"]}
+    assert results["Student against baseline, test: p"] == [f"{words.split(' is ')[0].split(' are ')[0]}: too few"] * 2
+
+
+def test_examples_are_called_what_the_data_set_calls_them(register: Register) -> None:
+    register(change=grouped)
+    history = History()
+    watch(history.append)
+    assert history.opened is not None
+    assert "all frames to learn from" in view.summary(history, "")["run"]
+    assert view.pictures(history, None).title.startswith("Click a cell of a matrix to see its validation frames.")
+    assert view.pictures(history, None).title.endswith(" frames, the first 24 shown).")
+    assert view.picked(history.opened, 5).startswith("Validation frame 5, true class ")
+    with pytest.raises(InputError, match="transfer set cannot have 5,000 frames"):
+        distill("sealed", "mlp:8x1", "mlp:8x1", transfer_size=5000)
 
 
 @pytest.mark.parametrize(("count", "words"), [(49, "49 validation images are too few to tell"), (50, "on 50 valid")])

@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors.torch import load
 
-from kdlab.assets.make_results import table
+from kdlab.assets.make_results import FOLDER, judge, table
 from kdlab.cli import main
 from kdlab.experiments.framework import report_files
 from kdlab.registry import EXPERIMENTS, InputError
@@ -78,6 +79,62 @@ def test_json(tmp_path: Path) -> None:
     tiles = dict(kind.rescore(found[1], "", values).tiles)
     wrong = int((found[1]["student"].argmax(1) != found[1]["labels"]).sum())
     assert tiles["distilled single network"] == f"{wrong} errors"
+
+
+def without(*names: str) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    def change(report: dict[str, Any], arrays: dict[str, Any]) -> None:
+        for name in names:
+            arrays.pop(name)
+
+    return change
+
+
+def cut(name: str, by: int) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    return lambda report, arrays: arrays.update({name: arrays[name][:-by]})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda report, arrays: report["claims"][0].pop("kind"), "do not fit each other (KeyError: 'kind')"),
+        (lambda report, arrays: report["claims"][0].update(kind="Odd"), "There is no kind of claims 'Odd'; there are"),
+        (lambda report, arrays: report.pop("claims"), "do not fit each other"),
+        (without("bits/12326/student"), "There is no outcome 'student'."),
+        (cut("bits/12326/student", 3), "The outcome 'student' is of 2 seeds, but there are 5."),
+        (cut("outcomes/labels", 5), "There are 12,326 groups for 12,321 labels"),
+        (cut("outcomes/groups", 5), "There are 12,321 groups for 12,326 labels"),
+    ],
+)
+def test_a_report_that_cannot_be_judged_anew_is_left_as_it_is(
+    change: Callable[[dict[str, Any], dict[str, Any]], None], words: str, tmp_path: Path
+) -> None:
+    report, arrays = report_files.load(FOLDER, "speech") or ({}, {})
+    change(report, arrays)
+    report_files.save(report, arrays, tmp_path, "speech")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError) as refused:
+        judge("speech", tmp_path)
+    message = str(refused.value)
+    assert message.startswith("The report speech.json cannot be judged anew")
+    assert words in message
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_only_known_reports_are_judged_anew(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no experiment .speach.\. Did you mean .speech.\? Known: .*ensemble"):
+        judge("speach", tmp_path)
+    found = subprocess.run(
+        [sys.executable, "-m", "kdlab.assets.make_results", "--judge", "speach"], capture_output=True, text=True
+    )
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.startswith("Error: There is no experiment 'speach'")
+
+
+def test_what_is_shipped_was_judged_by_todays_rules(tmp_path: Path) -> None:
+    report, arrays = report_files.load(FOLDER, "speech") or ({}, {})
+    report_files.save(report, arrays, tmp_path, "speech")
+    judge("speech", tmp_path)
+    assert report_files.load(tmp_path, "speech")[0] == report
 
 
 def test_table(tmp_path: Path) -> None:

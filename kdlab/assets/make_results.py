@@ -6,6 +6,7 @@ what is shipped by today's rules, without training, where outcomes by example ar
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,16 @@ from kdlab.experiments.framework.claims import judge_anew
 from kdlab.experiments.framework.outcomes import Outcomes
 from kdlab.experiments.framework.report_files import load, measured, referenced, save
 from kdlab.experiments.framework.verdicts import FIRST_RULE, RULE
+from kdlab.experiments.speech import RECORDINGS_NOTE
 from kdlab.paths import experiments_folder
-from kdlab.registry import EXPERIMENTS
+from kdlab.registry import EXPERIMENTS, InputError
 
 FOLDER = Path(__file__).parent / "results"
+# Notes on how claims were judged, of reports from before, and what holds once they are judged anew.
+REWORDED = {
+    "Frames of one recording resemble each other, so the noise of every claim is that between recordings, each of "
+    "which counts alike; a claim's mean may therefore differ a little from the table's difference.": RECORDINGS_NOTE,
+}
 
 
 def make(name: str, pieces: Path, folder: Path, **settings: str) -> None:
@@ -29,16 +36,35 @@ def make(name: str, pieces: Path, folder: Path, **settings: str) -> None:
 
 
 def judge(name: str, folder: Path) -> None:
-    """Judge the report of an experiment in `folder` anew, and print what changed."""
+    """Judge the report of an experiment in `folder` anew, and print what changed.
+
+    Raises InputError, and writes nothing, where the name is unknown or report and outcomes do not fit each other.
+    """
+    EXPERIMENTS.find(name)
     report, arrays = load(folder, name) or ({}, {})
-    if report and (outcomes := Outcomes.unpack(arrays)):
-        before, report["rule"] = report["claims"], RULE
-        report["claims"] = [judge_anew(claim, outcomes) for claim in before]
-        save(report, arrays, folder, name)
-        for old, new in zip(before, report["claims"], strict=True):
-            if old["verdict"] != new["verdict"]:
-                print(f"{report['label']}: {new['text']} {old['verdict']} → {new['verdict']}")
-    elif report:
+    if not report:
+        return
+    try:
+        before, notes = report["claims"], [REWORDED.get(note, note) for note in report["notes"]]
+        if outcomes := Outcomes.unpack(arrays):
+            outcomes.check_seeds(report["settings"]["seeds"])
+            claims = [judge_anew(claim, outcomes) for claim in before]
+            changed = [
+                f"{report['label']}: {new['text']} {old['verdict']} → {new['verdict']}"
+                for old, new in zip(before, claims, strict=True)
+                if old["verdict"] != new["verdict"]
+            ]
+    except InputError as error:
+        raise InputError(f"The report {name}.json cannot be judged anew: {error}") from error
+    except Exception as error:  # what a report may lack has no end
+        raise InputError(
+            f"The report {name}.json cannot be judged anew, because its claims and outcomes do not fit each other "
+            f"({type(error).__name__}: {error}): make it again."
+        ) from error
+    if outcomes:
+        save({**report, "claims": claims, "notes": notes, "rule": RULE}, arrays, folder, name)
+        print("\n".join(changed), end="\n" if changed else "")
+    else:
         print(f"{report['label']}: no outcomes of each example are kept, so the verdicts stay.")
 
 
@@ -81,12 +107,16 @@ if __name__ == "__main__":
     parser.add_argument("--judge", action="store_true", help="judge what is shipped anew and do nothing else")
     parser.add_argument("--table", action="store_true", help="print README's tables and do nothing else")
     given = parser.parse_args()
-    if given.table:
-        print(table())
-    elif given.judge:
-        for name in given.names or EXPERIMENTS:
-            judge(name, FOLDER)
-    else:
-        settings = {"dataset": given.dataset} if given.dataset else {}
-        for name in given.names or EXPERIMENTS:
-            make(name, given.pieces, FOLDER, **settings)
+    settings = {"dataset": given.dataset} if given.dataset else {}
+    try:
+        for name in given.names:
+            EXPERIMENTS.find(name)
+        if given.table:
+            print(table())
+        for name in () if given.table else given.names or EXPERIMENTS:
+            if given.judge:
+                judge(name, FOLDER)
+            else:
+                make(name, given.pieces, FOLDER, **settings)
+    except InputError as error:
+        sys.exit(f"Error: {error}")

@@ -64,7 +64,7 @@ def check_transfer_size(spec: Spec, data: Dataset) -> None:
     """Raise InputError when the transfer set would be larger than the training set."""
     if spec.transfer_size > len(data.train):
         raise InputError(
-            f"The transfer set cannot have {spec.transfer_size:,} images, because {spec.dataset} has "
+            f"The transfer set cannot have {spec.transfer_size:,} {data.example_unit}, because {spec.dataset} has "
             f"{len(data.train):,} to train on: choose fewer, or 0 for all."
         )
 

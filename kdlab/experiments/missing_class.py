@@ -1,5 +1,6 @@
 """Classes that the student never sees: soft targets tell of them all the same, and one bias brings them out."""
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -115,7 +116,7 @@ class MissingClass(Experiment):
             for way, label in WAYS.items():
                 told = REPORTED.get((name, way), (None, None)) if self.dataset == "mnist" else (None, None)
                 refer = [{PAPER: value} if value is not None else {} for value in told]
-                detail, right = name not in named, 100 * hits[way].mean(1)
+                detail, right = name not in named, [100 * _mean(values) for values in hits[way]]
                 rows.append(Row(f"{name}: {label}", wrong[way].sum(1), reference=refer[0], detail=detail))
                 rows.append(Row(f"{name}: {label}, missing classes right", right, "%", refer[1], detail=detail))
             if name in named:
@@ -130,9 +131,10 @@ class MissingClass(Experiment):
         )
         measured = f"{100 * (1 - once.mean()):.1f} %"
         claims.append(Rare(text=text, of="every class in turn", below=0.03, measured=measured))
-        shares = {way: [100 * float(alone[at][way][0].mean()) for at in sorted(alone)] for way in WAYS}
+        tested = [at for at in sorted(alone) if alone[at]["matched"].size]  # those that the test set has
+        shares = {way: [100 * _mean(alone[at][way][0]) for at in tested] for way in WAYS}
         roles = {"as trained": "baseline", "matched": "student", "oracle": "teacher"}
-        drawn = [series(label, roles[way], sorted(alone), [shares[way]]) for way, label in WAYS.items()]
+        drawn = [series(label, roles[way], tested, [shares[way]]) for way, label in WAYS.items()]
         chart = lines("Right of the class that is missing", "class left out", "% of its test images", drawn)
         return Summary(rows, claims, outcomes, [chart], arrays, NOTES)
 
@@ -150,8 +152,8 @@ class MissingClass(Experiment):
         wrong = shifted(logits, missing, values["offset"]).argmax(1) != labels
         tiles = [
             ("errors", f"{wrong.sum():,}"),
-            ("missing classes right", f"{100 * (1 - wrong[own].mean()):.1f} %"),
-            ("other classes right", f"{100 * (1 - wrong[~own].mean()):.1f} %"),
+            ("missing classes right", _right(wrong[own])),
+            ("other classes right", _right(wrong[~own])),
             ("offset matched to the prior", f"{float(arrays[f'matched/{choice}']):.2f}"),
             ("best offset by labels", f"{oracle_offset(logits, labels, missing):.2f}"),
         ]
@@ -160,8 +162,18 @@ class MissingClass(Experiment):
         drawn = [
             {"name": name, "role": role, "x": steps.tolist(), "y": misses[:, which].mean(1).tolist()}
             for name, role, which in (("missing classes", "student", own), ("other classes", "baseline", ~own))
+            if which.any()
         ]
         return Rescored(tiles, [lines("Wrong by offset", "offset", "% of the images", drawn)])
+
+
+def _mean(values: NDArray[Any]) -> float:
+    """The mean, or NaN of nothing."""
+    return float(values.mean()) if values.size else math.nan
+
+
+def _right(wrong: NDArray[np.bool_]) -> str:
+    return f"{100 * (1 - wrong.mean()):.1f} %" if wrong.size else "no such validation image"
 
 
 def _wrong(exams: Sequence[Exam], name: str, missing: Sequence[int]) -> dict[str, NDArray[np.float64]]:

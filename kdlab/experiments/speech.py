@@ -41,18 +41,20 @@ TABLE_1 = {
     "student": ("distilled single network", 60.8, 10.7),
 }
 TABLE_5 = {
-    "members": ("baseline, all recordings", 63.4, 58.9),
+    "members": ("baseline, all {unit}", 63.4, 58.9),
     "stopped": ("baseline, {share:g} %, early stopping", 67.3, 44.5),
     "hard": ("baseline, {share:g} %, no early stopping", None, None),
     "soft": ("soft targets, {share:g} %, no early stopping", 65.4, 57.0),
 }
+RECORDINGS_NOTE = (
+    "Frames of one recording resemble each other, so the noise of every claim is that between recordings; its mean is "
+    "that of all frames."
+)
 NOTES = (
     "The paper's numbers are of another corpus and another task (2,000 hours of voice search, 14,000 states of a "
     "hidden Markov model as classes, word errors of a recogniser): compare the pattern, not the numbers.",
-    "Frames of one recording resemble each other, so the noise of every claim is that between recordings, each of "
-    "which counts alike; a claim's mean may therefore differ a little from the table's difference.",
-    "Training, validation and test recordings are of the same six speakers.",
 )
+SPEAKERS_NOTE = "Training, validation and test recordings are of the same six speakers."
 
 
 @EXPERIMENTS.add(
@@ -98,7 +100,7 @@ class Speech(Experiment):
         students = yield from study.learn(f"distilled, seed {seed}", pupils, course, guide=ensemble)
         best = best_of([study.logits(one) for one in students], validation)
 
-        few = draw_recordings(train, self.share, seed)
+        few = draw_recordings(train, self.share, seed, study.data.classes)
         batch = min(course.batch_size, len(few))
         passes = max(1, LOOK * batch // len(few))
         course = Course(
@@ -144,26 +146,31 @@ class Speech(Experiment):
         recordings = {name: np.stack(values) for name, values in missed.items()}
         right = {name: 100 * (1 - values.mean((1, 2))) for name, values in frames.items()}
         whole = {name: values.mean(1) for name, values in recordings.items()}
-        outcomes = {**frames, **{f"recordings: {name}": values for name, values in recordings.items()}}
-        rows = self._rows(exams, right, whole)
-        return Summary(rows, self._claims(right, whole), outcomes, self._charts(exams), notes=NOTES)
+        outcomes: dict[str, NDArray[Any]] = dict(frames)
+        unit, notes = "frames", [*NOTES]
+        if groups is not None:  # otherwise frames stand alone, and there are no recordings to speak of
+            outcomes |= {f"recordings: {name}": values for name, values in recordings.items()}
+            unit, notes = "recordings", [*NOTES, RECORDINGS_NOTE]
+        notes += [SPEAKERS_NOTE] if self.dataset == "spoken-digits" else []
+        rows, claims = self._rows(exams, right, whole, unit), self._claims(right, whole, unit)
+        return Summary(rows, claims, outcomes, self._charts(exams, unit), notes=notes)
 
-    def _rows(self, exams: Sequence[Exam], right: Values, whole: Values) -> list[Row]:
+    def _rows(self, exams: Sequence[Exam], right: Values, whole: Values, unit: str) -> list[Row]:
         rows = []
         for name, (label, accuracy, _) in TABLE_1.items():
             rows.append(Row(f"{label}: test frames right", right[name].tolist(), "%", _paper(accuracy), place=2))
-        for name, (label, _, errors) in TABLE_1.items():
+        for name, (label, _, errors) in TABLE_1.items() if unit == "recordings" else ():
             missed = (100 * whole[name].mean(1)).tolist()
             rows.append(Row(f"{label}: recordings wrong", missed, "%", _paper(errors), place=2))
         rows.append(Row("share of the ensemble's gain kept (frames)", [_kept(right)], "%", {PAPER: 86.4}))
         for name, (label, training, test) in TABLE_5.items():
-            called = label.format(share=self.share)
+            called = label.format(share=self.share, unit=unit)
             trained = [100 * exam.chosen[f"{name}: training accuracy"] for exam in exams]
             rows.append(Row(f"{called}: training frames right", trained, "%", _paper(training), place=2))
             rows.append(Row(f"{called}: test frames right", right[name].tolist(), "%", _paper(test), place=2))
         return rows
 
-    def _claims(self, right: Values, whole: Values) -> list[Claim]:
+    def _claims(self, right: Values, whole: Values, unit: str) -> list[Claim]:
         def against(better: str, worse: str) -> str:
             return f"{right[better].mean():.2f} % of the test frames right against {right[worse].mean():.2f} %"
 
@@ -177,7 +184,11 @@ class Speech(Experiment):
             names = (f"recordings: {name}" for name in (better, worse))
             return Fewer(text=text, of=next(names), than=next(names), measured=missed(better, worse))
 
-        share, few = _kept(right), f"{self.share:g} % of the recordings"
+        share, few = _kept(right), f"{self.share:g} % of the {unit}"
+        of_recordings = [
+            recordings("The ensemble has fewer whole recordings wrong than its networks do.", "geometric", "members"),
+            recordings("So has the distilled network.", "student", "members"),
+        ]
         return [
             frames("The ensemble has more frames right than its networks do.", "geometric", "members"),
             frames(
@@ -193,20 +204,19 @@ class Speech(Experiment):
                 share=0.8,
                 measured="no gain" if math.isnan(share) else f"{share:.0f} % kept",
             ),
-            recordings("The ensemble has fewer whole recordings wrong than its networks do.", "geometric", "members"),
-            recordings("So has the distilled network.", "student", "members"),
+            *(of_recordings if unit == "recordings" else ()),
             frames(f"On {few} soft targets beat hard labels, both without early stopping.", "soft", "hard"),
             frames("They do so against hard labels with early stopping as well.", "soft", "stopped"),
             frames(f"Hard labels on {few} need early stopping: more frames are right with it.", "stopped", "hard"),
         ]
 
-    def _charts(self, exams: Sequence[Exam]) -> list[dict[str, Any]]:
+    def _charts(self, exams: Sequence[Exam], unit: str) -> list[dict[str, Any]]:
         """Validation curves of the small set; an epoch there is several passes through it."""
         shown = {"hard": ("hard labels", "baseline"), "soft": ("soft targets", "student")}
         titles = {"errors": "Validation frames wrong", "nats": "Cross-entropy on validation frames"}
         return [
             {
-                **validation_curves(exams, shown, what), "title": f"{title}, {self.share:g} % of the recordings",
+                **validation_curves(exams, shown, what), "title": f"{title}, {self.share:g} % of the {unit}",
                 "x": f"about every {LOOK} steps", "y": "wrong validation frames" if what == "errors" else "nats",
             }
             for what, title in titles.items()

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.progress import counted
 from kdlab.registry import InputError, quote
-from kdlab.train.history import History
+from kdlab.train.history import DAMAGED, History
 from kdlab.train.probabilities import OUTPUTS, UndeclaredError, looks_like_probabilities, to_logits
 
 __all__ = ["ROLES", "Predictions"]
@@ -81,9 +82,10 @@ class Predictions:
             raise InputError("This run has no predictions of its student yet: let it train until the first evaluation.")
         spec, dataset = opened.spec, opened.spec.dataset
         teacher = re.sub(r"^([^:]+:[^:]+):.+", r"\1:…", spec.teacher)
+        examples = counted(len(opened.labels), f"validation {opened.example_unit}")
         note = (
-            f"What the networks of a run say about the {len(opened.labels):,} validation {opened.example_unit} of "
-            f"{dataset}: {spec.student} taught by {spec.teacher}{'' if history.result else ', still in training'}."
+            f"What the networks of a run say about the {examples} of {dataset}: {spec.student} taught by "
+            f"{spec.teacher}{'' if history.result else ', still in training'}."
         )
         label = f"{dataset}: {spec.student} taught by {teacher}"
         return cls(key, label, opened.classes, opened.labels, logits, (), opened.images, note, "logits")
@@ -100,9 +102,9 @@ class Predictions:
             raise InputError(f"There is no run in {folder}: give a folder that `kdlab distill --out` or `save` wrote.")
         try:
             history = History.load(path)
-        except InputError:
-            raise
-        except Exception as error:  # zip, zlib, NumPy, tokenize, JSON: what damage may raise has no end
+        except (InputError, OSError) as error:
+            if isinstance(error, InputError) and str(error) != DAMAGED:  # it is of another version
+                raise
             raise InputError(f"The run in {folder} is damaged: run it again into a new folder.") from error
         return cls.of(history, re.sub(r"[^a-z0-9_]+", "-", path.parent.name.lower()).strip("-") or "run")
 

@@ -7,9 +7,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEVEL", "PairedTest", "find_test", "paired_test", "sign_flip_p"]
+from kdlab.progress import counted
+
+__all__ = ["FEWEST_GROUPS", "LEVEL", "PairedTest", "find_test", "paired_test", "sign_flip_p", "write_p"]
 
 LEVEL = 0.05
+FEWEST_GROUPS = 6  # of fewer no exact test finds a difference at that level, whatever they are
 Name = Literal["mcnemar", "sign_flips"]
 TESTS: tuple[Name, ...] = ("mcnemar", "sign_flips")
 
@@ -44,13 +47,18 @@ class PairedTest:
 
     def verdict(self, first: str, second: str) -> str:
         """Return the outcome as a sentence about the networks called `first` and `second`."""
-        p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.2g}"
+        p = f"p {written}" if (written := write_p(self.p)).startswith("<") else f"p = {written}"
+        counts = (
+            f"{counted(self.only_first, self.example_unit)} only the {first} has right, {self.only_second:,} only the "
+            f"{second}"
+        )
         test = f"McNemar's exact {p}"
         if self.groups is not None:
-            test = f"exact {p} by sign flips over {self.groups:,} {self.group_unit}"
-        counts = (
-            f"{self.only_first} {self.example_unit} only the {first} has right, {self.only_second} only the {second}"
-        )
+            groups = counted(self.groups, self.group_unit)
+            test = f"exact {p} by sign flips over {groups}"
+            if self.groups < FEWEST_GROUPS:
+                verb = "is" if self.groups == 1 else "are"
+                return f"{groups} {verb} too few to tell {first} and {second} apart: {counts}."
         if not self.differs:
             return f"No difference beyond noise between {first} and {second} ({test}): {counts}."
         better, worse = (first, second) if self.only_first > self.only_second else (second, first)
@@ -88,22 +96,38 @@ def sign_flip_p(sums: NDArray[np.int64]) -> float:
     """Return the two-sided probability that random signs make a total at least as far from 0, exactly.
 
     `sums`: whole numbers (groups,), each of which is as likely to have the other sign if there is no difference. The
-    distribution of the total is the convolution of those of the numbers (Pagano and Tritchler 1983).
+    distribution of the total is the convolution of those of the numbers (Pagano and Tritchler 1983). It takes memory in
+    proportion to the sum of all numbers without their signs, which is no more than there are examples to differ in.
     """
     from scipy.signal import convolve
     from scipy.special import gammaln
 
     sizes, counts = np.unique(np.abs(sums[sums != 0]), return_counts=True)
-    positive = np.ones(1)  # the distribution of the sum of those numbers whose sign is positive
+    parts = [np.ones(1)]  # distributions of the sum of those numbers whose sign is positive
     for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
         chosen = np.arange(count + 1)
         logs = gammaln(count + 1) - gammaln(chosen + 1) - gammaln(count - chosen + 1) - count * np.log(2)
         alike = np.zeros(size * count + 1)
         alike[::size] = np.exp(logs)
-        positive = convolve(positive, alike)
+        parts.append(alike)
+    while len(parts) > 1:  # in pairs of much the same length: one after the other takes a minute for a thousand numbers
+        parts.sort(key=len)
+        pairs = [convolve(first, second) for first, second in zip(parts[::2], parts[1::2], strict=False)]
+        parts = pairs + parts[2 * len(pairs) :]
+    (positive,) = parts
     totals = 2 * np.arange(len(positive)) - (len(positive) - 1)
     far = np.abs(totals) >= abs(int(sums.sum()))
     return float(np.clip(positive[far].sum(), 0.0, 1.0))
+
+
+def write_p(p: float) -> str:
+    """Return a probability as people read it, "< 0.001" or "0.062": near the level with so many digits as it takes."""
+    if p < 0.001:
+        return "< 0.001"
+    if 0.045 < p < 0.055:
+        digits = next(digits for digits in range(3, 18) if (float(f"{p:.{digits}g}") < LEVEL) == (p < LEVEL))
+        return f"{p:.{digits}g}"
+    return f"{p:.2g}"
 
 
 def find_test(result: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -29,7 +29,7 @@ from kdlab.train.teacher_logits import Answers
 __all__ = ["Checkpoint", "Keeper", "Losses", "pack"]
 
 # To be raised when a change of the training core makes checkpoints from before it worthless.
-FORMAT = 3
+FORMAT = 4
 # The teacher's answers are kept up to so many bytes; more of them are worked out anew.
 MOST_ANSWERS = 50e6
 DAMAGED = "The checkpoint of this run is damaged or incomplete: start the run from its beginning."
@@ -128,9 +128,7 @@ class Keeper:
             return
         self._data = _fingerprint(data)
         if self.checkpoint and self.checkpoint.mark.data != self._data:
-            raise InputError(
-                f"The images of {data.name} have changed since this run began: start it from its beginning."
-            )
+            raise InputError(f"The data of {data.name} have changed since this run began: start it from its beginning.")
 
     def begin(self, phase: str) -> None:
         """Take the time of a phase, which what came before the checkpoint is part of."""
@@ -232,12 +230,12 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dt
 
 
 def _fingerprint(data: Dataset) -> int:
-    """A number that changes with any image, label or class."""
-    found = zlib.crc32(repr((data.classes, data.shape)).encode())
+    """A number that changes with any image, label, class or group, and with what these are called."""
+    number = zlib.crc32(repr((data.classes, data.shape, data.example_unit, data.group_unit)).encode())
     for split in (data.train, data.validation, data.test):
-        for part in (split.images, split.labels):
-            found = zlib.crc32(part.cpu().contiguous().numpy().data, found)
-    return found
+        for part in (split.images, split.labels, split.groups):
+            number = zlib.crc32(b"none" if part is None else part.cpu().contiguous().numpy().data, number)
+    return number
 
 
 def pack(tensors: Mapping[str, torch.Tensor]) -> bytes:

@@ -15,17 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.metrics.classification import count_errors
-from kdlab.metrics.significance import find_test
+from kdlab.metrics.significance import FEWEST_GROUPS, find_test
+from kdlab.progress import counted
 from kdlab.registry import InputError
 from kdlab.train.events import Done, Event, KnobsTurned, Note, Opened, Phase, Probe, Progress, Restored, Step
 from kdlab.train.spec import Spec
 
-__all__ = ["Curve", "History", "Turn"]
+__all__ = ["DAMAGED", "Curve", "History", "Turn"]
 
 FORMAT = 2  # of the file; in the first one the images, errors and logits were of the test set
 OTHER_VERSION = (
     "This run was kept by another version of kdlab, in a record that this one does not read: start the run again."
 )
+
+DAMAGED = "The record of this run is damaged: start the run again."
 
 
 def _floats() -> "array[float]":
@@ -141,12 +144,7 @@ class History:
     @classmethod
     def of(cls, files: Mapping[str, bytes]) -> "History":
         """Return the history that `files` wrote; raises InputError when it is damaged or of another version."""
-        try:
-            return cls._read(io.BytesIO(files["history.npz"])) if files else cls()
-        except InputError:
-            raise
-        except Exception as error:  # zip, zlib, NumPy, tokenize, JSON: what damage may raise has no end
-            raise InputError("The record of this run is damaged: start the run again.") from error
+        return cls._parse(files.get("history.npz", b"")) if files else cls()
 
     def save(self, path: Path | str) -> None:
         """Write the history to an .npz file; the run must have opened its data."""
@@ -154,9 +152,32 @@ class History:
 
     @classmethod
     def load(cls, path: Path | str) -> "History":
-        """Return the history that `save` wrote; raises InputError when it is of another version."""
-        with Path(path).open("rb") as file:
-            return cls._read(file)
+        """Return the history that `save` wrote; raises InputError when it is damaged or of another version."""
+        return cls._parse(Path(path).read_bytes())
+
+    @classmethod
+    def _parse(cls, content: bytes) -> "History":
+        try:
+            history = cls._read(io.BytesIO(content))
+            history._check()
+        except InputError:
+            raise
+        except Exception as error:  # zip, zlib, NumPy, tokenize, JSON: what damage may raise has no end
+            raise InputError(DAMAGED) from error
+        return history
+
+    def _check(self) -> None:
+        """Raise any error where parts of the record do not fit each other."""
+        opened = self.opened
+        assert opened is not None
+        count, classes = len(opened.labels), len(opened.classes)
+        fits = [opened.labels.ndim == 1, opened.labels.dtype.kind in "iu", len(opened.images) == count]
+        fits += [bool(((opened.labels >= 0) & (opened.labels < classes)).all())]
+        fits += [opened.groups is None or opened.groups.shape == (count,)]
+        fits += [logits.shape == (count, classes) for logits in self.logits.values()]
+        if not all(fits):
+            raise ValueError("sizes or labels do not fit")
+        self.summary()  # which looks up all that a result must have
 
     @classmethod
     def _read(cls, file: IO[bytes]) -> "History":
@@ -196,7 +217,8 @@ class History:
         `knobs` as they are now, and `turns`: by key, when in the student's training (epochs) a knob was turned, and to
         what. `reached`: the phase, how many of its epochs are done, and of how many. `validation`: errors of `examples`
         validation examples by network, the latest while it trains; at the end also `test` errors of `test_examples`,
-        the `p` of the paired test there, and `seconds`. {} before the run has opened its data.
+        the `p` of the paired test there, the groups that are `too_few` to tell networks apart, and
+        `seconds`. {} before the run has opened its data.
         """
         if self.opened is None:
             return {}
@@ -214,11 +236,15 @@ class History:
             done, epochs = (round(steps / phase.steps_per_epoch, 1) for steps in (self.step, phase.steps))
             found["reached"] = {"phase": phase.name, "epoch": done, "epochs": epochs}
         found["examples"] = len(self.opened.labels)
-        found["validation"] = {network: int(curve.values[-1]) for network, curve in self.errors.items()}
+        drawn = {network: curve for network, curve in self.errors.items() if curve.values}
+        found["validation"] = {network: int(curve.values[-1]) for network, curve in drawn.items()}
         found["device"] = self.opened.device
         if result := self.result:
-            test = {network: result[network]["errors"] for network in self.errors}
-            found |= {"test": test, "test_examples": result["examples"], "p": find_test(result)["p"]}
+            test = {network: result[network]["errors"] for network in drawn}
+            paired = find_test(result)
+            found |= {"test": test, "test_examples": result["examples"], "p": paired["p"]}
+            if (groups := paired.get(self.opened.group_unit)) is not None and groups < FEWEST_GROUPS:
+                found["too_few"] = counted(groups, self.opened.group_unit)
             found |= {key: result[key] for key in ("device", "seconds")}
         return found
 

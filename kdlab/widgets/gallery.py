@@ -17,11 +17,16 @@ class Gallery(anywidget.AnyWidget):
 
     _esm = bundle(SHARED / "gallery.js")
     pixels = Bytes(b"").tag(sync=True)
-    shown = Dict({"title": "", "shape": [1, 1, 1], "indices": [], "labels": []}).tag(sync=True)
+    shown = Dict({"title": "", "shape": [1, 1, 1], "indices": [], "labels": [], "unit": "image"}).tag(sync=True)
     chosen = Int(0).tag(sync=True)
 
-    def show(self, title: str, images: NDArray[np.uint8], indices: Sequence[int], labels: Sequence[str]) -> None:
-        """Show `images`, uint8 (pictures, channels, height, width), which are the examples `indices`."""
+    def show(
+        self, title: str, images: NDArray[np.uint8], indices: Sequence[int], labels: Sequence[str], unit: str = "image"
+    ) -> None:
+        """Show `images`, uint8 (pictures, channels, height, width), which are the examples `indices`.
+
+        `unit` is what one example is called.
+        """
         with self.hold_sync():
             self.pixels = images.tobytes()
             self.shown = {
@@ -29,4 +34,5 @@ class Gallery(anywidget.AnyWidget):
                 "shape": list(images.shape[1:]),
                 "indices": [int(index) for index in indices],
                 "labels": list(labels),
+                "unit": unit,
             }

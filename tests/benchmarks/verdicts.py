@@ -6,7 +6,8 @@ First, on spoken digits: two networks of one recipe are trained and answer the t
 is drawn from them by drawing recordings with replacement, and for each which of the two is called the first; frames
 stay with their recordings. Nominal: 5 % of such pairs are beyond noise. Then claims of every kind on made-up outcomes:
 examples differ in how hard they are, seeds in how good a network they make, and the truth lies exactly on the claim's
-bound. Nominal: 95 % of the intervals have the truth in them, and at most 2.5 % of the claims hold and are refuted.
+bound; examples stand alone, or belong to groups of very different sizes whose examples are alike. Nominal: 95 % of the
+intervals have the truth in them, and at most 2.5 % of the claims hold and are refuted.
 """
 
 import math
@@ -14,6 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
+from itertools import product
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ from kdlab.metrics.significance import paired_test
 from kdlab.train.evaluate import predict
 
 DRAWS, EXAMPLES, SEEDS = 2_000, 1_000, (2, 3, 5)
+GROUPS, OF_GROUPS = 100, 0.5  # how many, and their share of the variance of examples
 # In logits: how much examples differ, and seeds.
 OF_EXAMPLES, OF_SEEDS = 3.0, (0.0, 0.1, 0.5)
 
@@ -74,13 +77,14 @@ Draw = Callable[[float], NDArray[np.float64]]  # outcomes of a network whose err
 def coverage(draws: int) -> None:
     print(f"\n{EXAMPLES:,} examples; holds and refuted at the bound, and intervals with the truth in them")
     print(f"{'kind':28} {'seeds':>5} {'spread':>6} {'holds':>7} {'refuted':>7} {'covers':>7} {'no gain':>7}")
-    for spread in OF_SEEDS:
+    for grouped, spread in product((False, True), OF_SEEDS):
+        print(f"in {GROUPS} groups of different sizes" if grouped else "examples that stand alone")
         for name, (claim, shifts) in kinds(spread).items():
             for seeds in SEEDS:
                 counts = Counter[str]()
                 random = np.random.default_rng(0)
                 for _ in range(draws):
-                    outcomes = made(random, seeds, spread, shifts)
+                    outcomes = made(random, seeds, spread, shifts, grouped)
                     judged = claim.judge(outcomes)
                     counts[judged["verdict"]] += 1
                     if judged["interval"]:
@@ -92,14 +96,19 @@ def coverage(draws: int) -> None:
                 print(f"{name:28} {seeds:5} {spread:6} {' '.join(f'{share:7.1%}' for share in shares)}")
 
 
-def made(random: np.random.Generator, seeds: int, spread: float, shifts: dict[str, float]) -> Outcomes:
+def made(random: np.random.Generator, seeds: int, spread: float, shifts: dict[str, float], grouped: bool) -> Outcomes:
     """Errors of networks on the same examples, which are harder or easier; `shifts` in logits by name."""
-    hard = random.normal(MEAN, OF_EXAMPLES, EXAMPLES)
+    hard, groups = random.normal(0, 1, EXAMPLES), None
+    if grouped:
+        sizes = random.exponential(size=GROUPS)
+        groups = random.choice(GROUPS, EXAMPLES, p=sizes / sizes.sum())
+        hard = math.sqrt(1 - OF_GROUPS) * hard + math.sqrt(OF_GROUPS) * random.normal(0, 1, GROUPS)[groups]
+    hard = MEAN + OF_EXAMPLES * hard
     values = {}
     for name, shift in shifts.items():
         skill = random.normal(0, spread, (seeds, 1))
         values[name] = (random.random((seeds, EXAMPLES)) < chance(hard + shift + skill)).astype(float)
-    return Outcomes(values, np.zeros(EXAMPLES, dtype=np.int64))
+    return Outcomes(values, np.zeros(EXAMPLES, dtype=np.int64), groups)
 
 
 def chance(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tiny_experiments import NAMES, OWN, SEEDS, SMALLEST, Outcome, conduct, kind_of, noting, smallest
 
 from kdlab.datasets import load
@@ -19,9 +20,12 @@ from kdlab.experiments.framework import report_files
 from kdlab.experiments.framework.claims import judge_anew
 from kdlab.experiments.framework.events import Advanced, Began, Planned, Watched
 from kdlab.experiments.framework.experiment import NAMES as NAMED
+from kdlab.experiments.framework.experiment import Exam, Finished
+from kdlab.experiments.framework.jobs import Trained
+from kdlab.experiments.framework.logit_bias import left_out_sets
 from kdlab.experiments.framework.outcomes import Outcomes
 from kdlab.experiments.framework.plan import forecast
-from kdlab.experiments.framework.run import SHARED, reproduce_events
+from kdlab.experiments.framework.run import SHARED, examine, reproduce_events
 from kdlab.experiments.framework.verdicts import HOLDS, NO_GAIN, NOISE, REFUTED, RULE
 from kdlab.experiments.framework.weights_cache import Store
 from kdlab.registry import EXPERIMENTS, InputError, knob_fields
@@ -354,6 +358,41 @@ def test_the_ensembles_sliders_score_validation_images() -> None:
     together /= together.sum(-1, keepdims=True)
     arithmetic = kind.rescore(arrays, "", {"power": 1.0, "networks": 3})
     assert errors_of(dict(arithmetic.tiles)["3 together"]) == wrong(together.mean(0))
+
+
+def test_a_left_out_class_without_validation_images_has_no_share() -> None:
+    made = outcome("missing-class")
+    stays = made.concluded.arrays["labels"] != 3
+    arrays = {
+        key: values[stays] if key == "labels" or key.startswith("logits/") else values
+        for key, values in made.concluded.arrays.items()
+    }
+    scored = kind_of("missing-class").rescore(arrays, "no 3", {"offset": 0.0})
+    assert dict(scored.tiles)["missing classes right"] == "no such validation image"
+    assert [line["name"] for line in scored.charts[0]["series"]] == ["other classes"]
+
+
+def test_a_left_out_class_without_test_images_has_no_share() -> None:
+    kind = kind_of("missing-class")(**smallest("missing-class", dataset="digits", seeds=1, every=True))
+    labels = np.arange(40) % 9
+    names = {"teacher", *left_out_sets("3; only 7,8", True, tuple("0123456789"))}
+    logits = {name: np.eye(10, dtype=np.float32)[labels] for name in names}
+    exam = Exam(0, labels, logits, tuple("0123456789"), None, {"offsets": dict.fromkeys(names, 0.0)})
+    summary = kind.sum_up([exam])
+    rows = {row.label: row.to_dict() for row in summary.rows}
+    assert rows["no 9: as trained, missing classes right"]["mean"] is None
+    assert rows["no 8: as trained, missing classes right"]["mean"] == 100
+    assert all(line["x"] == list(range(9)) and np.isfinite(line["y"]).all() for line in summary.charts[0]["series"])
+
+
+def test_what_a_network_cannot_say_of_the_test_images_is_refused() -> None:
+    class Nothing(torch.nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return torch.full((len(inputs), 10), torch.nan)
+
+    finished = Finished({"student": Trained(Nothing(), "hash")})
+    with pytest.raises(InputError, match="The network 'student' gives logits that are NaN to images of digits"):
+        examine([finished], load("digits"))
 
 
 def test_the_left_out_classes_sliders_score_validation_images() -> None:

@@ -4,7 +4,9 @@ import io
 import json
 import zipfile
 from array import array
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,6 +158,55 @@ def test_the_file_holds_no_pickled_object(history: History, tmp_path: Path) -> N
         assert len(archive.namelist()) > 8
         for name in archive.namelist():
             np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
+
+
+def odd(change: Callable[[dict[str, Any], dict[str, Any]], Any]) -> Callable[[bytes], bytes]:
+    """Change what the file says, and its arrays."""
+
+    def make(content: bytes) -> bytes:
+        with np.load(io.BytesIO(content)) as file:
+            held = {name: file[name] for name in file.files}
+        about = json.loads(str(held["about"]))
+        change(about, held)
+        written = io.BytesIO()
+        np.savez(written, **{**held, "about": np.array(json.dumps(about))})
+        return written.getvalue()
+
+    return make
+
+
+ODD: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda content: content[:200],
+    "empty": lambda content: b"",
+    "no archive": lambda content: b"odd" * 99,
+    "no unit": odd(lambda about, held: about.pop("example_unit")),
+    "fewer labels": odd(lambda about, held: held.update(labels=held["labels"][:-3])),
+    "labels without a class": odd(lambda about, held: held.update(labels=held["labels"] + 10)),
+    "labels below 0": odd(lambda about, held: held.update(labels=held["labels"] - 10)),
+    "fewer groups": odd(lambda about, held: held.update(groups=np.arange(3))),
+    "fewer logits": odd(lambda about, held: held.update({"logits/student": held["logits/student"][:-1]})),
+    "no test": odd(lambda about, held: about["result"].pop("mcnemar")),
+    "no errors": odd(lambda about, held: about["result"].pop("student")),
+}
+
+
+@pytest.mark.parametrize("how", ODD)
+def test_an_odd_file_is_refused_in_a_sentence(how: str, history: History, tmp_path: Path) -> None:
+    content = ODD[how](history.files()["history.npz"])
+    path = tmp_path / "run" / "history.npz"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    for read in (lambda: History.load(path), lambda: History.of({"history.npz": content})):
+        with pytest.raises(InputError, match=r"^The record of this run is damaged: start the run again\.$"):
+            read()
+    with pytest.raises(InputError, match=r"^The run in .* is damaged: run it again into a new folder\.$"):
+        Predictions.read(path.parent)
+
+
+def test_a_curve_without_points_is_no_error(history: History) -> None:
+    history.errors["student"] = Curve()
+    again = History.of(history.files())
+    assert set(again.summary()["validation"]) == set(again.summary()["test"]) == {"teacher", "baseline"}
 
 
 def test_a_file_of_another_version_is_refused(history: History, tmp_path: Path) -> None:

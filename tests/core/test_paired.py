@@ -1,15 +1,16 @@
 """The exact paired tests, against SciPy, full enumeration and a permutation test."""
 
+import time
 from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from scipy.stats import binomtest, permutation_test
+from scipy.stats import binomtest, norm, permutation_test
 
 from kdlab.datasets import Dataset, Split
-from kdlab.metrics.significance import PairedTest, find_test, paired_test, sign_flip_p
+from kdlab.metrics.significance import PairedTest, find_test, paired_test, sign_flip_p, write_p
 from kdlab.train.evaluate import score
 
 
@@ -68,6 +69,14 @@ def test_sign_flips_are_those_of_a_permutation_test() -> None:
     assert sign_flip_p(sums) == pytest.approx(sampled.pvalue, abs=0.01)
 
 
+def test_many_groups_of_different_sums_take_no_minute() -> None:
+    sums = np.round(np.random.default_rng(0).normal(0, 100, 10_000)).astype(np.int64)
+    began = time.perf_counter()
+    p = sign_flip_p(sums)
+    assert time.perf_counter() - began < 15
+    assert p == pytest.approx(2 * norm.sf(abs(sums.sum()) / np.sqrt((sums**2.0).sum())), abs=1e-3)
+
+
 @pytest.mark.parametrize(("only_first", "only_second"), [(0, 0), (0, 5), (0, 6), (3, 9), (40, 62), (900, 1100)])
 def test_groups_of_one_are_mcnemars_test(only_first: int, only_second: int) -> None:
     sums = np.repeat([1, -1, 0], [only_first, only_second, 50])
@@ -84,9 +93,36 @@ def test_what_hangs_together_is_counted_once() -> None:
     assert (together.only_first, together.only_second, together.groups) == (200, 0, 5)
     assert (together.name, together.p, together.differs) == ("sign_flips", 2 / 2**5, False)
     assert together.verdict("student", "baseline") == (
-        "No difference beyond noise between student and baseline (exact p = 0.062 by sign flips over 5 recordings): "
-        "200 frames only the student has right, 0 only the baseline."
+        "5 recordings are too few to tell student and baseline apart: 200 frames only the student has right, 0 only "
+        "the baseline."
     )
+    alone = paired_test(first, second, labels, groups * 0, example_unit="frames", group_unit="recordings")
+    assert alone.verdict("student", "baseline").startswith("1 recording is too few to tell")
+
+
+def test_six_groups_can_tell_networks_apart() -> None:
+    labels, groups = np.ones(6, dtype=np.int64), np.arange(6)
+    test = paired_test(logits_for([1] * 6), logits_for([0] * 6), labels, groups)
+    assert test.verdict("student", "baseline").startswith(
+        "The student beats the baseline, beyond noise (exact p = 0.03"
+    )
+
+
+def test_one_example_is_no_examples() -> None:
+    assert "): 1 image only the student has right, 0 only the" in paired(1, 0).verdict("student", "baseline")
+    assert "): 1,000 images only the student has right, 1 only the" in paired(1000, 1).verdict("student", "baseline")
+
+
+@pytest.mark.parametrize(
+    ("p", "written"),
+    [(0.0004, "< 0.001"), (0.001, "0.001"), (0.0626, "0.063"), (0.0496, "0.0496"), (0.0504, "0.0504"), (0.05, "0.05"),
+     (0.04999, "0.04999"), (1.0, "1")],
+)  # fmt: skip
+def test_a_probability_is_on_the_side_of_the_level_that_it_seems_to_be(p: float, written: str) -> None:
+    assert write_p(p) == written
+    test = PairedTest(30, 12, p)
+    assert ("beyond noise (" in test.verdict("student", "baseline")) == (p < 0.05)
+    assert written in test.verdict("student", "baseline")
 
 
 def test_a_result_names_its_test_and_what_was_counted() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -287,10 +288,23 @@ def test_checkpoints_of_something_else_are_refused(files: Mapping[str, bytes], m
     before = data.train.labels[0].item()
     data.train.labels[0] = (before + 1) % 10
     try:
-        assert "images of digits have changed" in refusal(files)
+        assert "data of digits have changed" in refusal(files)
     finally:
         data.train.labels[0] = before
     assert run_through(SPEC, checkpoint=files)[0].result
+
+
+def test_other_groups_and_units_are_other_data() -> None:
+    data = load("digits")
+    groups = torch.arange(360)
+    others = [
+        data,
+        replace(data, example_unit="frames"),
+        replace(data, group_unit="recordings"),
+        *(replace(data, test=replace(data.test, groups=groups // size)) for size in (1, 2)),
+        replace(data, validation=replace(data.validation, groups=groups[:143])),
+    ]
+    assert len({checkpoint._fingerprint(each) for each in others}) == len(others)
 
 
 # --- what a page sees -------------------------------------------------------------------------------------------------

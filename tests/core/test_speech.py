@@ -7,6 +7,7 @@ import os
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 from scipy import stats
 from scipy.io import wavfile
 
-from kdlab.datasets import load, load_events, loading, log_mel, spoken_digits
+from kdlab.datasets import Split, load, load_events, loading, log_mel, spoken_digits
 from kdlab.datasets.download import Archive
 from kdlab.experiments.framework.experiment import Exam
 from kdlab.experiments.framework.groups import by_recording, draw_recordings, wrong_recordings
@@ -335,10 +336,29 @@ def test_a_share_of_recordings_is_whole_and_even(filled: Path) -> None:
     assert len(torch.unique(train.groups[draw_recordings(train, 0.1, seed=0)])) == 10
 
 
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        ([0] * 6, "Of the class 'a' there is 1 training recording, but"),
+        ([0, 1, 0, 1, 0, 1], "Of the class 'a' there is 1 training recording, but"),
+        ([0, 1, 2, 1, 4, 1], "Of the class 'b' there is 1 training recording, but"),
+    ],
+)
+def test_a_class_of_a_single_recording_is_refused(groups: list[int], words: str) -> None:
+    split = Split(torch.zeros(6, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1] * 3), torch.tensor(groups))
+    with pytest.raises(InputError) as refused:
+        draw_recordings(split, 3.0, 0, ("a", "b"))
+    assert str(refused.value).startswith(words)
+    assert str(refused.value).endswith(": give it two recordings or more.")
+    alone = Split(split.images[:3], torch.tensor([0, 0, 1]))
+    with pytest.raises(InputError, match="class 1 there is 1 training example, but"):
+        draw_recordings(alone, 3.0, 0)
+
+
 def test_recordings_are_judged_as_a_whole() -> None:
     groups, labels = np.array([7, 3, 7, 3, 7]), np.array([1, 0, 1, 0, 1])
     values = np.array([[1.0, 1, 0, 0, 0], [0, 1, 0, 1, 1]])
-    assert by_recording(values, groups) == pytest.approx(np.array([[1 / 2, 1 / 3], [1, 1 / 3]]))
+    assert by_recording(values, groups) == pytest.approx(np.array([[1, 1], [2, 1]]))
     assert by_recording(values, None) is not values
     assert np.array_equal(by_recording(values, None), values)
     # Recording 7: two frames lean a little to class 0, one is sure of class 1; recording 3 is the other way round.
@@ -393,15 +413,26 @@ def test_the_tables_of_known_answers() -> None:
     assert rows["distilled single network: recordings wrong"].reference == {"paper": 10.7}
 
 
+def test_without_groups_nothing_is_said_of_recordings() -> None:
+    summary = Speech(dataset="digits").sum_up([replace(exam(0), groups=None)])
+    words = [row.label for row in summary.rows] + [claim.text for claim in summary.claims]
+    words += [chart["title"] for chart in summary.charts]
+    assert not [text for text in words if "recording" in text]
+    assert not [note for note in summary.notes if "recording" in note]
+    assert not [name for name in summary.outcomes if "recordings" in name]
+    assert "On 3 % of the frames soft targets beat hard labels, both without early stopping." in words
+    assert "baseline, all frames: test frames right" in words
+
+
 def test_the_noise_is_that_between_recordings() -> None:
     exams = [exam(0), exam(1)]
     summary = Speech().sum_up(exams)
     outcomes = Outcomes(summary.outcomes, exams[0].labels, exams[0].groups)
     claims = {claim.text: claim.to_dict(outcomes) for claim in summary.claims}
     beats = claims["On 3 % of the recordings soft targets beat hard labels, both without early stopping."]
-    # Differences of the recordings: 1/2, 1/2, 0, 1/2, 2/3 and 0, the same for both seeds.
-    differences = np.array([1 / 2, 1 / 2, 0, 1 / 2, 2 / 3, 0])
-    assert beats["mean"] == pytest.approx(differences.mean())
+    # Frames that only the soft targets have right, of each of the recordings, the same for both seeds; in all 5 of 12.
+    differences = np.array([1, 1, 0, 1, 2, 0]) * 6 / 12
+    assert beats["mean"] == pytest.approx(5 / 12)
     half = stats.t.ppf(0.975, 5) * differences.std(ddof=1) / np.sqrt(6)
     assert beats["interval"] == pytest.approx([differences.mean() - half, differences.mean() + half])
     # The ensemble's gain is of three recordings: too few to tell it from noise, and so nothing to keep a share of.

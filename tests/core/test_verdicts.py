@@ -11,7 +11,18 @@ from scipy import stats
 
 from kdlab.experiments.framework.claims import Above, All, Claim, Fewer, Keeps, Rare, Within
 from kdlab.experiments.framework.outcomes import Outcomes
-from kdlab.experiments.framework.verdicts import HOLDS, LEVEL, NO_GAIN, NOISE, REFUTED, judge, judge_rate
+from kdlab.experiments.framework.verdicts import (
+    HOLDS,
+    LEVEL,
+    NO_GAIN,
+    NOISE,
+    REFUTED,
+    judge,
+    judge_all,
+    judge_rate,
+    judge_share,
+)
+from kdlab.registry import InputError
 
 
 def draw(*shape: int, seed: int = 0, mean: float = 0.0) -> np.ndarray:
@@ -74,6 +85,31 @@ def test_of_one_seed_the_verdict_is_the_exact_tests(first: int, second: int) -> 
     scores[0, :first], scores[0, first : first + second] = 1, -1
     differs = stats.binomtest(first, first + second).pvalue < 0.05
     assert judge(scores)["verdict"] == ((HOLDS if first > second else REFUTED) if differs else NOISE)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 2, 5])
+@pytest.mark.parametrize(("first", "second", "verdict"), [(9, 2, NOISE), (11, 2, HOLDS)])
+def test_the_exact_test_counts_groups_and_no_seed_twice(
+    seeds: int, size: int, first: int, second: int, verdict: str
+) -> None:
+    """In so many groups one example more is right, in the others one fewer; all seeds are alike."""
+    groups = np.repeat(np.arange(500), size)
+    scores = np.zeros((seeds, len(groups)))
+    scores[:, : first * size : size], scores[:, first * size : (first + second) * size : size] = 1, -1
+    assert (stats.binomtest(first, first + second).pvalue < 0.05) == (verdict == HOLDS)
+    found = judge(scores, groups=groups if size > 1 else None)
+    assert found["interval"][0] > 0  # Student's interval alone would let the claim hold
+    assert found["verdict"] == verdict
+
+
+def test_a_number_that_was_not_measured_has_no_interval() -> None:
+    scores = np.ones((2, 9))
+    scores[1, 3] = np.nan
+    for found in (judge(scores), judge_rate(scores, 0.5), judge_share(scores, scores, 0.8)):
+        assert (found["verdict"], found["interval"]) == (NOISE, None)
+        assert math.isnan(found["mean"])
+    assert judge_all([judge(np.ones((2, 9))), judge(scores)], [])["interval"] is None
 
 
 def test_one_group_tells_nothing_of_others_and_no_example_tells_nothing() -> None:
@@ -266,6 +302,66 @@ def test_examples_that_belong_together_are_judged_by_their_groups() -> None:
     wrong = np.repeat([0.0, 1.0, 0.0, 0.0, 0.0], 40)[None]
     assert judged(rare, wrong=wrong)["verdict"] == HOLDS
     assert judged(rare, groups, wrong=wrong)["verdict"] == NOISE
+
+
+UNEQUAL = np.repeat(np.arange(20), [100] * 4 + [1] * 16)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_groups_of_different_sizes_are_judged_by_what_is_written_of_their_examples(seeds: int) -> None:
+    """Far worse on four long recordings, better on sixteen frames that stand alone: that is worse on frames."""
+    own, than = np.zeros((seeds, len(UNEQUAL))), np.zeros((seeds, len(UNEQUAL)))
+    own[:, np.isin(UNEQUAL, range(4)) & (np.arange(len(UNEQUAL)) % 2 == 0)] = 1
+    than[:, UNEQUAL >= 4] = 1
+    values = {"own": own, "than": than, "zero": own * 0}
+    for claim in (
+        Fewer(text="Fewer.", measured="", of="own", than="than"),
+        Keeps(text="Kept.", measured="", baseline="than", best="zero", kept="own", share=0.0),
+    ):
+        found = judged(claim, UNEQUAL, **values)
+        assert found["mean"] == pytest.approx(than.mean() - own.mean())
+        assert found["verdict"] not in (HOLDS, REFUTED)  # four recordings decide nothing
+
+
+def test_a_rate_over_groups_of_different_sizes_is_the_rate_over_examples() -> None:
+    groups = np.repeat(np.arange(404), [100] * 4 + [1] * 400)
+    wrong = np.zeros((1, len(groups)))
+    wrong[0, :360] = 1
+    found = judged(Rare(text="Rare.", measured="", of="wrong", below=0.03), groups, wrong=wrong)
+    assert found["mean"] == pytest.approx(0.03 - 0.45)
+    assert found["verdict"] == REFUTED
+    # As of so many examples as the groups are worth: here of 16, not of 404.
+    count = 800**2 / (4 * 100**2 + 400)
+    low, high = (float(stats.beta.ppf(p, 0.45 * count + a, 0.55 * count + 1 - a)) for p, a in ((0.025, 0), (0.975, 1)))
+    assert found["interval"] == pytest.approx([0.03 - high, 0.03 - low])
+
+
+@pytest.mark.parametrize("kind", ["fewer", "rare"])
+def test_with_groups_of_different_sizes_a_claim_at_its_bound_holds_at_most_in_one_draw_of_forty(kind: str) -> None:
+    random, draws, verdicts = np.random.default_rng(0), 1_000, []
+    for _ in range(draws):
+        sizes = np.ceil(random.exponential(10, 60)).astype(int)
+        groups = np.repeat(np.arange(60), sizes)
+        likely = np.repeat(random.beta(0.3, 2.7, 60), sizes)  # 10 % in the mean
+        values = {name: (random.random((2, len(groups))) < likely).astype(float) for name in ("own", "than")}
+        claim = (
+            Fewer(text="", measured="", of="own", than="than")
+            if kind == "fewer"
+            else Rare(text="", measured="", of="own", below=0.1)
+        )
+        verdicts.append(judged(claim, groups, **values)["verdict"])
+    for verdict in (HOLDS, REFUTED):
+        assert verdicts.count(verdict) / draws <= 0.034
+
+
+def test_outcomes_whose_sizes_do_not_fit_are_refused() -> None:
+    labels = np.zeros(8, dtype=np.int64)
+    with pytest.raises(InputError, match=r"outcome 'own' has the shape \(2, 7\), but there are 8 labels"):
+        Outcomes({"own": np.zeros((2, 7))}, labels)
+    with pytest.raises(InputError, match="7 groups for 8 labels"):
+        Outcomes({"own": np.zeros((2, 8))}, labels, labels[:7])
+    with pytest.raises(InputError, match="outcome 'own' is of 2 seeds, but there are 3"):
+        Outcomes({"own": np.zeros((2, 8))}, labels).check_seeds(3)
 
 
 def test_a_rate_among_some_classes_counts_their_examples_alone() -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from kdlab.experiments.framework.outcomes import Outcomes
 from kdlab.experiments.framework.verdicts import LEVEL, Judgement, judge, judge_all, judge_rate, judge_share
+from kdlab.registry import InputError, quote
 
 __all__ = ["Above", "All", "Claim", "Fewer", "Keeps", "Rare", "Within", "judge_anew"]
 
@@ -42,7 +43,7 @@ class Fewer(Claim):
 
     def judge(self, outcomes: Outcomes, level: float = LEVEL) -> Judgement:
         """Judge the paired difference."""
-        return judge(outcomes.scores(self.than) - outcomes.scores(self.of), level)
+        return judge(outcomes.scores(self.than) - outcomes.scores(self.of), level, outcomes.groups(self.of))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Above(Claim):
 
     def judge(self, outcomes: Outcomes, level: float = LEVEL) -> Judgement:
         """Judge what is above the bound."""
-        return judge(outcomes.scores(self.of) - self.bound, level)
+        return judge(outcomes.scores(self.of) - self.bound, level, outcomes.groups(self.of))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +70,9 @@ class Rare(Claim):
     among: tuple[int, ...] = ()
 
     def judge(self, outcomes: Outcomes, level: float = LEVEL) -> Judgement:
-        """Judge the rate by an exact interval, as if each group were one example where examples belong together."""
-        return judge_rate(outcomes.scores(self.of, tuple(self.among)), self.below, level)
+        """Judge the rate by an exact interval, as of so many examples as the groups are worth that they belong to."""
+        among = tuple(self.among)
+        return judge_rate(outcomes.scores(self.of, among), self.below, level, outcomes.groups(self.of, among))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,7 @@ class Keeps(Claim):
     def judge(self, outcomes: Outcomes, level: float = LEVEL) -> Judgement:
         """Judge the share, where there is a gain."""
         baseline, best, kept = (outcomes.scores(name) for name in (self.baseline, self.best, self.kept))
-        return judge_share(baseline - best, baseline - kept, self.share, level)
+        return judge_share(baseline - best, baseline - kept, self.share, level, outcomes.groups(self.baseline))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +105,8 @@ class Within(Claim):
         """Judge what is left to the bound."""
         first, second = outcomes.scores(self.first), outcomes.scores(self.second)
         sign = 1.0 if first.sum() >= second.sum() else -1.0
-        return judge(self.share * (first + second) / 2 - sign * (first - second), level)
+        left = self.share * (first + second) / 2 - sign * (first - second)
+        return judge(left, level, outcomes.groups(self.first))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +128,7 @@ class All(Claim):
 
 
 def judge_anew(claim: Mapping[str, Any], outcomes: Outcomes) -> dict[str, Any]:
-    """Return a claim of a report, judged by today's rules."""
+    """Return a claim of a report, judged by today's rules; raises InputError for unknown kinds and outcomes."""
     return _read(claim).to_dict(outcomes)
 
 
@@ -133,4 +136,6 @@ def _read(claim: Mapping[str, Any]) -> Claim:
     about = dict(claim["about"])
     if "parts" in about:
         about["parts"] = tuple(map(_read, about["parts"]))
+    if claim["kind"] not in Claim.kinds:
+        raise InputError(f"There is no kind of claims {quote(claim['kind'])}; there are {', '.join(Claim.kinds)}.")
     return Claim.kinds[claim["kind"]](text=claim["text"], measured=claim["measured"], **about)

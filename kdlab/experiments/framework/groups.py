@@ -1,9 +1,12 @@
 """Examples that belong together, as the frames of one recording do: drawn together, judged together."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kdlab.registry import InputError, quote
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,10 +18,11 @@ __all__ = ["by_recording", "draw_recordings", "wrong_recordings"]
 Groups = NDArray[np.int64] | None  # the recording of each example; None: each example is one by itself
 
 
-def draw_recordings(split: "Split", share: float, seed: int) -> "Tensor":
+def draw_recordings(split: "Split", share: float, seed: int, classes: Sequence[str] = ()) -> "Tensor":
     """Return the examples, int64, of `share` per cent of a split's recordings, as many of each class as can be.
 
-    There is at least one recording of each class, and one of each is left out.
+    There is at least one recording of each class, and one of each is left out: a class with fewer than two raises
+    InputError, which calls it by its name among `classes`.
     """
     import torch
     from sklearn.model_selection import train_test_split
@@ -26,17 +30,25 @@ def draw_recordings(split: "Split", share: float, seed: int) -> "Tensor":
     labels = split.labels.cpu().numpy()
     groups = np.arange(len(labels)) if split.groups is None else split.groups.cpu().numpy()
     recordings, first = np.unique(groups, return_index=True)
-    classes = len(np.unique(labels))
-    size = int(np.clip(round(len(recordings) * share / 100), classes, len(recordings) - classes))
+    present = np.unique(labels)
+    for label, count in zip(present, np.bincount(labels[first], minlength=present.max() + 1)[present], strict=True):
+        if count < 2:
+            owner, unit = classes[label] if classes else int(label), "example" if split.groups is None else "recording"
+            raise InputError(
+                f"Of the class {quote(owner)} there {'is' if count == 1 else 'are'} {count} training "
+                f"{unit}{'' if count == 1 else 's'}, but some of each class are drawn and some left out: give it two "
+                f"{unit}s or more."
+            )
+    least = len(present)
+    size = int(np.clip(round(len(recordings) * share / 100), least, len(recordings) - least))
     kept, _ = train_test_split(recordings, train_size=size, stratify=labels[first], random_state=seed)
     return torch.from_numpy(np.flatnonzero(np.isin(groups, kept))).to(split.labels.device)
 
 
 def by_recording(values: NDArray[np.float64], groups: Groups) -> NDArray[np.float64]:
-    """Return the mean of each recording, (seeds, recordings), from a value for each example, (seeds, examples)."""
+    """Return the sum of each recording, (seeds, recordings), from a value for each example, (seeds, examples)."""
     owner = _owners(values.shape[1], groups)
-    counts = np.bincount(owner)
-    return np.stack([np.bincount(owner, row) / counts for row in values])
+    return np.stack([np.bincount(owner, row) for row in values])
 
 
 def wrong_recordings(logits: NDArray[Any], labels: NDArray[np.int64], groups: Groups) -> NDArray[np.float64]:

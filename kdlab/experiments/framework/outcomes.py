@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.experiments.framework.groups import by_recording
+from kdlab.registry import InputError, quote
 
 __all__ = ["Outcomes"]
 
@@ -17,25 +17,52 @@ class Outcomes:
     """Outcomes by name, each (seeds, examples), (seeds, networks, examples), or (seeds,) for a number of a whole seed.
 
     An outcome of 0s and 1s, such as "the network is wrong", is kept as packed bits, any other in single precision.
-    `labels`: int64 (examples,); `groups`: which examples belong together, int64 (examples,), or None.
+    `labels`: int64 (examples,); `groups`: which examples belong together, int64 (examples,), or None. An outcome of
+    whole groups has one column for each of them. Raises InputError where sizes do not fit.
     """
 
     def __init__(self, values: Arrays, labels: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> None:
         self._labels, self._groups = labels, groups
         self._values = {name: _compact(np.asarray(value)) for name, value in values.items()}
+        if groups is not None and groups.shape != labels.shape:
+            raise InputError(f"There are {len(groups):,} groups for {len(labels):,} labels: give one for each example.")
+        columns = {len(labels)} if groups is None else {len(labels), len(np.unique(groups))}
+        for name, value in self._values.items():
+            if value.ndim not in (1, 2, 3) or (value.ndim > 1 and value.shape[-1] not in columns):
+                raise InputError(
+                    f"The outcome {quote(name)} has the shape {value.shape}, but there are {len(labels):,} labels: "
+                    f"give (seeds, examples)."
+                )
+
+    def check_seeds(self, seeds: int) -> None:
+        """Raise InputError where an outcome is neither of all `seeds` nor of a single one."""
+        for name, value in self._values.items():
+            if len(value) not in (1, seeds):
+                raise InputError(f"The outcome {quote(name)} is of {len(value)} seeds, but there are {seeds}.")
 
     def scores(self, name: str, among: tuple[int, ...] = ()) -> NDArray[np.float64]:
-        """Return an outcome, float64 (seeds, examples) or (seeds,): the mean of several networks, and of a group.
+        """Return an outcome, float64 (seeds, examples), (seeds, groups) or (seeds,): the mean of several networks.
 
-        `among`: only examples of these classes.
+        `among`: only examples of these classes. Raises InputError for a name that is not there.
         """
+        if name not in self._values:
+            raise InputError(f"There is no outcome {quote(name)}.")
         values = self._values[name].astype(np.float64)
         values = values.mean(1) if values.ndim == 3 else values
-        if values.shape[-1:] != self._labels.shape or values.ndim == 1:
-            return values
-        chosen = np.isin(self._labels, among) if among else slice(None)
-        groups = None if self._groups is None else self._groups[chosen]
-        return values[:, chosen] if groups is None else by_recording(values[:, chosen], groups)
+        return values[:, self._chosen(among)] if among and self._of_examples(name) else values
+
+    def groups(self, name: str, among: tuple[int, ...] = ()) -> NDArray[np.int64] | None:
+        """Return to which group each column of an outcome's scores belongs, or None where each stands alone."""
+        if self._groups is None or not self._of_examples(name):
+            return None
+        return self._groups[self._chosen(among)] if among else self._groups
+
+    def _chosen(self, among: tuple[int, ...]) -> NDArray[np.bool_]:
+        return np.isin(self._labels, among)
+
+    def _of_examples(self, name: str) -> bool:
+        value = self._values[name]
+        return value.ndim > 1 and value.shape[-1] == len(self._labels)
 
     def pack(self) -> dict[str, NDArray[Any]]:
         """Return the outcomes as arrays for a file."""

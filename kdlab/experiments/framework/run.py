@@ -21,9 +21,11 @@ from kdlab.experiments.framework.plan import forecast
 from kdlab.experiments.framework.trainer import Study, sizes
 from kdlab.experiments.framework.verdicts import RULE
 from kdlab.experiments.framework.weights_cache import Store
-from kdlab.registry import EXPERIMENTS
+from kdlab.registry import EXPERIMENTS, quote
 from kdlab.train.device import isolated, prepared
 from kdlab.train.evaluate import predict
+from kdlab.train.forward_check import check_finite
+from kdlab.train.logit_reader import LOWEST
 
 __all__ = ["reproduce_events"]
 
@@ -86,22 +88,24 @@ def reproduce_events(
 
 
 def examine(finished: Sequence[Finished], data: Dataset) -> list[Exam]:
-    """Return what the networks of each seed say of the test set."""
+    """Return what the networks of each seed say of the test set; raises InputError for NaN."""
     test = data.test
     labels = test.labels.cpu().numpy()
     images = test.images.cpu().numpy()
     groups = None if test.groups is None else test.groups.cpu().numpy()
     said: dict[str, np.ndarray[Any, np.dtype[np.float32]]] = {}
 
-    def ask(network: Trained) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    def ask(role: str, network: Trained) -> "np.ndarray[Any, np.dtype[np.float32]]":
         if network.name not in said:  # a teacher that seeds share is asked once
-            said[network.name] = predict(network.module, test).cpu().numpy()
+            values = predict(network.module, test).clamp(min=LOWEST)
+            check_finite(f"network {quote(role)}", values, data)
+            said[network.name] = values.cpu().numpy()
         return said[network.name]
 
     exams = []
     for seed, one in enumerate(finished):
         networks = {name: [own] if isinstance(own, Trained) else list(own) for name, own in one.networks.items()}
-        logits = {name: np.stack([ask(member) for member in own]) for name, own in networks.items()}
+        logits = {name: np.stack([ask(name, member) for member in own]) for name, own in networks.items()}
         single = {name for name, own in one.networks.items() if isinstance(own, Trained)}
         exams.append(
             Exam(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.experiments.framework.groups import Groups, by_recording
 from kdlab.metrics.significance import sign_flip_p
 
 __all__ = [
@@ -17,7 +18,7 @@ __all__ = [
 HOLDS, REFUTED, NOISE, NO_GAIN = "holds", "does not hold", "inside the noise", "no gain to keep"
 LEVEL = 0.95
 # The number of the rules below, which a report keeps; one without it was judged by the first.
-RULE = 2
+RULE = 3
 FIRST_RULE = (
     "These verdicts are of the first rule: noise of seeds and of examples pooled by Welch and Satterthwaite, which is "
     "too narrow with two or three seeds, and Student's interval for proportions as well."
@@ -29,20 +30,26 @@ Values = NDArray[np.float64]
 Judgement = dict[str, Any]  # "verdict", and "mean" and "interval" of what must be above 0
 
 
-def judge(scores: Values, level: float = LEVEL) -> Judgement:
+def judge(scores: Values, level: float = LEVEL, groups: Groups = None) -> Judgement:
     """Return a verdict on "the mean of `scores` is above 0", with the mean and its interval.
 
-    `scores`: (seeds, examples) or (seeds,). There are two sources of noise: which test examples there are, seen in the
-    spread over examples of their mean over seeds, and which seeds were drawn, seen in the spread over seeds; the latter
-    is unknown of a single seed and then left out. The interval's half is the root of the sum of the squared halves of
+    `scores`: (seeds, examples) or (seeds,); `groups`: which examples belong together, int64 (examples,), or None. The
+    mean is that over examples; where they belong together, each group's sum takes an example's place in what follows.
+    There are two sources of noise: which test examples there are, seen in the spread over examples of their mean over
+    seeds, and which seeds were drawn, seen in the spread over seeds; the latter is unknown of a single seed and then
+    left out. The interval's half is the root of the sum of the squared halves of
     both sources' own Student intervals, so that two seeds are not taken for more than they are (Graybill and Wang
-    1980; `tests/benchmarks/verdicts.py` measures its coverage). All else (the teacher that the seeds share, the split)
-    is taken as given.
+    1980; `tests/benchmarks/verdicts.py` measures its coverage). Whole numbers must pass the exact paired test on their
+    sums over seeds as well. All else (the teacher that the seeds share, the split) is taken as given.
     """
-    values = _by_seed(scores)
-    mean = float(values.mean()) if values.size else math.nan
-    if not values.size or (np.ndim(scores) == 2 and values.shape[1] == 1):  # one group tells nothing of others
+    examples = _by_seed(scores)
+    mean = float(examples.mean()) if examples.size else math.nan
+    if not math.isfinite(mean):
+        return {"verdict": NOISE, "mean": math.nan, "interval": None}
+    sums = by_recording(examples, groups)
+    if np.ndim(scores) == 2 and sums.shape[1] == 1:  # one group tells nothing of others
         return {"verdict": NOISE, "mean": mean, "interval": None}
+    values = sums * (sums.shape[1] / examples.shape[1])  # their mean over groups is the mean over examples
     halves = [half for means in (values.mean(0), values.mean(1)) if (half := _half(means, level)) is not None]
     if not halves:  # one number, and nothing to tell its noise from
         return {"verdict": NOISE, "mean": mean, "interval": None}
@@ -50,26 +57,30 @@ def judge(scores: Values, level: float = LEVEL) -> Judgement:
     verdict = _verdict(mean - half, mean + half)
     if (half == 0 and mean == 0) or (values.shape[1] > 1 and np.count_nonzero(values.any(0)) < FEWEST):
         verdict = NOISE
-    # Of whole numbers of one seed the exact paired test is known, by which a few differences tell less.
-    whole = len(values) == 1 and values.shape[1] > 1 and bool((values == np.rint(values)).all())
-    if whole and sign_flip_p(values[0].astype(np.int64)) >= 1 - level:
+    # Of whole numbers the exact paired test is known, by which a few differences tell less than their interval says.
+    whole = sums.shape[1] > 1 and bool((examples == np.rint(examples)).all())
+    if whole and verdict != NOISE and sign_flip_p(sums.sum(0).astype(np.int64)) >= 1 - level:
         verdict = NOISE
     return {"verdict": verdict, "mean": mean, "interval": [mean - half, mean + half]}
 
 
-def judge_rate(happens: Values, below: float, level: float = LEVEL) -> Judgement:
+def judge_rate(happens: Values, below: float, level: float = LEVEL, groups: Groups = None) -> Judgement:
     """Return a verdict on "`happens`, 0 or 1, has a rate below `below`"; the mean is what is left to that bound.
 
-    `happens`: (seeds, examples); shares in place of 0 and 1, such as those of groups, make the interval wider than it
-    need be, never narrower. Over the examples it is exact (Clopper and Pearson 1934); with several seeds the half of
-    their Student interval is added in squares (Zou and Donner 2008).
+    `happens`: (seeds, examples); `groups` as `judge` has them. Over the examples the interval is exact (Clopper and
+    Pearson 1934). Examples that belong together count as if all of a group came out alike: for so many as would give
+    the rate over examples the same noise (Korn and Graubard 1998), as many as there are groups where these have one
+    size, and fewer where they differ. With several seeds the half of their Student interval is added in squares (Zou
+    and Donner 2008).
     """
     from scipy.special import betaincinv
 
     values = _by_seed(happens)
-    if not values.size:
+    rate = float(values.mean()) if values.size else math.nan
+    if not math.isfinite(rate):
         return {"verdict": NOISE, "mean": math.nan, "interval": None}
-    rate, count, tail = float(values.mean()), values.shape[1], (1 - level) / 2
+    sizes = by_recording(np.ones((1, values.shape[1])), groups)
+    count, tail = float(sizes.sum() ** 2 / (sizes**2).sum()), (1 - level) / 2
     hits = rate * count
     low = float(betaincinv(hits, count - hits + 1, tail)) if hits > 0 else 0.0
     high = float(betaincinv(hits + 1, count - hits, 1 - tail)) if hits < count else 1.0
@@ -82,15 +93,17 @@ def judge_rate(happens: Values, below: float, level: float = LEVEL) -> Judgement
     }
 
 
-def judge_share(gain: Values, kept: Values, share: float, level: float = LEVEL) -> Judgement:
+def judge_share(gain: Values, kept: Values, share: float, level: float = LEVEL, groups: Groups = None) -> Judgement:
     """Return a verdict on "at least this share of the gain is kept", or NO_GAIN where no gain is beyond the noise.
 
-    `gain`, `kept`: what is better than the baseline, by how much, for each seed and example. Of the draws in which a
+    `gain`, `kept`: what is better than the baseline, by how much, for each seed and example; `groups` as `judge` has
+    them. Of the draws in which a
     weak gain passes as one, rather many refute a large share: `tests/benchmarks/verdicts.py` prints how many.
     """
-    if judge(gain, level)["verdict"] != HOLDS:
-        return {"verdict": NO_GAIN, "mean": float((kept - share * gain).mean()), "interval": None}
-    return judge(kept - share * gain, level)
+    found = judge(kept - share * gain, level, groups)
+    if math.isnan(found["mean"]) or judge(gain, level, groups)["verdict"] == HOLDS:
+        return found
+    return {"verdict": NO_GAIN, "mean": found["mean"], "interval": None}
 
 
 def judge_all(judgements: Sequence[Judgement], stricter: Sequence[Judgement]) -> Judgement:
@@ -99,12 +112,18 @@ def judge_all(judgements: Sequence[Judgement], stricter: Sequence[Judgement]) ->
     `stricter`: the same claims judged with Bonferroni's correction, which a refutation needs. Mean and interval are
     those of the claim that has the lowest.
     """
-    weakest = min(judgements, key=lambda one: (one["interval"] or [one["mean"]])[0])
+    weakest = min(judgements, key=_lowest)
     if all(one["verdict"] == HOLDS for one in judgements):
         verdict = HOLDS
     else:
         verdict = REFUTED if any(one["verdict"] == REFUTED for one in stricter) else NOISE
     return weakest | {"verdict": verdict}
+
+
+def _lowest(judgement: Judgement) -> float:
+    """The low end of a judgement's interval, or its mean without one; what was not measured comes first."""
+    mean: float = judgement["mean"]
+    return -math.inf if math.isnan(mean) else (judgement["interval"] or [mean])[0]
 
 
 def _by_seed(scores: Values) -> Values:

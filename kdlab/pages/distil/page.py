@@ -16,6 +16,7 @@ from kdlab.pages.eta import Pace
 from kdlab.pages.machine_note import machine_line
 from kdlab.pages.run_controller import Course, CoursePage
 from kdlab.pages.url_state import read_spec, write_spec
+from kdlab.progress import singular
 from kdlab.registry import OBJECTIVES, InputError
 from kdlab.runs.protocol import Attached, Hearing
 from kdlab.runs.worker import Happened, Status
@@ -308,13 +309,14 @@ class Distil(CoursePage):
         opened = self.history.opened
         assert opened is not None
         found = view.pictures(self.history, self.state.cell)
-        self._gallery.show(found.title, opened.images[found.indices], found.indices, found.captions)
+        unit = singular(opened.example_unit)
+        self._gallery.show(found.title, opened.images[found.indices], found.indices, found.captions, unit)
 
     def _show_chosen(self) -> None:
         opened, chosen = self.history.opened, self.state.chosen
         assert opened is not None
-        name = opened.classes[opened.labels[chosen]]
-        self._picture.show(f"Validation image {chosen}, true class {name}", opened.images[[chosen]], [chosen], [name])
+        name, unit = opened.classes[opened.labels[chosen]], singular(opened.example_unit)
+        self._picture.show(view.picked(opened, chosen), opened.images[[chosen]], [chosen], [name], unit)
         self._bars.example = view.example(self.history, chosen)
 
 

@@ -14,19 +14,18 @@ from kdlab.figures.confusion import confusion_difference, confusion_heatmap
 from kdlab.figures.curves import error_curves, loss_curves
 from kdlab.figures.theme import ROLES, Figure
 from kdlab.metrics.classification import confusion_matrix
-from kdlab.metrics.significance import LEVEL, find_test, paired_test
-from kdlab.progress import duration
+from kdlab.metrics.significance import FEWEST_GROUPS, LEVEL, find_test, paired_test
+from kdlab.progress import counted, duration, singular
 from kdlab.registry import OBJECTIVES
 from kdlab.train.events import Opened
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
 
-__all__ = ["Cell", "Pictures", "curves", "example", "matrices", "pictures", "progress", "summary"]
+__all__ = ["Cell", "Pictures", "curves", "example", "matrices", "picked", "pictures", "progress", "summary"]
 
 NETWORKS = tuple(ROLES)
 MOST_PICTURES = 24
 FEWEST = 50  # examples from which on two networks are compared while they train
-FEWEST_GROUPS = 6  # of fewer no exact test finds a difference beyond noise
 FLATTERED = (
     " What the file's network was trained on is not known here, so its errors, and its student's, may flatter it."
 )
@@ -121,7 +120,7 @@ def summary(history: History, note: str) -> dict[str, Any]:
         "differs": differs,
         "warnings": history.notes,
         "note": note,
-        "run": _describe(history.opened.spec),
+        "run": _describe(history.opened.spec, history.opened.example_unit),
     }
 
 
@@ -132,12 +131,16 @@ def _tile(history: History, name: str) -> dict[str, str]:
     tile = {"role": name, "label": ROLES[name].label}
     if result:
         errors, examples, split = result[name]["errors"], result["examples"], "test"
-    elif curve:
+    elif curve and curve.values:
         errors, examples, split = int(curve.values[-1]), len(opened.labels), "validation"
     else:
         return tile | {"errors": "–", "share": "not trained yet", "counted": ""}
     share = f"{100 * errors / examples:.1f} % wrong"
-    return tile | {"errors": f"{errors:,}", "share": share, "counted": f"of {examples:,} {split} {opened.example_unit}"}
+    return tile | {
+        "errors": f"{errors:,}",
+        "share": share,
+        "counted": f"of {_of(split, examples, opened.example_unit)}",
+    }
 
 
 def _verdict(history: History) -> tuple[str, bool]:
@@ -148,30 +151,35 @@ def _verdict(history: History) -> tuple[str, bool]:
     if history.result:
         test = find_test(history.result)
         told, differs = test["verdict"], test["p"] < LEVEL
-        where = f"On the {history.result['examples']:,} test {opened.example_unit}"
+        where = f"On the {_of('test', history.result['examples'], opened.example_unit)}"
     elif not {"student", "baseline"} <= logits.keys():
         return "", False
     elif few := _too_few(opened):
-        return f"So far: {few} are too few to tell student and baseline apart before the test.", False
+        verb = "is" if few.startswith("1 ") else "are"
+        return f"So far: {few} {verb} too few to tell student and baseline apart before the test.", False
     else:
         latest = paired_test(logits["student"], logits["baseline"], opened.labels, opened.groups, **units)
         told, differs = latest.verdict("student", "baseline"), latest.differs
-        where = f"So far, on {len(opened.labels):,} validation {opened.example_unit}"
+        where = f"So far, on {_of('validation', len(opened.labels), opened.example_unit)}"
     return f"{where}: {told[0].lower()}{told[1:]}", differs
 
 
 def _too_few(opened: Opened) -> str:
     """Return what there is too little of in the validation split to compare networks by, or ""."""
     if (count := len(opened.labels)) < FEWEST:
-        return f"{count:,} validation {opened.example_unit}"
+        return _of("validation", count, opened.example_unit)
     if opened.groups is not None and (count := len(np.unique(opened.groups))) < FEWEST_GROUPS:
-        return f"{count} validation {opened.group_unit}"
+        return _of("validation", count, opened.group_unit)
     return ""
 
 
-def _describe(spec: Spec) -> str:
+def _of(split: str, count: int, unit: str) -> str:
+    return counted(count, f"{split} {unit}")
+
+
+def _describe(spec: Spec, unit: str) -> str:
     """Say which run is shown, as the choices may have moved on to the next one."""
-    images = f"{spec.transfer_size:,} images" if spec.transfer_size else "all images"
+    images = counted(spec.transfer_size, unit) if spec.transfer_size else f"all {unit}"
     teacher = f"{spec.teacher} from a file" if spec.teacher_weights else spec.teacher
     moved = taught = ""
     if spec.augmentation != "none":  # without it, all ways of teaching are one
@@ -235,13 +243,13 @@ def example(history: History, chosen: int) -> dict[str, Any]:
 def pictures(history: History, cell: Cell | None) -> Pictures:
     """Return the validation images behind a cell, or those that the student has wrong when no cell was clicked."""
     assert history.opened is not None
-    classes, labels = history.opened.classes, history.opened.labels
+    classes, labels, unit = history.opened.classes, history.opened.labels, history.opened.example_unit
     answers: dict[str, NDArray[np.intp]] = {name: logits.argmax(1) for name, logits in history.logits.items()}
     if cell is None:
         if "student" not in answers:
-            return Pictures("Click a cell of a matrix to see its validation images.", [], [])
+            return Pictures(f"Click a cell of a matrix to see its validation {unit}.", [], [])
         found = np.flatnonzero(answers["student"] != labels)
-        title = "Click a cell of a matrix to see its validation images. These are the ones that the student has wrong"
+        title = f"Click a cell of a matrix to see its validation {unit}. These are the ones that the student has wrong"
     else:
         where = f"true {classes[cell.true]}, predicted {classes[cell.predicted]}"
         if cell.matrix == "difference":
@@ -257,6 +265,11 @@ def pictures(history: History, cell: Cell | None) -> Pictures:
         + ", ".join(f"{name} says {classes[answer[index]]}" for name, answer in answers.items())
         for index in shown
     ]
-    count = f"{len(found):,} image{'s' if len(found) != 1 else ''}"
     more = f", the first {len(shown)} shown" if len(found) > len(shown) else ""
-    return Pictures(f"{title} ({count}{more}).", shown.tolist(), captions)
+    return Pictures(f"{title} ({counted(len(found), unit)}{more}).", shown.tolist(), captions)
+
+
+def picked(opened: Opened, index: int) -> str:
+    """Return the title of the validation image that was chosen."""
+    unit = singular(opened.example_unit)
+    return f"Validation {unit} {index}, true class {opened.classes[opened.labels[index]]}"

@@ -1,6 +1,7 @@
 """What the page of an experiment shows, as pure functions of a result, of a run so far and of what was chosen."""
 
 import inspect
+import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -21,6 +22,7 @@ __all__ = ["about", "cards", "explored", "facts", "figures", "findings", "pieces
 
 MARKS = {HOLDS: "✓", REFUTED: "✗", NOISE: "≈", NO_GAIN: "≈"}
 NOT_RUN = "Not run yet: press Start."
+NOT_MEASURED = "Not measured: there is no number to judge."
 Content = dict[str, Any]
 
 
@@ -80,9 +82,13 @@ def _sentence(words: str) -> str:
 def _interval(claim: Mapping[str, Any]) -> str:
     if claim["verdict"] == NO_GAIN:
         return "The gain itself is not beyond the noise: there is nothing of which a share could be kept."
+    if claim["interval"] is None and (claim["mean"] is None or math.isnan(claim["mean"])):
+        return NOT_MEASURED
     if claim["interval"] is None:
         return "Too little was counted: nothing tells its noise."
     low, high = claim["interval"]
+    if low is None or high is None:  # of a report from before
+        return NOT_MEASURED
     return f"95 % interval of the mean score: {low:.3g} to {high:.3g}; the claim can hold only where it is above 0."
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kdlab.figures.theme import ROLES
+from kdlab.metrics.significance import write_p
 from kdlab.progress import duration
 from kdlab.registry import OBJECTIVES
 from kdlab.runs.run_info import Row
@@ -37,9 +38,7 @@ def compared(rows: Sequence[Row]) -> dict[str, Any]:
         results[f"{role.label}: validation errors"] = [_errors(row, "validation", "examples", name) for row in rows]
     for name, role in ROLES.items():
         results[f"{role.label}: test errors"] = [_errors(row, "test", "test_examples", name) for row in rows]
-    results["Student against baseline, test: p"] = [
-        "–" if (p := row.summary.get("p")) is None else "< 0.001" if p < 0.001 else f"{p:.2g}" for row in rows
-    ]
+    results["Student against baseline, test: p"] = [_p(row) for row in rows]
     results["Took"] = ["–" if row.seconds is None else duration(row.seconds) for row in rows]
     return {
         "columns": [
@@ -105,6 +104,12 @@ def _errors(row: Row, split: str, total: str, network: str) -> str:
     if "errors" in row.summary:  # a record from before the test set was kept apart: its `examples` are the test's
         return number(count)
     return f"{count:,} of {examples:,}" if count is not None and examples else "–"
+
+
+def _p(row: Row) -> str:
+    if few := row.summary.get("too_few"):
+        return f"{few}: too few"
+    return "–" if (p := row.summary.get("p")) is None else write_p(p)
 
 
 def number(count: int | None) -> str:

@@ -6,7 +6,7 @@ export function render({ model, el }) {
   el.classList.add("kd-gallery");
 
   function build() {
-    const { title, shape, indices, labels } = model.get("shown");
+    const { title, shape, indices, labels, unit } = model.get("shown");
     const view = model.get("pixels");
     el.replaceChildren(Object.assign(document.createElement("p"), { textContent: title }));
     if (!indices.length) return;
@@ -18,7 +18,7 @@ export function render({ model, el }) {
       const button = document.createElement("button");
       button.type = "button";
       button.dataset.example = example;
-      button.title = `Validation image ${example}: ${labels[position]}. Choose it to see its soft targets.`;
+      button.title = `Validation ${unit} ${example}: ${labels[position]}. Choose it to see its soft targets.`;
       button.setAttribute("aria-label", button.title);
       const canvas = document.createElement("canvas");
       paint(canvas, bytes.subarray(position * size, (position + 1) * size), shape);
