@@ -20,6 +20,7 @@ from safetensors.torch import load
 from kdlab.assets.make_results import FOLDER, judge, table
 from kdlab.cli import main
 from kdlab.experiments.framework import report_files
+from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError
 
 KDLAB = Path(sys.executable).with_name("kdlab")
@@ -172,15 +173,15 @@ def test_table(tmp_path: Path) -> None:
 def test_without_a_folder_all_is_kept_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(variable, str(tmp_path))
-    assert tmp_path in report_files.experiments_folder().parents
+    assert tmp_path in experiments_folder().parents
     reproduce()
-    first = {path.name for path in report_files.experiments_folder().iterdir()}
+    first = {path.name for path in experiments_folder().iterdir()}
     assert len([name for name in first if name.endswith(".safetensors") and "answers" not in name]) == len(PIECES)
     (report,) = (name for name in first if name.endswith(".json"))
     assert report.startswith("ensemble-quick-")  # the bare name is left to the settings as they are
     again = reproduce(temperatures="2,3")
     assert again.stderr.count(", kept from before\n") == 2
-    assert len(list(report_files.experiments_folder().glob("ensemble-quick-*.json"))) == 2
+    assert len(list(experiments_folder().glob("ensemble-quick-*.json"))) == 2
 
 
 def test_interrupted_and_resumed(tmp_path: Path) -> None:
