@@ -1,4 +1,4 @@
-"""The README's two lines, to run kdlab and to test it, are marked, CI runs the second; its results are the shipped."""
+"""The README's two lines, to run kdlab and to test it, are marked, CI runs the second; links lead somewhere."""
 
 import os
 import re
@@ -28,8 +28,26 @@ def test_marked_lines(marker: str) -> None:
 
 
 def test_results_are_the_shipped_ones() -> None:
-    assert f"\n<!-- results -->\n\n{table()}\n\n<!-- /results -->\n" in (ROOT / "README.md").read_text("utf-8")
+    assert f"\n<!-- results -->\n\n{table()}\n\n<!-- /results -->\n" in (ROOT / "kdlab/docs/results.md").read_text(
+        "utf-8"
+    )
     assert {path.stem for path in FOLDER.glob("*")} <= set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "kdlab/docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_links_lead_to_files(page: Path) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+        assert (page.parent / link).exists(), link
+
+
+def test_the_tree_is_the_tree() -> None:
+    """Every room that README names is there, and every room that is there is named."""
+    (tree,) = re.findall(r"^kdlab/\n(.*?)^tests/", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    named = re.findall(r"^  ([\w.]+)/? ", tree, re.MULTILINE)
+    rooms = {path.name for path in (ROOT / "kdlab").iterdir() if not path.name.startswith(("__", ".", "py.typed"))}
+    assert rooms - {"paths.py", "progress.py", "lazy.py"} == set(named)
 
 
 def checkout(folder: Path, readme: str) -> Path:

@@ -161,7 +161,7 @@ def test_each_network_fits_as_it_would_alone(what: str) -> None:
 @pytest.fixture
 def readme_objective(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loss that the README adds, for one test."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    readme = (Path(__file__).parents[2] / "kdlab/docs/extending.md").read_text()
     (source,) = re.findall(r"## Add a loss\n.*?```python\n(.*?)```", readme, re.DOTALL)
     monkeypatch.setattr(OBJECTIVES, "_entries", dict(OBJECTIVES._entries))
     for _ in range(2):  # as a notebook's cell that is run again
