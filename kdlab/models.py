@@ -1,16 +1,15 @@
-"""Networks by name, fitted to the input size and the number of classes.
+"""Networks by name, built for an input size and a number of classes.
 
 To add one, decorate a function that takes the argument behind the colon, the input shape (channels, height, width) and
-the number of classes, and returns a module. Torch is imported inside the functions: the pages only list the names.
+the number of classes, and returns a module. Torch is imported inside the functions, as the pages only list the names.
 """
 
+from __future__ import annotations
+
 import re
-from typing import TYPE_CHECKING
 
+from kdlab.lazy import nn, torch
 from kdlab.registry import MODELS, InputError, Knob, quote, read_options
-
-if TYPE_CHECKING:
-    from torch import nn
 
 __all__ = ["build", "cnn", "mlp", "mobilenet_v3_small", "resnet18"]
 
@@ -23,20 +22,19 @@ INPUT_DROPOUT = Knob("input_dropout", "Input dropout", 0.0, 0.0, 0.99, "share of
 MAX_NORM = Knob("max_norm", "Max-norm", 0.0, 0.0, 1e3, "largest length of a hidden unit's incoming weights; 0: any")
 CONVOLUTIONS = Knob("convolutions", "Convolutions", 1, 1, 16, "convolutions in each of the two stages", kind=int)
 
-# Below this side length the image networks keep their first layers' resolution, as is usual for CIFAR's 32 × 32.
+# Below this side length the first layers of image networks do not reduce the resolution, as usual for CIFAR's 32 × 32.
 SMALL_IMAGE = 64
 
 
-def build(name: str, shape: Shape, classes: int) -> "nn.Module":
+def build(name: str, shape: Shape, classes: int) -> nn.Module:
     """Return a freshly initialised network called `name` for inputs (batch, *shape) and `classes` logits.
 
     Raises InputError for a name that is unknown or malformed.
     """
-    import torch
 
     entry, argument = MODELS.find(name)
     module: nn.Module = entry.build(argument, shape, classes)
-    # Convolutions are up to three times as fast with the channels last in memory: `python tests/benchmarks/cost.py`.
+    # Channels-last memory makes convolutions up to three times as fast: `python tests/benchmarks/cost.py`.
     return module.to(memory_format=torch.channels_last)
 
 
@@ -54,18 +52,17 @@ def build(name: str, shape: Shape, classes: int) -> "nn.Module":
         "mlp:1200x2:dropout=0.5:input_dropout=0.2",
     ),
 )
-def mlp(argument: str, shape: Shape, classes: int) -> "nn.Module":
-    """Return `DEPTH` hidden layers of `WIDTH` rectified linear units, with dropout and a max-norm where asked for.
+def mlp(argument: str, shape: Shape, classes: int) -> nn.Module:
+    """Return `DEPTH` hidden layers of `WIDTH` rectified linear units, with optional dropout and max-norm.
 
-    The max-norm (Srivastava et al. 2014, section 5.1) is kept in training, after each step.
+    Training applies the max-norm (Srivastava et al. 2014, section 5.1) after each step.
     """
-    from torch import nn
 
-    size, _, rest = argument.partition(":")
+    size, _, option_text = argument.partition(":")
     if not (match := re.fullmatch(r"(\d+)x(\d+)", size)):
         raise InputError(f"The model {quote(f'mlp:{argument}')} needs its size as WIDTHxDEPTH, for example mlp:800x2.")
     width, depth = int(WIDTH.check(match[1])), int(DEPTH.check(match[2]))
-    options = read_options(f"model {quote(f'mlp:{argument}')}", rest, MODELS["mlp"].knobs)
+    options = read_options(f"model {quote(f'mlp:{argument}')}", option_text, MODELS["mlp"].knobs)
     layers: list[nn.Module] = [nn.Flatten()]
     if options["input_dropout"]:
         layers.append(nn.Dropout(options["input_dropout"]))
@@ -76,7 +73,7 @@ def mlp(argument: str, shape: Shape, classes: int) -> "nn.Module":
             layers.append(nn.Dropout(options["dropout"]))
         features = width
     network = nn.Sequential(*layers, nn.Linear(features, classes))
-    network.max_norm = options["max_norm"]  # type: ignore[assignment]  # held by whoever trains it
+    network.max_norm = options["max_norm"]  # type: ignore[assignment]  # the training loop reads it
     return network
 
 
@@ -86,21 +83,20 @@ def mlp(argument: str, shape: Shape, classes: int) -> "nn.Module":
     help="cnn[:width=CHANNELS][:convolutions=N][:dropout=P]",
     knobs=(WIDTH, CONVOLUTIONS, DROPOUT),
 )
-def cnn(argument: str, shape: Shape, classes: int) -> "nn.Module":
+def cnn(argument: str, shape: Shape, classes: int) -> nn.Module:
     """Return two stages of 3×3 convolutions with `width` and twice as many channels, pooled, and one linear layer."""
-    from torch import nn
 
     options = read_options(f"model {quote(f'cnn:{argument}')}", argument, MODELS["cnn"].knobs)
     width, convolutions = int(options["width"]), int(options["convolutions"])
 
-    def stage(inputs: int, outputs: int) -> list["nn.Module"]:
+    def stage(inputs: int, outputs: int) -> list[nn.Module]:
         layers: list[nn.Module] = []
         for channels in (inputs, *[outputs] * (convolutions - 1)):
             convolution = nn.Conv2d(channels, outputs, 3, padding=1, bias=False)
             layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
         return [*layers, nn.MaxPool2d(2, ceil_mode=True)]
 
-    # Two halvings, rounded up: the size of what is left is known before the first image comes.
+    # Two poolings halve the sides, rounded up.
     rows, columns = (-(-side // 4) for side in shape[1:])
     head: list[nn.Module] = [nn.Flatten(), nn.Linear(2 * width * rows * columns, classes)]
     if options["dropout"]:
@@ -113,9 +109,8 @@ def _needs_no_argument(model: str, argument: str) -> None:
 
 
 @MODELS.add("resnet18", label="ResNet-18", help="torchvision's, with CIFAR's first layer for images under 64 pixels")
-def resnet18(argument: str, shape: Shape, classes: int) -> "nn.Module":
-    """Return torchvision's ResNet-18; small images meet a 3×3 stem of stride 1 and no pooling (He et al. 2016, 4.2)."""
-    from torch import nn
+def resnet18(argument: str, shape: Shape, classes: int) -> nn.Module:
+    """Return torchvision's ResNet-18; for small images with a 3×3 stem, stride 1, no pooling (He et al. 2016, 4.2)."""
     from torchvision.models import resnet18 as make
 
     _needs_no_argument("resnet18", argument)
@@ -130,9 +125,8 @@ def resnet18(argument: str, shape: Shape, classes: int) -> "nn.Module":
 
 
 @MODELS.add("mobilenet_v3_small", label="MobileNetV3 small", help="torchvision's, with stride 1 first under 64 pixels")
-def mobilenet_v3_small(argument: str, shape: Shape, classes: int) -> "nn.Module":
-    """Return torchvision's MobileNetV3-Small; small images meet a first convolution of stride 1."""
-    from torch import nn
+def mobilenet_v3_small(argument: str, shape: Shape, classes: int) -> nn.Module:
+    """Return torchvision's MobileNetV3-Small; for small images its first convolution has stride 1."""
     from torchvision.models import mobilenet_v3_small as make
 
     _needs_no_argument("mobilenet_v3_small", argument)

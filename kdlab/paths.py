@@ -1,4 +1,4 @@
-"""The three folders of a person: data sets, runs, and what experiments keep."""
+"""The three folders of a person: data sets, runs, and cached experiments."""
 
 import os
 from pathlib import Path
@@ -9,23 +9,23 @@ __all__ = ["data_folder", "experiments_folder", "runs_folder"]
 
 
 def data_folder() -> Path:
-    """Return the folder that holds downloaded data sets: `KDLAB_DATA`, or one in the user's cache folder."""
+    """Return the folder of downloaded data sets: `KDLAB_DATA`, or one in the user's cache folder."""
     if chosen := os.environ.get("KDLAB_DATA"):
         return Path(chosen).expanduser()
     return platformdirs.user_cache_path("kdlab") / "data"
 
 
 def runs_folder() -> Path:
-    """Return the folder that runs are kept in: `KDLAB_RUNS`, or one among the user's data."""
+    """Return the folder of saved runs: `KDLAB_RUNS`, or one in the user's data folder."""
     if chosen := os.environ.get("KDLAB_RUNS"):
         return Path(chosen).expanduser()
     return platformdirs.user_data_path("kdlab") / "runs"
 
 
 def experiments_folder() -> Path:
-    """Return the folder that pieces and reports are kept in unless another is named; all experiments share it.
+    """Return the default folder for trained networks and reports, which all experiments share.
 
-    `KDLAB_PIECES` names it; a public site has one of its own, which is tidied.
+    `KDLAB_PIECES` names it; a public site uses a separate one and deletes old files there.
     """
     if chosen := os.environ.get("KDLAB_PIECES"):
         return Path(chosen)

@@ -1,7 +1,4 @@
-"""How far long work has come: the one event that `kdlab.datasets` and `kdlab.train.events` share.
-
-Also time and counts in words.
-"""
+"""The progress event that `kdlab.datasets` and `kdlab.train.events` share, and durations and counts in words."""
 
 from dataclasses import dataclass
 
@@ -10,7 +7,7 @@ __all__ = ["Progress", "counted", "duration", "singular"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something other than training goes on: `done` of `total` units (`total` 0: unknown)."""
+    """Progress of work other than training: `done` of `total` units (`total` 0: unknown)."""
 
     label: str
     done: int
@@ -29,7 +26,7 @@ def counted(count: int, unit: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as people say them: "12 s", "4 min", "2.5 h"."""
+    """Return seconds in a readable unit: "12 s", "4 min", "2.5 h"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

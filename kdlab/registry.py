@@ -1,12 +1,12 @@
-"""Named entries with their knobs: one list feeds the pages, the command line, the checks and the tests.
+"""Named entries with their knobs: one registry feeds the pages, the command line, the checks and the tests.
 
-A data set, a model, an objective … is one entry, made by decorating the function that builds it:
+A data set, a model, an objective … is one entry; a decorator on the function that builds it registers it:
 
     @OBJECTIVES.add("hinton", label="Hinton 2015", help="...", knobs=(...))
     def hinton(...): ...
 
-The modules that hold the entries (`kdlab.datasets`, `.models`, `.objectives`, `.augmentation`) import torch inside
-their functions only, so that a page can list them without paying for torch.
+The modules with the entries (`kdlab.datasets`, `.models`, `.losses`, `.augmentations`) import torch only inside their
+functions, so that a page can list the entries without importing torch.
 """
 
 import difflib
@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 __all__ = [
-    "AUGMENTATIONS", "DATASETS", "EXPERIMENTS", "MODELS", "OBJECTIVES", "TEACHINGS",
+    "AUGMENTATIONS", "DATASETS", "EXPERIMENTS", "MODELS", "OBJECTIVES", "TEACHER_VIEWS",
     "Entry", "InputError", "InputWarning", "Knob", "Registry", "UnknownNameError", "knob_field", "knob_fields", "quote",
     "read_options",
 ]  # fmt: skip
@@ -29,30 +29,29 @@ log = logging.getLogger("kdlab")
 
 
 class InputError(ValueError):
-    """Something a person gave cannot be used; the message is one sentence that says what to do."""
+    """An input cannot be used; the message is one sentence that says what to do."""
 
 
 class InputWarning(UserWarning):
-    """Something a person gave can be used, but they should know a thing about it; the message is one sentence."""
+    """An input can be used, but with a caveat; the message is one sentence."""
 
 
 class UnknownNameError(InputError):
-    """A name that no entry bears; the message lists the known ones."""
+    """No entry has this name; the message lists the known names."""
 
 
-def quote(value: object, most: int = 50) -> str:
-    """Return what somebody gave as it can stand in a sentence: one short line, nothing in it hides or turns text."""
-    text = " ".join(repr(value[:most] if isinstance(value, str) else value).split())
-    cut = len(text) > most or (isinstance(value, str) and len(value) > most)
-    return f"{text[: most - 1]}…" if cut else text
+def quote(value: object, max_length: int = 50) -> str:
+    """Return an input as it can be quoted in a sentence: one short line, with control characters escaped."""
+    text = " ".join(repr(value[:max_length] if isinstance(value, str) else value).split())
+    cut = len(text) > max_length or (isinstance(value, str) and len(value) > max_length)
+    return f"{text[: max_length - 1]}…" if cut else text
 
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """A number that people may turn.
+    """A number that people may set.
 
-    `kind` is the type of its value; `scale` says how a slider should move through the range; `symbol` stands for it in
-    figures.
+    `kind`: the type of its value; `scale`: the scale of its slider; `symbol`: its short name in figures.
     """
 
     key: str
@@ -76,39 +75,41 @@ class Knob:
         except (TypeError, ValueError, OverflowError):
             exact = False
         if not exact or not math.isfinite(number) or not self.minimum <= number <= self.maximum:
-            what = {int: "a whole number", float: "a number", bool: "yes or no (1 or 0)"}[self.kind]
+            kind_name = {int: "a whole number", float: "a number", bool: "yes or no (1 or 0)"}[self.kind]
             limits = "" if self.kind is bool else f" from {self.minimum:g} to {self.maximum:g}"
-            raise InputError(f"{self.label} ({self.key}) must be {what}{limits}, not {quote(value)}.")
+            raise InputError(f"{self.label} ({self.key}) must be {kind_name}{limits}, not {quote(value)}.")
         return number  # type: ignore[no-any-return]
 
 
-def knob_field(key: str, label: str, default: float, minimum: float, maximum: float, help: str, **rest: Any) -> Any:
+def knob_field(
+    key: str, label: str, default: float, minimum: float, maximum: float, help: str, **attributes: Any
+) -> Any:
     """Return a dataclass field that is a knob: a whole number unless `kind` says otherwise."""
-    knob = Knob(key, label, default, minimum, maximum, help, **({"kind": int} | rest))
+    knob = Knob(key, label, default, minimum, maximum, help, **({"kind": int} | attributes))
     return field(default=default, metadata={"knob": knob})
 
 
 def knob_fields(owner: type) -> dict[str, Knob]:
     """Return the knobs among the fields of a dataclass, by key."""
-    return {item.name: item.metadata["knob"] for item in fields(owner) if "knob" in item.metadata}
+    return {attribute.name: attribute.metadata["knob"] for attribute in fields(owner) if "knob" in attribute.metadata}
 
 
 def read_options(owner: str, argument: str, knobs: tuple[Knob, ...]) -> dict[str, float]:
-    """Return the knobs' values as "a=1:b=2" gives them, the others at their defaults; `owner` is named in complaints.
+    """Return the knobs' values from "a=1:b=2", the others at their defaults; errors name the `owner`.
 
     Raises InputError for an option that is unknown or outside its range.
     """
-    known = {knob.key: knob for knob in knobs}
+    by_key = {knob.key: knob for knob in knobs}
     values = {knob.key: knob.default for knob in knobs}
     for option in filter(None, argument.split(":")):
         key, equals, value = option.partition("=")
-        if key not in known or not equals:
-            names = ", ".join(f"{key}=…" for key in known) or "none"
+        if key not in by_key or not equals:
+            names = ", ".join(f"{key}=…" for key in by_key) or "none"
             raise InputError(f"The {owner} does not understand {quote(option, 30)}; options it knows: {names}.")
         try:
-            values[key] = known[key].check(known[key].kind(value))
+            values[key] = by_key[key].check(by_key[key].kind(value))
         except ValueError as error:
-            knob = known[key]
+            knob = by_key[key]
             limits = f"{knob.help}, from {knob.minimum:g} to {knob.maximum:g}"
             raise InputError(f"The {owner} cannot take {quote(option, 30)}: {limits}.") from error
     return values
@@ -116,9 +117,10 @@ def read_options(owner: str, argument: str, knobs: tuple[Knob, ...]) -> dict[str
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One named thing: `build` makes it, `examples` are full names to offer in a list.
+    """A registered name: `build` makes the object, `examples` are full names to offer in a list.
 
-    `suggested`: of a data set, the fields of a spec that suit it. `stamp` tells it from another of the same key.
+    `suggested`: for a data set, recommended fields of a spec. `stamp`: a random id, which changes with a new
+    registration of the same key.
     """
 
     key: str
@@ -132,7 +134,7 @@ class Entry:
 
     @property
     def shipped(self) -> bool:
-        """Whether it comes with kdlab, and not from a person's notebook or module."""
+        """Whether the entry comes with kdlab, and not from a person's notebook or module."""
         build: Any = self.build
         while isinstance(build, partial):
             build = build.func
@@ -140,7 +142,7 @@ class Entry:
 
 
 class Registry(Mapping[str, Entry]):
-    """Entries of one kind by key, in the order in which they were added."""
+    """Entries of one kind by key, in the order of registration."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -156,30 +158,30 @@ class Registry(Mapping[str, Entry]):
         examples: tuple[str, ...] = (),
         suggested: Mapping[str, Any] | None = None,
     ) -> Callable[[F], F]:
-        """Register the decorated function as the entry `key`; one of a person's own replaces the one before.
+        """Register the decorated function as the entry `key`; a person's own entry can be registered again.
 
         Entries that share a knob's key share one `Knob`, because there is one slider and one option for it. Raises
-        InputError for the key of an entry that comes with kdlab, and for another knob of a key that is taken.
+        InputError for the key of an entry that comes with kdlab, and for a different knob with a used key.
         """
 
         def register(build: F) -> F:
             if ":" in key or not key:
                 raise InputError(f"The {self.kind} {key!r} needs a name without a colon: give it another.")
-            before = self._entries.get(key)
-            if before and before.shipped:
+            replaced = self._entries.get(key)
+            if replaced and replaced.shipped:
                 raise InputError(f"The {self.kind} {key!r} comes with kdlab and stays: give yours another name.")
-            mine = {knob.key: knob for knob in knobs}
+            own_knobs = {knob.key: knob for knob in knobs}
             for entry in self._entries.values():
                 if clash := [
-                    knob.key for knob in entry.knobs if mine.get(knob.key, knob) != knob and entry is not before
+                    knob.key for knob in entry.knobs if own_knobs.get(knob.key, knob) != knob and entry is not replaced
                 ]:
                     raise InputError(
                         f"The {self.kind} {key!r} must share the knob {clash[0]!r} of {entry.key!r} as it is, because "
                         f"there is one slider for both: give it another key, or make it the same."
                     )
             self._entries[key] = Entry(key, label, help, build, knobs, examples or (key,), suggested or {})
-            if before:
-                # Not `warnings.warn`, which says a thing once, while a cell is run again and again.
+            if replaced:
+                # Not `warnings.warn`, which warns only once, while a cell may run many times.
                 log.warning("The %s %r replaces the one that was registered before.", self.kind, key)
             return build
 
@@ -202,7 +204,7 @@ class Registry(Mapping[str, Entry]):
         return self._entries[key], argument
 
     def check_worker(self, name: str) -> None:
-        """Raise InputError for an entry that the process of a page's worker does not have: one of a person's own."""
+        """Raise InputError for a person's own entry, which the worker process of a page does not have."""
         entry, _ = self.find(name)
         if not entry.shipped:
             raise InputError(
@@ -212,7 +214,7 @@ class Registry(Mapping[str, Entry]):
             )
 
     def examples(self) -> list[str]:
-        """Return full names that can be offered in a list."""
+        """Return full names to offer in a list."""
         return [name for entry in self._entries.values() for name in entry.examples]
 
     def __getitem__(self, key: str) -> Entry:
@@ -230,4 +232,4 @@ EXPERIMENTS = Registry("experiment")
 MODELS = Registry("model")
 OBJECTIVES = Registry("objective")
 AUGMENTATIONS = Registry("augmentation")
-TEACHINGS = Registry("way of teaching")
+TEACHER_VIEWS = Registry("way of teaching")

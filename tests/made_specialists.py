@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.experiments.framework.bundled import Result
-from kdlab.experiments.framework.experiment import Exam
+from kdlab.experiments.framework.experiment import SeedResult
 from kdlab.experiments.framework.outcomes import Outcomes
 from kdlab.experiments.framework.verdicts import RULE
 from kdlab.experiments.specialists import Specialists
-from kdlab.experiments.specialists_model import consulted
-from kdlab.experiments.specialists_report import NAMES
-from kdlab.experiments.specialists_rescore import kept
+from kdlab.experiments.specialists_model import answer_by_n
+from kdlab.experiments.specialists_report import NAMES, page_arrays
 from kdlab.specialists.class_clusters import find_subsets, tree
 from kdlab.specialists.subsets import membership, write_subsets
 
@@ -50,14 +49,14 @@ def made_result(
         "members": membership(subsets, classes),
     }  # fmt: skip
     latency = {str(n): 1e-4 * (1 + n) for n in range(3)}
-    exam = Exam(
+    exam = SeedResult(
         0, labels, {name: logits.astype(np.float32) for name, logits in said.items()}, names,
         chosen={"subsets": write_subsets(subsets, names), "n": 1, "direction": "forward", "latency": latency},
         sizes={name: {"parameters": 10_000, "multiply_adds": 2_000_000} for name in [*said, "together"]},
-        noted=noted, images=_striped(labels, draw),
+        extras=noted, images=_striped(labels, draw),
     )  # fmt: skip
     experiment = Specialists(seeds=1, count=count, size=size, **settings)
-    summary = experiment.sum_up([replace(exam, noted=kept(exam, consulted(exam)))])
+    summary = experiment.summarize([replace(exam, extras=page_arrays(exam, answer_by_n(exam)))])
     claims = [claim.to_dict(Outcomes(summary.outcomes, labels)) for claim in summary.claims]
     report = {
         "experiment": "specialists", "label": "Specialists", "size": "full", "settings": asdict(experiment),

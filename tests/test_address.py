@@ -19,7 +19,7 @@ from kdlab.runs.limits import Limits
 from kdlab.runs.protocol import Job
 from kdlab.runs.server import Desk
 from kdlab.train.spec import Spec
-from kdlab.widgets.url import Said, read
+from kdlab.widgets.url import UrlState, parse_url_hash
 
 pytestmark = pytest.mark.usefixtures("own_desk")
 
@@ -36,9 +36,9 @@ def flat(spec: Spec) -> dict[str, Any]:
 
 
 def test_parts_are_read_and_those_of_others_left_alone() -> None:
-    said = read("epochs=5&student=mlp%3A8x1&Heading&dataset=folder:/a=b&epochs=6&run=aZ09_-x")
-    assert said == Said({"epochs": "6", "student": "mlp:8x1", "dataset": "folder:/a=b"}, "aZ09_-x")
-    assert read("") == Said()
+    said = parse_url_hash("epochs=5&student=mlp%3A8x1&Heading&dataset=folder:/a=b&epochs=6&run=aZ09_-x")
+    assert said == UrlState({"epochs": "6", "student": "mlp:8x1", "dataset": "folder:/a=b"}, "aZ09_-x")
+    assert parse_url_hash("") == UrlState()
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,14 @@ def test_parts_are_read_and_those_of_others_left_alone() -> None:
     ],
 )
 def test_a_part_that_cannot_be_read_is_said_and_the_rest_is_taken(text: str, sentence: str) -> None:
-    said = read(text)
+    said = parse_url_hash(text)
     assert (said.choices, said.run) == ({"seed": "3"}, "")
     assert [sentence in complaint for complaint in said.complaints] == [True]
 
 
 def test_a_long_address_is_not_read() -> None:
-    said = read(f"seed=3&student={'x' * 5000}")
-    assert said == Said(complaints=("The part of the address after # is too long to be read.",))
+    said = parse_url_hash(f"seed=3&student={'x' * 5000}")
+    assert said == UrlState(complaints=("The part of the address after # is too long to be read.",))
 
 
 # --- choices of a run -------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def test_an_experiments_settings_come_back(name: str, quick: bool) -> None:
 
 @pytest.mark.parametrize("bad", ["size=huge", "seeds=0", "network=mpl:8", "of_size=1", "quick=1", "members=x"])
 def test_a_bad_setting_is_one_sentence_and_the_others_are_taken(bad: str) -> None:
-    texts = read(f"{bad}&epochs=3").choices
+    texts = parse_url_hash(f"{bad}&epochs=3").choices
     quick, settings, complaints = read_settings(texts, EXPERIMENTS["ensemble"].build)
     assert (quick, settings, len(complaints)) == (True, {"epochs": 3}, 1)
 
@@ -152,7 +152,7 @@ async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
 
 async def come(page: Any, text: str, visitor: str = ANNA) -> None:
     """Have the browser say what the address says."""
-    page._address._told(None, {"type": "address", "text": text, "visitor": visitor}, [])
+    page._address._on_message(None, {"type": "address", "text": text, "visitor": visitor}, [])
     await settle()
 
 
@@ -209,7 +209,7 @@ def test_hostile_addresses_do_nothing_but_a_sentence() -> None:
 )  # fmt: skip
 def test_messages_that_are_none_are_left_alone(message: dict[str, Any]) -> None:
     async def use(page: Distil) -> None:
-        page._address._told(None, message, [])
+        page._address._on_message(None, message, [])
         await settle()
         assert (page._address.ready, page.state.seed) == (False, 0)
 
@@ -318,7 +318,7 @@ def test_another_persons_run_is_for_looking_at() -> None:
         await come(page, f"{SMALL}&epochs=5000", ANNA)
         page._act("start")
         await until(lambda: page._panel.state == "running")
-        await until(lambda: page._incoming.step)
+        await until(lambda: page._run_history.step)
         guest = Distil()
         await come(guest, f"run={page._address.run}", BEN)
         await until(lambda: guest._panel.state == "running")
@@ -330,9 +330,9 @@ def test_another_persons_run_is_for_looking_at() -> None:
             guest._act(action)
         await settle()
         guest._draw()
-        heard = page._incoming.step
-        await until(lambda: page._incoming.step > heard + 20)
-        assert page._incoming.turns == []
+        heard = page._run_history.step
+        await until(lambda: page._run_history.step > heard + 20)
+        assert page._run_history.param_changes == []
         guest._act("reset")
         await settle()
         assert (guest._panel.state, guest._panel.watching, guest._address.run) == ("idle", False, "")

@@ -31,6 +31,32 @@ def test_the_interface_does_not_import_torch(module: str) -> None:
     run("-c", f"import sys, {module}; loaded = {HEAVY} & set(sys.modules); assert not loaded, loaded")
 
 
+def test_an_error_on_a_page_does_not_load_torch() -> None:
+    """Tracebacks and `inspect` look at everything in `sys.modules`, and displays at the variables of a frame."""
+    script = """
+import inspect, sys, traceback
+from IPython.core.ultratb import VerboseTB
+import kdlab.pages
+from kdlab.lazy import F, nn, torch
+
+def fail():
+    names = torch, nn, F
+    return names[3]
+
+try:
+    fail()
+except IndexError:
+    traceback.format_exc()
+    VerboseTB(include_vars=True).text(*sys.exc_info())
+inspect.getmodule(fail)
+[inspect.unwrap(x) for x in (torch, nn, F)], [hasattr(x, "__file__") for x in (torch, nn, F)], repr([torch, nn, F])
+loaded = HEAVY & set(sys.modules)
+assert not loaded, loaded
+assert torch.zeros(2).shape == (2,) and nn.Linear and F.pad
+"""
+    run("-c", script.replace("HEAVY", repr(HEAVY)))
+
+
 def test_figures_import_neither_torch_nor_widgets() -> None:
     modules = "kdlab.figures.curves, kdlab.figures.confusion"
     run("-c", f"import sys, {modules}; assert not {HEAVY | {'ipywidgets', 'plotly'}} & set(sys.modules)")

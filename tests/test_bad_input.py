@@ -22,19 +22,19 @@ from traitlets import TraitError
 
 from kdlab import models
 from kdlab.augmentations import make_views
-from kdlab.io import read_logits, read_weights, tidy
+from kdlab.io import read_logits, read_weights, sanitize_text
 from kdlab.pages import Temperature
 from kdlab.pages.distil.state import DistilState
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.pages.url_state import read_settings, read_spec
-from kdlab.registry import AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHINGS, InputError
+from kdlab.registry import AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHER_VIEWS, InputError
 from kdlab.runs.limits import Limits
 from kdlab.runs.store import Store
 from kdlab.runs.worker import ENDS, Happened, Runner, Status
 from kdlab.train.events import Done
 from kdlab.train.spec import Spec
 from kdlab.widgets.run_panel import RunPanel
-from kdlab.widgets.url.widget import read as read_address
+from kdlab.widgets.url.widget import parse_url_hash as read_address
 
 LIMIT = 8_000_000
 BOMBS = """
@@ -133,7 +133,7 @@ def test_settings_of_experiments() -> None:
 
 def test_choices_on_the_pages() -> None:
     registries = {
-        "dataset": DATASETS, "teacher": MODELS, "student": MODELS, "objective": OBJECTIVES, "teaching": TEACHINGS,
+        "dataset": DATASETS, "teacher": MODELS, "student": MODELS, "objective": OBJECTIVES, "teaching": TEACHER_VIEWS,
         "augmentation": AUGMENTATIONS,
     }  # fmt: skip
     distil = DistilState(Spec())
@@ -240,12 +240,12 @@ def test_ids_of_runs(tmp_path: Path) -> None:
 def test_names_are_shown_as_one_harmless_line() -> None:
     for seed in range(100):
         name = hostile.name(random.Random(seed))
-        shown = tidy(name)
+        shown = sanitize_text(name)
         assert len(shown) <= 60
         assert shown.isprintable()
-        assert shown == tidy(shown)
-    assert tidy("Katze  \n\u202eund\0 Hund") == "Katze und Hund"
-    assert tidy("<b>é漢</b>") == "<b>é漢</b>"
+        assert shown == sanitize_text(shown)
+    assert sanitize_text("Katze  \n\u202eund\0 Hund") == "Katze und Hund"
+    assert sanitize_text("<b>é漢</b>") == "<b>é漢</b>"
 
 
 # --- uploads ----------------------------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def test_names_are_shown_as_one_harmless_line() -> None:
 
 def open_upload(kind: str, name: str, content: bytes) -> Any:
     if kind == "weights":
-        return read_weights(name, content, LIMIT).fill("mlp:4x1", (1, 8, 8), 10)
+        return read_weights(name, content, LIMIT).load_into("mlp:4x1", (1, 8, 8), 10)
     return read_logits(name, content, LIMIT)
 
 

@@ -74,7 +74,7 @@ def test_no_more_threads_than_the_share(limit: str, threads: int, monkeypatch: p
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
-        with device.prepared():
+        with device.training_context():
             assert torch.get_num_threads() == threads
             device.set_threads(1e12, torch.float32)
             assert torch.get_num_threads() == threads

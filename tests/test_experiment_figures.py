@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdlab.figures.experiments import chart, rows_plot, watched_curves
+from kdlab.figures.experiments import chart_figure, rows_plot, validation_curves
 from kdlab.figures.theme import ROLES, Figure
 
 LINES = {
@@ -35,18 +35,20 @@ WATCHED = {"T = 2": [(0, 90), (1, 20), (2, 10)], "T = 5": [(0, 90), (1, 30), (2,
 MANY = {f"network {at}": [(0, 90), (1, 10 + at)] for at in range(10)}
 
 FIGURES = {
-    "lines": chart(LINES),
-    "log": chart(LINES | {"log": True}),
-    "no lines": chart(LINES | {"series": []}),
-    "map": chart(MAP),
-    "confusion": chart(CONFUSION),
-    "difference": chart(CONFUSION | {"minus": [[95, 2], [4, 79]]}),
-    "confusion of many": chart(CONFUSION | {"classes": [f"{at}" for at in range(100)], "counts": np.eye(100).tolist()}),
+    "lines": chart_figure(LINES),
+    "log": chart_figure(LINES | {"log": True}),
+    "no lines": chart_figure(LINES | {"series": []}),
+    "map": chart_figure(MAP),
+    "confusion": chart_figure(CONFUSION),
+    "difference": chart_figure(CONFUSION | {"minus": [[95, 2], [4, 79]]}),
+    "confusion of many": chart_figure(
+        CONFUSION | {"classes": [f"{at}" for at in range(100)], "counts": np.eye(100).tolist()}
+    ),
     "rows": rows_plot(ROWS, "Errors"),
     "no rows": rows_plot([], "Errors"),
-    "watched": watched_curves(WATCHED, 100, 5, "Wrong <validation> images"),
-    "many watched": watched_curves(MANY, 100, 5, ""),
-    "one look": watched_curves({"student": [(0, 90)]}, 100, 5, ""),
+    "watched": validation_curves(WATCHED, 100, 5, "Wrong <validation> images"),
+    "many watched": validation_curves(MANY, 100, 5, ""),
+    "one look": validation_curves({"student": [(0, 90)]}, 100, 5, ""),
 }
 
 
@@ -82,7 +84,7 @@ def test_a_deviation_is_a_band_around_its_line() -> None:
 
 def test_a_band_leaves_out_what_is_not_known() -> None:
     series = [{"name": "one", "x": [1, 2, 3], "y": [1, None, 3], "deviation": [1, 1, None]}]
-    (band,) = (one for one in chart(LINES | {"series": series})["data"] if one.get("fill"))
+    (band,) = (one for one in chart_figure(LINES | {"series": series})["data"] if one.get("fill"))
     assert (band["x"], band["y"]) == ([1, 1], [2, 0])
 
 
@@ -91,7 +93,7 @@ def test_a_log_axis_is_marked_where_something_was_measured() -> None:
     assert (axis["type"], axis["tickvals"]) == ("log", [10, 20, 40])
     assert "type" not in FIGURES["lines"]["layout"]["xaxis"]
     series = [{"name": "one", "x": [0, *range(1, 101)], "y": [0] * 101}]
-    marks = chart(LINES | {"log": True, "series": series})["layout"]["xaxis"]["tickvals"]
+    marks = chart_figure(LINES | {"log": True, "series": series})["layout"]["xaxis"]["tickvals"]
     assert marks[0] == 1
     assert len(marks) <= 13
     assert all(later / earlier > 1.4 for earlier, later in pairwise(marks))
@@ -109,7 +111,7 @@ def test_a_map_writes_its_numbers_into_its_cells() -> None:
 
 def test_another_kind_of_chart_is_refused() -> None:
     with pytest.raises(KeyError, match="pie"):
-        chart(LINES | {"kind": "pie"})
+        chart_figure(LINES | {"kind": "pie"})
 
 
 def test_rows_show_each_seed_their_mean_and_what_others_report() -> None:
@@ -126,7 +128,7 @@ def test_rows_show_each_seed_their_mean_and_what_others_report() -> None:
 
 
 def test_watched_errors_are_in_per_cent_of_the_validation_images() -> None:
-    figure = watched_curves(WATCHED, 200, 5, "title")
+    figure = validation_curves(WATCHED, 200, 5, "title")
     assert trace(figure, "T = 2")["y"] == [45, 10, 5]
     assert figure["layout"]["xaxis"]["range"] == [0, 5]
     assert figure["layout"]["yaxis"]["range"] == [0, pytest.approx(1.15 * 15)]  # without the steep beginning
@@ -146,8 +148,8 @@ def test_a_confusion_matrix_colours_mistakes_up_to_the_most_frequent_one() -> No
     assert mistakes["zmax"] == 7
     assert mistakes["text"] == [["90", "7"], ["3", "80"]]
     assert figure["layout"]["title"]["text"] == "Alone &lt;first&gt;"
-    assert backdrop["customdata"] == [[90, 7], [3, 80]]
-    assert chart(CONFUSION | {"most": 20})["data"][1]["zmax"] == 20
+    assert backdrop["customdata"] == [["90 images", "7 images"], ["3 images", "80 images"]]
+    assert chart_figure(CONFUSION | {"most": 20})["data"][1]["zmax"] == 20
 
 
 def test_a_difference_of_confusion_matrices_has_signs() -> None:

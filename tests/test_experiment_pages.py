@@ -16,14 +16,22 @@ import pytest
 
 from kdlab import pages
 from kdlab.experiments.framework.bundled import Result
-from kdlab.experiments.framework.events import Advanced, Began, Concluded, Noted, Planned, Progress, Watched
-from kdlab.experiments.framework.record import Live
+from kdlab.experiments.framework.events import (
+    ExperimentFinished,
+    ExperimentPlanned,
+    JobStarted,
+    JobValidated,
+    PlanAdvanced,
+    PreviewReady,
+    Progress,
+)
+from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.experiments.framework.report_files import save
 from kdlab.pages import Experiments, Index
 from kdlab.pages.catalogue import PAGES
 from kdlab.pages.experiments import index, view
 from kdlab.pages.experiments import page as page_module
-from kdlab.pages.experiments.page import OneExperiment
+from kdlab.pages.experiments.page import ExperimentPage
 from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError, UnknownNameError
 from kdlab.runs import session
@@ -97,16 +105,16 @@ def test_a_whole_run_leaves_torch_out_of_the_pages_process(tmp_path: Path, monke
 
 
 @pytest.fixture
-def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[OneExperiment], Awaitable[None]]], None]:
+def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[ExperimentPage], Awaitable[None]]], None]:
     """Return a function that lets another handle the page of the ensemble, as if REPORT came with kdlab."""
     draw = np.random.default_rng(0)
     arrays = {
         "labels": draw.integers(0, 10, 50), "members": draw.normal(size=(4, 50, 10)),
         "student": draw.normal(size=(50, 10)),
     }  # fmt: skip
-    monkeypatch.setattr(page_module, "shipped", lambda name: Result(REPORT, arrays))
+    monkeypatch.setattr(page_module, "load_bundled", lambda name: Result(REPORT, arrays))
 
-    def handle(use: Callable[[OneExperiment], Awaitable[None]]) -> None:
+    def handle(use: Callable[[ExperimentPage], Awaitable[None]]) -> None:
         async def run() -> None:
             page = Experiments("ensemble")
             try:
@@ -121,10 +129,10 @@ def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[OneExperimen
 
 def begun() -> Attached:
     """What a page hears first of a run."""
-    return Attached("run", Live(), "ensemble", {"size": "quick", "settings": TINY}, mine=True)
+    return Attached("run", ExperimentRecord(), "ensemble", {"size": "quick", "settings": TINY}, mine=True)
 
 
-async def settle(page: OneExperiment) -> None:
+async def settle(page: ExperimentPage) -> None:
     """Let the page do what it has posted to its loop, and draw what that asked for."""
     for _ in range(5):
         await asyncio.sleep(0)
@@ -137,7 +145,7 @@ async def settle(page: OneExperiment) -> None:
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_quick_and_full_fill_in_all_settings(on_page: Callable[..., None], quick: bool) -> None:
-    async def use(page: OneExperiment) -> None:
+    async def use(page: ExperimentPage) -> None:
         kind = page.entry.build
         assert page.state.experiment() == kind.of_size(True)  # quick is where it begins
         page.state.epochs = 77
@@ -168,7 +176,7 @@ def test_each_experiment_has_a_page_with_a_control_for_each_setting(name: str) -
 
 
 def test_a_bad_setting_is_said_in_one_sentence_and_nothing_is_lost(on_page: Callable[..., None]) -> None:
-    async def use(page: OneExperiment) -> None:
+    async def use(page: ExperimentPage) -> None:
         findings = page._findings.content
         page.state.network = "mpl:3x1"
         page._act("start")
@@ -182,7 +190,7 @@ def test_a_bad_setting_is_said_in_one_sentence_and_nothing_is_lost(on_page: Call
             Status("starting"),
             Status("failed", "InputError", "The temperatures must be numbers."),
         ):
-            page._take(message)
+            page._on_message(message)
         await settle(page)
         assert (page._panel.state, page._panel.error) == ("failed", "The temperatures must be numbers.")
         assert page.state.network == "mlp:8x1"
@@ -221,22 +229,23 @@ def test_several_experiments_keep_what_they_have_while_another_is_looked_at() ->
 
 # --- a run ------------------------------------------------------------------------------------------------------------
 
-PLANNED = Planned((("teacher", 6.0), ("students, seed 0", 2.0), ("students, seed 1", 2.0)), 10.0)
+PLANNED = ExperimentPlanned((("teacher", 6.0), ("students, seed 0", 2.0), ("students, seed 1", 2.0)), 10.0)
 EVENTS = [
     PLANNED,
-    Began("teacher", False), Watched("teacher", 1, 2, {"net": 9}, 100), Watched("teacher", 2, 2, {"net": 5}, 100),
-    Advanced(6.0), Began("students, seed 0", False), Advanced(7.0), Watched("students, seed 0", 1, 4, {"net": 9}, 100),
+    JobStarted("teacher", False), JobValidated("teacher", 1, 2, {"net": 9}, 100),
+    JobValidated("teacher", 2, 2, {"net": 5}, 100), PlanAdvanced(6.0), JobStarted("students, seed 0", False),
+    PlanAdvanced(7.0), JobValidated("students, seed 0", 1, 4, {"net": 9}, 100),
 ]  # fmt: skip
 
 
-def lived(events: list[Any]) -> Live:
-    live = Live()
+def lived(events: list[Any]) -> ExperimentRecord:
+    live = ExperimentRecord()
     for event in events:
         live.append(event)
     return live
 
 
-def marks(live: Live, state: str) -> list[str]:
+def marks(live: ExperimentRecord, state: str) -> list[str]:
     return [how for _, how, _ in view.pieces(live, state)["pieces"]]
 
 
@@ -245,10 +254,10 @@ def test_pieces_are_marked_as_the_run_gets_to_them() -> None:
     assert marks(lived(EVENTS[:3]), "running") == ["now", "waiting", "waiting"]
     assert marks(lived(EVENTS), "paused") == ["done", "now", "waiting"]
     assert marks(lived(EVENTS), "stopped") == ["done", "waiting", "waiting"]
-    rest = [Advanced(8.0), Began("students, seed 1", False), Advanced(9.0)]
+    rest = [PlanAdvanced(8.0), JobStarted("students, seed 1", False), PlanAdvanced(9.0)]
     assert marks(lived(EVENTS + rest), "running") == ["done", "done", "now"]
-    assert marks(lived([*EVENTS, *rest, Concluded(REPORT, {})]), "done") == ["done", "done", "done"]
-    kept = Planned((("teacher", 0.0), ("students", 2.0)), 2.0)
+    assert marks(lived([*EVENTS, *rest, ExperimentFinished(REPORT, {})]), "done") == ["done", "done", "done"]
+    kept = ExperimentPlanned((("teacher", 0.0), ("students", 2.0)), 2.0)
     assert marks(lived([kept]), "running") == ["kept", "waiting"]
     assert view.pieces(lived([kept]), "running")["title"] == "1 of 2 pieces are trained and kept"
 
@@ -262,26 +271,26 @@ def test_the_progress_is_of_the_whole() -> None:
     loading = Progress("Downloading", 5_000_000, 10_000_000, "B")
     assert view.progress(lived([loading]), "running", None) == (0.5, "Downloading: 5 of 10 MB")
     assert "kept" in view.progress(lived(EVENTS), "stopped", None)[1]
-    all_kept = Planned((("teacher", 0.0),), 0.0)
-    assert view.progress(lived([all_kept, Began("teacher", True), Advanced(0.0)]), "running", None)[0] == 1
+    all_kept = ExperimentPlanned((("teacher", 0.0),), 0.0)
+    assert view.progress(lived([all_kept, JobStarted("teacher", True), PlanAdvanced(0.0)]), "running", None)[0] == 1
 
 
 def test_what_is_kept_of_a_run_is_what_happened() -> None:
     arrays = {"labels": np.arange(3), "said": np.ones((2, 3), dtype=np.float32)}
-    assert Live().files() == {}
-    live = lived([*EVENTS, Noted({"order": np.arange(4)}), Concluded(REPORT, arrays)])
-    kept = Live.of(live.files())
+    assert ExperimentRecord().files() == {}
+    live = lived([*EVENTS, PreviewReady({"order": np.arange(4)}), ExperimentFinished(REPORT, arrays)])
+    kept = ExperimentRecord.of(live.files())
     assert (kept.planned, kept.begun, kept.watched, kept.done) == (live.planned, live.begun, live.watched, live.done)
     assert kept.result.report == REPORT
     for key, array in arrays.items():
         np.testing.assert_array_equal(kept.result.arrays[key], array)
-    np.testing.assert_array_equal(kept.noted.arrays["order"], np.arange(4))
+    np.testing.assert_array_equal(kept.preview.arrays["order"], np.arange(4))
     assert view.pieces(kept, "done") == view.pieces(live, "done")
     assert json.loads(json.dumps(live.summary()))["claims"][0]["verdict"] == "does not hold"
-    assert Live.of(lived(EVENTS).files()).summary() == {"pieces": 3, "begun": 2}
+    assert ExperimentRecord.of(lived(EVENTS).files()).summary() == {"pieces": 3, "begun": 2}
     for name, content in live.files().items():
         with pytest.raises(InputError, match="damaged"):
-            Live.of(live.files() | {name: content[: len(content) // 2]})
+            ExperimentRecord.of(live.files() | {name: content[: len(content) // 2]})
 
 
 def test_a_status_line_says_why() -> None:
@@ -299,25 +308,25 @@ def test_the_curve_is_of_the_piece_at_work() -> None:
 
 
 def test_a_run_that_concludes_is_shown_and_the_shipped_one_comes_back(on_page: Callable[..., None]) -> None:
-    async def use(page: OneExperiment) -> None:
+    async def use(page: ExperimentPage) -> None:
         shipped, explored = page._findings.content, page._explore.tiles.content
         assert shipped["origin"].startswith("As shipped: full experiment on mnist, 2 seeds")
-        assert page._whose.layout.display == "none"
+        assert page._result_source.layout.display == "none"
         for message in (begun(), Status("starting"), Status("running"), *map(Happened, EVENTS)):
-            page._take(message)
+            page._on_message(message)
         await settle(page)
         assert page._findings.content == shipped  # until there is another
         mine = REPORT | {"size": "quick", "settings": {"dataset": "digits", "seeds": 1}}
-        page._take(Happened(Concluded(mine, {})))
-        page._take(Status("done"))
+        page._on_message(Happened(ExperimentFinished(mine, {})))
+        page._on_message(Status("done"))
         await settle(page)
         assert page._findings.content["origin"].startswith("This run: quick experiment on digits, 1 seed,")
         assert page._explore.layout.display == "none"  # it kept nothing to explore
-        assert page._whose.layout.display is None
-        page._whose.value = "shipped"
+        assert page._result_source.layout.display is None
+        page._result_source.value = "shipped"
         await settle(page)
         assert (page._findings.content, page._explore.tiles.content) == (shipped, explored)
-        page._whose.value = "run"
+        page._result_source.value = "run"
         await settle(page)
         assert page._findings.content["origin"].startswith("This run")
         page._act("reset")
@@ -331,7 +340,7 @@ def test_a_run_that_concludes_is_shown_and_the_shipped_one_comes_back(on_page: C
 
 
 def test_findings_are_words_and_numbers_side_by_side() -> None:
-    found = view.findings(Result(REPORT), own=False)
+    found = view.findings(Result(REPORT), of_run=False)
     assert found["origin"] == "As shipped: full experiment on mnist, 2 seeds, run on cpu (x86_64) in 2.0 h."
     student, share = found["rows"]
     assert student["measured"] == "1,072.0 ± 2.8"
@@ -342,10 +351,10 @@ def test_findings_are_words_and_numbers_side_by_side() -> None:
     assert found["claims"][1]["interval"] == "Too little was counted: nothing tells its noise."
     for mean, interval in ((None, None), (math.nan, None), (None, [None, None])):
         claim = REPORT["claims"][0] | {"verdict": "inside the noise", "mean": mean, "interval": interval}
-        (told,) = view.findings(Result(REPORT | {"claims": [claim]}), own=False)["claims"]
+        (told,) = view.findings(Result(REPORT | {"claims": [claim]}), of_run=False)["claims"]
         assert told["interval"] == "Not measured: there is no number to judge."
     assert found["sources"] == [["paper", "Hinton et al."], ["blog", "Mishra"]]
-    assert view.findings(None, own=False) == {"empty": "Not run yet: press Start."}
+    assert view.findings(None, of_run=False) == {"empty": "Not run yet: press Start."}
 
 
 def test_facts_say_how_it_was_measured() -> None:
@@ -364,7 +373,7 @@ def test_rows_of_a_unit_share_a_figure_and_one_number_alone_has_none() -> None:
 
 
 def test_view_changes_nothing_that_it_is_given() -> None:
-    result, live = Result(copy.deepcopy(REPORT)), lived([*EVENTS, Concluded(REPORT, {})])
+    result, live = Result(copy.deepcopy(REPORT)), lived([*EVENTS, ExperimentFinished(REPORT, {})])
     before = copy.deepcopy((live.begun, live.watched, live.done))
     for state in ("idle", "starting", "running", "paused", "stopped", "done", "failed"):
         assert view.progress(live, state, 1.0) == view.progress(live, state, 1.0)
@@ -375,7 +384,7 @@ def test_view_changes_nothing_that_it_is_given() -> None:
 
 
 def test_sliders_score_anew(on_page: Callable[..., None]) -> None:
-    async def use(page: OneExperiment) -> None:
+    async def use(page: ExperimentPage) -> None:
         assert page._explore.layout.display is None
         first = page._explore.tiles.content["facts"]
         page._explore.sliders["networks"].value = 2
@@ -394,11 +403,11 @@ def test_a_shipped_result_is_found_by_its_name(tmp_path: Path, monkeypatch: pyte
 
     save(REPORT, {"labels": np.arange(3)}, tmp_path / "results", "ensemble")
     monkeypatch.setattr(module, "files", lambda package: tmp_path)
-    found = module.shipped("ensemble")
+    found = module.load_bundled("ensemble")
     assert found is not None
     assert found.report == REPORT
     assert found.arrays["labels"].tolist() == [0, 1, 2]
-    assert module.shipped("mnist") is None
+    assert module.load_bundled("mnist") is None
 
 
 def test_experiments_are_kept_in_the_users_cache_folder() -> None:
@@ -409,7 +418,7 @@ def test_experiments_are_kept_in_the_users_cache_folder() -> None:
 
 
 def test_the_index_has_a_card_for_each_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "shipped", lambda name: Result(REPORT) if name == "ensemble" else None)
+    monkeypatch.setattr(index, "load_bundled", lambda name: Result(REPORT) if name == "ensemble" else None)
     cards = {card["page"]: card for card in Index().children[0].content["cards"]}
     notebooks = {path.name for path in (Path(__file__).parents[1] / "apps").glob("*.ipynb")}
     assert set(cards) == notebooks - {"index.ipynb"}
@@ -437,7 +446,7 @@ def test_a_run_asks_for_all_that_limits_look_at(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(session, "the_desk", lambda: desk)
 
     async def ask() -> Job:
-        page = OneExperiment("unlabelled")
+        page = ExperimentPage("unlabelled")
         page.state.other, page.state.teacher_epochs = "folder:/etc", 70
         try:
             return page._job()

@@ -180,13 +180,21 @@ def test_a_confusion_matrix_colours_mistakes_and_only_writes_right_answers() -> 
     coloured = figure["data"][-1]
     assert coloured["z"] == [[None, 2, None], [None, None, 1], [None, None, None]]
     assert coloured["text"] == [["90", "2", ""], ["", "80", "1"], ["", "", ""]]
-    assert coloured["customdata"] == counts.tolist()
+    assert coloured["customdata"][0] == ["90 images", "2 images", "0 images"]
+    assert coloured["customdata"][1] == ["0 images", "80 images", "1 image"]
+    assert coloured["hovertemplate"].startswith("%{hovertext}%{customdata}<extra>")
     assert (coloured["zmin"], coloured["zmax"]) == (0, 5)
     assert counts[0, 0] == 90  # the caller's matrix is left alone
     assert np.array_equal(figure["data"][0]["z"], np.eye(3))
     axes = figure["layout"]
     assert (axes["yaxis"]["title"]["text"], axes["xaxis"]["title"]["text"]) == ("true", "predicted")
     assert axes["yaxis"]["autorange"] == "reversed"  # the first class on top
+
+
+def test_of_many_classes_the_hover_text_has_no_singular() -> None:
+    for one in confusion_heatmap(draw_counts(100), names(100), "Teacher", 3, "frames")["data"]:
+        assert one["hovertemplate"].endswith("<br>frames: %{customdata:,d}<extra></extra>")
+        assert all(type(count) is int for count in one["customdata"][0])
 
 
 def test_a_difference_is_first_minus_second_and_changes_sign_with_their_order() -> None:

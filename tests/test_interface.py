@@ -14,6 +14,7 @@ from kdlab.pages.distil import view
 from kdlab.registry import OBJECTIVES, Knob
 from kdlab.runs.protocol import Attached
 from kdlab.runs.worker import Happened, Status
+from kdlab.train.events import ParamsChanged
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("own_desk")
 SCRIPT = """
 import queue, sys
 from kdlab.train.events import Done, Step
+from kdlab.train.events import ParamsChanged
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
 from kdlab.pages.distil import view
@@ -80,7 +82,7 @@ def test_what_is_chosen_is_what_runs() -> None:
         spec = page.history.opened.spec
         assert spec == chosen
         assert (spec.augmentation, spec.teaching, spec.precision) == ("shift:pixels=1", "fixed", "float32")
-        assert page._summary.content["run"].endswith(f"{spec.teacher}, fixed teaching.")
+        assert f"{spec.teacher}, fixed teaching. T 4, " in page._summary.content["run"]
         assert page._panel.error == ""
 
     on_page(use)
@@ -132,7 +134,7 @@ def test_a_failure_right_after_the_data_were_opened_stays_on_the_page() -> None:
             Happened(opened),
             Status("failed", "InputError", "This cannot be used."),
         ):
-            page._take(message)  # as an augmentation's wrong option does: all before the page's loop turns again
+            page._on_message(message)  # as an augmentation's wrong option does: all before the page's loop turns again
         await settle()
         assert (page._panel.state, page._panel.error) == ("failed", "This cannot be used.")
         page.state.epochs += 1
@@ -140,6 +142,10 @@ def test_a_failure_right_after_the_data_were_opened_stays_on_the_page() -> None:
         assert page._panel.error == ""
 
     on_page(use)
+
+
+def opening() -> History:
+    return History.load(files("kdlab.assets") / "opening" / "history.npz")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +165,87 @@ def test_a_failure_right_after_the_data_were_opened_stays_on_the_page() -> None:
     ],
 )  # fmt: skip
 def test_the_page_says_which_run_is_shown(augmentation: str, teaching: str, sentence: str) -> None:
-    history = History.load(files("kdlab.assets") / "opening" / "history.npz")
+    history = opening()
     spec = history.opened.spec.replace(teacher="mlp:64x1", augmentation=augmentation, teaching=teaching)
     history.opened = dataclasses.replace(history.opened, spec=spec)
-    assert view.summary(history, "")["run"] == sentence
+    assert view.summary(history, "")["run"] == f"{sentence} T 4, soft 0.9, hard 0.1, seed 0."
+
+
+def test_the_page_says_which_knobs_and_seed_the_shown_run_has() -> None:
+    history = opening()
+    history.opened = dataclasses.replace(history.opened, spec=history.opened.spec.replace(seed=7))
+    history.append(ParamsChanged("student", 3, {"temperature": 8.0}))
+    history.append(ParamsChanged("student", 9, {"temperature": 2.5, "hard_weight": 0.0}))
+    assert view.summary(history, "")["run"].endswith(" T 2.5, soft 0.9, hard 0, seed 7.")
+
+
+def test_a_new_run_shows_no_numbers_of_the_run_before() -> None:
+    async def use(page: Distil) -> None:
+        before = page._summary.content
+        assert [tile["errors"] for tile in before["tiles"]] == ["11", "31", "14"]
+        page._on_message(Attached("run", History(), "distil", {}, mine=True))
+        page._on_message(Status("starting"))
+        page._draw()
+        content = page._summary.content
+        assert [(tile["errors"], tile["share"], tile["counted"]) for tile in content["tiles"]] == [
+            ("–", "not trained yet", "")
+        ] * 3
+        assert (content["verdict"], content["differs"], content["warnings"]) == ("", False, [])
+        assert content["note"].startswith("The run has not opened its data yet.")
+        assert content["run"] == before["run"].replace("Shown: ", "Figures below: ")
+        page._on_message(Happened(page.history.opened))
+        page._draw()
+        assert page._summary.content["run"] == before["run"]
+        assert page._summary.content["verdict"] == ""
+        page._on_message(Status("idle"))
+        page._draw()
+        assert page._summary.content == before
+
+    on_page(use)
+
+
+def test_a_run_that_ended_before_its_data_were_opened_says_so() -> None:
+    async def use(page: Distil) -> None:
+        page._on_message(Attached("run", History(), "distil", {}, mine=True))
+        page._on_message(Status("failed", "InputError", "This cannot be used."))
+        page._draw()
+        assert page._summary.content["note"].startswith("The run ended before it had opened its data.")
+        assert {tile["errors"] for tile in page._summary.content["tiles"]} == {"–"}
+
+    on_page(use)
+
+
+def partly(phase: str) -> History:
+    """The opening's history without its end, in a phase."""
+    history = opening()
+    history.result, history.phase = None, dataclasses.replace(history.phase, name=phase)
+    return history
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed", "interrupted"])
+def test_of_a_run_that_did_not_come_to_its_end_nothing_more_is_promised(state: str) -> None:
+    verb = "failed" if state == "failed" else f"was {state}"
+    note = view.summary(partly("teacher"), "", state)["note"]
+    assert note == f"This run {verb} while the teacher was training; student and baseline were not trained."
+    assert "come next" in view.summary(partly("teacher"), "", "running")["note"]
+    summary = view.summary(partly("student"), "", state)
+    assert summary["note"].startswith(f"This run {verb} while student and baseline were training")
+    assert summary["verdict"].endswith(" This run did not come to its end, so this is no final result.")
+
+
+def test_a_verdict_before_the_end_is_said_to_change() -> None:
+    verdict = view.summary(partly("student"), "", "running")["verdict"]
+    assert verdict.startswith("So far, on 143 validation images: ")
+    assert verdict.endswith(" It changes as training goes on; only the end counts.")
+    assert "only the end counts" not in view.summary(opening(), "", "done")["verdict"]
+
+
+def test_large_counts_have_commas() -> None:
+    history = opening()
+    history.result["validation"]["teacher"]["errors"] = 3455
+    assert "(teacher 3,455, " in view.summary(history, "")["note"]
+
+
+def test_losses_are_said_to_be_of_training_batches() -> None:
+    title = view.curves(opening())["losses"]["layout"]["title"]["text"]
+    assert title == "Loss by part on training batches, in nats"

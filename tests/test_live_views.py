@@ -259,12 +259,12 @@ def test_the_page_shows_the_same_whatever_the_test_set_is(register: Register) ->
         screens: list[Any] = []
 
         async def use(page: Distil) -> None:
-            page._take(Attached("run", History(), "distil", {}, mine=True))
-            page._take(Status("running"))
+            page._on_message(Attached("run", History(), "distil", {}, mine=True))
+            page._on_message(Status("running"))
             events = distill_events(spec())
             log.clear()
             for event in events:
-                page._take(Happened(event))
+                page._on_message(Happened(event))
                 if isinstance(event, Opened | Probe | Done):
                     if "student" in page.history.logits:
                         page._click("student", {"y": 1, "x": 1})
@@ -438,8 +438,8 @@ def test_a_run_that_is_opened_again_has_its_groups(register: Register) -> None:
             break
 
     async def use(page: Distil) -> None:
-        page._take(Attached("run", History.of(history.files()), "distil", {}, mine=True))
-        page._take(Status("stopped"))
+        page._on_message(Attached("run", History.of(history.files()), "distil", {}, mine=True))
+        page._on_message(Status("stopped"))
         page._draw()
         assert "sign flips over 48 recordings" in page._summary.content["verdict"]
 

@@ -11,7 +11,7 @@ from distil_page import on_page
 
 import kdlab.experiments  # noqa: F401  (fills the registry)
 from kdlab.distillation.distill import distill
-from kdlab.distillation.job import keep
+from kdlab.distillation.job import run_distill_job
 from kdlab.losses import Part
 from kdlab.pages import Distil, Experiments
 from kdlab.registry import (
@@ -20,7 +20,7 @@ from kdlab.registry import (
     EXPERIMENTS,
     MODELS,
     OBJECTIVES,
-    TEACHINGS,
+    TEACHER_VIEWS,
     InputError,
     Knob,
     Registry,
@@ -29,7 +29,7 @@ from kdlab.registry import (
 from kdlab.runs import session
 from kdlab.train.spec import Spec
 
-REGISTRIES = (AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHINGS)
+REGISTRIES = (AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHER_VIEWS)
 CELL = """
 from kdlab.losses import Part, cross_entropy
 from kdlab.registry import OBJECTIVES, Knob
@@ -139,7 +139,7 @@ def test_a_page_says_what_its_worker_does_not_know() -> None:
                 f"with it in a cell of the notebook, by kdlab.distillation.distill.distill, or choose another."
             )
             assert page._panel.state == "idle"
-            page.state.take(opening)
+            page.state.apply(opening)
         assert session.the_desk().rows() == []
 
     on_page(use)
@@ -188,4 +188,4 @@ def test_a_worker_that_is_asked_all_the_same_answers_in_a_sentence(
         request.getfixturevalue("mine")
         sent = pickle.dumps(Spec(**{name: "mine"}))
     with pytest.raises(UnknownNameError, match=r"^There is no .* 'mine'\..* Known: "):
-        next(keep(pickle.loads(sent)))
+        next(run_distill_job(pickle.loads(sent)))

@@ -3,7 +3,7 @@
 import pytest
 
 from kdlab import augmentations, models  # noqa: F401  (they fill the registries)
-from kdlab.registry import MODELS, TEACHINGS
+from kdlab.registry import MODELS, TEACHER_VIEWS
 from kdlab.widgets.pickers import OTHER, EntryPicker, NamePicker
 
 
@@ -60,7 +60,7 @@ def test_a_name_is_explained_as_far_as_it_is_known(picker: NamePicker) -> None:
 
 
 def test_an_entry_is_chosen_by_its_label_and_explained() -> None:
-    picker = EntryPicker(TEACHINGS, "Teaching", "fixed")
+    picker = EntryPicker(TEACHER_VIEWS, "Teaching", "fixed")
     choice, meaning = picker.children
     assert (choice.label, meaning.value) == ("Fixed", "The teacher always sees the image as it is.")
     choice.label = "Independent"

@@ -16,7 +16,7 @@ import pytest
 import websocket
 from public_site import SECRETS, ask, connect, header, kernels, leave, message, open_kernel, public_site
 
-from kdlab.server.handlers import MOST_AT_ONCE, Allowance
+from kdlab.server.handlers import BURST, TokenBucket
 
 # Kernels begin when a page asks for one, and end when a test says so: they can be counted.
 LIMITS = "visitors = 9\npreheated = 0\nidle_seconds = 600\n"
@@ -158,7 +158,7 @@ def test_what_comes_after_the_hanging_up_is_not_read(site: tuple[str, psutil.Pro
     flooded = open_kernel(url)
     socket = connect(url, flooded)
     asked = message("comm_info_request")
-    for _ in range(MOST_AT_ONCE[0] + 3000):
+    for _ in range(BURST[0] + 3000):
         socket.send_binary(asked)
     while socket.recv_frame().opcode != websocket.ABNF.OPCODE_CLOSE:  # which is not answered
         pass
@@ -183,7 +183,7 @@ def test_a_message_that_is_too_long_is_hung_up_on(site: tuple[str, psutil.Proces
 
 def test_what_a_page_may_send_grows_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)
-    allowance = Allowance()
+    allowance = TokenBucket()
     assert [allowance.spend(2_000_000) for _ in range(11)] == 10 * [True] + [False]
     monkeypatch.setattr(time, "monotonic", lambda: 60.0)
     assert [allowance.spend(0) for _ in range(2001)] == 2000 * [True] + [False]

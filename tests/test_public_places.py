@@ -22,7 +22,7 @@ from public_site import (
     until,
 )  # fmt: skip
 
-from kdlab.server.handlers import MOST_AT_ONCE
+from kdlab.server.handlers import BURST
 
 # Long enough for a page on a busy machine to connect to its kernel.
 LIMITS = "visitors = 3\npreheated = 1\nidle_seconds = 20\n"
@@ -97,8 +97,8 @@ def test_a_page_and_a_file_stay_well_below_what_a_page_may_send(site: tuple[str,
     field = page.locator("input[type=file][accept*=safetensors]")
     field.set_input_files(FilePayload(name="mine.safetensors", mimeType="", buffer=large))
     page.get_by_text("mine.safetensors", exact=False).first.wait_for()
-    assert len(sent) < MOST_AT_ONCE[0] / 2
-    assert len(large) < sum(sent) < MOST_AT_ONCE[1] / 2
+    assert len(sent) < BURST[0] / 2
+    assert len(large) < sum(sent) < BURST[1] / 2
 
 
 @pytest.mark.browser

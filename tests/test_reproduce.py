@@ -148,8 +148,8 @@ def test_table(tmp_path: Path) -> None:
     for row in report["rows"]:
         line = next(line for line in lines if line.strip().startswith(row["label"]))
         assert line.split()[-1] == row["unit"]
-        assert report_files.measured(row) in line
-        assert all(report_files.referenced(row, source) in line for source in row["reference"])
+        assert report_files.format_measured(row) in line
+        assert all(report_files.format_reference(row, source) in line for source in row["reference"])
     assert "86.4" in text
     assert "±" in text
     for source, citation in report["sources"].items():

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from kdlab.figures.overlay import MARKS, Overlaid, overlaid_errors
+from kdlab.figures.overlay import RUN_COLOURS, Overlaid, overlaid_errors
 from kdlab.pages import Runs
 from kdlab.pages.runs import compare, view
-from kdlab.pages.runs.page import PIECE
-from kdlab.pages.runs.state import MOST, RunsState
+from kdlab.pages.runs.page import CHUNK_BYTES
+from kdlab.pages.runs.state import MAX_CHOSEN, RunsState
 from kdlab.pages.runs.widgets import RunList
 from kdlab.runs.executors.local import LocalEngine
 from kdlab.runs.server import Desk
@@ -64,7 +64,7 @@ class Page:
         self.list = self.page._list
 
     async def open(self, visitor: str = ME, address: str = "") -> "Page":
-        self.page._address._told(None, {"type": "address", "text": address, "visitor": visitor}, [])
+        self.page._address._on_message(None, {"type": "address", "text": address, "visitor": visitor}, [])
         await self.settle()
         return self
 
@@ -77,7 +77,7 @@ class Page:
         """Ask what the browser asks, and return what it is answered."""
         heard: list[tuple[dict[str, Any], list[bytes]]] = []
         self.list.send = lambda message, buffers: heard.append((message["answer"], [bytes(one) for one in buffers]))
-        self.list._told(None, {"type": type_, "id": "1", **about}, [])
+        self.list._on_message(None, {"type": type_, "id": "1", **about}, [])
         await self.settle()
         (answer,) = heard
         return answer
@@ -141,6 +141,15 @@ def test_a_record_from_before_the_splits_were_apart_names_no_total(kept: Keeper,
     on_page(use)
 
 
+def test_each_p_names_its_test(kept: Keeper) -> None:
+    kept.add("a")
+    kept.add("b", said={"p": 0.031, "paired_test": "sign_flips"})
+    kept.add("c", said={"paired_test": "another"})  # as in a record from before tests were named
+    rows = {row.run: row for row in kept.store.rows(ME)}
+    results = {one["label"]: one["values"] for one in compare.compared([rows[run] for run in "abc"])["results"]}
+    assert results["Student against baseline, test: p"] == ["< 0.001 (McNemar)", "0.031 (sign flips)", "< 0.001"]
+
+
 def test_comparing(kept: Keeper, on_page: Any) -> None:
     kept.add("a")
     kept.add("b", temperature=8.0)
@@ -165,7 +174,7 @@ def test_comparing(kept: Keeper, on_page: Any) -> None:
         assert results["State"] == ["done"] * 2
         assert results["Student: test errors"] == ["14 of 360"] * 2
         assert results["Student: validation errors"] == ["10 of 143"] * 2
-        assert results["Student against baseline, test: p"] == ["< 0.001"] * 2
+        assert results["Student against baseline, test: p"] == ["< 0.001 (McNemar)"] * 2
         names = [trace["name"] for trace in page.page._canvas.figure["data"]]
         assert names == ["1: Baseline", "1: Student", "2: Baseline", "2: Student"]
         assert page.page._address.choices == {"compare": "a,b"}
@@ -264,7 +273,7 @@ def test_what_to_compare_stands_in_the_address(kept: Keeper, on_page: Any) -> No
 
 def test_saving(kept: Keeper, on_page: Any) -> None:
     kept.add("a")
-    kept.store.put("a", "checkpoint", {"big.bin": bytes(range(256)) * (PIECE // 100)})
+    kept.store.put("a", "checkpoint", {"big.bin": bytes(range(256)) * (CHUNK_BYTES // 100)})
     kept.add("b", state="queued")
 
     async def use(page: Page) -> None:
@@ -275,12 +284,12 @@ def test_saving(kept: Keeper, on_page: Any) -> None:
         while len(content) < answer["size"]:
             _, pieces = await page.ask("piece", run="a", at=len(content))
             content += b"".join(pieces)
-        assert len(content) > 2 * PIECE
+        assert len(content) > 2 * CHUNK_BYTES
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             assert archive.testzip() is None
             held = {name: archive.read(name) for name in archive.namelist()}
         assert {name: held[f"result/{name}"] for name in KEPT} == KEPT
-        assert len(held["checkpoint/big.bin"]) == 256 * (PIECE // 100)
+        assert len(held["checkpoint/big.bin"]) == 256 * (CHUNK_BYTES // 100)
         assert json.loads(held["run.json"])["summary"]["test"]["student"] == 14
         assert page.page._archive == ("", b"")  # it does not stay in memory
         for wrong in ({"run": "b"}, {"run": "../x"}, {"run": ""}, {"run": 3}, {}):
@@ -343,13 +352,13 @@ def test_a_desk_that_is_away_is_said(kept: Keeper, on_page: Any, tmp_path: Path)
 
 
 def test_no_more_are_chosen_than_can_be_told_apart(kept: Keeper) -> None:
-    for number in range(MOST + 2):
+    for number in range(MAX_CHOSEN + 2):
         kept.add(f"{number}", state="queued")
     state = RunsState()
-    state.take(kept.desk.rows(ME))
-    state.chosen = [f"{number}" for number in range(MOST + 2)]
-    assert state.chosen == [f"{number}" for number in range(MOST)]
-    state.take([row for row in state.rows if row.run != "1"])
+    state.set_rows(kept.desk.rows(ME))
+    state.chosen = [f"{number}" for number in range(MAX_CHOSEN + 2)]
+    assert state.chosen == [f"{number}" for number in range(MAX_CHOSEN)]
+    state.set_rows([row for row in state.rows if row.run != "1"])
     assert [row.run for row in state.compared()] == ["0", "2", "3"]
 
 
@@ -377,7 +386,7 @@ def test_the_figure_of_several_runs() -> None:
     assert [trace["name"] for trace in figure["data"]] == ["1: Student", "3: Baseline"]
     assert figure["data"][0]["y"] == [50, 20, 10]
     assert figure["data"][1]["y"] == [25, 10, 5]
-    assert [trace["line"]["color"] for trace in figure["data"]] == [MARKS[0], MARKS[2]]
+    assert [trace["line"]["color"] for trace in figure["data"]] == [RUN_COLOURS[0], RUN_COLOURS[2]]
     assert [note["text"] for note in figure["layout"]["annotations"]] == ["1", "3"]
     other = overlaid_errors({**runs, 2: Overlaid({"student": line}, 100, "<b>", "stopped")})
     assert [trace["name"] for trace in other["data"]] == [
@@ -395,7 +404,7 @@ def test_what_a_spec_calls_its_choices_has_a_name_here(kept: Keeper) -> None:
 
 def test_a_question_without_a_number_is_not_answered() -> None:
     heard: list[Any] = []
-    RunList(lambda question, answer: heard.append(question))._told(None, {"type": "look"}, [])
+    RunList(lambda question, answer: heard.append(question))._on_message(None, {"type": "look"}, [])
     assert heard == []
 
 

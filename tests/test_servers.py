@@ -249,7 +249,7 @@ def test_a_desk_that_cannot_begin_is_tried_again(environment: Path, monkeypatch:
             return RemoteDesk(os.environ["KDLAB_DESK"]).limits().epochs
         return 0
 
-    monkeypatch.setattr(beside, "PAUSES", (0.05, 0.1))
+    monkeypatch.setattr(beside, "RESTART_PAUSES", (0.05, 0.1))
     limits = environment / "limits.toml"
     limits.write_text("epochs = 7\n")
     tries: set[int] = set()

@@ -13,13 +13,13 @@ import pytest
 from made_specialists import CIFAR, made_result
 
 from kdlab.experiments.framework.bundled import Result
-from kdlab.experiments.framework.events import Concluded, Noted
-from kdlab.experiments.framework.record import Live
+from kdlab.experiments.framework.events import ExperimentFinished, PreviewReady
+from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.experiments.framework.report_files import save
 from kdlab.pages import Specialists
 from kdlab.pages.experiments import page as page_module
-from kdlab.pages.experiments.page import OneExperiment
-from kdlab.pages.specialists.answers import Heard
+from kdlab.pages.experiments.page import ExperimentPage
+from kdlab.pages.specialists.answers import SpecialistAnswers
 from kdlab.pages.specialists.ask import AskThem
 from kdlab.pages.specialists.confused import ConfusedClasses
 from kdlab.runs.protocol import Attached
@@ -32,13 +32,13 @@ pytestmark = pytest.mark.usefixtures("own_desk")
 CAT, DOG, SHIP = (CIFAR.index(name) for name in ("cat", "dog", "ship"))
 RESULT = made_result()
 FOUND = [np.flatnonzero(row).tolist() for row in RESULT.arrays["members"]]
-Use = Callable[[OneExperiment], Awaitable[None]]
+Use = Callable[[ExperimentPage], Awaitable[None]]
 
 
 class Page:
     """The page's parts, for short."""
 
-    def __init__(self, page: OneExperiment) -> None:
+    def __init__(self, page: ExperimentPage) -> None:
         self.one, self.state = page, page.state
         self.confused, self.ask = (
             next(panel for panel in page._panels if isinstance(panel, kind)) for kind in (ConfusedClasses, AskThem)
@@ -47,7 +47,7 @@ class Page:
 
     @property
     def complaint(self) -> str:
-        return self.editor.words["complaint"]
+        return self.editor.texts["error"]
 
     async def settle(self) -> None:
         """Let the page do what it has posted to its loop, and draw what that asked for."""
@@ -63,7 +63,7 @@ def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that lets another handle the page, as if a made-up result of CIFAR-10 came with kdlab."""
 
     def handle(use: Callable[[Page], Awaitable[None]], result: Result | None = RESULT) -> None:
-        monkeypatch.setattr(page_module, "shipped", lambda name: result)
+        monkeypatch.setattr(page_module, "load_bundled", lambda name: result)
 
         async def run() -> None:
             page = Specialists()
@@ -85,7 +85,7 @@ def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_the_matrix_of_the_result_is_shown_with_its_subsets(on_page: Callable[..., None]) -> None:
     async def use(page: Page) -> None:
         await page.settle()
-        matrix, words = page.editor.matrix, page.editor.words
+        matrix, texts = page.editor.matrix, page.editor.texts
         assert (matrix["classes"], matrix["found"]) == (CIFAR, FOUND)
         assert sorted(matrix["order"]) == list(range(10))
         assert len(matrix["joints"]) == 9
@@ -93,8 +93,8 @@ def test_the_matrix_of_the_result_is_shown_with_its_subsets(on_page: Callable[..
         similarity = np.frombuffer(page.editor.similarity, dtype="<f4").reshape(10, 10)
         np.testing.assert_array_equal(similarity, RESULT.arrays["similarity"])
         assert page.editor.subsets is None
-        assert words["whose"].startswith("Classes of cifar10, as shipped.")
-        assert (words["other"], words["complaint"]) == ("", "")
+        assert texts["origin"].startswith("Classes of cifar10, as shipped.")
+        assert (texts["stale"], texts["error"]) == ("", "")
 
     on_page(use)
 
@@ -195,11 +195,11 @@ def test_another_data_set_is_said_to_have_another_matrix(on_page: Callable[..., 
         page.state.dataset = "digits"
         page.state.subsets = "1, 7"
         await page.settle()
-        assert "The chosen data set is digits: Start trains a generalist on it first" in page.editor.words["other"]
+        assert "The chosen data set is digits: Start trains a generalist on it first" in page.editor.texts["stale"]
         assert page.complaint == ""  # these may well be its classes
         page.state.dataset = "cifar10"
         await page.settle()
-        assert page.editor.words["other"] == ""
+        assert page.editor.texts["stale"] == ""
         assert page.complaint.startswith("There is no class '1'")
 
     on_page(use)
@@ -207,29 +207,29 @@ def test_another_data_set_is_said_to_have_another_matrix(on_page: Callable[..., 
 
 def test_a_run_shows_its_matrix_before_it_ends(on_page: Callable[..., None]) -> None:
     mine = made_result([f"{digit}" for digit in range(10)], count=2, size=4, dataset="digits")
-    noted = Noted({key: mine.arrays[key] for key in ("classes", "similarity", "order", "tree", "members")})
+    noted = PreviewReady({key: mine.arrays[key] for key in ("classes", "similarity", "order", "tree", "members")})
 
     async def use(page: Page) -> None:
         page.state.dataset = "digits"
         about = {"size": "quick", "settings": {"dataset": "digits", "subsets": ""}}
-        begun = Attached("run", Live(), "specialists", about, mine=True)
+        begun = Attached("run", ExperimentRecord(), "specialists", about, mine=True)
         for message in (begun, Status("starting"), Status("running"), Happened(noted)):
-            page.one._take(message)
+            page.one._on_message(message)
         await page.settle()
         assert page.editor.matrix["classes"] == [f"{digit}" for digit in range(10)]
         assert len(page.editor.matrix["found"]) == 2
-        assert page.editor.words["whose"].startswith("Classes of digits, this run.")
-        assert page.editor.words["other"] == ""
+        assert page.editor.texts["origin"].startswith("Classes of digits, this run.")
+        assert page.editor.texts["stale"] == ""
         page.editor.subsets = [[1, 7]]  # while it goes on
-        page.one._take(Happened(Concluded(mine.report, mine.arrays)))
-        page.one._take(Status("done"))
+        page.one._on_message(Happened(ExperimentFinished(mine.report, mine.arrays)))
+        page.one._on_message(Status("done"))
         await page.settle()
         assert (page.state.subsets, page.editor.subsets) == ("1, 7", [[1, 7]])
-        assert page.editor.words["whose"].startswith("Classes of digits, this run.")
-        page.one._whose.value = "shipped"
+        assert page.editor.texts["origin"].startswith("Classes of digits, this run.")
+        page.one._result_source.value = "shipped"
         await page.settle()
         assert page.editor.matrix["classes"] == CIFAR
-        assert page.editor.words["whose"].startswith("Classes of cifar10, as shipped.")
+        assert page.editor.texts["origin"].startswith("Classes of cifar10, as shipped.")
         assert page.state.subsets == "1, 7"
 
     on_page(use)
@@ -260,7 +260,7 @@ def expected(at: int, n: int, direction: str) -> np.ndarray:
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
 @pytest.mark.parametrize("direction", list(DIRECTIONS))
 def test_an_answer_is_what_the_core_makes_of_the_logits(n: int, direction: str) -> None:
-    heard = Heard.of(RESULT.arrays)
+    heard = SpecialistAnswers.of(RESULT.arrays)
     for at in range(5):
         answer = heard.answer(at, n, DIRECTIONS[direction])
         np.testing.assert_allclose(answer["together"], expected(at, n, direction), rtol=1e-6, atol=1e-12)
@@ -278,7 +278,7 @@ def test_an_answer_is_what_the_core_makes_of_the_logits(n: int, direction: str) 
 
 
 def test_the_outcomes_are_those_of_the_answers() -> None:
-    heard = Heard.of(RESULT.arrays)
+    heard = SpecialistAnswers.of(RESULT.arrays)
     outcomes = heard.outcomes(1, DIRECTIONS["forward"])
     assert set(outcomes) == {"right", "mended", "spoilt", "wrong"}
     for at, outcome in enumerate(outcomes):
@@ -300,7 +300,7 @@ def test_the_slider_the_direction_and_the_picture_change_the_answer(on_page: Cal
         page.one._explore.choices.value = DIRECTIONS["reverse"]
         await page.settle()
         assert page.asking.answer["together"] == pytest.approx(expected(7, 3, "reverse"))
-        assert page.asking.outcomes == Heard.of(RESULT.arrays).outcomes(3, DIRECTIONS["reverse"])
+        assert page.asking.outcomes == SpecialistAnswers.of(RESULT.arrays).outcomes(3, DIRECTIONS["reverse"])
         assert page.asking.gallery["shape"] == [3, 16, 16]
         assert page.asking.pixels == RESULT.arrays["pictures"].tobytes()
 
@@ -316,7 +316,7 @@ from kdlab.pages.experiments import page as page_module
 from kdlab.experiments.framework.bundled import Result
 
 async def use():
-    page_module.shipped = lambda name: Result(*load(Path(sys.argv[1]), name))
+    page_module.load_bundled = lambda name: Result(*load(Path(sys.argv[1]), name))
     page = Specialists()
     (shown,) = page.shown.values()
     confused, ask, _ = shown._panels
@@ -354,7 +354,7 @@ def test_panels_stand_above_the_findings_or_below_the_sliders(on_page: Callable[
 
 def test_only_the_page_of_specialists_has_their_panels() -> None:
     async def use() -> None:
-        page = OneExperiment("ensemble")
+        page = ExperimentPage("ensemble")
         assert page._panels == [page._explore]
         page.close()
 

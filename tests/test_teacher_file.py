@@ -14,8 +14,8 @@ from test_address import come, until
 from kdlab.datasets import load
 from kdlab.distillation import run_folder
 from kdlab.distillation.distill import distill_events
-from kdlab.distillation.job import keep
-from kdlab.io import Weights, read_weights
+from kdlab.distillation.job import run_distill_job
+from kdlab.io import WeightsFile, read_weights
 from kdlab.pages import Distil
 from kdlab.pages.distil import view
 from kdlab.pages.experiments.settings import Settings
@@ -51,7 +51,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def weights(saved: Path) -> Weights:
+def weights(saved: Path) -> WeightsFile:
     return read_weights("teacher.safetensors", (saved / "teacher.safetensors").read_bytes(), LIMIT)
 
 
@@ -73,8 +73,8 @@ def refusal(act: Callable[[], Any]) -> str:
 # --- in the worker ----------------------------------------------------------------------------------------------------
 
 
-def test_it_is_evaluated_and_not_trained(saved: Path, weights: Weights, spec: Spec) -> None:
-    events = list(keep(spec, teacher=weights))
+def test_it_is_evaluated_and_not_trained(saved: Path, weights: WeightsFile, spec: Spec) -> None:
+    events = list(run_distill_job(spec, teacher=weights))
     assert [event.name for event in events if isinstance(event, Phase)] == ["student"]
     files = events[-1].files
     assert json.loads(files["spec.json"]) == {**json.loads(spec.to_json()), "teacher_weights": weights.digest}
@@ -93,10 +93,10 @@ def test_it_is_evaluated_and_not_trained(saved: Path, weights: Weights, spec: Sp
     ],
 )
 def test_another_build_is_refused_before_anything_is_opened(
-    weights: Weights, spec: Spec, name: str, needs: str, has: str
+    weights: WeightsFile, spec: Spec, name: str, needs: str, has: str
 ) -> None:
     seen: list[Event] = []
-    said = refusal(lambda: seen.extend(keep(spec.replace(teacher=name), teacher=weights)))
+    said = refusal(lambda: seen.extend(run_distill_job(spec.replace(teacher=name), teacher=weights)))
     assert said == (
         f"The {name} for 10 classes needs the weights {needs}, and teacher.safetensors {has}: name the network that "
         "they belong to."
@@ -104,27 +104,27 @@ def test_another_build_is_refused_before_anything_is_opened(
     assert not any(isinstance(event, Opened) for event in seen)
 
 
-def test_bounds_are_looked_at_first(weights: Weights, spec: Spec) -> None:
-    said = refusal(lambda: list(keep(spec.replace(teacher="mlp:99x1"), {"parameters": 2000}, weights)))
+def test_bounds_are_looked_at_first(weights: WeightsFile, spec: Spec) -> None:
+    said = refusal(lambda: list(run_distill_job(spec.replace(teacher="mlp:99x1"), {"parameters": 2000}, weights)))
     assert said == "The teacher mlp:99x1 has 7,435 parameters; this server allows 2,000: choose a smaller one."
 
 
-def test_without_its_file_a_run_goes_on_from_a_checkpoint_and_does_not_begin(weights: Weights, spec: Spec) -> None:
+def test_without_its_file_a_run_goes_on_from_a_checkpoint_and_does_not_begin(weights: WeightsFile, spec: Spec) -> None:
     spec = spec.replace(epochs=3)
-    whole = list(keep(spec, teacher=weights, seconds=0))
+    whole = list(run_distill_job(spec, teacher=weights, seconds=0))
     *kept, end = (event.files for event in whole if isinstance(event, Saved))
     named = spec.replace(teacher_weights=weights.digest)
-    assert refusal(lambda: list(keep(named))) == f"{AGAIN}."
+    assert refusal(lambda: list(run_distill_job(named))) == f"{AGAIN}."
     for one in (None, weights):
-        again = list(keep(named, teacher=one, checkpoint=kept[0]))
+        again = list(run_distill_job(named, teacher=one, checkpoint=kept[0]))
         assert not any(isinstance(event, Probe) and event.phase == "teacher" for event in again)
         for name in ("student.safetensors", "teacher.safetensors", "spec.json"):
             assert again[-1].files[name] == end[name]
     other = spec.replace(teacher_weights="0" * 12)
-    assert "other settings" in refusal(lambda: list(keep(other, checkpoint=kept[0])))
+    assert "other settings" in refusal(lambda: list(run_distill_job(other, checkpoint=kept[0])))
 
 
-def test_a_module_still_stands_for_a_named_file(saved: Path, weights: Weights, spec: Spec) -> None:
+def test_a_module_still_stands_for_a_named_file(saved: Path, weights: WeightsFile, spec: Spec) -> None:
     module, named = run_folder.load(saved, "teacher"), spec.replace(teacher_weights=weights.digest)
     probe = next(event for event in distill_events(named, teacher=module) if isinstance(event, Probe))
     assert (probe.logits["teacher"] == predict(module, load("digits").validation).numpy()).all()
@@ -156,7 +156,7 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
         await come(page, f"{SMALL}&teacher_epochs=99", ANNA)
         field, epochs = page._setup.file, page._setup.numbers["teacher_epochs"]
         assert send(field, "../mine/teacher.safetensors", content) == {}
-        assert (field.held, field.title, field.size) == ("file", "teacher.safetensors", len(content))
+        assert (field.file_state, field.title, field.size) == ("file", "teacher.safetensors", len(content))
         assert epochs.disabled
         assert "not trained" in epochs.tooltip
         page._setup.pickers["teacher"].value = "mlp:17x1"
@@ -164,7 +164,7 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
         await until(lambda: page._panel.state == "failed", 60)
         assert "The mlp:17x1 for 10 classes needs the weights" in page._panel.error
         page._setup.pickers["teacher"].value = "mlp:16x1"
-        assert field.held == "file"
+        assert field.file_state == "file"
         page._act("start")
         await until(lambda: page._panel.state == "done", 60)
         page._draw()
@@ -178,17 +178,17 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
         other = Distil()
         await come(other, f"run={page._address.run}&{SMALL}", ANNA)
         await until(lambda: other._panel.state == "done")
-        assert other._setup.file.held == "missing"
+        assert other._setup.file.file_state == "missing"
         other._act("start")
         assert other._panel.error.startswith(AGAIN)
         send(other._setup.file, "teacher.safetensors", content)
-        assert (other._setup.file.held, other._setup.file.digest) == ("file", field.digest)
+        assert (other._setup.file.file_state, other._setup.file.digest) == ("file", field.digest)
         tell(other._setup.file, {"type": "let_go", "id": "1"})
-        assert (other._setup.file.held, other._setup.file.weights) == ("none", None)
+        assert (other._setup.file.file_state, other._setup.file.weights) == ("none", None)
         assert not other._setup.numbers["teacher_epochs"].disabled
         other.close()
         page._act("reset")
-        await until(lambda: field.held == "none")
+        await until(lambda: field.file_state == "none")
 
     on_page(use)
 
@@ -204,13 +204,13 @@ def test_what_is_no_file_of_weights_is_refused_and_the_one_before_is_kept(saved:
             ("large", bytes(8_000_001), "8,000,000 are the most"),
         ):
             assert words in send(field, name, bad)["error"]
-            assert (field.held, field.digest) == ("none", "")
+            assert (field.file_state, field.digest) == ("none", "")
         send(field, "teacher.safetensors", content)
         for question in (None, 5, {}, {"type": "file"}, {"type": "__init__"}, {"type": "file", "size": "1"}):
             tell(field, question)
         assert "error" in send(field, "net.pt", b"\x80\x02}q")
         # What the browser makes of the traits changes nothing.
-        state = {"held": "none", "title": "<b>", "size": 10**9, "digest": "0" * 12}
+        state = {"file_state": "none", "title": "<b>", "size": 10**9, "digest": "0" * 12}
         field._handle_msg({"content": {"data": {"method": "update", "state": state}}, "buffers": []})
         assert field.weights.content == content
         assert field.digest == field.weights.digest

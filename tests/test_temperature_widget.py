@@ -1,6 +1,7 @@
 """The temperature lab from Python: its traits, what it answers the browser, and the file that `kdlab export` writes."""
 
 import base64
+import dataclasses
 import gzip
 import json
 import os
@@ -19,11 +20,12 @@ from traitlets import TraitError
 
 from kdlab.cli import main
 from kdlab.datasets.mnist_pixels import mnist_validation_images
+from kdlab.io import read_logits
 from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import telling_example
 from kdlab.metrics.softened import entropy
 from kdlab.pages import Temperature
-from kdlab.pages.temperature.data_server import Supply
+from kdlab.pages.temperature.data_server import DataServer
 from kdlab.registry import InputError
 
 BUDGET = 8_000_000
@@ -81,7 +83,7 @@ def test_it_opens_with_mnist_at_a_telling_example(lab: Temperature) -> None:
     assert [one["key"] for one in lab.sets] == ["mnist", "digits"]
     assert (lab.temperature, lab.scale, lab.exponent, lab.source, lab.cell) == (4.0, "linear", 1.0, "example", None)
     for chosen in (lab, Temperature(dataset="digits")):
-        one = chosen._supply.sets[chosen.dataset]
+        one = chosen._data_server.sets[chosen.dataset]
         assert chosen.example == telling_example(one.logits, one.labels)
     assert Temperature(dataset="digits").dataset == "digits"
     mine = Temperature(some(), temperature=20, example=7)
@@ -170,21 +172,40 @@ print(sorted({"torch", "torchvision", "sklearn", "pandas"} & set(sys.modules)))"
 
 @pytest.mark.parametrize("key", ["mnist", "digits"])
 def test_a_set_comes_as_names_and_numbers(lab: Temperature, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = lab._supply.sets[key]
+    one = lab._data_server.sets[key]
     about, (logits, labels) = ask(lab, {"type": "set", "dataset": key}, monkeypatch)
     assert about["roles"] == ["teacher", "student", "baseline"]
     np.testing.assert_array_equal(floats(logits), np.concatenate([one.logits[role].ravel() for role in about["roles"]]))
     np.testing.assert_array_equal(np.frombuffer(gzip.decompress(labels), np.int32), one.labels)
     assert (about["key"], about["label"], list(about["classes"])) == (key, one.label, list(one.classes))
     assert about["telling"] == telling_example(one.logits, one.labels)
+    assert about["examples"] == "validation examples"
     if one.images is not None:
         assert tuple(about["shape"]) == one.images.shape[1:]
     assert len(logits) + len(labels) < 1_500_000
 
 
+def test_examples_are_of_a_split_only_where_that_is_known(
+    tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some().save(tmp_path / "mine.npz")
+    dataclasses.replace(Predictions.read(run), key="saved").save(tmp_path / "run.npz")
+    given = [some(), Predictions.load(tmp_path / "mine.npz"), Predictions.load(tmp_path / "run.npz")]
+    lab = Temperature(dataclasses.replace(given[0], key="own"), *given[1:], run)
+    questions = {key: {"type": "set", "dataset": key} for key in lab._data_server.sets}
+    texts = {key: ask(lab, question, monkeypatch)[0]["examples"] for key, question in questions.items()}
+    assert texts == {
+        "own": "examples", "mine": "examples", "my-first-run": "validation examples", "mnist": "validation examples",
+        "digits": "validation examples", "saved": "validation examples",
+    }  # fmt: skip
+    # What comes by the browser says nothing of itself.
+    uploaded = read_logits("run.npz", (tmp_path / "run.npz").read_bytes(), 8_000_000)
+    assert uploaded.split == ""
+
+
 def test_further_teachers_come_later(lab: Temperature, monkeypatch: pytest.MonkeyPatch) -> None:
     about, _ = ask(lab, {"type": "set", "dataset": "mnist"}, monkeypatch)
-    more = lab._supply.sets["mnist"].more_teachers
+    more = lab._data_server.sets["mnist"].more_teachers
     assert about["more"] == len(more) == 2
     _, (teachers,) = ask(lab, {"type": "teachers", "dataset": "mnist"}, monkeypatch)
     np.testing.assert_array_equal(floats(teachers), np.concatenate([one.ravel() for one in more]))
@@ -193,14 +214,14 @@ def test_further_teachers_come_later(lab: Temperature, monkeypatch: pytest.Monke
 def test_pictures_come_as_they_are_asked_for(lab: Temperature, monkeypatch: pytest.MonkeyPatch) -> None:
     about, (pixels,) = ask(lab, {"type": "pictures", "dataset": "digits", "indices": [7, 0, 142]}, monkeypatch)
     assert about["indices"] == [7, 0, 142]
-    assert bytes(pixels) == lab._supply.sets["digits"].images[[7, 0, 142]].tobytes()
+    assert bytes(pixels) == lab._data_server.sets["digits"].images[[7, 0, 142]].tobytes()
 
 
 def test_networks_come_with_their_weights(lab: Temperature, monkeypatch: pytest.MonkeyPatch) -> None:
     about, weights = ask(lab, {"type": "networks"}, monkeypatch)
     assert list(about["layers"]) == ["teacher", "teacher 2", "teacher 3", "student"]
     assert list(about["shape"]) == [1, 28, 28]
-    for (layers, expected), packed in zip(lab._supply._networks.values(), weights, strict=True):
+    for (layers, expected), packed in zip(lab._data_server._networks.values(), weights, strict=True):
         np.testing.assert_array_equal(floats(packed), expected)
         assert layers in about["layers"].values()
 
@@ -248,7 +269,7 @@ def test_the_file_holds_everything(lab: Temperature, tmp_path: Path) -> None:
     about = held(page)
     traits = about["traits"]
     assert (traits["temperature"], traits["example"], traits["cell"]["true"], traits["dataset"]) == (8, 17, 4, "mnist")
-    for question, answer in lab._supply.everything(3_000_000).items():
+    for question, answer in lab._data_server.everything(3_000_000).items():
         assert about["answers"][question] == json.loads(json.dumps({**answer.about, "count": len(answer.buffers)}))
         for at, expected in enumerate(answer.buffers):
             assert buffer(page, f"{question}:{at}") == expected
@@ -282,7 +303,7 @@ def test_pictures_keep_within_a_budget(budget: int) -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (40, 3, 20, 20), dtype=np.uint8)  # noise, which does not shrink: 48 kB
     one = some(images=images)
-    answer = Supply([one, some("other")], {}).everything(2 * budget)["pictures:mine"]
+    answer = DataServer([one, some("other")], {}).everything(2 * budget)["pictures:mine"]
     (packed,) = answer.buffers
     assert len(packed) <= budget
     kept = answer.about["indices"]
@@ -298,7 +319,7 @@ def test_the_file_keeps_the_doubtful_pictures_of_mnist(lab: Temperature) -> None
     assert len(about["pictures:digits"]["indices"]) == 143
     kept = about["pictures:mnist"]["indices"]
     assert 2_500 < len(kept) <= 5_000
-    assert set(np.argsort(-entropy(lab._supply.sets["mnist"].logits["teacher"], 4))[:1000].tolist()) <= set(kept)
+    assert set(np.argsort(-entropy(lab._data_server.sets["mnist"].logits["teacher"], 4))[:1000].tolist()) <= set(kept)
 
 
 # --- kdlab export -----------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 Without a name it does all. What `kdlab reproduce` kept is not trained again; the rest may take hours. `--judge` judges
 what is shipped by today's rules, without training, where outcomes by example are kept, and prints what changed.
-`--table` prints README's tables of all that is shipped.
+`--table` prints the tables of `docs/results.md` of all that is shipped.
 """
 
 import argparse
@@ -13,18 +13,12 @@ from typing import Any
 import kdlab.experiments  # noqa: F401  (fills the registry)
 from kdlab.experiments.framework.claims import judge_anew
 from kdlab.experiments.framework.outcomes import Outcomes
-from kdlab.experiments.framework.report_files import load, measured, referenced, save
+from kdlab.experiments.framework.report_files import format_measured, format_reference, load, save
 from kdlab.experiments.framework.verdicts import FIRST_RULE, RULE
-from kdlab.experiments.speech import RECORDINGS_NOTE
 from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError
 
 FOLDER = Path(__file__).parent / "results"
-# Notes on how claims were judged, of reports from before, and what holds once they are judged anew.
-REWORDED = {
-    "Frames of one recording resemble each other, so the noise of every claim is that between recordings, each of "
-    "which counts alike; a claim's mean may therefore differ a little from the table's difference.": RECORDINGS_NOTE,
-}
 
 
 def make(name: str, pieces: Path, folder: Path, **settings: str) -> None:
@@ -45,24 +39,24 @@ def judge(name: str, folder: Path) -> None:
     if not report:
         return
     try:
-        before, notes = report["claims"], [REWORDED.get(note, note) for note in report["notes"]]
+        old_claims = report["claims"]
         if outcomes := Outcomes.unpack(arrays):
             outcomes.check_seeds(report["settings"]["seeds"])
-            claims = [judge_anew(claim, outcomes) for claim in before]
+            claims = [judge_anew(claim, outcomes) for claim in old_claims]
             changed = [
                 f"{report['label']}: {new['text']} {old['verdict']} → {new['verdict']}"
-                for old, new in zip(before, claims, strict=True)
+                for old, new in zip(old_claims, claims, strict=True)
                 if old["verdict"] != new["verdict"]
             ]
     except InputError as error:
         raise InputError(f"The report {name}.json cannot be judged anew: {error}") from error
-    except Exception as error:  # what a report may lack has no end
+    except Exception as error:  # any exception may mean an incomplete report
         raise InputError(
             f"The report {name}.json cannot be judged anew, because its claims and outcomes do not fit each other "
             f"({type(error).__name__}: {error}): make it again."
         ) from error
     if outcomes:
-        save({**report, "claims": claims, "notes": notes, "rule": RULE}, arrays, folder, name)
+        save({**report, "claims": claims, "rule": RULE}, arrays, folder, name)
         print("\n".join(changed), end="\n" if changed else "")
     else:
         print(f"{report['label']}: no outcomes of each example are kept, so the verdicts stay.")
@@ -70,15 +64,24 @@ def judge(name: str, folder: Path) -> None:
 
 def table(folder: Path = FOLDER) -> str:
     """Return two tables in Markdown of all reports in `folder`: what others report too, and the claims."""
-    reports = [found[0] for name in EXPERIMENTS if (found := load(folder, name))]
+    reports = [loaded[0] for name in EXPERIMENTS if (loaded := load(folder, name))]
     rows = [_line("experiment", "what", "reference", "measured"), _line("---", "---", "---", "---")]
     claims = [_line("experiment", "claim", "measured", "verdict"), _line("---", "---", "---", "---")]
     for report in reports:
-        for at, row in enumerate(row for row in report["rows"] if row["reference"]):
-            told = ", ".join(f"{text} ({source})" for source in row["reference"] if (text := referenced(row, source)))
-            rows.append(_line(_title(report) if at == 0 else "", row["label"], told, f"{measured(row)} {row['unit']}"))
-        for at, claim in enumerate(report["claims"]):
-            first = report["label"] if at == 0 else ""
+        for index, row in enumerate(row for row in report["rows"] if row["reference"]):
+            references = ", ".join(
+                f"{text} ({source})" for source in row["reference"] if (text := format_reference(row, source))
+            )
+            rows.append(
+                _line(
+                    _title(report) if index == 0 else "",
+                    row["label"],
+                    references,
+                    f"{format_measured(row)} {row['unit']}",
+                )
+            )
+        for index, claim in enumerate(report["claims"]):
+            first = report["label"] if index == 0 else ""
             mark = "" if "rule" in report else " (1)"
             claims.append(_line(first, claim["text"], claim["measured"], f"**{claim['verdict']}**{mark}"))
     sources = {key: citation for report in reports for key, citation in report["sources"].items()}
@@ -94,7 +97,7 @@ def _title(report: dict[str, Any]) -> str:
 
 
 def _line(*cells: str) -> str:
-    return " ".join(["|", *(f"{one} |" for one in (cell.replace("|", r"\|") for cell in cells))])
+    return " ".join(["|", *(f"{cell_text} |" for cell_text in (cell.replace("|", r"\|") for cell in cells))])
 
 
 if __name__ == "__main__":
@@ -105,18 +108,18 @@ if __name__ == "__main__":
     )
     parser.add_argument("--dataset", help="instead of the experiments' own, such as folder:cifar10.tar")
     parser.add_argument("--judge", action="store_true", help="judge what is shipped anew and do nothing else")
-    parser.add_argument("--table", action="store_true", help="print README's tables and do nothing else")
-    given = parser.parse_args()
-    settings = {"dataset": given.dataset} if given.dataset else {}
+    parser.add_argument("--table", action="store_true", help="print the tables of docs/results.md and do nothing else")
+    arguments = parser.parse_args()
+    settings = {"dataset": arguments.dataset} if arguments.dataset else {}
     try:
-        for name in given.names:
+        for name in arguments.names:
             EXPERIMENTS.find(name)
-        if given.table:
+        if arguments.table:
             print(table())
-        for name in () if given.table else given.names or EXPERIMENTS:
-            if given.judge:
+        for name in () if arguments.table else arguments.names or EXPERIMENTS:
+            if arguments.judge:
                 judge(name, FOLDER)
             else:
-                make(name, given.pieces, FOLDER, **settings)
+                make(name, arguments.pieces, FOLDER, **settings)
     except InputError as error:
         sys.exit(f"Error: {error}")

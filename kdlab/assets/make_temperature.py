@@ -13,7 +13,7 @@ import torch
 from torchvision import datasets
 
 from kdlab.datasets import load
-from kdlab.datasets.dataset import hold_out
+from kdlab.datasets.dataset import stratified_split
 from kdlab.distillation.distill import distill, fit
 from kdlab.io.portable_network import write
 from kdlab.io.predictions import Predictions
@@ -41,7 +41,7 @@ def make(folder: Path) -> None:
     write(folder / "networks.safetensors", dict(zip(names, [*teachers, run.student], strict=True)))
 
     labels = read_labels()
-    chosen = hold_out(labels, len(data.validation))[1]
+    chosen = stratified_split(labels, len(data.validation))[1]
     assert np.array_equal(labels[chosen], data.validation.labels)
     np.save(folder / "validation.npy", chosen.astype(np.int32))
 

@@ -1,6 +1,6 @@
 """The command line: `kdlab distill`, `kdlab reproduce`, `kdlab app`, `kdlab lab` and `kdlab export`.
 
-What a command needs is imported when it runs, so that `kdlab --help` answers at once.
+A command imports its modules when it runs, so that `kdlab --help` answers at once.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ __all__ = ["main"]
 
 
 class _Refusal(click.ClickException):
-    """Prints one sentence, without the usage lines that click puts before its own."""
+    """Prints one sentence, without click's usage lines."""
 
     exit_code = 2
 

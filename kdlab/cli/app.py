@@ -9,7 +9,7 @@ import click
 import kdlab
 from kdlab import datasets  # noqa: F401  (it fills the registry)
 from kdlab.registry import DATASETS, InputError, UnknownNameError
-from kdlab.runs.limits import FILE, Limits
+from kdlab.runs.limits import FILE_VARIABLE, Limits
 from kdlab.server.notebooks import notebooks
 from kdlab.server.ports import HOST, free_port, is_loopback
 
@@ -73,16 +73,19 @@ def app(
 
     if not near:
         click.echo(
-            f"Other machines can reach this page at {host}: put TLS and a password before it (README, Publishing)."
+            f"Other machines can reach this page at {host}: put TLS and a password before it "
+            "(kdlab/docs/publishing.md)."
         )
-    os.environ.update(limits.environment())  # for the kernels of pages, and the desk
-    os.environ.pop(FILE, None)  # all of it is in these variables, and its name may mean nothing where kernels start
+    os.environ.update(limits.environment())  # for the kernels of pages and for the desk
+    os.environ.pop(
+        FILE_VARIABLE, None
+    )  # its limits are in these variables now, and its path may be relative to another folder
     with desk(public, scheduler, limits_file):
         serve(pages[page], host, port, browser, limits, base, None if near and not names else names)
 
 
 def read_limits(file: Path | None, public: bool) -> Limits:
-    """Return the limits of a file and of the environment, whose data sets exist. Raises InputError."""
+    """Return the limits of a file and of the environment; raises InputError, also for an unknown data set."""
     limits = Limits.read(file, public)
     for name in limits.datasets:
         DATASETS.find(name)

@@ -1,4 +1,4 @@
-"""`kdlab distill`: one run on the terminal; its options are the registry's entries and knobs."""
+"""`kdlab distill`: one run on the terminal, with options from the registry's entries and knobs."""
 
 import json
 import secrets
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError, Knob, Registry
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHER_VIEWS, InputError, Knob, Registry
 from kdlab.train.spec import PRECISIONS, SCHEDULES, Spec
 
 if TYPE_CHECKING:
-    from kdlab.distillation.result import Run
+    from kdlab.distillation.result import DistillResult
 
 __all__ = ["distill"]
 
 Command = Callable[..., Any]
-KINDS = {int: "INTEGER", float: "NUMBER"}
+METAVARS = {int: "INTEGER", float: "NUMBER"}
 
 
 def _name_option(key: str, registry: Registry, use: str) -> Callable[[Command], Command]:
@@ -27,12 +27,12 @@ def _name_option(key: str, registry: Registry, use: str) -> Callable[[Command], 
 
 
 def _knob_option(knob: Knob, default: str) -> Callable[[Command], Command]:
-    """Return an option whose value goes to the spec as it was typed: the spec checks it, in one sentence."""
+    """Return an option whose typed value goes to the spec unchanged; the spec checks it."""
     flag = f"--{knob.key.replace('_', '-')}"
     if knob.kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", knob.key, default=None, help=f"{knob.help}  [{default}]")
     limits = f"{knob.minimum:g} to {knob.maximum:,g}" if knob.maximum < 1e6 else f"{knob.minimum:g} or more"
-    return click.option(flag, knob.key, metavar=KINDS[knob.kind], help=f"{knob.help}  [{limits}; {default}]")
+    return click.option(flag, knob.key, metavar=METAVARS[knob.kind], help=f"{knob.help}  [{limits}; {default}]")
 
 
 def _spec_options(command: Command) -> Command:
@@ -44,7 +44,7 @@ def _spec_options(command: Command) -> Command:
         _name_option("objective", OBJECTIVES, "what the student minimises"),
         _name_option("augmentation", AUGMENTATIONS, "how the images that the student sees are moved"),
         _name_option("teacher-augmentation", AUGMENTATIONS, "the same for the teacher's own training"),
-        _name_option("teaching", TEACHINGS, "which views of the images the teacher answers"),
+        _name_option("teaching", TEACHER_VIEWS, "which views of the images the teacher answers"),
         click.option("--precision", metavar="NAME", help=f"of products in training: {', '.join(PRECISIONS)}."),
         click.option("--schedule", metavar="NAME", help=f"of the learning rate: {', '.join(SCHEDULES)}."),
     ]
@@ -73,35 +73,35 @@ def distill(out: Path | None, as_json: bool, **values: Any) -> None:
 
     What you leave out is what suits the data set. The page Runs lists this run beside those that pages began.
     """
-    given = {key: value for key, value in values.items() if value is not None}
-    fields = {key: given.pop(key) for key in list(given) if key in Spec.__dataclass_fields__}
-    spec = Spec.suggested(fields.pop("dataset", Spec().dataset), **fields, knobs=given)
+    knobs = {key: value for key, value in values.items() if value is not None}
+    fields = {key: knobs.pop(key) for key in list(knobs) if key in Spec.__dataclass_fields__}
+    spec = Spec.suggested(fields.pop("dataset", Spec().dataset), **fields, knobs=knobs)
 
-    from kdlab.cli.print_result import print_report
+    from kdlab.cli.print_result import print_result
     from kdlab.cli.progress import follow
     from kdlab.distillation import run_folder
     from kdlab.distillation.distill import distill_events
-    from kdlab.train.device import prepared
+    from kdlab.train.device import training_context
     from kdlab.train.loop import Diverged
 
     if out:
         run_folder.check_free(out)
     try:
-        with prepared():  # once, and not at each event anew
+        with training_context():  # once for the whole run, not for each event
             run = follow(distill_events(spec))
     except Diverged as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(json.dumps(run.result))
     else:
-        print_report(run.result)
+        print_result(run.result)
     if out:
         run_folder.save(run, out)
     _keep(run)
 
 
-def _keep(run: "Run") -> None:
-    """Add a finished run to those that the page Runs lists; where that cannot be, say so and go on."""
+def _keep(run: "DistillResult") -> None:
+    """Add a finished run to the list of the page Runs; print a failure and continue."""
     from kdlab.distillation.run_folder import contents
     from kdlab.runs.session import open_store
 

@@ -1,4 +1,4 @@
-"""An experiment's report on a terminal: what others report and what was measured, and the claims' verdicts."""
+"""An experiment's report on a terminal: reported and measured numbers, and the claims' verdicts."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,17 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kdlab.experiments.framework.report_files import measured, referenced, told
+from kdlab.experiments.framework.report_files import format_measured, format_reference, format_value
 from kdlab.experiments.framework.verdicts import HOLDS, NO_GAIN, NOISE, REFUTED
 from kdlab.progress import duration
 
-__all__ = ["print_outcome"]
+__all__ = ["print_report"]
 
 STYLES = {HOLDS: "green", REFUTED: "red", NOISE: "yellow", NO_GAIN: "yellow"}
 
 
-def print_outcome(report: Mapping[str, Any], path: Path) -> None:
-    """Print a report, which is kept at `path`."""
+def print_report(report: Mapping[str, Any], path: Path) -> None:
+    """Print a report that is saved at `path`."""
     console = Console(highlight=False, markup=False)
     console.print(f"{report['label']}{' (quick)' if report['size'] == 'quick' else ''}", style="bold")
     console.print(_rows(report))
@@ -40,7 +40,8 @@ def _rows(report: Mapping[str, Any]) -> Table:
         table.add_column(Text(heading), justify="right")
     table.add_column("")
     for row in report["rows"]:
-        cells = [row["label"], *(referenced(row, source) for source in sources), measured(row), row["unit"]]
+        references = [format_reference(row, source) for source in sources]
+        cells = [row["label"], *references, format_measured(row), row["unit"]]
         table.add_row(*map(Text, cells))
     return table
 
@@ -57,9 +58,10 @@ def _claims(report: Mapping[str, Any]) -> Table:
 
 
 def _circumstances(report: Mapping[str, Any]) -> str:
-    """Choices, seeds, examples, time, device and versions, in a few sentences."""
+    """Return choices, seeds, examples, time, device and versions in a few sentences."""
     seeds = report["settings"]["seeds"]
-    chosen = [f"{key} {'; '.join(told(one[key]) for one in report['chosen'])}" for key in report["chosen"][0]]
+    choices = report["chosen"]
+    chosen = [f"{key} {'; '.join(format_value(choice[key]) for choice in choices)}" for key in choices[0]]
     examples, versions = report["examples"], report["versions"]
     spread = "" if seeds == 1 else ", mean ± standard deviation over them"
     return (

@@ -9,11 +9,11 @@ from rich.table import Table
 
 from kdlab.metrics.significance import find_test
 
-__all__ = ["print_report"]
+__all__ = ["print_result"]
 
 
-def print_report(result: Mapping[str, Any]) -> None:
-    """Print errors and accuracy of the three networks, and whether student and baseline really differ."""
+def print_result(result: Mapping[str, Any]) -> None:
+    """Print errors and accuracy of the three networks, and whether student and baseline differ significantly."""
     validation = result["validation"]
     table = Table(box=SIMPLE_HEAD)
     table.add_column("")

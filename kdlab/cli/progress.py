@@ -1,4 +1,4 @@
-"""How far a run has come, as bars on a terminal."""
+"""Progress of a run, as bars on a terminal."""
 
 import sys
 from collections.abc import Generator
@@ -10,17 +10,17 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Display
 
-from kdlab.distillation.result import Run
+from kdlab.distillation.result import DistillResult
 from kdlab.metrics.classification import count_errors
 from kdlab.train.events import Event, Note, Opened, Phase, Probe, Progress, Step
 
 __all__ = ["amount", "follow"]
 
-WIDE = 130  # columns of a terminal that also has room for the losses
+WIDE_COLUMNS = 130  # terminal width from which on the losses are shown
 
 
-def follow(events: Generator[Event, Any, Run]) -> Run:
-    """Drive a run to its end and return it, with bars on standard error where that is a terminal."""
+def follow(events: Generator[Event, Any, DistillResult]) -> DistillResult:
+    """Run a run's events to the end and return the run, with bars on standard error where that is a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
@@ -28,19 +28,19 @@ def follow(events: Generator[Event, Any, Run]) -> Run:
         TextColumn("{task.fields[detail]}", style="dim"),
         TimeRemainingColumn(compact=True),
     )
-    # Rich itself would also draw when told to by FORCE_COLOR, and so into a log file.
+    # With FORCE_COLOR, Rich itself would draw bars even into a log file.
     with Display(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as display, closing(events):
         bars = _Bars(display)
         while True:
             try:
                 bars.show(next(events))
             except StopIteration as end:
-                run: Run = end.value
+                run: DistillResult = end.value
                 return run
 
 
 class _Bars:
-    """One bar after the other; what is finished stays on the screen."""
+    """One bar after the other; finished bars stay on the screen."""
 
     def __init__(self, display: Display) -> None:
         self._display = display
@@ -73,7 +73,7 @@ class _Bars:
                     f"{network} {' + '.join(f'{value:.2f} {part}' for part, value in parts.items())}"
                     for network, parts in event.losses.items()
                 ]
-                wide = self._display.console.width >= WIDE
+                wide = self._display.console.width >= WIDE_COLUMNS
                 self._update(event.step, f"{self._errors} · loss: {', '.join(losses)}" if wide else self._errors)
 
     def _begin(self, label: str, total: int) -> None:
@@ -82,7 +82,7 @@ class _Bars:
         self._bar = self._display.add_task(label, total=total or None, detail="")
 
     def _end(self) -> None:
-        """Bars of unknown length, and downloads, count as complete when something else begins."""
+        """Complete the current bar, whose length may be unknown."""
         if self._bar is not None:
             task = next(task for task in self._display.tasks if task.id == self._bar)
             self._display.update(self._bar, total=task.total or 1, completed=task.total or 1)
@@ -93,7 +93,7 @@ class _Bars:
 
 
 def amount(event: Progress) -> str:
-    """Return how much is done, in words; "" where nobody knows how much there is."""
+    """Return the amount done in words, or "" for an unknown total."""
     if not event.total:
         return ""
     if event.unit == "B":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError, knob_fields
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ YES_OR_NO = {"1": True, "yes": True, "true": True, "0": False, "no": False, "fal
 
 
 class _Listing(click.Command):
-    """A command whose help ends with the experiments; they are imported only when it is read."""
+    """A command whose help ends with a list of the experiments, which are imported only then."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         import kdlab.experiments  # noqa: F401  (fills the registry)
@@ -69,16 +70,18 @@ def reproduce(
     kind: Any = entry.build
     settings = _read_settings(kind, [*pairs, *([f"seeds={seeds}"] if seeds is not None else [])])
     experiment = kind.of_size(quick, **settings)
-    folder = out or report_files.experiments_folder()
+    folder = out or experiments_folder()
     report_files.check_writable(folder)
     stem = "" if out else _stem(entry.key, quick, asdict(experiment), asdict(kind.of_size(quick)))
 
     try:
         with _terminable():
-            from kdlab.cli.print_report import print_outcome
+            from kdlab.cli.print_report import print_report
 
-            told = ", ".join(f"{key}={report_files.told(value)}" for key, value in asdict(experiment).items())
-            click.echo(f"{entry.label}. {inspect.getdoc(kind)}\nSettings: {told}\n", err=True)
+            settings_text = ", ".join(
+                f"{key}={report_files.format_value(value)}" for key, value in asdict(experiment).items()
+            )
+            click.echo(f"{entry.label}. {inspect.getdoc(kind)}\nSettings: {settings_text}\n", err=True)
 
             from kdlab.cli.experiment_progress import follow  # torch, which takes seconds to import
             from kdlab.experiments.framework.run import reproduce_events
@@ -87,9 +90,9 @@ def reproduce(
             try:
                 if workers or scheduler:
                     with _pool(None if workers else scheduler, workers) as engine:
-                        from kdlab.experiments.framework.distributed import spread_events
+                        from kdlab.experiments.framework.distributed import distributed_events
 
-                        events = spread_events(engine, experiment, entry.key, folder, quick, settings)
+                        events = distributed_events(engine, experiment, entry.key, folder, quick, settings)
                         report, arrays = follow(events)
                 else:
                     report, arrays = follow(reproduce_events(entry.key, folder, quick, settings))
@@ -99,7 +102,7 @@ def reproduce(
             if as_json:
                 click.echo(report_files.to_line(report))
             else:
-                print_outcome(report, path)
+                print_report(report, path)
     except KeyboardInterrupt:
         click.echo(f"\nStopped: what is finished is kept in {folder}, and the same line goes on from there.", err=True)
         raise SystemExit(130) from None
@@ -107,7 +110,7 @@ def reproduce(
 
 @contextmanager
 def _pool(scheduler: str | None, workers: int | None) -> "Iterator[Engine]":
-    """Workers of a scheduler, or of this machine for as long as they are needed."""
+    """Provide workers of a scheduler, or of this machine until the block ends."""
     from kdlab.runs.executors.dask import ClusterEngine
 
     engine = ClusterEngine(scheduler, workers, None)
@@ -120,11 +123,11 @@ def _pool(scheduler: str | None, workers: int | None) -> "Iterator[Engine]":
 @contextmanager
 def _terminable() -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _known() -> str:
@@ -132,7 +135,7 @@ def _known() -> str:
 
 
 def _read_settings(kind: type, pairs: Sequence[str]) -> dict[str, Any]:
-    """Return the settings that were typed; the experiment itself checks them."""
+    """Return the typed settings; the experiment itself checks them."""
     yes_or_no = {key for key, knob in knob_fields(kind).items() if knob.kind is bool}
     settings: dict[str, Any] = {}
     for pair in pairs:
@@ -144,8 +147,8 @@ def _read_settings(kind: type, pairs: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def _stem(key: str, quick: bool, settings: dict[str, Any], usual: dict[str, Any]) -> str:
-    """Name the report in the shared folder; one with other settings does not take the usual one's place."""
+def _stem(key: str, quick: bool, settings: dict[str, Any], defaults: dict[str, Any]) -> str:
+    """Return the report's name in the shared folder; other settings than the defaults give another name."""
     size = f"{key}-quick" if quick else key
-    changed = [f"{key}={value}" for key, value in settings.items() if value != usual[key]]
+    changed = [f"{key}={value}" for key, value in settings.items() if value != defaults[key]]
     return f"{size}-{zlib.crc32(' '.join(changed).encode()):08x}" if changed else size

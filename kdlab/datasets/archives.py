@@ -1,4 +1,4 @@
-"""Unpacking a person's archive of images, whole or not at all, and never outside the folder that is meant for it."""
+"""Unpack an archive of images, completely or not at all, and never outside its target folder."""
 
 import tarfile
 import time
@@ -12,7 +12,7 @@ from kdlab.registry import InputError
 
 __all__ = ["unpack"]
 
-INTERVAL = 0.1  # seconds between two progress events
+PROGRESS_INTERVAL = 0.1  # seconds between two progress events
 
 
 def unpack(archive: Path, folder: Path) -> Generator[Progress, None, None]:
@@ -22,20 +22,21 @@ def unpack(archive: Path, folder: Path) -> Generator[Progress, None, None]:
     unpacked; OSError when the folder cannot be written.
     """
     try:
-        opened = archive.open("rb")
+        opened_file = archive.open("rb")
     except OSError as error:
         raise InputError(f"{archive} cannot be opened: {error.strerror}.") from error
-    with opened as file:
+    with opened_file as file:
         label, size = f"Unpacking {archive.name}", archive.stat().st_size
         yield Progress(label, 0, size, "B")
-        shown = time.monotonic()
+        last_event = time.monotonic()
         try:
-            # The zip second: it is looked for at the end of a file, where a tar may well hold one.
-            way = next((way for known, way in ((tarfile.is_tarfile, _tar), (zipfile.is_zipfile, _zip)) if known(file)))
+            # The tar test comes first: a zip is recognised by its end, and a tar file may end with a zip file.
+            formats = ((tarfile.is_tarfile, _extract_tar), (zipfile.is_zipfile, _extract_zip))
+            extract = next(extract for is_format, extract in formats if is_format(file))
             file.seek(0)
-            for _ in way(file, folder):
-                if time.monotonic() - shown >= INTERVAL:
-                    shown = time.monotonic()
+            for _ in extract(file, folder):
+                if time.monotonic() - last_event >= PROGRESS_INTERVAL:
+                    last_event = time.monotonic()
                     yield Progress(label, file.tell(), size, "B")
         except (InputError, MemoryError):
             raise
@@ -49,35 +50,35 @@ def unpack(archive: Path, folder: Path) -> Generator[Progress, None, None]:
     yield Progress(label, size, size, "B")
 
 
-def _tar(file: BinaryIO, folder: Path) -> Iterator[None]:
+def _extract_tar(file: BinaryIO, folder: Path) -> Iterator[None]:
     with tarfile.open(fileobj=file) as archive:
         for member in archive:
-            # Links too: the filter of Python before 3.11.13 lets some lead outside.
+            # Links are refused too: the filter of Python before 3.11.13 lets some lead outside.
             if not (member.isfile() or member.isdir()):
                 raise InputError(f"{_name(file)} holds {member.name!r}, which is no plain file: pack it without links.")
             _check(file, member.name)
             archive.extract(member, folder, filter="data")
             yield
-        # tarfile takes a file that ends before a member, or goes on with nonsense, for a whole archive.
+        # tarfile accepts an archive that is cut off between two members or followed by other bytes.
         assert archive.fileobj is not None
         archive.fileobj.seek(archive.offset)
         if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError("no end mark")
-        while archive.fileobj.read(1 << 20):  # a checksum stands at the end of what is compressed
+        while archive.fileobj.read(1 << 20):  # decompression checks the checksum at the end of the stream
             pass
 
 
-def _zip(file: BinaryIO, folder: Path) -> Iterator[None]:
+def _extract_zip(file: BinaryIO, folder: Path) -> Iterator[None]:
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
             _check(file, member.filename)
-            if not member.filename.startswith("__MACOSX/"):  # what macOS packs beside the files themselves
+            if not member.filename.startswith("__MACOSX/"):  # macOS packs metadata of the files there
                 archive.extract(member, folder)
                 yield
 
 
 def _check(file: BinaryIO, name: str) -> None:
-    """Refuse a path that leads outside: unpackers would bend it into one that does not, or leave the file out."""
+    """Raise InputError for a path outside the folder: the libraries would change the path or skip the file."""
     path = PurePath(name)
     if path.anchor or ".." in path.parts:
         raise InputError(

@@ -1,8 +1,11 @@
-"""What every data set must be, whoever wrote the function that makes it: told before anything learns from it."""
+"""Checks that every data set must pass before training, whoever wrote the function that returns it."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from kdlab.lazy import torch
 from kdlab.registry import InputError, quote
 
 if TYPE_CHECKING:
@@ -10,36 +13,35 @@ if TYPE_CHECKING:
 
 __all__ = ["check_classes", "check_split", "name_some"]
 
-MOST = 10  # names in a sentence
+MAX_NAMES = 10  # names in a sentence
 
 
 def name_some(names: Iterable[object]) -> str:
     """Return the first ten names, and how many more there are."""
     shown = [str(name) for name in names]
-    rest = len(shown) - MOST
-    return ", ".join(shown[:MOST]) + (f" and {rest:,} more" if rest > 0 else "")
+    hidden = len(shown) - MAX_NAMES
+    return ", ".join(shown[:MAX_NAMES]) + (f" and {hidden:,} more" if hidden > 0 else "")
 
 
 def check_classes(name: str, classes: Any) -> None:
     """Raise InputError unless `classes` is a tuple of at least two different names."""
     owner = f"The data set {quote(name)}"
-    if not isinstance(classes, tuple) or not all(isinstance(item, str) and item.strip() for item in classes):
+    if not isinstance(classes, tuple) or not all(isinstance(label, str) and label.strip() for label in classes):
         raise InputError(f"{owner} needs a tuple of names as its classes, not {quote(classes)}: name each class.")
     if len(classes) < 2:
         raise InputError(f"{owner} needs at least two classes and has {len(classes)}: give it more.")
-    twice = sorted({item for item in classes if classes.count(item) > 1})
-    if twice:
-        raise InputError(f"{owner} has classes of the same name: give {name_some(twice)} different names.")
+    duplicates = sorted({label for label in classes if classes.count(label) > 1})
+    if duplicates:
+        raise InputError(f"{owner} has classes of the same name: give {name_some(duplicates)} different names.")
 
 
-def check_split(name: str, which: str, split: "Split", classes: tuple[str, ...]) -> None:
-    """Raise InputError unless the split `which` of the data set `name` holds images and labels that fit `classes`.
+def check_split(name: str, role: str, split: Split, classes: tuple[str, ...]) -> None:
+    """Raise InputError unless the split `role` of the data set `name` holds images and labels that fit `classes`.
 
     Of the split "training" each class must have an example.
     """
-    import torch
 
-    owner = f"The {which} split of the data set {quote(name)}"
+    owner = f"The {role} split of the data set {quote(name)}"
     images, labels, groups = (getattr(split, field, None) for field in ("images", "labels", "groups"))
     if not isinstance(images, torch.Tensor) or images.dtype != torch.uint8 or images.ndim != 4:
         raise InputError(
@@ -61,14 +63,14 @@ def check_split(name: str, which: str, split: "Split", classes: tuple[str, ...])
             f"{len(classes) - 1}: number the labels so, or name the other classes."
         )
     counts = torch.bincount(labels, minlength=len(classes))
-    if which == "training" and not counts.all():
+    if role == "training" and not counts.all():
         missing = name_some(classes[i] for i in (counts == 0).nonzero()[:, 0].tolist())
         raise InputError(f"{owner} has no example of {missing}: add some, or leave the class out.")
 
 
 def _kind(value: object) -> str:
-    """What something is, in a few words."""
+    """Describe the type of a value in a few words."""
     if hasattr(value, "dtype") and hasattr(value, "shape"):
-        where = "" if type(value).__name__ == "Tensor" else f" {type(value).__name__}"
-        return f"{str(value.dtype).removeprefix('torch.')}{where} {tuple(value.shape)}"
+        module = "" if type(value).__name__ == "Tensor" else f" {type(value).__name__}"
+        return f"{str(value.dtype).removeprefix('torch.')}{module} {tuple(value.shape)}"
     return f"something of the type {type(value).__name__}"

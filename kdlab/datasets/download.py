@@ -1,7 +1,7 @@
-"""Downloading archives, checked and whole or not at all.
+"""Download archives, with checksums, completely or not at all.
 
-The download is a generator, not torchvision's: it can be stopped at any moment, has a time limit, prints nothing, and
-says how far it has come. Torchvision only tells where the archives are and unpacks them.
+The download is a generator, unlike torchvision's: it can be stopped at any moment, has a time limit, prints nothing and
+yields its progress. Torchvision only supplies the URLs and unpacks the archives.
 """
 
 import hashlib
@@ -19,16 +19,16 @@ from kdlab.registry import InputError
 
 __all__ = ["Archive", "BrokenDownloadError", "download"]
 
-CHUNK = 1 << 16
-SILENCE = 30.0  # seconds without a byte after which a server counts as gone
-INTERVAL = 0.1  # seconds between two progress events
+CHUNK_BYTES = 1 << 16
+READ_TIMEOUT = 30.0  # seconds without a byte from the server
+PROGRESS_INTERVAL = 0.1  # seconds between two progress events
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A file to fetch from the first of `urls` that has it.
+    """A file to download from the first of `urls` that has it.
 
-    `md5`: its checksum, or None where it has no lasting one and what is in it must be checked instead.
+    `md5`: its checksum, or None where the checksum may change, so that the caller must check the contents.
     """
 
     name: str
@@ -37,15 +37,15 @@ class Archive:
 
 
 class BrokenDownloadError(InputError):
-    """No server gave the whole, undamaged file; the message holds the reason of each."""
+    """No server sent the complete, undamaged file; the message has the reason for each server."""
 
 
 def download(archives: Sequence[Archive], folder: Path, label: str, total: int) -> Generator[Progress, None, None]:
-    """Download the archives into `folder`, yielding the bytes that have come (of `total`) several times a second.
+    """Download the archives into `folder`, yielding the received bytes (of `total`) several times a second.
 
     Raises BrokenDownloadError when no server has a file, and OSError when it cannot be written.
     """
-    finished, shown = 0, time.monotonic()
+    finished, last_event = 0, time.monotonic()
     yield Progress(label, finished, total, "B")
     for archive in archives:
         reasons = []
@@ -58,8 +58,8 @@ def download(archives: Sequence[Archive], folder: Path, label: str, total: int) 
                         file.write(chunk)
                         checksum.update(chunk)
                         received += len(chunk)
-                        if time.monotonic() - shown >= INTERVAL:
-                            shown = time.monotonic()
+                        if time.monotonic() - last_event >= PROGRESS_INTERVAL:
+                            last_event = time.monotonic()
                             yield Progress(label, finished + received, total, "B")
                 if archive.md5 is not None and checksum.hexdigest() != archive.md5:
                     raise BrokenDownloadError(f"{archive.name} came with a wrong checksum")
@@ -74,20 +74,20 @@ def download(archives: Sequence[Archive], folder: Path, label: str, total: int) 
 
 
 def _read(url: str) -> Iterator[bytes]:
-    """Yield the file at `url` in chunks; every way in which a network fails raises BrokenDownloadError."""
+    """Yield the file at `url` in chunks; raises BrokenDownloadError for every failure of the network."""
     request = urllib.request.Request(url, headers={"User-Agent": "kdlab"})
     try:
-        with urllib.request.urlopen(request, timeout=SILENCE) as response:
+        with urllib.request.urlopen(request, timeout=READ_TIMEOUT) as response:
             expected, received = response.length, 0
-            while chunk := response.read(CHUNK):
+            while chunk := response.read(CHUNK_BYTES):
                 received += len(chunk)
                 yield chunk
     except urllib.error.HTTPError as error:
         error.close()
         raise BrokenDownloadError(str(error)) from error
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)  # URLError wraps what the system said
+        reason = getattr(error, "reason", error)  # URLError wraps the system's error
         raise BrokenDownloadError(getattr(reason, "strerror", None) or str(reason)) from error
-    # http.client takes a connection that ends early for the end of the file.
+    # http.client treats a connection that breaks early as the end of the file.
     if expected is not None and received < expected:
         raise BrokenDownloadError(f"the connection broke after {received:,} of {expected:,} bytes")

@@ -1,4 +1,4 @@
-"""Which folders of a person's tree are splits and which are classes; names alone do not decide."""
+"""Find out which folders of a tree are splits and which are classes; names alone do not decide."""
 
 import os
 import re
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from kdlab.datasets.checks import name_some
 from kdlab.registry import InputError
 
-__all__ = ["ROLES", "Layout", "find_layout", "is_image", "list_classes"]
+__all__ = ["SPLIT_NAMES", "Layout", "find_layout", "is_image", "list_classes"]
 
-ROLES: dict[str, Literal["train", "validation", "test"]] = {
+SPLIT_NAMES: dict[str, Literal["train", "validation", "test"]] = {
     "train": "train",
     "training": "train",
     "val": "validation",
@@ -28,18 +28,18 @@ ROLES: dict[str, Literal["train", "validation", "test"]] = {
     "evaluation": "test",
 }
 JUNK = {"thumbs.db", "desktop.ini", "icon\r", "__macosx"}
-# Pillow's own list would load all of its formats, which it then tries for each image: JPEG took a third longer to read.
-ENDINGS = re.compile(
+# Pillow's own list would load all formats, and Pillow would try each one for each image: reading JPEG took 33 % longer.
+IMAGE_SUFFIX = re.compile(
     r"\.(apng|avif|bmp|bw|dds|dib|gif|icns|ico|im|j2c|j2k|jfif|jp2|jpc|jpe|jpeg|jpf|jpg|jpx|"
     r"mpo|msp|pbm|pcx|pfm|pgm|png|pnm|ppm|psd|qoi|ras|rgb|rgba|sgi|tga|tif|tiff|webp|xbm|xpm)",
     re.IGNORECASE,
 )
-COMMON = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+COMMON_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The folders that hold class folders; with `train` alone, a part of it becomes the test set."""
+    """The folders that contain class folders; with only `train`, a part of it becomes the test set."""
 
     train: Path
     validation: Path | None = None
@@ -48,22 +48,27 @@ class Layout:
 
 
 def find_layout(root: Path) -> Layout:
-    """Return where the splits below `root` are.
+    """Return the folders of the splits below `root`.
 
-    Folders are splits when at least two have names of splits, and these hold class folders and no images directly.
-    Raises InputError for a tree of which this cannot be said.
+    Folders are splits when at least two have names of splits and contain class folders but no images directly.
+    Raises InputError for an ambiguous tree.
     """
     folders = list_folders(root)
-    named = {name: ROLES[name.lower()] for name in folders if name.lower() in ROLES}
+    named = {name: SPLIT_NAMES[name.lower()] for name in folders if name.lower() in SPLIT_NAMES}
     direct = {name for name in named if any(map(is_image, _files(root / name)))}
-    inner = {name: [item for item in list_folders(root / name) if _has_images(root / name / item)] for name in named}
-    both = sorted(name for name in direct if inner[name])
-    if both:
+    class_folders = {
+        name: [subfolder for subfolder in list_folders(root / name) if _has_images(root / name / subfolder)]
+        for name in named
+    }
+    mixed = sorted(name for name in direct if class_folders[name])
+    if mixed:
         raise InputError(
-            f"{root / both[0]} holds images and folders of images: move the images into class folders if it is a "
+            f"{root / mixed[0]} holds images and folders of images: move the images into class folders if it is a "
             "split, or rename it if it is a class."
         )
-    splits = sorted((name for name in named if name not in direct), key=lambda name: list(ROLES).index(name.lower()))
+    splits = sorted(
+        (name for name in named if name not in direct), key=lambda name: list(SPLIT_NAMES).index(name.lower())
+    )
     if not any(list_folders(root / name) for name in splits):
         if len({named[name] for name in direct}) > 1:
             raise InputError(
@@ -80,27 +85,32 @@ def find_layout(root: Path) -> Layout:
 
 
 def _classes_alone(root: Path, folders: list[str]) -> Layout:
-    inside = [{item for item in list_folders(root / name) if _has_images(root / name / item)} for name in folders]
-    alike = len(folders) > 1 and len(inside[0]) > 1 and all(names == inside[0] for names in inside)
+    subfolders = [
+        {subfolder for subfolder in list_folders(root / name) if _has_images(root / name / subfolder)}
+        for name in folders
+    ]
+    alike = len(folders) > 1 and len(subfolders[0]) > 1 and all(names == subfolders[0] for names in subfolders)
     if alike and all(re.search("train|val|test|dev", name.lower()) for name in folders):
         raise InputError(
             f"{name_some(folders)} in {root} hold the same class folders, as splits do: name them train, val or test "
             "if they are, or otherwise if they are classes."
         )
     for name in folders:
-        parts = [
-            item for item in list_folders(root / name) if item.lower() in ROLES and _has_images(root / name / item)
+        split_folders = [
+            subfolder
+            for subfolder in list_folders(root / name)
+            if subfolder.lower() in SPLIT_NAMES and _has_images(root / name / subfolder)
         ]
-        if len({ROLES[item.lower()] for item in parts}) > 1:
+        if len({SPLIT_NAMES[subfolder.lower()] for subfolder in split_folders}) > 1:
             raise InputError(
-                f"{root / name} holds {name_some(parts)}: if these are splits, put them outermost with the class "
-                "folders inside each of them, or else rename them."
+                f"{root / name} holds {name_some(split_folders)}: if these are splits, put them outermost with the "
+                "class folders inside each of them, or else rename them."
             )
     return Layout(root, notes=_strays(root))
 
 
 def _splits(root: Path, splits: dict[str, str], others: list[str]) -> Layout:
-    """The layout where the folders `splits`, by name with their roles, hold class folders."""
+    """Return the layout in which the folders `splits`, roles by name, contain class folders."""
     others = [name for name in others if _has_images(root / name)]
     roles: dict[str, str] = {}
     for name, role in splits.items():
@@ -117,8 +127,10 @@ def _splits(root: Path, splits: dict[str, str], others: list[str]) -> Layout:
         )
     if "train" not in roles or len(roles) == 1:
         missing = "test" if "train" in roles else "train"
-        there = " and a folder ".join(roles.values())
-        raise InputError(f"{root} has a folder {there} but no {missing}: add it, or keep the classes right in {root}.")
+        present = " and a folder ".join(roles.values())
+        raise InputError(
+            f"{root} has a folder {present} but no {missing}: add it, or keep the classes right in {root}."
+        )
     notes = []
     if others:
         notes.append(
@@ -133,10 +145,10 @@ def _splits(root: Path, splits: dict[str, str], others: list[str]) -> Layout:
     return Layout(paths["train"], paths.get("validation"), paths["test"], (*notes, *_strays(root)))
 
 
-def list_classes(root: Path, fewest: int) -> tuple[tuple[str, ...], list[str], NDArray[np.int64]]:
+def list_classes(root: Path, min_images: int) -> tuple[tuple[str, ...], list[str], NDArray[np.int64]]:
     """Return the classes in `root`, the files of all of them, and the number of each file's class, int64 (files,).
 
-    Raises InputError for fewer than two classes and for a class with fewer files than `fewest`.
+    Raises InputError for fewer than two classes and for a class with fewer files than `min_images`.
     """
     classes = list_folders(root)
     if len(classes) < 2:
@@ -144,13 +156,14 @@ def list_classes(root: Path, fewest: int) -> tuple[tuple[str, ...], list[str], N
     files: list[str] = []
     labels: list[int] = []
     for number, name in enumerate(classes):
-        inside = sorted(_walk(root / name))
-        if len(inside) < fewest:
+        images = sorted(_walk(root / name))
+        if len(images) < min_images:
             raise InputError(
-                f"The class folder {root / name} holds {len(inside)} images, too few to split: put in {fewest} or more."
+                f"The class folder {root / name} holds {len(images)} images, too few to split: put in {min_images} or "
+                "more."
             )
-        files += inside
-        labels += [number] * len(inside)
+        files += images
+        labels += [number] * len(images)
     return tuple(classes), files, np.array(labels, dtype=np.int64)
 
 
@@ -163,13 +176,13 @@ def list_folders(root: Path) -> list[str]:
 
 
 def is_image(path: str) -> bool:
-    """Whether a file is an image, as far as its name says or else its beginning."""
-    if ENDINGS.fullmatch(os.path.splitext(path)[1]):  # noqa: PTH122
+    """Return whether a file is an image, by its name or else by its first bytes."""
+    if IMAGE_SUFFIX.fullmatch(os.path.splitext(path)[1]):  # noqa: PTH122
         return True
     from PIL import Image
 
     try:
-        Image.open(path, formats=COMMON).close()
+        Image.open(path, formats=COMMON_FORMATS).close()
     except Exception:  # each of Pillow's decoders fails in its own way
         return False
     return True
@@ -180,29 +193,29 @@ def _has_images(root: Path) -> bool:
 
 
 def _files(root: Path) -> list[str]:
-    """Every file right in `root` but those that the system put there."""
+    """Return every file directly in `root`, without the files of the operating system."""
     return [entry.path for entry in os.scandir(root) if entry.is_file() and not _hidden(entry.name)]
 
 
 def _strays(root: Path) -> tuple[str, ...]:
-    """A note on the images beside the folders in `root`, which belong to no class."""
+    """Return a note on the images directly in `root`, which belong to no class."""
     count = sum(map(is_image, _files(root)))
     return (f"Images beside the folders in {root} were left out: {count:,}.",) if count else ()
 
 
 def _walk(root: Path) -> Generator[str, None, None]:
-    """Every file below `root` but those that the system put there."""
-    seen = set()
+    """Yield every file below `root`, without the files of the operating system."""
+    visited = set()
     for path, folders, names in os.walk(root, followlinks=True):
-        about = os.stat(path)  # noqa: PTH116
-        if (about.st_dev, about.st_ino) in seen:  # a link to a folder above
+        stat = os.stat(path)  # noqa: PTH116
+        if (stat.st_dev, stat.st_ino) in visited:  # a link to a folder above
             folders.clear()
             continue
-        seen.add((about.st_dev, about.st_ino))
+        visited.add((stat.st_dev, stat.st_ino))
         folders[:] = [name for name in folders if not _hidden(name)]
         for name in names:
             file = os.path.join(path, name)  # noqa: PTH118  (60,000 times, and Path is slow)
-            # A pipe would be waited for without end; a link that leads nowhere is told of when it is read.
+            # Opening a named pipe would block for ever. A broken link is reported when it is read.
             if not _hidden(name) and (os.path.isfile(file) or os.path.islink(file)):  # noqa: PTH113, PTH114
                 yield file
 

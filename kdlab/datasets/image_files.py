@@ -1,4 +1,4 @@
-"""Reading image files of all sizes into one array; it imports Pillow, so import it inside functions only."""
+"""Read image files of all sizes into one array. Import this module inside functions only: it imports Pillow."""
 
 import os
 import time
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kdlab.datasets.checks import MOST
+from kdlab.datasets.checks import MAX_NAMES
 from kdlab.datasets.image_notes import describe
 from kdlab.datasets.image_pixels import COLOUR_16, DEPTHS, GREY, REMEDIES, Format, Record, read_image, read_orientation
 from kdlab.progress import Progress
@@ -19,39 +19,39 @@ from kdlab.registry import InputError
 
 __all__ = ["choose_format", "choose_white", "read_images"]
 
-LONGEST_SIDE = 64
-SAMPLE = 1_000  # images whose headers decide on the size
-BATCH = 32  # images that a thread reads in one go
-INTERVAL = 0.1  # seconds between two progress events
-BITS = (8, 10, 12, 16)  # that cameras and scanners have
+MAX_SIDE = 64
+SAMPLE_SIZE = 1_000  # images whose headers determine the size
+BATCH_SIZE = 32  # images that a thread reads in one task
+PROGRESS_INTERVAL = 0.1  # seconds between two progress events
+BITS = (8, 10, 12, 16)  # bit depths of cameras and scanners
 
 
 def choose_format(files: Sequence[str]) -> Format:
-    """Return the median size of (a sample of) the files, at most 64 pixels a side, and grey when all of those are.
+    """Return the median size of a sample of the files, at most 64 pixels a side; grey when the whole sample is grey.
 
-    A file that is no image is left out here.
+    A file that is no image is skipped here.
     """
     heights, widths, grey = [], [], True
-    for i in np.unique(np.linspace(0, len(files) - 1, SAMPLE).astype(int)):
+    for i in np.unique(np.linspace(0, len(files) - 1, SAMPLE_SIZE).astype(int)):
         try:
             with Image.open(files[i]) as image:
                 width, height = image.size[::-1] if read_orientation(image)[1] else image.size
                 grey &= image.mode in GREY
-        except Exception:  # which `read_images` reports with all others
+        except Exception:  # `read_images` reports it with all others
             continue
         heights.append(height)
         widths.append(width)
     if not heights:
         return Format(1, 1, "RGB")
-    middle, across = float(np.median(heights)), float(np.median(widths))
-    scale = min(1.0, LONGEST_SIDE / max(middle, across))
-    return Format(max(1, round(middle * scale)), max(1, round(across * scale)), "L" if grey else "RGB")
+    median_height, median_width = float(np.median(heights)), float(np.median(widths))
+    scale = min(1.0, MAX_SIDE / max(median_height, median_width))
+    return Format(max(1, round(median_height * scale)), max(1, round(median_width * scale)), "L" if grey else "RGB")
 
 
 def choose_white(depth: str, brightest: float) -> float:
-    """Return which number is white in images of a depth of which the largest number is `brightest`.
+    """Return the value of white for images of a bit depth whose largest value is `brightest`.
 
-    Raises InputError where nothing says so.
+    Raises InputError where the value cannot be inferred.
     """
     if depth != "float":
         return float(2 ** next((bits for bits in BITS if brightest < 2**bits), int(brightest).bit_length()) - 1)
@@ -67,22 +67,22 @@ def choose_white(depth: str, brightest: float) -> float:
 def read_images(
     files: Sequence[str], training: int, root: Path
 ) -> Generator[Progress, None, tuple[NDArray[np.uint8], tuple[str, ...]]]:
-    """Return the files as uint8 (examples, channels, height, width) and notes on what was done with them.
+    """Return the files as uint8 (examples, channels, height, width) and notes on the conversions.
 
-    The first `training` files decide on size and scale, all of them on whether there is colour. Yields how many are
-    read several times a second. Raises InputError, which names files as they are below `root`, when some are no images,
-    are cut off or have values of which nothing says how bright they are.
+    The first `training` files determine size and scale; colour in any file makes all images colour. Yields the number
+    of files read several times a second. Raises InputError, with paths relative to `root`, for files that are no
+    images, are cut off, or have values whose brightness is unknown.
     """
     form = choose_format(files[:training])
     records = [Record()] * len(files)
     pixels = np.empty((len(files), len(form.mode), form.height, form.width), dtype=np.uint8)
-    left = yield from _read(files, range(len(files)), form, records, pixels)
+    postponed = yield from _read(files, range(len(files)), form, records, pixels)
     _refuse_faults(files, records, root)
     form = _widen(form, records, training)
     if form.mode == "RGB" and pixels.shape[1] == 1:
         pixels = np.repeat(pixels, 3, axis=1)
-    if left:
-        yield from _read(files, left, form, records, pixels)
+    if postponed:
+        yield from _read(files, postponed, form, records, pixels)
         _refuse_faults(files, records, root)
     yield Progress("Reading images", len(files), len(files), "images")
     return pixels, describe(records, form, training)
@@ -91,34 +91,34 @@ def read_images(
 def _read(
     files: Sequence[str], chosen: Sequence[int], form: Format, records: list[Record], pixels: NDArray[np.uint8]
 ) -> Generator[Progress, None, list[int]]:
-    """Fill the records and the pixels of the chosen files; return those whose pixels the format does not allow for."""
+    """Fill the records and the pixels of the chosen files; return the files whose pixels do not fit the format."""
 
     def read(start: int) -> list[int]:
-        left = []
-        for number in chosen[start : start + BATCH]:
+        postponed = []
+        for number in chosen[start : start + BATCH_SIZE]:
             records[number], image = read_image(files[number], form)
             if image is None:
-                left.append(number)
+                postponed.append(number)
             else:
                 pixels[number] = image
-        return left
+        return postponed
 
-    left: list[int] = []
-    shown = time.monotonic()
+    postponed: list[int] = []
+    last_event = time.monotonic()
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        for done, more in enumerate(pool.map(read, range(0, len(chosen), BATCH))):
-            left += more
-            if time.monotonic() - shown >= INTERVAL:
-                shown = time.monotonic()
-                yield Progress("Reading images", done * BATCH, len(chosen), "images")
-    finally:  # also when the generator is closed half way
+        for done, batch_postponed in enumerate(pool.map(read, range(0, len(chosen), BATCH_SIZE))):
+            postponed += batch_postponed
+            if time.monotonic() - last_event >= PROGRESS_INTERVAL:
+                last_event = time.monotonic()
+                yield Progress("Reading images", done * BATCH_SIZE, len(chosen), "images")
+    finally:  # also when the generator is closed early
         pool.shutdown(cancel_futures=True)
-    return left
+    return postponed
 
 
 def _widen(form: Format, records: Sequence[Record], training: int) -> Format:
-    """The format with colour where any file has it, and with the white of each depth, which the training files say."""
+    """Return the format with colour where any file has colour, and each depth's white, from the training files."""
     whites = {}
     for depth in sorted({record.depth for record in records} & set(DEPTHS.values())):
         brightest = [record.brightest for record in records[:training] if record.depth == depth]
@@ -137,7 +137,7 @@ def _widen(form: Format, records: Sequence[Record], training: int) -> Format:
 
 
 def _refuse_faults(files: Sequence[str], records: Sequence[Record], root: Path) -> None:
-    """Raise InputError that names the files that cannot be used: all of them, or ten and how many there are."""
+    """Raise InputError that names the unusable files: all of them, or ten and the total."""
     bad = sorted((number for number, record in enumerate(records) if record.fault), key=files.__getitem__)
     if len(bad) == 1:
         fault = records[bad[0]].fault
@@ -145,12 +145,12 @@ def _refuse_faults(files: Sequence[str], records: Sequence[Record], root: Path) 
         raise InputError(f"{files[bad[0]]} {fault}: {remedy} or take it away.")
     if bad:
         groups: dict[str, list[str]] = {}
-        for number in bad[:MOST]:
+        for number in bad[:MAX_NAMES]:
             groups.setdefault(records[number].fault, []).append(os.path.relpath(files[number], root))
         named = "; ".join(
             f"{', '.join(names)} ({'each ' * (len(names) > 1)}{fault})" for fault, names in groups.items()
         )
-        rest = f"; and {len(bad) - MOST:,} more" if len(bad) > MOST else ""
+        more = f"; and {len(bad) - MAX_NAMES:,} more" if len(bad) > MAX_NAMES else ""
         raise InputError(
-            f"{len(bad):,} files in {root} cannot be read as images: {named}{rest}: repair them or take them away."
+            f"{len(bad):,} files in {root} cannot be read as images: {named}{more}: repair them or take them away."
         )

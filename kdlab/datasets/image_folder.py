@@ -1,4 +1,6 @@
-"""A person's own images: a tree of folders, one a class, as torchvision's `ImageFolder` wants it, or its archive."""
+"""A person's own images: one folder per class, as torchvision's `ImageFolder` expects, or an archive of that."""
+
+from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
@@ -10,16 +12,17 @@ import numpy as np
 
 from kdlab.datasets.archives import unpack
 from kdlab.datasets.checks import name_some
-from kdlab.datasets.dataset import PHOTOGRAPHS, Dataset, Split, assemble, hold_out
-from kdlab.datasets.folder_layout import ROLES, find_layout, list_classes
+from kdlab.datasets.dataset import PHOTOGRAPHS, Dataset, Split, assemble, stratified_split
+from kdlab.datasets.folder_layout import SPLIT_NAMES, find_layout, list_classes
+from kdlab.lazy import torch
 from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError
 
 __all__ = ["folder"]
 
 TEST_SHARE = 0.2
-LONGEST_PATH = 4_096
-FEWEST = 5  # images of a class of which a fifth is at least one
+MAX_PATH = 4_096
+MIN_CLASS_IMAGES = 5  # so that a fifth of a class, its part of the test set, is at least one image
 
 
 @DATASETS.add(
@@ -31,12 +34,12 @@ FEWEST = 5  # images of a class of which a fifth is at least one
     suggested=PHOTOGRAPHS,
 )
 def folder(argument: str) -> Generator[Progress, None, Dataset]:
-    """Return the images below the path `argument`, all in one size: the usual one, at most 64 pixels a side.
+    """Return the images below the path `argument`, resized to their median size, at most 64 pixels a side.
 
-    A file there is unpacked as a tar or zip archive, for as long as it is being read.
+    A file is unpacked as a tar or zip archive into a temporary folder while it is read.
     Raises InputError for a tree that is no image folder and for a file that is no archive or no image.
     """
-    if not argument or "\0" in argument or len(argument) > LONGEST_PATH:
+    if not argument or "\0" in argument or len(argument) > MAX_PATH:
         raise InputError("The data set 'folder:' needs a path behind the colon, for example folder:~/pictures.")
     path, name = Path(os.path.expanduser(argument)), f"folder:{argument}"  # noqa: PTH111  (pathlib's may raise)
     if not os.path.isfile(path):  # noqa: PTH113  (pathlib's raises where it may not look)
@@ -47,7 +50,7 @@ def folder(argument: str) -> Generator[Progress, None, Dataset]:
             try:
                 dataset = yield from _read(_top(Path(scratch)), name)
                 return replace(dataset, notes=tuple(note.replace(scratch, str(path)) for note in dataset.notes))
-            except InputError as error:  # about a file that nobody but us knows under that name
+            except InputError as error:  # replace the path of the temporary folder, which the person does not know
                 raise InputError(str(error).replace(scratch, str(path))) from error
     except OSError as error:
         raise InputError(
@@ -57,28 +60,27 @@ def folder(argument: str) -> Generator[Progress, None, Dataset]:
 
 
 def _top(root: Path) -> Path:
-    """The single folder in which an archive may hold all others, or else `root`."""
+    """Return the single folder that contains all others in an archive, or else `root`."""
     folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-    return folders[0] if len(folders) == 1 and folders[0].name.lower() not in ROLES else root
+    return folders[0] if len(folders) == 1 and folders[0].name.lower() not in SPLIT_NAMES else root
 
 
 def _read(root: Path, name: str) -> Generator[Progress, None, Dataset]:
-    """The data set `name` from the tree at `root`."""
+    """Return the data set `name` from the tree at `root`."""
     yield Progress("Reading images", 0, 0, "images")
-    import torch
 
     from kdlab.datasets.image_files import read_images
 
     layout = find_layout(root)
     if layout.test is None:
-        classes, everything, numbers = list_classes(root, FEWEST)
-        sides = hold_out(numbers, max(len(classes), int(np.ceil(len(everything) * TEST_SHARE))))
-        parts = [([everything[i] for i in side], numbers[side]) for side in sides]
+        classes, everything, numbers = list_classes(root, MIN_CLASS_IMAGES)
+        index_sets = stratified_split(numbers, max(len(classes), int(np.ceil(len(everything) * TEST_SHARE))))
+        parts = [([everything[i] for i in index], numbers[index]) for index in index_sets]
     else:
         paths = [path for path in (layout.train, layout.test, layout.validation) if path is not None]
-        # Where validation images are drawn from the training images, a class needs one for each.
-        fewest = 2 if layout.validation is None else 1
-        listed = [list_classes(path, fewest if path == layout.train else 1) for path in paths]
+        # Where validation images are drawn from the training images, a class needs one for each split.
+        min_images = 2 if layout.validation is None else 1
+        listed = [list_classes(path, min_images if path == layout.train else 1) for path in paths]
         classes = _agree(paths, [part[0] for part in listed])
         parts = [(files, numbers) for _, files, numbers in listed]
 
@@ -93,10 +95,10 @@ def _read(root: Path, name: str) -> Generator[Progress, None, Dataset]:
 
 
 def _agree(paths: Sequence[Path], classes: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The classes that all splits have; raises InputError when they have not the same."""
-    odd = sorted(set().union(*classes) - set(classes[0]).intersection(*classes[1:]))
-    if odd:
-        *most, last = map(str, paths)
+    """Return the classes of all splits; raises InputError when the splits differ."""
+    differing = sorted(set().union(*classes) - set(classes[0]).intersection(*classes[1:]))
+    if differing:
+        *others, last = map(str, paths)
         only = "only one of them has" if len(paths) == 2 else "not all of them have"
-        raise InputError(f"{', '.join(most)} and {last} need the same class folders; {only}: {name_some(odd)}.")
+        raise InputError(f"{', '.join(others)} and {last} need the same class folders; {only}: {name_some(differing)}.")
     return classes[0]

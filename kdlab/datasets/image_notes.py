@@ -1,4 +1,4 @@
-"""What was done with a person's images, in sentences that are said once for a data set."""
+"""Sentences about the conversion of a person's images, once for a data set."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from kdlab.datasets.image_pixels import COLOUR_16, Format, Record
 
 __all__ = ["describe"]
 
-LISTED = 3  # sizes that are named one by one
+MAX_LISTED_SIZES = 3  # sizes that a note lists one by one
 
 
 def describe(records: Sequence[Record], form: Format, training: int) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ def describe(records: Sequence[Record], form: Format, training: int) -> tuple[st
 
 
 def _sizes(records: Sequence[Record], form: Format) -> str:
-    """What became of images that are not of the data set's size already."""
+    """Return a note on images that were resized."""
     target = f"{form.width}×{form.height} pixels"
     counts = Counter(record.size for record in records)
     others = Counter({size: count for size, count in counts.items() if size != (form.width, form.height)})
@@ -39,7 +39,7 @@ def _sizes(records: Sequence[Record], form: Format) -> str:
     if len(counts) == 1:
         ((width, height),) = counts
         return f"The images were brought from {width}×{height} to {target}{': stretched' if stretched else ''}."
-    if len(others) <= LISTED:
+    if len(others) <= MAX_LISTED_SIZES:
         named = " and ".join(
             f"{width}×{height} ({count:,} of {len(records):,}{', stretched' if (width, height) in stretched else ''})"
             for (width, height), count in others.most_common()
@@ -54,17 +54,17 @@ def _sizes(records: Sequence[Record], form: Format) -> str:
 
 
 def _is_stretched(size: tuple[int, int], form: Format) -> bool:
-    """Whether width and height change by different factors, by more than rounding to whole pixels explains."""
+    """Return whether width and height change by different factors, beyond rounding to whole pixels."""
     width, height = size
     return abs(width * form.height - height * form.width) > (width + height) / 2
 
 
 def _scale(depth: str, white: float, records: Sequence[Record], training: int) -> str:
-    """How the numbers of images with more than 8 bits were scaled."""
+    """Return a note on the scaling of images with more than 8 bits."""
     kind, figure = ("floating-point", ",.4g") if depth == "float" else (depth, ",.0f")
     top = max(record.brightest for record in records[:training] if record.depth == depth)
-    over = sum(record.brightest > white for record in records[training:] if record.depth == depth)
-    clipped = f"; {over:,} other images hold larger ones, which became white" if over else ""
+    clipped_count = sum(record.brightest > white for record in records[training:] if record.depth == depth)
+    clipped = f"; {clipped_count:,} other images hold larger ones, which became white" if clipped_count else ""
     return (
         f"The {kind} values were scaled so that {white:{figure}} is white, because the largest in the training images "
         f"is {top:{figure}}{clipped}."

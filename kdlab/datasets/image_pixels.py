@@ -1,6 +1,6 @@
-"""Reading one image file: what it holds, and its pixels in the form that all images of a data set are brought to.
+"""Read one image file: its properties, and its pixels in the common format of a data set.
 
-It imports Pillow, so import it inside functions only.
+Import this module inside functions only: it imports Pillow.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,12 @@ from PIL import ExifTags, Image, ImageOps
 
 __all__ = ["COLOUR_16", "DEPTHS", "GREY", "REMEDIES", "Format", "Record", "read_image", "read_orientation"]
 
-# What Pillow calls the modes with more than 8 bits for a pixel, of which no file says which number is white.
+# Pillow's modes with more than 8 bits per pixel; no file of these modes says which number is white.
 DEPTHS = {"I;16": "16-bit", "I;16L": "16-bit", "I;16B": "16-bit", "I;16N": "16-bit", "I": "32-bit", "F": "float"}
-COLOUR_16 = "16-bit colour"  # of which Pillow gives the upper 8 bits
+COLOUR_16 = "16-bit colour"  # Pillow reads only the upper 8 bits
 GREY = {"1", "L", "LA", "La", *DEPTHS}
-METADATA = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}  # where Pillow puts an orientation
+# Keys under which Pillow stores an orientation.
+METADATA = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
 TOO_MANY = "has too many pixels to be read safely"
 NOT_ALLOWED = "may not be read"
 NO_IMAGE = "is no image, is cut off, or is of a kind that Pillow cannot read"
@@ -26,9 +27,9 @@ REMEDIES = {TOO_MANY: "make it smaller", NOT_ALLOWED: "change its permissions"} 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What every image is brought to; `mode` is "L" or "RGB".
+    """The common format of all images of a data set; `mode` is "L" or "RGB".
 
-    `whites`: which number is white, for each of the `DEPTHS` that the data set has.
+    `whites`: the value of white for each of the `DEPTHS` in the data set.
     """
 
     height: int
@@ -39,9 +40,9 @@ class Format:
 
 @dataclass(slots=True)
 class Record:
-    """What a file holds: its size (width, height) the right way up, `depth` where it has more than 8 bits.
+    """The properties of a file: `size` (width, height) after rotation, `depth` where it has more than 8 bits.
 
-    `brightest` is the largest number in it, where it has a depth; `fault` says why it cannot be read.
+    `brightest`: the largest value of an image with a depth; `fault`: why the file cannot be read, or "".
     """
 
     size: tuple[int, int] = (0, 0)
@@ -55,13 +56,13 @@ class Record:
 
 
 class _UnusableError(Exception):
-    """An image whose values mean no brightness."""
+    """An image whose values cannot be converted to grey levels."""
 
 
 def read_image(path: str, form: Format) -> tuple[Record, NDArray[np.uint8] | None]:
-    """Return what the file holds, and its pixels as uint8 (channels, height, width).
+    """Return the properties of the file, and its pixels as uint8 (channels, height, width).
 
-    They are None for a file that cannot be read, for colour where `form` is grey, and for a depth without a white.
+    The pixels are None for an unreadable file, for colour where `form` is grey, and for a depth without a white.
     """
     record = Record()
     try:
@@ -80,24 +81,24 @@ def read_image(path: str, form: Format) -> tuple[Record, NDArray[np.uint8] | Non
 
 
 def read_orientation(image: Any) -> tuple[bool, bool]:
-    """Return whether the EXIF data of Pillow's image ask that it be turned, and whether its sides then change places.
+    """Return whether the EXIF data of Pillow's image ask for a rotation, and whether width and height are then swapped.
 
-    The sides of a TIFF have done so already.
+    Pillow reports the size of a TIFF already swapped.
     """
     if METADATA.isdisjoint(image.info) and image.format != "TIFF":
         return False, False
     try:
-        # Not the method of PNG, which decodes the whole image first.
+        # Not the method of the PNG class, which decodes the whole image first.
         value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-    except Exception:  # broken EXIF data does not keep an image from being read
+    except Exception:  # an image with broken EXIF data is still read
         return False, False
     turned = isinstance(value, int) and 2 <= value <= 8
     return turned, turned and value >= 5 and image.format != "TIFF"
 
 
 def _convert(image: Any, form: Format, record: Record) -> Any:
-    """Pillow's image in the mode of `form`, upright and opaque, or None; fills the record."""
-    if image.format == "PPM" and image.mode == "I":  # which says which number is white: Pillow makes it 65,535
+    """Return Pillow's image in the mode of `form`, upright and opaque, or None; fills the record."""
+    if image.format == "PPM" and image.mode == "I":  # PPM states its white, and Pillow scales it to 65,535
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     record.depth = DEPTHS.get(image.mode, "")
     if not record.depth and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
@@ -107,10 +108,10 @@ def _convert(image: Any, form: Format, record: Record) -> Any:
     record.turned, sideways = read_orientation(image)
     box = (form.height, form.width) if sideways else (form.width, form.height)
     record.size, record.grey = image.size[::-1] if sideways else image.size, image.mode in GREY
-    # Pillow calls the layers of a PSD frames, and gives the picture that they make.
+    # Pillow counts the layers of a PSD as frames, but reads the merged picture.
     record.several = image.format != "PSD" and getattr(image, "is_animated", False)
     if not record.grey and form.mode == "L":
-        image.load()  # a file that is cut off is told now, with all others
+        image.load()  # reports a file that is cut off now, with all others
         return None
     image.draft(form.mode, box)  # lets a large JPEG be decoded small
     if record.turned:
@@ -132,15 +133,15 @@ def _convert(image: Any, form: Format, record: Record) -> Any:
 
 
 def _in_8_bits(image: Any, white: float | None, record: Record) -> Any:
-    """Pillow's image of more than 8 bits as one of mode "L", or None while it is not known which number is white."""
+    """Return Pillow's image of more than 8 bits in mode "L", or None while the value of white is unknown."""
     values = np.asarray(image)
     if not np.isfinite(values).all():
         raise _UnusableError("holds values that are no finite numbers")
     if image.format == "TIFF" and image.mode.startswith("I;16") and image.tag_v2.get(262) == 0:
-        values = 65_535 - values  # whose 0 is white; Pillow turns over those of 8 bits alone
+        values = 65_535 - values  # 0 is white in these files; Pillow inverts only those of 8 bits
     if values.min() < 0:
         raise _UnusableError("holds negative values")
-    key = image.info.get("transparency")  # the number that is transparent in a PNG
+    key = image.info.get("transparency")  # the value that is transparent in a PNG
     clear = values == key if isinstance(key, int) else np.zeros_like(values, dtype=bool)
     record.brightest = float(values.max(initial=0, where=~clear))
     if white is None:

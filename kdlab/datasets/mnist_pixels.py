@@ -1,4 +1,4 @@
-"""MNIST's validation images straight from their file, for a page that must not wait for torch."""
+"""MNIST's validation images read directly from the file, because pages must not import torch."""
 
 from importlib.resources import as_file, files
 
@@ -14,7 +14,7 @@ SHAPE = (60_000, 1, 28, 28)
 
 
 def mnist_validation_images() -> NDArray[np.uint8] | None:
-    """Return them as uint8 (5,000, 1, 28, 28), or None where MNIST was not fetched yet, or not whole."""
+    """Return MNIST's validation images, uint8 (5,000, 1, 28, 28), or None where MNIST is not completely downloaded."""
     path = data_folder() / "MNIST" / "raw" / "train-images-idx3-ubyte"
     try:
         if path.stat().st_size != HEADER + np.prod(SHAPE):
@@ -22,6 +22,6 @@ def mnist_validation_images() -> NDArray[np.uint8] | None:
         images = np.memmap(path, np.uint8, "r", HEADER, SHAPE)
     except OSError:
         return None
-    # Which of the training file's images they are depends on scikit-learn's draw, so it is kept beside their logits.
-    with as_file(files("kdlab.assets") / "temperature" / "validation.npy") as kept:
-        return np.array(images[np.load(kept)])
+    # Their indices in the training file depend on scikit-learn's random split, so they are stored beside the logits.
+    with as_file(files("kdlab.assets") / "temperature" / "validation.npy") as index_file:
+        return np.array(images[np.load(index_file)])

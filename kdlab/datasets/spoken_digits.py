@@ -1,8 +1,10 @@
 """The Free Spoken Digit Dataset: ten digits, six speakers, fifty takes of each; an example is a frame of a recording.
 
 Recordings: Zohar Jackson and others, github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0. They are downloaded
-when they are first asked for.
+on first use.
 """
+
+from __future__ import annotations
 
 import hashlib
 import struct
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from kdlab.datasets.dataset import Dataset, Split
 from kdlab.datasets.download import Archive, BrokenDownloadError, download
 from kdlab.datasets.log_mel import RATE, WINDOW, in_context, log_mel, to_pixels
+from kdlab.lazy import torch
 from kdlab.paths import data_folder
 from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError
@@ -31,15 +34,15 @@ TEST_TAKES, VALIDATION_TAKES = 5, 4  # the first five are the official test set,
 
 FOLDER = Path("fsdd", "recordings")
 INSIDE = "free-spoken-digit-dataset-1.0.10/recordings"  # the folder's name in the archive
-# GitHub makes such an archive anew now and then, so it has no lasting checksum; what is in it has.
+# GitHub regenerates such archives, so the archive's checksum may change; the checksum of its contents does not.
 ARCHIVE = Archive(
     "fsdd.zip", None, ("https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip",)
 )
 ARCHIVE_SIZE, UNPACKED_SIZE = 16_419_872, 21_128_848  # bytes
-# Of names and bytes in the order of the names; others publish the same (github.com/pchambet/hmm-from-scratch).
+# SHA-256 of names and bytes, sorted by name; published elsewhere too (github.com/pchambet/hmm-from-scratch).
 SHA256 = "45a9b976ba3397a2fd5c70a9f2e43c34f442a3a6be47392ecfc41174b678f37e"
 
-EACH = 250  # recordings between two signs of life
+PROGRESS_STEP = 250  # recordings between two progress events
 
 
 @DATASETS.add(
@@ -53,8 +56,8 @@ EACH = 250  # recordings between two signs of life
 def spoken_digits(argument: str) -> Generator[Progress, None, Dataset]:
     """Return the frames of all recordings, each with its neighbours, and with its recording's digit as its label.
 
-    A recording is in one split with all its frames, and `Split.groups` holds its number: takes 0 to 4 are the test set,
-    5 to 8 for validation. Raises InputError when the recordings can be neither read nor fetched.
+    All frames of a recording are in one split, and `Split.groups` has the recording's number: takes 0 to 4 are the test
+    set, 5 to 8 the validation set. Raises InputError when the recordings can be neither read nor downloaded.
     """
     if argument:
         raise InputError(
@@ -67,23 +70,22 @@ def spoken_digits(argument: str) -> Generator[Progress, None, Dataset]:
     signals = yield from _read(home)
     energies, counts = log_mel(signals)
     pixels = to_pixels(energies, counts)
-    # The recordings are in the order of their takes, so the frames of each split are a run of all frames.
+    # The recordings are sorted by take, so the frames of each split are contiguous.
     recordings = len(SPEAKERS) * DIGITS * np.array([TEST_TAKES, TEST_TAKES + VALIDATION_TAKES])
-    runs = np.split(np.arange(len(pixels)), np.cumsum(counts)[recordings - 1])
-    test, validation, train = (_split(pixels, counts, run) for run in runs)
+    splits = np.split(np.arange(len(pixels)), np.cumsum(counts)[recordings - 1])
+    test, validation, train = (_split(pixels, counts, frames) for frames in splits)
     return Dataset(
         "spoken-digits", tuple("0123456789"), train, validation, test, example_unit="frames", group_unit="recordings"
     )
 
 
 def _names() -> list[str]:
-    """The recordings' file names by take, speaker and digit: a recording's number modulo 10 is its digit."""
+    """Return the recordings' file names by take, speaker and digit: a recording's number modulo 10 is its digit."""
     return [f"{digit}_{speaker}_{take}.wav" for take in range(TAKES) for speaker in SPEAKERS for digit in range(DIGITS)]
 
 
 def _split(pixels: NDArray[np.uint8], counts: NDArray[np.int64], frames: NDArray[np.int64]) -> Split:
-    """The frames in a fixed random order: any run of them is a fair sample."""
-    import torch
+    """Return the frames in a fixed random order: any contiguous part is a fair sample."""
 
     images, recordings = in_context(pixels, counts, np.random.default_rng(0).permutation(frames))
     groups = torch.from_numpy(recordings)
@@ -94,11 +96,11 @@ def _read(home: Path) -> Generator[Progress, None, list[NDArray[np.int16]]]:
     from scipy.io import wavfile
 
     names, signals = _names(), []
-    for at, name in enumerate(names):
-        if at % EACH == 0:
-            yield Progress("Reading spoken digits", at, len(names), "recordings")
+    for index, name in enumerate(names):
+        if index % PROGRESS_STEP == 0:
+            yield Progress("Reading spoken digits", index, len(names), "recordings")
         try:
-            with warnings.catch_warnings(action="error"):  # SciPy only warns of a file that is cut off
+            with warnings.catch_warnings(action="error"):  # SciPy only warns about a file that is cut off
                 rate, signal = wavfile.read(home / name)
         except OSError as error:
             raise InputError(f"The recording {home / name} cannot be read: {error.strerror or error}.") from error
@@ -117,7 +119,7 @@ def _read(home: Path) -> Generator[Progress, None, list[NDArray[np.int16]]]:
 
 
 def _ensure(home: Path) -> Generator[Progress, None, None]:
-    """Fetch all recordings where one is missing: unpacked beside the final place, and moved there when all is well."""
+    """Download all recordings where one is missing: unpack into a temporary folder, then move the complete set."""
     names = _names()
     try:
         if all((home / name).is_file() for name in names):
@@ -129,7 +131,7 @@ def _ensure(home: Path) -> Generator[Progress, None, None]:
             for name, content in _unpack(Path(scratch, ARCHIVE.name), names).items():
                 Path(scratch, name).write_bytes(content)
             home.mkdir(parents=True, exist_ok=True)
-            # Missing files last: until the last one is in place the set counts as incomplete.
+            # Move missing files last: until the last one is in place the set counts as incomplete.
             for name in sorted(names, key=lambda name: not (home / name).exists()):
                 Path(scratch, name).replace(home / name)
     except BrokenDownloadError as error:
@@ -146,9 +148,9 @@ def _ensure(home: Path) -> Generator[Progress, None, None]:
 
 
 def _unpack(path: Path, names: list[str]) -> dict[str, bytes]:
-    """The recordings in the archive, by name; raises BrokenDownloadError when they are not those that were published.
+    """Return the recordings in the archive by name; raises BrokenDownloadError where they are not the published ones.
 
-    Nothing in the archive but these names is looked at, so that no name in it can point elsewhere.
+    Only these names are read, so no name in the archive can point to another folder.
     """
     try:
         with zipfile.ZipFile(path) as archive:

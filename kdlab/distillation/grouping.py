@@ -1,4 +1,4 @@
-"""Which of many runs can be trained as one program."""
+"""Grouping of many runs into those that can be trained as one program."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,14 +10,14 @@ from torch import nn
 
 from kdlab.train.device import choose_precision
 from kdlab.train.spec import Spec
-from kdlab.train.stacked_mlp import plan
+from kdlab.train.stacked_mlp import mlp_signature
 
-__all__ = ["choices", "together"]
+__all__ = ["choices", "group_compatible"]
 
-# Of the widest network's weights: a network with a smaller share would mostly multiply zeros in its stack.
-LEAST_SHARE = 0.5
-# What may differ between networks that see the same batches.
-OWN = {"teacher", "student", "objective", "knobs", "seed", "batch_seed"}
+# Smallest size relative to the largest network: a smaller network would mostly multiply zeros in the stack.
+MIN_SIZE_RATIO = 0.5
+# Fields that may differ between networks that see the same batches.
+PER_NETWORK_FIELDS = {"teacher", "student", "objective", "knobs", "seed", "batch_seed"}
 
 
 def choices(**options: Any) -> list[dict[str, Any]]:
@@ -26,21 +26,21 @@ def choices(**options: Any) -> list[dict[str, Any]]:
     return [dict(zip(options, values, strict=True)) for values in product(*several)]
 
 
-def together(specs: Sequence[Spec], modules: Sequence[nn.Module], place: torch.device) -> list[list[int]]:
-    """Return the positions of the networks that train as one program: same batches, same build, much the same size."""
+def group_compatible(specs: Sequence[Spec], modules: Sequence[nn.Module], device: torch.device) -> list[list[int]]:
+    """Return groups of indices of networks that train as one program: same batches, same build, similar size."""
     sizes = [sum(parameter.numel() for parameter in module.parameters()) for module in modules]
     groups: list[tuple[object, list[int]]] = []
-    for at in sorted(range(len(specs)), key=lambda at: -sizes[at]):
-        same = {key: value for key, value in asdict(specs[at]).items() if key not in OWN}
-        precision = choose_precision(specs[at].precision, modules[at], place)
-        build = plan(modules[at])
-        # Dropped inputs are each seed's own.
-        inputs = specs[at].shuffle_seed, specs[at].seed if build and build.dropout[0] else None
-        kind = (build, same, inputs, precision) if build else at
-        for other, group in groups:
-            if kind == other and sizes[at] >= LEAST_SHARE * sizes[group[0]]:
-                group.append(at)
+    for index in sorted(range(len(specs)), key=lambda index: -sizes[index]):
+        shared_fields = {key: value for key, value in asdict(specs[index]).items() if key not in PER_NETWORK_FIELDS}
+        precision = choose_precision(specs[index].precision, modules[index], device)
+        signature = mlp_signature(modules[index])
+        # Each seed drops other inputs.
+        inputs = specs[index].shuffle_seed, specs[index].seed if signature and signature.dropout[0] else None
+        group_key = (signature, shared_fields, inputs, precision) if signature else index
+        for other_key, group in groups:
+            if group_key == other_key and sizes[index] >= MIN_SIZE_RATIO * sizes[group[0]]:
+                group.append(index)
                 break
         else:
-            groups.append((kind, [at]))
+            groups.append((group_key, [index]))
     return [sorted(group) for _, group in groups]

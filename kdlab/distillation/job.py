@@ -1,35 +1,36 @@
-"""A run as a desk's worker does it: within bounds, with checkpoints, and with the finished run's files at the end."""
+"""A run as a worker executes it: within limits, with checkpoints, and with the finished run's files at the end."""
 
 import math
 from collections.abc import Generator, Mapping
 
 from kdlab.distillation.distill import distill_events
 from kdlab.distillation.run_folder import contents
-from kdlab.io import Weights
-from kdlab.train.device import prepared
+from kdlab.io import WeightsFile
+from kdlab.train.device import training_context
 from kdlab.train.events import Event, Saved
 from kdlab.train.spec import Spec
 
-__all__ = ["keep"]
+__all__ = ["run_distill_job"]
 
 
-def keep(
+def run_distill_job(
     spec: Spec,
-    bounds: Mapping[str, float] | None = None,
-    teacher: Weights | None = None,
+    limits: Mapping[str, float] | None = None,
+    teacher: WeightsFile | None = None,
     seconds: float = 10.0,
     checkpoint: Mapping[str, bytes] | None = None,
 ) -> Generator[Event, Mapping[str, float] | None, None]:
-    """Yield the events of a run, checkpoints among them, and at last the files that `checkpoints.save` writes.
+    """Yield the events of a run, including checkpoints, and at the end the files that `run_folder.save` writes.
 
-    `bounds`: "parameters", the most of one network; `teacher`: the weights of one's own, which is not trained;
-    `seconds` between two checkpoints; `checkpoint`: the files of one to go on from. Knobs sent in take effect at the
-    next step. Raises InputError, Diverged.
+    `limits`: "parameters", the largest number in one network; `teacher`: the weights of a trained teacher;
+    `seconds` between two checkpoints; `checkpoint`: files of a checkpoint to resume from. Knobs sent in take effect at
+    the next step. Raises InputError, Diverged.
     """
-    most = {"parameters": math.inf, **(bounds or {})}
-    spec = spec.replace()  # which looks its names up: it comes from a process that may have others
-    with prepared():  # between events too, so that none pays for giving settings back: a worker does nothing else
+    all_limits = {"parameters": math.inf, **(limits or {})}
+    spec = spec.replace()  # checks its names again: it comes from a process that may have other entries
+    # Around all events, so that settings are not restored between them: a worker does nothing else.
+    with training_context():
         run = yield from distill_events(
-            spec, teacher=teacher, every=seconds, checkpoint=checkpoint, most_parameters=most["parameters"]
+            spec, teacher=teacher, every=seconds, checkpoint=checkpoint, max_parameters=all_limits["parameters"]
         )
     yield Saved(contents(run), final=True)

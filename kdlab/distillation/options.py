@@ -1,4 +1,4 @@
-"""What callers of `fit`, `distill` and their like give, as specs; an option that would do nothing is refused."""
+"""Specs from the arguments of `fit`, `distill` and similar functions; options without effect are refused."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -10,7 +10,7 @@ from kdlab.train.spec import STUDENT_ONLY, Spec
 
 __all__ = ["FIT_OPTIONS", "check_dataset", "distill_spec", "fit_spec"]
 
-# Besides the network, its epochs and its augmentation, which `fit` names otherwise than a spec does.
+# `fit` has its own names for the network, its epochs and its augmentation.
 NAMED = ("dataset", "teacher", "teacher_epochs", "teacher_augmentation")
 FIT_OPTIONS = tuple(field.name for field in fields(Spec) if field.name not in (*STUDENT_ONLY, *NAMED))
 
@@ -25,7 +25,7 @@ def check_dataset(dataset: object) -> None:
 
 
 def fit_spec(dataset: str, network: Network, epochs: int, augmentation: str, options: Mapping[str, Any]) -> Spec:
-    """Return the spec that trains `network` as a teacher; raises InputError for an option that would do nothing."""
+    """Return the spec that trains `network` as a teacher; raises InputError for an option without effect."""
     check_dataset(dataset)
     if unknown := next((key for key in options if key not in FIT_OPTIONS), None):
         hint = {"teacher_epochs": "say epochs", "teacher_augmentation": "say augmentation"}.get(
@@ -43,10 +43,10 @@ def distill_spec(dataset: str, teacher: Network, student: Network, options: Mapp
         raise InputError("The objective's knobs are options of their own: say temperature=4, not knobs={…}.")
     if isinstance(teacher, str) and options.get("outputs"):
         raise InputError("The outputs are those of a teacher that you trained: leave the option out with one by name.")
-    given = {key: value for key, value in options.items() if key in Spec.__dataclass_fields__}
-    knobs = {key: value for key, value in options.items() if key not in given}
+    spec_fields = {key: value for key, value in options.items() if key in Spec.__dataclass_fields__}
+    knobs = {key: value for key, value in options.items() if key not in spec_fields}
     names = {"teacher": network_name(teacher), "student": network_name(student)}
-    return Spec.suggested(dataset, **names, knobs=knobs, **given)
+    return Spec.suggested(dataset, **names, knobs=knobs, **spec_fields)
 
 
 def _article(value: object) -> str:

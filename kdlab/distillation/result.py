@@ -1,4 +1,4 @@
-"""A finished run: its networks, everything that happened, and the result as `kdlab distill --json` prints it."""
+"""A finished run: its networks, its history, and the result as `kdlab distill --json` prints it."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ from kdlab.train.history import History
 from kdlab.train.logit_reader import LOWEST
 from kdlab.train.spec import Spec
 
-__all__ = ["Network", "Run", "ask_about_tests", "network_name", "open_data", "sum_up"]
+__all__ = ["DistillResult", "Network", "network_name", "opened_event", "predict_test_set", "summarize"]
 
 Network = str | nn.Module
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """A finished run: its trained networks, everything that happened, and the result as `--json` prints it."""
+class DistillResult:
+    """A finished run: its trained networks, its history, and the result as `--json` prints it."""
 
     spec: Spec
     teacher: nn.Module
@@ -42,7 +42,7 @@ class Run:
 
 
 def network_name(network: Network) -> str:
-    """Say in a spec which network it was; raises InputError for what is neither a name nor a module."""
+    """Return the name of a network for a spec; raises InputError unless it is a name or a module."""
     if isinstance(network, str):
         return network
     if isinstance(network, nn.Module):
@@ -55,18 +55,18 @@ def network_name(network: Network) -> str:
     )
 
 
-def open_data(spec: Spec, data: Dataset) -> Opened:
-    """Return the event that the data are there."""
+def opened_event(spec: Spec, data: Dataset) -> Opened:
+    """Return the `Opened` event of a loaded data set."""
     split = data.validation
     groups = None if split.groups is None else split.groups.cpu().numpy()
     images, labels, device = split.images.cpu().numpy(), split.labels.cpu().numpy(), split.images.device.type
     return Opened(spec, data.classes, images, labels, device, groups, data.example_unit, data.group_unit)
 
 
-def ask_about_tests(networks: Mapping[str, nn.Module], data: Dataset) -> dict[str, Tensor]:
-    """Return what finished networks say of the test images, float32 logits (examples, classes), by network.
+def predict_test_set(networks: Mapping[str, nn.Module], data: Dataset) -> dict[str, Tensor]:
+    """Return the logits of finished networks for the test images, float32 (examples, classes), by network.
 
-    This is the only look at the test set, after all training. Raises InputError for NaN.
+    This is the only use of the test set, after all training. Raises InputError for NaN.
     """
     logits = {name: predict(module, data.test).clamp(min=LOWEST) for name, module in networks.items()}
     for name, values in logits.items():
@@ -74,23 +74,23 @@ def ask_about_tests(networks: Mapping[str, nn.Module], data: Dataset) -> dict[st
     return logits
 
 
-def sum_up(
+def summarize(
     spec: Spec, data: Dataset, networks: Mapping[str, nn.Module], test: Mapping[str, Tensor],
     validation: Mapping[str, Tensor], seconds: Mapping[str, float], knobs: Mapping[str, float], notes: Sequence[str],
 ) -> dict[str, Any]:  # fmt: skip
     """Return the result of a run: errors on test and validation images, and how it was made.
 
     `test`, `validation`: logits of these images, float32 (examples, classes), by network; `knobs`: the objective's at
-    the end; `notes`: what to mind of it.
+    the end; `notes`: warnings about it.
     """
-    place = data.train.images.device
+    device = data.train.images.device
     result = score(test, data.test, data)
     result["validation"] = score({name: validation[name] for name in networks}, data.validation, data)
-    precision = {name: choose_precision(spec.precision, module, place) for name, module in networks.items()}
+    precision = {name: choose_precision(spec.precision, module, device) for name, module in networks.items()}
     return result | {
         "parameters": {name: sum(p.numel() for p in module.parameters()) for name, module in networks.items()},
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
-        "device": "cpu" if place.type == "cpu" else torch.cuda.get_device_name(place),
+        "device": "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
         "precision": {name: str(dtype).removeprefix("torch.") for name, dtype in precision.items()},
         "versions": {"kdlab": version("kdlab"), "torch": str(torch.__version__), "python": platform.python_version()},
         "shape": data.shape,

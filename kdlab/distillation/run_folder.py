@@ -1,4 +1,4 @@
-"""A finished run in a folder: what was asked for, what came out, and the weights of its three networks.
+"""A finished run in a folder: its spec, its result, its history and the weights of its three networks.
 
 spec.json  result.json  history.npz  teacher.safetensors  baseline.safetensors  student.safetensors
 """
@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from kdlab import models
-from kdlab.distillation.result import Run
+from kdlab.distillation.result import DistillResult
 from kdlab.registry import InputError
 from kdlab.train.checkpoint import pack
 from kdlab.train.spec import Spec
@@ -24,20 +24,20 @@ NETWORKS = ("teacher", "baseline", "student")
 
 
 def check_free(folder: Path | str) -> None:
-    """Raise InputError when a run cannot be saved as `folder`: ask before the training, not after it."""
+    """Raise InputError if a run cannot be saved as `folder`; call this before the training."""
     folder = Path(folder).absolute()
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise InputError(f"{folder} exists already: name a new folder, or empty that one first.")
     if folder.exists() and (folder == Path.cwd() or folder.is_mount()):
-        # The whole run moves in at once by taking the folder's place, which these two cannot give up.
+        # A run is saved by renaming a scratch folder to this path, and these two cannot be replaced.
         raise InputError(f"{folder} is in use as it is: name a new folder inside it.")
     home = _home(folder)
     if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
         raise InputError(f"{folder} cannot be made, because {home} is no folder that you may write to: name another.")
 
 
-def save(run: Run, folder: Path | str) -> None:
-    """Write a finished run to `folder`, whole or not at all; missing parents are made.
+def save(run: DistillResult, folder: Path | str) -> None:
+    """Write a finished run to `folder` atomically; missing parents are created.
 
     Raises InputError when the folder is not free or cannot be written.
     """
@@ -45,13 +45,13 @@ def save(run: Run, folder: Path | str) -> None:
     folder = Path(folder).absolute()
     try:
         with tempfile.TemporaryDirectory(prefix=".kdlab-save-", dir=_home(folder)) as scratch:
-            whole = Path(scratch, "run")  # inside, because the scratch folder itself is closed to others
-            whole.mkdir()
-            _write(run, whole)
+            complete = Path(scratch, "run")  # inside, because other users cannot read the scratch folder itself
+            complete.mkdir()
+            _write(run, complete)
             folder.parent.mkdir(parents=True, exist_ok=True)
             if folder.exists():
                 folder.rmdir()
-            whole.rename(folder)
+            complete.rename(folder)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"The run could not be saved in {folder} ({reason}): name another folder.") from error
@@ -85,11 +85,11 @@ def load(folder: Path | str, network: str, module: nn.Module | None = None) -> n
 
 
 def _home(folder: Path) -> Path:
-    """The nearest folder above that exists: on the same disk, so that the last step is a mere renaming."""
+    """The nearest existing parent folder: it is on the same disk, so that the last step is a rename."""
     return next(parent for parent in folder.parents if parent.exists())
 
 
-def contents(run: Run) -> dict[str, bytes]:
+def contents(run: DistillResult) -> dict[str, bytes]:
     """Return the files of a finished run by name."""
     return {
         "spec.json": (run.spec.to_json() + "\n").encode(),
@@ -99,9 +99,9 @@ def contents(run: Run) -> dict[str, bytes]:
     }
 
 
-def _write(run: Run, folder: Path) -> None:
+def _write(run: DistillResult, folder: Path) -> None:
     for name, content in contents(run).items():
-        # Not by safetensors itself, whose files may be read by nobody else.
+        # Not written by safetensors itself, because other users cannot read its files.
         (folder / name).write_bytes(content)
 
 

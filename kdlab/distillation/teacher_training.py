@@ -1,4 +1,4 @@
-"""The teacher of a run: trained, or the last one again when only the student's knobs have changed."""
+"""The teacher of a run: trained, or reused from the last run if only the student's settings changed."""
 
 import dataclasses
 from collections.abc import Generator, Mapping
@@ -13,115 +13,121 @@ from torch import nn
 from kdlab.augmentations import make_views
 from kdlab.datasets import Dataset
 from kdlab.registry import AUGMENTATIONS, MODELS
-from kdlab.train.checkpoint import Keeper
+from kdlab.train.checkpoint import Checkpointer
 from kdlab.train.device import choose_precision
 from kdlab.train.evaluate import finished
-from kdlab.train.events import Event, KnobsTurned, Probe, Saved, Step
+from kdlab.train.events import Event, ParamsChanged, Probe, Saved, Step
 from kdlab.train.group import Learner
-from kdlab.train.live_params import Events, LiveKnobs
+from kdlab.train.live_params import Events, LiveParams
 from kdlab.train.loop import make_network, train
 from kdlab.train.network_check import ready_to_train
 from kdlab.train.spec import STUDENT_ONLY, Spec
-from kdlab.train.teacher_logits import Answers
+from kdlab.train.teacher_logits import TeacherLogitCache
 
-__all__ = ["Teacher", "forget_teacher", "recipe", "teach", "teach_or_replay"]
+__all__ = ["Teacher", "forget_teacher", "recipe", "train_or_reuse_teacher", "train_teacher"]
 
 
 @dataclass(slots=True, eq=False)
 class Teacher:
-    """A trained network, the seconds that it took, and its answers, which are kept for as long as it is.
+    """A trained network, its seconds of training, and a cache of its logits.
 
-    `validation`: its logits of the validation images, float32 (examples, classes), where they are known.
+    `validation`: its logits of the validation images, float32 (examples, classes), or None.
     """
 
     module: nn.Module
     seconds: float = 0.0
     validation: NDArray[np.float32] | None = None
-    _answers: dict[tuple[object, ...], Answers] = field(default_factory=dict)
+    _logit_caches: dict[tuple[object, ...], TeacherLogitCache] = field(default_factory=dict)
 
-    def answers(self, data: Dataset, spec: Spec) -> Answers:
+    def logit_cache(self, data: Dataset, spec: Spec) -> TeacherLogitCache:
         """Return its logits of the training images in the views of the spec's augmentation; raises InputError."""
         device = data.train.images.device
         dtype = choose_precision(spec.precision, self.module, device)
         key = spec.augmentation, AUGMENTATIONS.find(spec.augmentation)[0].build, dtype
-        if key not in self._answers:
+        if key not in self._logit_caches:
             views = make_views(spec.augmentation, data.train.images)
-            # Of the latest augmentation only, to bound the memory.
-            self._answers = {key: Answers(self.module, views, len(data.train), len(data.classes), dtype, device)}
-        return self._answers[key]
+            # Only for the latest augmentation, to limit the memory.
+            self._logit_caches = {
+                key: TeacherLogitCache(self.module, views, len(data.train), len(data.classes), dtype, device)
+            }
+        return self._logit_caches[key]
 
-    def forget_answers(self) -> None:
-        """Give back the memory of its answers."""
-        self._answers = {}
+    def clear_logit_cache(self) -> None:
+        """Free the memory of the cached logits."""
+        self._logit_caches = {}
 
 
 def recipe(spec: Spec) -> tuple[object, ...]:
-    """Return all that a teacher's training depends on, but for the data: what is kept for another run is kept by it.
+    """Return everything that a teacher's training depends on, except the data, as a key for reuse.
 
-    A name that is registered anew stands for another recipe.
+    A name that is registered again gives another key.
     """
-    named = (getattr(spec, item.name) for item in dataclasses.fields(spec) if item.name not in STUDENT_ONLY)
+    named = (
+        getattr(spec, spec_field.name) for spec_field in dataclasses.fields(spec) if spec_field.name not in STUDENT_ONLY
+    )
     return *named, MODELS.find(spec.teacher)[0].build, AUGMENTATIONS.find(spec.teacher_augmentation)[0].build
 
 
-def teach(module: nn.Module, data: Dataset, spec: Spec, live: LiveKnobs, keeper: Keeper | None = None) -> Events:
+def train_teacher(
+    module: nn.Module, data: Dataset, spec: Spec, live: LiveParams, checkpointer: Checkpointer | None = None
+) -> Events:
     """Train a teacher on the labels of the whole training set."""
     learner = Learner("teacher", module, spec.seed)
     everything = torch.arange(len(data.train), device=data.train.labels.device)
     views = make_views(spec.teacher_augmentation, data.train.images)
     yield from train(
         "teacher", "Training the teacher", [learner], data.train, everything, views, spec,
-        epochs=spec.teacher_epochs, live=live, watch=data.validation, keeper=keeper,
+        epochs=spec.teacher_epochs, live=live, eval_split=data.validation, checkpointer=checkpointer,
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class _Taught:
-    """A teacher that was trained here and all that happened, for whoever only turns the student's knobs."""
+class _CachedTeacher:
+    """A teacher that was trained in this process, and the events of its training, for runs that reuse it."""
 
     key: tuple[object, ...]
     teacher: Teacher
     events: list[Event]
 
 
-_last_teacher: _Taught | None = None
-# Evaluations that a kept teacher may hold, in bytes: more is trained again rather than kept.
-MOST_KEPT = 200e6
+_last_teacher: _CachedTeacher | None = None
+# Size of the evaluations of a cached teacher; a teacher with more is not cached.
+MAX_CACHED_BYTES = 200e6
 
 
 def forget_teacher(dataset: str) -> None:
-    """Forget a kept teacher that cannot serve a run on `dataset`, before another data set fills the memory."""
+    """Drop the cached teacher if a run on `dataset` cannot reuse it, before another data set takes memory."""
     global _last_teacher
-    # A name with an argument stands for a person's own files, which are read anew for each run.
+    # A name with an argument refers to a user's files, which are read again for each run.
     if _last_teacher and (_last_teacher.key[0] != dataset or ":" in dataset):
         _last_teacher = None
 
 
-def teach_or_replay(
-    loaded: Dataset, data: Dataset, spec: Spec, live: LiveKnobs, keeper: Keeper
+def train_or_reuse_teacher(
+    cpu_data: Dataset, data: Dataset, spec: Spec, live: LiveParams, checkpointer: Checkpointer
 ) -> Generator[Event, Mapping[str, float] | None, Teacher]:
-    """Train the spec's teacher, or go on with it, or replay the same one trained before, and return it."""
+    """Train the spec's teacher, or resume its training, or replay the events of the cached one; return it."""
     global _last_teacher
-    key = spec.dataset, loaded, recipe(spec)
-    if _last_teacher and _last_teacher.key == key and not keeper.checkpoint:
+    key = spec.dataset, cpu_data, recipe(spec)
+    if _last_teacher and _last_teacher.key == key and not checkpointer.checkpoint:
         for event in _last_teacher.events:
             yield from live.emit(event, "teacher", event.step if isinstance(event, Step) else 0)
         return _last_teacher.teacher
-    keeper.begin("teacher")
+    checkpointer.start_phase("teacher")
     module = ready_to_train("teacher", make_network(spec.teacher, data, spec.seed, "teacher"), data, spec)
     events: list[Event] = []
-    turned = None
-    with closing(teach(module, data, spec, live, keeper)) as teaching:
+    changes = None
+    with closing(train_teacher(module, data, spec, live, checkpointer)) as teacher_events:
         while True:
             try:
-                event = teaching.send(turned)
+                event = teacher_events.send(changes)
             except StopIteration:
                 break
-            if not isinstance(event, KnobsTurned | Saved):
+            if not isinstance(event, ParamsChanged | Saved):
                 events.append(event)
-            turned = yield event
-    teacher = Teacher(finished(module), keeper.seconds)
-    kept = sum(event.logits["teacher"].nbytes for event in events if isinstance(event, Probe))
-    if kept < MOST_KEPT and not keeper.checkpoint:  # whose events are not all there
-        _last_teacher = _Taught(key, teacher, events)
+            changes = yield event
+    teacher = Teacher(finished(module), checkpointer.seconds)
+    cached_bytes = sum(event.logits["teacher"].nbytes for event in events if isinstance(event, Probe))
+    if cached_bytes < MAX_CACHED_BYTES and not checkpointer.checkpoint:  # a resumed run lacks the earlier events
+        _last_teacher = _CachedTeacher(key, teacher, events)
     return teacher

@@ -1,4 +1,4 @@
-"""A teacher that somebody trained already: what is asked of it before it teaches, and what to say of it."""
+"""A teacher that a user trained: checks before its distillation, and notes about it."""
 
 import torch
 from torch import Tensor, nn
@@ -8,13 +8,13 @@ from kdlab.metrics.classification import count_errors
 from kdlab.registry import OBJECTIVES, InputError
 from kdlab.train.evaluate import evaluating, predict
 from kdlab.train.forward_check import (
-    answer,
     check_finite,
     check_has_values,
     first_line,
+    forward_logits,
+    preserve_random_state,
     refuse_probabilities,
-    sample,
-    undisturbed,
+    sample_inputs,
 )
 from kdlab.train.logit_reader import LOWEST, LogitReader
 from kdlab.train.network_check import copy_network
@@ -28,49 +28,49 @@ DECLARE = (
     'take the softmax or sigmoid off its end, or say outputs="probabilities" if each row sums to 1, or "logits" '
     "if they are logits all the same"
 )
-# Two numbers that stand for −inf, the greater one of which no softened target of a temperature up to 50 can feel.
+# Two numbers that stand for −inf; both are too low to change softened targets of a temperature up to 50.
 HIDDEN = (-1e6, -2e6)
-# From here on downwards, one number that is the lowest of every image stands for −inf too: logits are not so equal.
+# An equal lowest logit of every image stands for −inf too, if it is not above this number.
 FILL = -30.0
-# An order of the outputs that would come about by chance less often than this is no chance.
+# Level of significance for another order of the outputs.
 ORDER_P = 1e-4
-NAMED = 5  # outputs in a sentence
+MAX_NAMED_OUTPUTS = 5  # outputs in a sentence
 
 
 def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Module, list[str], Tensor]:
-    """Return a trained network as one that answers with finite float32 logits, what to mind, and its validation logits.
+    """Return a trained network with finite float32 logits as output, notes about it, and its validation logits.
 
-    Its author's stays as it is. −inf becomes a very low number. The logits are
-    float32 (examples, classes). Raises InputError for what cannot teach these data.
+    The user's module is not changed. −inf becomes a very low number. The logits are float32 (examples, classes). Raises
+    InputError for a network that cannot be used as a teacher of these data.
     """
     check_has_values(ROLE, module)
-    inputs, device = sample(data), data.train.images.device
-    with undisturbed(device):
+    inputs, device = sample_inputs(data), data.train.images.device
+    with preserve_random_state(device):
         module = _as_it_answers(module, inputs)
         with evaluating(module):
-            logits, place = answer(ROLE, module, inputs, data)
-            again, _ = answer(ROLE, module, inputs, data)
-            answer(ROLE, module, inputs[:1], data)  # of one image alone some drop a dimension
-        check_finite(ROLE, _raised(logits), data)
+            logits, index = forward_logits(ROLE, module, inputs, data)
+            repeated, _ = forward_logits(ROLE, module, inputs, data)
+            forward_logits(ROLE, module, inputs[:1], data)  # of one image alone some drop a dimension
+        check_finite(ROLE, _clamp(logits), data)
         probabilities = spec.outputs == "probabilities"
         if probabilities:
             _check_declared(logits)
         elif not spec.outputs:
             refuse_probabilities(ROLE, module, logits, data, DECLARE, trained=True)
-        reader = LogitReader(module, place or 0, probabilities)
+        reader = LogitReader(module, index or 0, probabilities)
         validation = _predict(reader, data)
         check_finite(ROLE, validation, data)
-        hides = bool((validation <= LOWEST).any() or (_raised(logits) <= LOWEST).any())
-    notes = [_on_repeating(logits, again), _on_knowing(validation, data)]
-    ready = reader if place is not None or probabilities or hides else module
+        hides = bool((validation <= LOWEST).any() or (_clamp(logits) <= LOWEST).any())
+    notes = [_note_if_random(logits, repeated), _note_if_inaccurate(validation, data)]
+    ready = reader if index is not None or probabilities or hides else module
     return ready, [note for note in notes if note], validation
 
 
 def _predict(teacher: nn.Module, data: Dataset) -> Tensor:
-    """The logits of the validation images; raises InputError where the network cannot answer so many."""
+    """The logits of the validation images; raises InputError if the network fails on a large batch."""
     try:
         return predict(teacher, data.validation)
-    except Exception as error:  # whatever a person's own network raises
+    except Exception as error:  # a user's network may raise any exception
         raise InputError(
             f"The teacher cannot answer the validation images of {data.name} ({first_line(error)}), as it could a few: "
             "let it take batches of any size."
@@ -78,7 +78,7 @@ def _predict(teacher: nn.Module, data: Dataset) -> Tensor:
 
 
 def _as_it_answers(module: nn.Module, inputs: Tensor) -> nn.Module:
-    """Return the network on the device of the inputs, in float32 where it cannot answer them as it is."""
+    """Return the network on the device of the inputs; a float32 copy if its own precision fails on them."""
     tensors = [*module.parameters(), *module.buffers()]
     if any(tensor.device != inputs.device for tensor in tensors):
         module = copy_network(ROLE, module).to(inputs.device)
@@ -93,13 +93,13 @@ def _as_it_answers(module: nn.Module, inputs: Tensor) -> nn.Module:
 
 
 def check_hidden_classes(teacher: nn.Module, data: Dataset, spec: Spec) -> None:
-    """Raise InputError for an objective that learns from what a teacher of top classes does not say.
+    """Raise InputError for an objective that learns from classes that the teacher hides.
 
     Such a teacher gives −inf, or one very low number, to all other classes. An objective that can learn from it does
-    not depend on what this number is.
+    not depend on this number.
     """
-    with undisturbed(data.train.images.device), evaluating(teacher):
-        logits = teacher(sample(data)).float()
+    with preserve_random_state(data.train.images.device), evaluating(teacher):
+        logits = teacher(sample_inputs(data)).float()
     lowest = logits.min()
     hidden = (logits <= LOWEST) | (logits == lowest)
     if lowest > FILL or not hidden.any(1).all() or hidden.all():
@@ -116,7 +116,7 @@ def check_hidden_classes(teacher: nn.Module, data: Dataset, spec: Spec) -> None:
         )
 
 
-def _raised(logits: Tensor) -> Tensor:
+def _clamp(logits: Tensor) -> Tensor:
     return logits.float().clamp(min=LOWEST)
 
 
@@ -131,7 +131,7 @@ def _check_declared(outputs: Tensor) -> None:
 
 
 def note_idle_options(spec: Spec) -> list[str]:
-    """Return a sentence when the spec says how to train a teacher that is trained already, unless a page said it."""
+    """Return a note if the spec has training options for a trained teacher, unless that came from a page's file."""
     usual = Spec.suggested(spec.dataset)
     idle = [key for key in ("teacher_epochs", "teacher_augmentation") if getattr(spec, key) != getattr(usual, key)]
     if not idle or spec.teacher_weights:
@@ -139,7 +139,7 @@ def note_idle_options(spec: Spec) -> list[str]:
     return [f"The teacher was trained already: {' and '.join(idle)} did nothing in this run."]
 
 
-def _on_repeating(first: Tensor, second: Tensor) -> str:
+def _note_if_random(first: Tensor, second: Tensor) -> str:
     if torch.allclose(first.float(), second.float(), rtol=1e-3, atol=1e-4):
         return ""
     return (
@@ -148,8 +148,8 @@ def _on_repeating(first: Tensor, second: Tensor) -> str:
     )
 
 
-def _on_knowing(logits: Tensor, data: Dataset) -> str:
-    """A sentence when another order of its outputs suits a teacher far better, or it is no better than one class."""
+def _note_if_inaccurate(logits: Tensor, data: Dataset) -> str:
+    """A note if another order of its outputs suits a teacher far better, or if it is no better than one class."""
     from scipy.optimize import linear_sum_assignment
     from scipy.special import bdtr
 
@@ -160,19 +160,26 @@ def _on_knowing(logits: Tensor, data: Dataset) -> str:
     )
     true, outputs = linear_sum_assignment(counts, maximize=True)
     moved = true != outputs
-    better, as_it_is = int(counts[true[moved], outputs[moved]].sum()), int(counts[true[moved], true[moved]].sum())
+    correct_reordered, correct_in_order = (
+        int(counts[true[moved], outputs[moved]].sum()),
+        int(counts[true[moved], true[moved]].sum()),
+    )
     wrong = f"{errors:,} of {len(labels):,} validation images wrong"
     # The order was chosen among many: it must be far better than chance would make one of two.
-    if better > as_it_is and 2 * float(bdtr(as_it_is, better + as_it_is, 0.5)) < ORDER_P:
+    if (
+        correct_reordered > correct_in_order
+        and 2 * float(bdtr(correct_in_order, correct_reordered + correct_in_order, 0.5)) < ORDER_P
+    ):
         pairs = [
             f"output {output} for {data.classes[label]}"
             for label, output in zip(true, outputs, strict=True)
             if label != output
         ]
-        named = ", ".join(pairs[:NAMED]) + (", and so on" if len(pairs) > NAMED else "")
+        named = ", ".join(pairs[:MAX_NAMED_OUTPUTS]) + (", and so on" if len(pairs) > MAX_NAMED_OUTPUTS else "")
         return (
             f"The teacher's classes seem to be in another order: it has {wrong}, and would have "
-            f"{errors - better + as_it_is:,} with {named}. Put its outputs in the order of the data set's classes."
+            f"{errors - correct_reordered + correct_in_order:,} with {named}. Put its outputs in the order of the data "
+            "set's classes."
         )
     constant = len(labels) - int(counts.sum(1).max())
     if errors < constant:

@@ -1,4 +1,4 @@
-"""What of a spec can only be judged with torch, or with the data at hand: asked before anything is trained."""
+"""Checks of a spec that need torch or the data, made before any training."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ def check_weights(spec: Spec) -> None:
 
 
 def check_objective(spec: Spec, classes: int) -> None:
-    """Raise InputError for an objective of a person's own that returns something else than parts to learn from."""
+    """Raise InputError for a user's objective that returns something else than parts to learn from."""
     entry, _ = OBJECTIVES.find(spec.objective)
     if entry.shipped:
         return
@@ -33,10 +33,10 @@ def check_objective(spec: Spec, classes: int) -> None:
     logits = torch.linspace(-1, 1, 2 * examples * classes).view(2, examples, classes)
     student, teacher = logits[0].clone().requires_grad_(), logits[1].clone()
     labels = torch.arange(examples) % classes
-    given = teacher.clone(), labels.clone()
+    copies = teacher.clone(), labels.clone()
     try:
         parts = entry.build(student, teacher, labels, **spec.knobs)
-    except Exception as error:  # whatever a person's own function raises
+    except Exception as error:  # a user's function may raise any exception
         raise InputError(
             f"{owner} cannot be computed from logits ({examples}, {classes}): {first_line(error)}."
         ) from error
@@ -54,14 +54,14 @@ def check_objective(spec: Spec, classes: int) -> None:
         raise InputError(ALL_0)
     if not any(part.value.requires_grad for part in parts.values()):
         raise InputError(f"{owner} does not depend on the student's logits through a gradient: do not detach them.")
-    if not (torch.equal(teacher, given[0]) and torch.equal(labels, given[1])):
+    if not (torch.equal(teacher, copies[0]) and torch.equal(labels, copies[1])):
         raise InputError(
             f"{owner} changes the teacher's logits or the labels, which others learn from: copy them first."
         )
 
 
 def check_transfer_size(spec: Spec, data: Dataset) -> None:
-    """Raise InputError when the transfer set would be larger than the training set."""
+    """Raise InputError if the transfer set is larger than the training set."""
     if spec.transfer_size > len(data.train):
         raise InputError(
             f"The transfer set cannot have {spec.transfer_size:,} {data.example_unit}, because {spec.dataset} has "
@@ -69,17 +69,18 @@ def check_transfer_size(spec: Spec, data: Dataset) -> None:
         )
 
 
-def check_parameters(spec: Spec, data: Dataset, most: float) -> None:
-    """Raise InputError when one of the spec's networks would have more than `most` parameters on these data."""
+def check_parameters(spec: Spec, data: Dataset, max_parameters: float) -> None:
+    """Raise InputError if one of the spec's networks has more than `max_parameters` parameters on these data."""
     for role in ("teacher", "student"):
-        check_network(role, getattr(spec, role), data, most)
+        check_network(role, getattr(spec, role), data, max_parameters)
 
 
-def check_network(role: str, name: str, data: Dataset, most: float) -> None:
-    """Raise InputError when the network called `name`, which a sentence calls `role`, would have more than `most`."""
-    with torch.device("meta"):  # where weights have sizes, but take no memory
+def check_network(role: str, name: str, data: Dataset, max_parameters: float) -> None:
+    """Raise InputError if the network called `name` has more than `max_parameters`; `role` names it in the sentence."""
+    with torch.device("meta"):  # weights have sizes there, but take no memory
         network = models.build(name, data.shape, len(data.classes))
-    if (count := sum(parameter.numel() for parameter in network.parameters())) > most:
+    if (count := sum(parameter.numel() for parameter in network.parameters())) > max_parameters:
         raise InputError(
-            f"The {role} {name} has {count:,} parameters; this server allows {most:,.0f}: choose a smaller one."
+            f"The {role} {name} has {count:,} parameters; this server allows {max_parameters:,.0f}: choose a smaller "
+            "one."
         )

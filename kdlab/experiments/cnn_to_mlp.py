@@ -9,10 +9,10 @@ import numpy as np
 from kdlab.experiments.framework.charts import lines, series
 from kdlab.experiments.framework.claims import Fewer
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Pupil
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import NetworkSpec
 from kdlab.experiments.framework.model_selection import whole_numbers
-from kdlab.experiments.framework.report import Row, Summary
+from kdlab.experiments.framework.report import ReportRow, Summary
 from kdlab.experiments.framework.teachers import EXPERT, VIEWS, convolutional_teachers, on_views
 from kdlab.registry import EXPERIMENTS, knob_field
 
@@ -49,46 +49,50 @@ class CnnToMlp(Experiment):
         "widths": "30,100", "teachers": 1, "cnn_epochs": 2, "epochs": 8,
     }  # fmt: skip
 
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train the teachers, once, and two perceptrons of each width; time their answers side by side."""
-        experts, one = yield from convolutional_teachers(
+        experts, cnn = yield from convolutional_teachers(
             study, self.network, self.teachers, self.cnn_epochs, self.augmentation
         )
         knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}
-        networks = {"cnn": one, "experts": experts}
+        networks = {"cnn": cnn, "experts": experts}
         for width in whole_numbers(self.widths, "widths"):
             name = f"mlp:{width}x2"
-            soft, hard = yield from study.learn(
+            soft, hard = yield from study.train(
                 f"{width} units, seed {seed}",
-                [Pupil(name, seed, "hinton", knobs, "distilled"), Pupil(name, seed, name="hard labels")],
-                on_views(self.epochs, seed, self.augmentation), guide=experts,
+                [NetworkSpec(name, seed, "hinton", knobs, "distilled"), NetworkSpec(name, seed, name="hard labels")],
+                on_views(self.epochs, seed, self.augmentation), teacher=experts,
             )  # fmt: skip
             networks |= {f"soft {width}": soft.stopped_early, f"hard {width}": hard.stopped_early}
-        timed = {name: own for name, own in networks.items() if name == "cnn" or name.startswith("soft")}
+        timed = {name: network for name, network in networks.items() if name == "cnn" or name.startswith("soft")}
         latency = {str(batch): study.latency(timed, batch) for batch in (1, 256)}
-        return Finished(networks, {"latency": latency})
+        return TrainedSeed(networks, {"latency": latency})
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> Summary:
         """Return errors and costs by width."""
-        widths, sizes = whole_numbers(self.widths, "widths"), exams[0].sizes
-        wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
+        widths, sizes = whole_numbers(self.widths, "widths"), results[0].sizes
+        wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
         rows = [
-            Row("one CNN", wrong["cnn"].sum(1)[:1], place=0),
-            Row("CNN teachers together", wrong["experts"].sum(1)[:1], place=0),
+            ReportRow("one CNN", wrong["cnn"].sum(1)[:1], decimals=0),
+            ReportRow("CNN teachers together", wrong["experts"].sum(1)[:1], decimals=0),
         ]
         for width in widths:
-            rows.append(Row(f"MLP of {width} units, distilled", wrong[f"soft {width}"].sum(1)))
-            rows.append(Row(f"MLP of {width} units, hard labels, same views", wrong[f"hard {width}"].sum(1)))
+            rows.append(ReportRow(f"MLP of {width} units, distilled", wrong[f"soft {width}"].sum(1)))
+            rows.append(ReportRow(f"MLP of {width} units, hard labels, same views", wrong[f"hard {width}"].sum(1)))
         called = {"cnn": "one CNN"} | {f"soft {width}": f"MLP of {width} units" for width in widths}
         for key, label in called.items():
-            rows.append(Row(f"{label}: parameters", [sizes[key]["parameters"] / 1e3], "thousand"))
-            rows.append(Row(f"{label}: multiply-adds", [sizes[key]["multiply_adds"] / 1e6], "million", place=3))
+            rows.append(ReportRow(f"{label}: parameters", [sizes[key]["parameters"] / 1e3], "thousand"))
+            rows.append(
+                ReportRow(f"{label}: multiply-adds", [sizes[key]["multiply_adds"] / 1e6], "million", decimals=3)
+            )
         for batch in ("1", "256"):
             for key, label in called.items():
-                ratios = [exam.chosen["latency"][batch][key] / exam.chosen["latency"][batch]["cnn"] for exam in exams]
+                ratios = [
+                    result.chosen["latency"][batch][key] / result.chosen["latency"][batch]["cnn"] for result in results
+                ]
                 if key != "cnn":
                     name = f"{label}: time for an answer, {batch} at once, one thread"
-                    rows.append(Row(name, ratios, "times the CNN's", place=2, detail=batch == "256"))
+                    rows.append(ReportRow(name, ratios, "times the CNN's", decimals=2, detail=batch == "256"))
         wide = max(widths)
         ratio = sizes["cnn"]["multiply_adds"] / sizes[f"soft {wide}"]["multiply_adds"]
         claims = [
@@ -113,8 +117,8 @@ class CnnToMlp(Experiment):
             )
         x = [sizes[f"soft {width}"]["multiply_adds"] / 1e6 for width in widths]
         drawn = [
-            series(label, role, x, np.stack([wrong[f"{way} {width}"].sum(1) for width in widths], 1).tolist())
-            for way, label, role in (("hard", "MLP, hard labels", "baseline"), ("soft", "MLP, distilled", "student"))
+            series(label, role, x, np.stack([wrong[f"{kind} {width}"].sum(1) for width in widths], 1).tolist())
+            for kind, label, role in (("hard", "MLP, hard labels", "baseline"), ("soft", "MLP, distilled", "student"))
         ]
         alone = [sizes["cnn"]["multiply_adds"] / 1e6], [[float(wrong["cnn"].sum(1)[0])]]
         drawn.append(series("one CNN", "teacher", *alone))

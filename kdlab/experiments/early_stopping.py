@@ -9,10 +9,10 @@ import numpy as np
 from kdlab.experiments.framework.charts import validation_curves
 from kdlab.experiments.framework.claims import Above, Fewer
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Course, Pupil
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
 from kdlab.experiments.framework.literature import BLOG, on_mnist
-from kdlab.experiments.framework.report import Row, Summary
+from kdlab.experiments.framework.report import ReportRow, Summary
 from kdlab.experiments.framework.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.metrics.classification import cross_entropies
 from kdlab.registry import EXPERIMENTS, knob_field
@@ -47,15 +47,16 @@ class EarlyStopping(Experiment):
         "epochs": 25,
     }  # fmt: skip
 
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train the teacher, once, and the two students of a seed."""
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}
-        course = Course(epochs=self.epochs, seed=seed, batch_size=128, schedule="constant", early_stopping=True)
-        pupils = [
-            Pupil(self.student, seed, name="hard labels"), Pupil(self.student, seed, "hinton", knobs, "distilled"),
+        config = TrainConfig(epochs=self.epochs, seed=seed, batch_size=128, schedule="constant", early_stopping=True)
+        specs = [
+            NetworkSpec(self.student, seed, name="hard labels"),
+            NetworkSpec(self.student, seed, "hinton", knobs, "distilled"),
         ]  # fmt: skip
-        hard, soft = yield from study.learn(f"students, seed {seed}", pupils, course, guide=teacher)
+        hard, soft = yield from study.train(f"students, seed {seed}", specs, config, teacher=teacher)
         networks = {
             "hard": hard,
             "hard, stopped": hard.stopped_early,
@@ -63,14 +64,15 @@ class EarlyStopping(Experiment):
             "soft, stopped": soft.stopped_early,
         }
         best = {"hard labels": hard.stopped_early.epoch, "distilled": soft.stopped_early.epoch}
-        return Finished(networks, {f"best epoch, {name}": epoch for name, epoch in best.items()})
+        return TrainedSeed(networks, {f"best epoch, {name}": epoch for name, epoch in best.items()})
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> Summary:
         """Return errors and cross-entropy of both students at their best epoch and at the end."""
-        labels = exams[0].labels
-        wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
+        labels = results[0].labels
+        wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
         nats = {
-            name: np.stack([cross_entropies(exam.logits[name], labels) for exam in exams]) for name in exams[0].logits
+            name: np.stack([cross_entropies(result.logits[name], labels) for result in results])
+            for name in results[0].logits
         }
         called = {
             "hard, stopped": "hard labels, at the best epoch", "hard": "hard labels, at the end",
@@ -78,10 +80,13 @@ class EarlyStopping(Experiment):
         }  # fmt: skip
         reported = on_mnist(self.dataset, {"hard": 196, "soft": 137})
         rows = [
-            Row(label, wrong[name].sum(1), reference={BLOG: reported[name]} if name in reported else {})
+            ReportRow(label, wrong[name].sum(1), reference={BLOG: reported[name]} if name in reported else {})
             for name, label in called.items()
         ]
-        rows += [Row(f"{label}: cross-entropy", nats[name].mean(1), "nats", place=4) for name, label in called.items()]
+        rows += [
+            ReportRow(f"{label}: cross-entropy", nats[name].mean(1), "nats", decimals=4)
+            for name, label in called.items()
+        ]
         worse = {name: (nats[name] - nats[f"{name}, stopped"]) for name in ("hard", "soft")}
         more = {name: (wrong[name] - wrong[f"{name}, stopped"]) for name in ("hard", "soft")}
         claims = [
@@ -114,5 +119,5 @@ class EarlyStopping(Experiment):
         outcomes = {**wrong, **{f"growth {name}": values for name, values in worse.items()}}
         shown = {"hard": ("hard labels", "baseline"), "soft": ("distilled", "student")}
         return Summary(
-            rows, claims, outcomes, [validation_curves(exams, shown), validation_curves(exams, shown, "nats")]
+            rows, claims, outcomes, [validation_curves(results, shown), validation_curves(results, shown, "nats")]
         )

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.experiments.framework.claims import Fewer, Keeps
-from kdlab.experiments.framework.ensembles import combine, committee, with_dropout
+from kdlab.experiments.framework.ensembles import log_power_mean, logit_ensemble, mc_dropout
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Course, Pupil
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
 from kdlab.experiments.framework.literature import PAPER
 from kdlab.experiments.framework.model_selection import best_of, numbers
-from kdlab.experiments.framework.report import Rescored, Row, Summary
+from kdlab.experiments.framework.report import ReportRow, Rescored, Summary
 from kdlab.metrics.classification import count_errors, cross_entropy
 from kdlab.registry import EXPERIMENTS, MODELS, InputError, Knob, knob_field, quote
 
@@ -62,65 +62,67 @@ class Ensemble(Experiment):
                 f"choose an mlp or a cnn."
             )
 
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train the members, a network with dropout, and a student at each temperature; choose the temperature."""
         from kdlab.train.batches import transfer_set
 
         train, first = study.data.train, seed * 1000
-        course = Course(epochs=self.epochs, seed=seed, augmentation=self.augmentation, learning_rate=2e-3)
+        config = TrainConfig(epochs=self.epochs, seed=seed, augmentation=self.augmentation, learning_rate=2e-3)
         labelled = transfer_set(train, max(1, round(len(train) * self.share / 100)), seed)
-        often = labelled.repeat(max(1, len(train) // len(labelled)))
-        pupils = [Pupil(self.network, first + at, name=f"network {at + 1}") for at in range(self.members)]
-        members = yield from study.learn(f"{self.members} networks, seed {seed}", pupils, course, examples=often)
-        dropping = self.network if ":dropout=" in self.network else f"{self.network}:dropout=0.2"
-        (dropout,) = yield from study.learn(f"dropout, seed {seed}", [Pupil(dropping, first)], course, examples=often)
+        repeated = labelled.repeat(max(1, len(train) // len(labelled)))
+        specs = [NetworkSpec(self.network, first + index, name=f"network {index + 1}") for index in range(self.members)]
+        members = yield from study.train(f"{self.members} networks, seed {seed}", specs, config, examples=repeated)
+        with_dropout = self.network if ":dropout=" in self.network else f"{self.network}:dropout=0.2"
+        (dropout,) = yield from study.train(
+            f"dropout, seed {seed}", [NetworkSpec(with_dropout, first)], config, examples=repeated
+        )
         temperatures = numbers(self.temperatures, "temperatures")
-        pupils = [
-            Pupil(
+        specs = [
+            NetworkSpec(
                 self.network, first + 999, "hinton",
-                {"temperature": one, "soft_weight": 1.0, "hard_weight": 0.0}, f"T = {one:g}",
+                {"temperature": temperature, "soft_weight": 1.0, "hard_weight": 0.0}, f"T = {temperature:g}",
             )
-            for one in temperatures
+            for temperature in temperatures
         ]  # fmt: skip
-        longer = replace(course, epochs=self.student_epochs)
-        students = yield from study.learn(f"distilled, seed {seed}", pupils, longer, guide=committee(members))
-        best = best_of([study.logits(one) for one in students], study.data.validation)
-        draws = with_dropout(dropout, self.members)
-        # What a person turns on the page is scored on validation images.
+        longer = replace(config, epochs=self.student_epochs)
+        students = yield from study.train(f"distilled, seed {seed}", specs, longer, teacher=logit_ensemble(members))
+        best = best_of([study.logits(student) for student in students], study.data.validation)
+        draws = mc_dropout(dropout, self.members)
+        # The sliders of the page score validation images.
         turned = {
             "labels": study.data.validation.labels.cpu().numpy(),
             "members": np.stack([study.logits(member) for member in members]), "student": study.logits(students[best]),
         }  # fmt: skip
-        return Finished(
+        return TrainedSeed(
             {"members": members, "dropout": dropout, "draws": draws, "student": students[best]},
             {"temperature": temperatures[best]}, turned,
         )  # fmt: skip
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> Summary:
         """Return errors, and the share of the ensemble's gain that one network keeps."""
-        labels = exams[0].labels
-        members = np.stack([exam.wrong("members") for exam in exams])
+        labels = results[0].labels
+        members = np.stack([result.wrong("members") for result in results])
         alone = members.mean(1)
         together = {
-            power: np.stack([(combine(exam.logits["members"], power).argmax(1) != labels) for exam in exams]).astype(
-                float
-            )
+            power: np.stack(
+                [(log_power_mean(result.logits["members"], power).argmax(1) != labels) for result in results]
+            ).astype(float)
             for power in (1.0, 0.0)
         }
         student, dropout, draws = (
-            np.stack([exam.wrong(name) for exam in exams]) for name in ("student", "dropout", "draws")
+            np.stack([result.wrong(name) for result in results]) for name in ("student", "dropout", "draws")
         )
         ensemble = together[0.0]
-        gain, kept = (alone - ensemble).sum(1), (alone - student).sum(1)
-        share = 100 * kept.mean() / gain.mean() if gain.mean() > 0 else float("nan")
+        gain, kept_gain = (alone - ensemble).sum(1), (alone - student).sum(1)
+        share = 100 * kept_gain.mean() / gain.mean() if gain.mean() > 0 else float("nan")
         rows = [
-            Row("one network (mean)", alone.sum(1)),
-            Row(f"ensemble of {self.members}, geometric mean", ensemble.sum(1), place=0),
-            Row(f"ensemble of {self.members}, arithmetic mean", together[1.0].sum(1), place=0),
-            Row("network with dropout", dropout.sum(1), place=0),
-            Row(f"the same, {self.members} draws", draws.sum(1), place=0),
-            Row("distilled single network", student.sum(1), place=0),
-            Row("share of the ensemble's gain kept", [share], "%", {PAPER: 86.4}),
+            ReportRow("one network (mean)", alone.sum(1)),
+            ReportRow(f"ensemble of {self.members}, geometric mean", ensemble.sum(1), decimals=0),
+            ReportRow(f"ensemble of {self.members}, arithmetic mean", together[1.0].sum(1), decimals=0),
+            ReportRow("network with dropout", dropout.sum(1), decimals=0),
+            ReportRow(f"the same, {self.members} draws", draws.sum(1), decimals=0),
+            ReportRow("distilled single network", student.sum(1), decimals=0),
+            ReportRow("share of the ensemble's gain kept", [share], "%", {PAPER: 86.4}),
         ]
         claims = [
             Fewer(
@@ -133,7 +135,7 @@ class Ensemble(Experiment):
                 text="One network distilled from the ensemble makes fewer errors than one trained on labels.",
                 of="student",
                 than="members",
-                measured=f"{kept.mean():.1f} fewer",
+                measured=f"{kept_gain.mean():.1f} fewer",
             ),
             Keeps(
                 text="It keeps at least 80 % of the ensemble's gain.",
@@ -146,7 +148,10 @@ class Ensemble(Experiment):
         ]
         sizes = list(range(1, self.members + 1))
         by_size = np.array(
-            [[(combine(exam.logits["members"][:k], 0.0).argmax(1) != labels).sum() for k in sizes] for exam in exams]
+            [
+                [(log_power_mean(result.logits["members"][:k], 0.0).argmax(1) != labels).sum() for k in sizes]
+                for result in results
+            ]
         )
         level = [float(student.sum(1).mean())] * 2
         chart: dict[str, Any] = {
@@ -166,14 +171,14 @@ class Ensemble(Experiment):
             "members": members, "ensemble": ensemble, "arithmetic mean": together[1.0], "dropout": dropout,
             "draws": draws, "student": student,
         }  # fmt: skip
-        return Summary(rows, claims, outcomes, [chart], dict(exams[0].noted), notes)
+        return Summary(rows, claims, outcomes, [chart], dict(results[0].extras), notes)
 
     @classmethod
     def rescore(cls, arrays: Mapping[str, NDArray[Any]], choice: str, values: Mapping[str, float]) -> Rescored:
         """Return validation errors and cross-entropy of as many networks, by that mean, beside the distilled one's."""
         labels, members = arrays["labels"], arrays["members"]
         count = min(int(values["networks"]), len(members))
-        together = combine(members[:count], values["power"])
+        together = log_power_mean(members[:count], values["power"])
         student = arrays["student"]
         alone = (members.argmax(-1) != labels).sum(1).mean()
         tiles = [
@@ -188,7 +193,7 @@ class Ensemble(Experiment):
         split = (answers != answers[0]).any(0)
         agreed = int((answers[0] != labels)[~split].sum())
         disputed, powers = members[:count, split], np.linspace(0, 1, 11)
-        errors = [agreed + count_errors(combine(disputed, power), labels[split]) for power in powers]
+        errors = [agreed + count_errors(log_power_mean(disputed, power), labels[split]) for power in powers]
         chart = {
             "kind": "lines", "title": "Errors from the geometric to the arithmetic mean", "x": "power of the mean",
             "y": f"errors of {len(labels):,} images", "log": False,

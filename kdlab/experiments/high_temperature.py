@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from kdlab.experiments.framework.charts import lines, series
 from kdlab.experiments.framework.claims import Above, Fewer, Within
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Course, Pupil
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
 from kdlab.experiments.framework.model_selection import numbers
-from kdlab.experiments.framework.report import Row, Summary
+from kdlab.experiments.framework.report import ReportRow, Summary
 from kdlab.experiments.framework.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.registry import EXPERIMENTS, knob_field
 
@@ -50,51 +50,55 @@ class HighTemperature(Experiment):
         "epochs": 5,
     }  # fmt: skip
 
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train the teacher, once, a student on labels, and the students that are compared."""
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
-        pupils = [Pupil(self.student, seed, name="labels"), Pupil(self.student, seed, "logit-matching", {}, "logits")]
-        pupils += [
-            Pupil(
+        specs = [
+            NetworkSpec(self.student, seed, name="labels"),
+            NetworkSpec(self.student, seed, "logit-matching", {}, "logits"),
+        ]
+        specs += [
+            NetworkSpec(
                 self.student,
                 seed,
                 "hinton",
-                {"temperature": one, "soft_weight": 1.0, "hard_weight": 0.0},
-                f"T = {one:g}",
+                {"temperature": temperature, "soft_weight": 1.0, "hard_weight": 0.0},
+                f"T = {temperature:g}",
             )
-            for one in sorted(numbers(self.temperatures, "temperatures"))
+            for temperature in sorted(numbers(self.temperatures, "temperatures"))
         ]
-        course = Course(epochs=self.epochs, seed=seed, precision="float32")
-        students = yield from study.learn(f"students, seed {seed}", pupils, course, guide=teacher)
+        config = TrainConfig(epochs=self.epochs, seed=seed, precision="float32")
+        students = yield from study.train(f"students, seed {seed}", specs, config, teacher=teacher)
         z, v = study.logits(students[0]), study.logits(teacher)
         alike = [alignment(z, v, temperature) for temperature in TEMPERATURES]
-        networks = {pupil.label: own for pupil, own in zip(pupils, students, strict=True)}
-        return Finished({"teacher": teacher, **networks}, {"cosines": alike})
+        networks = {spec.label: student for spec, student in zip(specs, students, strict=True)}
+        return TrainedSeed({"teacher": teacher, **networks}, {"cosines": alike})
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> Summary:
         """Return how alike gradients and students are to those of logit matching."""
-        names = [f"T = {one:g}" for one in sorted(numbers(self.temperatures, "temperatures"))]
-        wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
+        names = [f"T = {temperature:g}" for temperature in sorted(numbers(self.temperatures, "temperatures"))]
+        wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
         apart = {
-            name: np.stack([_differs(exam.logits[name], exam.logits["logits"]) for exam in exams])
+            name: np.stack([_differs(result.logits[name], result.logits["logits"]) for result in results])
             for name in [*names, "labels"]
         }
-        cosines = np.array([exam.chosen["cosines"] for exam in exams])
-        rows = [Row("teacher", wrong["teacher"].sum(1)[:1], place=0)]
-        rows += [Row(f"distilled at {name}", wrong[name].sum(1)) for name in names]
-        rows += [Row("logit matching", wrong["logits"].sum(1)), Row("labels alone", wrong["labels"].sum(1))]
+        cosines = np.array([result.chosen["cosines"] for result in results])
+        rows = [ReportRow("teacher", wrong["teacher"].sum(1)[:1], decimals=0)]
+        rows += [ReportRow(f"distilled at {name}", wrong[name].sum(1)) for name in names]
+        rows += [ReportRow("logit matching", wrong["logits"].sum(1)), ReportRow("labels alone", wrong["labels"].sum(1))]
         rows += [
-            Row(f"answers unlike logit matching's: {name}", apart[name].sum(1), "images") for name in [*names, "labels"]
+            ReportRow(f"answers unlike logit matching's: {name}", apart[name].sum(1), "images")
+            for name in [*names, "labels"]
         ]
         rows += [
-            Row(
+            ReportRow(
                 f"cosine of gradients, T = {temperature:g}",
-                cosines[:, at].tolist(),
+                cosines[:, index].tolist(),
                 "cosine",
-                place=5,
-                detail=0 < at < len(TEMPERATURES) - 1,
+                decimals=5,
+                detail=0 < index < len(TEMPERATURES) - 1,
             )
-            for at, temperature in enumerate(TEMPERATURES)
+            for index, temperature in enumerate(TEMPERATURES)
         ]
         lowest, highest = names[0], names[-1]
         claims = [

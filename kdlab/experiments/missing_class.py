@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from kdlab.experiments.framework.charts import lines, series
 from kdlab.experiments.framework.claims import Claim, Fewer, Rare
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Course, Pupil
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
 from kdlab.experiments.framework.literature import PAPER
-from kdlab.experiments.framework.logit_bias import left_out_sets, matching_offset, oracle_offset, shifted
-from kdlab.experiments.framework.report import Rescored, Row, Summary
+from kdlab.experiments.framework.logit_bias import add_bias, left_out_sets, oracle_bias, prior_matching_bias
+from kdlab.experiments.framework.report import ReportRow, Rescored, Summary
 from kdlab.experiments.framework.teachers import JITTER, PERCEPTRON, perceptron_teacher
+from kdlab.lazy import torch
 from kdlab.registry import EXPERIMENTS, Knob, knob_field
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MissingClass"]
 
-WAYS = {
+VARIANTS = {
     "as trained": "as trained", "matched": "offset matched to the prior", "oracle": "best offset by test labels",
 }  # fmt: skip
 NOTES = (
@@ -70,10 +71,8 @@ class MissingClass(Experiment):
     }  # fmt: skip
     sliders: ClassVar = (Knob("offset", "Offset", 0.0, -5.0, 15.0, "added to the logits of the missing classes"),)
 
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train the teacher, once, and a student without each set of classes; find the offsets that match the prior."""
-        import torch
-
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}
         labels, validation = study.data.train.labels, study.data.validation.labels.cpu().numpy()
@@ -83,45 +82,45 @@ class MissingClass(Experiment):
         # Each class in turn once, beside the named ones: a seed's worth takes long enough.
         every = bool(self.every) and (seed == 0 or not self.left_out.strip())
         for name, missing in left_out_sets(self.left_out, every, study.data.classes).items():
-            there = ~torch.isin(labels, torch.tensor(missing, device=labels.device))
-            (student,) = yield from study.learn(
-                f"{name}, seed {seed}", [Pupil(self.student, seed, "hinton", knobs)],
-                Course(epochs=self.epochs, seed=seed, learning_rate=2e-3, augmentation=JITTER),
-                guide=teacher, examples=there.nonzero()[:, 0],
+            shown = ~torch.isin(labels, torch.tensor(missing, device=labels.device))
+            (student,) = yield from study.train(
+                f"{name}, seed {seed}", [NetworkSpec(self.student, seed, "hinton", knobs)],
+                TrainConfig(epochs=self.epochs, seed=seed, learning_rate=2e-3, augmentation=JITTER),
+                teacher=teacher, examples=shown.nonzero()[:, 0],
             )  # fmt: skip
             networks[name], logits = student, study.logits(student)
-            offsets[name] = matching_offset(logits, missing, float(frequency[missing].sum()))
+            offsets[name] = prior_matching_bias(logits, missing, float(frequency[missing].sum()))
             turned |= {f"logits/{name}": logits, f"missing/{name}": np.array(missing)}
             turned[f"matched/{name}"] = np.array(offsets[name])
-        return Finished({"teacher": teacher, **networks}, {"offsets": offsets}, turned)
+        return TrainedSeed({"teacher": teacher, **networks}, {"offsets": offsets}, turned)
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> Summary:
         """Return errors, and how many of the missing classes are right, before and after either offset."""
-        labels, classes = exams[0].labels, exams[0].classes
+        labels, classes = results[0].labels, results[0].classes
         named = left_out_sets(self.left_out, False, classes) if self.left_out.strip() else {}
-        rows = [Row("teacher", exams[0].wrong("teacher").sum()[None], place=0)]
+        rows = [ReportRow("teacher", results[0].wrong("teacher").sum()[None], decimals=0)]
         claims: list[Claim] = []
-        outcomes: dict[str, NDArray[np.float64]] = {"teacher": exams[0].wrong("teacher")[None]}
+        outcomes: dict[str, NDArray[np.float64]] = {"teacher": results[0].wrong("teacher")[None]}
         alone: dict[int, dict[str, NDArray[np.float64]]] = {}
         # Of each class, as the first seed's student answers that never saw it.
         once = np.zeros((1, len(labels)))
         for name, missing in left_out_sets(self.left_out, bool(self.every), classes).items():
-            wrong = _wrong([exam for exam in exams if name in exam.logits], name, missing)
-            there = np.isin(labels, missing)
-            hits = {way: 1 - own[:, there] for way, own in wrong.items()}
-            outcomes |= {f"{name}: {way}": own for way, own in wrong.items()}
+            wrong = _wrong([result for result in results if name in result.logits], name, missing)
+            is_missing = np.isin(labels, missing)
+            hits = {variant: 1 - values[:, is_missing] for variant, values in wrong.items()}
+            outcomes |= {f"{name}: {variant}": values for variant, values in wrong.items()}
             if len(missing) == 1:
                 alone[missing[0]] = hits
-                once[0, there] = wrong["matched"][0, there]
-            for way, label in WAYS.items():
-                told = REPORTED.get((name, way), (None, None)) if self.dataset == "mnist" else (None, None)
-                refer = [{PAPER: value} if value is not None else {} for value in told]
-                detail, right = name not in named, [100 * _mean(values) for values in hits[way]]
-                rows.append(Row(f"{name}: {label}", wrong[way].sum(1), reference=refer[0], detail=detail))
-                rows.append(Row(f"{name}: {label}, missing classes right", right, "%", refer[1], detail=detail))
+                once[0, is_missing] = wrong["matched"][0, is_missing]
+            for variant, label in VARIANTS.items():
+                reported = REPORTED.get((name, variant), (None, None)) if self.dataset == "mnist" else (None, None)
+                refer = [{PAPER: value} if value is not None else {} for value in reported]
+                detail, right = name not in named, [100 * _mean(values) for values in hits[variant]]
+                rows.append(ReportRow(f"{name}: {label}", wrong[variant].sum(1), reference=refer[0], detail=detail))
+                rows.append(ReportRow(f"{name}: {label}, missing classes right", right, "%", refer[1], detail=detail))
             if name in named:
                 claims.append(_claim(name, missing, classes, wrong, hits))
-        arrays = dict(exams[0].noted)
+        arrays = dict(results[0].extras)
         if not self.every:
             return Summary(rows, claims, outcomes, (), arrays, NOTES)
         outcomes["every class in turn"] = once
@@ -131,10 +130,10 @@ class MissingClass(Experiment):
         )
         measured = f"{100 * (1 - once.mean()):.1f} %"
         claims.append(Rare(text=text, of="every class in turn", below=0.03, measured=measured))
-        tested = [at for at in sorted(alone) if alone[at]["matched"].size]  # those that the test set has
-        shares = {way: [100 * _mean(alone[at][way][0]) for at in tested] for way in WAYS}
+        tested = [label for label in sorted(alone) if alone[label]["matched"].size]  # those that the test set has
+        shares = {variant: [100 * _mean(alone[label][variant][0]) for label in tested] for variant in VARIANTS}
         roles = {"as trained": "baseline", "matched": "student", "oracle": "teacher"}
-        drawn = [series(label, roles[way], tested, [shares[way]]) for way, label in WAYS.items()]
+        drawn = [series(label, roles[variant], tested, [shares[variant]]) for variant, label in VARIANTS.items()]
         chart = lines("Right of the class that is missing", "class left out", "% of its test images", drawn)
         return Summary(rows, claims, outcomes, [chart], arrays, NOTES)
 
@@ -148,20 +147,23 @@ class MissingClass(Experiment):
         """Return validation errors, of all and of the missing classes, with the offset where the slider stands."""
         labels, missing = arrays["labels"], arrays[f"missing/{choice}"].tolist()
         logits = arrays[f"logits/{choice}"]
-        own = np.isin(labels, missing)
-        wrong = shifted(logits, missing, values["offset"]).argmax(1) != labels
+        is_missing = np.isin(labels, missing)
+        wrong = add_bias(logits, missing, values["offset"]).argmax(1) != labels
         tiles = [
             ("errors", f"{wrong.sum():,}"),
-            ("missing classes right", _right(wrong[own])),
-            ("other classes right", _right(wrong[~own])),
+            ("missing classes right", _right(wrong[is_missing])),
+            ("other classes right", _right(wrong[~is_missing])),
             ("offset matched to the prior", f"{float(arrays[f'matched/{choice}']):.2f}"),
-            ("best offset by labels", f"{oracle_offset(logits, labels, missing):.2f}"),
+            ("best offset by labels", f"{oracle_bias(logits, labels, missing):.2f}"),
         ]
         steps = np.linspace(-5, 15, 41)
-        misses = 100 * np.stack([shifted(logits, missing, step).argmax(1) != labels for step in steps])
+        misses = 100 * np.stack([add_bias(logits, missing, step).argmax(1) != labels for step in steps])
         drawn = [
             {"name": name, "role": role, "x": steps.tolist(), "y": misses[:, which].mean(1).tolist()}
-            for name, role, which in (("missing classes", "student", own), ("other classes", "baseline", ~own))
+            for name, role, which in (
+                ("missing classes", "student", is_missing),
+                ("other classes", "baseline", ~is_missing),
+            )
             if which.any()
         ]
         return Rescored(tiles, [lines("Wrong by offset", "offset", "% of the images", drawn)])
@@ -176,15 +178,15 @@ def _right(wrong: NDArray[np.bool_]) -> str:
     return f"{100 * (1 - wrong.mean()):.1f} %" if wrong.size else "no such validation image"
 
 
-def _wrong(exams: Sequence[Exam], name: str, missing: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+def _wrong(results: Sequence[SeedResult], name: str, missing: Sequence[int]) -> dict[str, NDArray[np.float64]]:
     """Which examples are wrong with each offset, float64 (seeds, examples)."""
-    found: dict[str, list[NDArray[np.bool_]]] = {way: [] for way in WAYS}
-    for exam in exams:
-        logits = exam.logits[name]
-        best = oracle_offset(logits, exam.labels, missing)
-        for way, offset in {"as trained": 0.0, "matched": exam.chosen["offsets"][name], "oracle": best}.items():
-            found[way].append(shifted(logits, missing, offset).argmax(1) != exam.labels)
-    return {way: np.stack(values).astype(np.float64) for way, values in found.items()}
+    wrong: dict[str, list[NDArray[np.bool_]]] = {variant: [] for variant in VARIANTS}
+    for result in results:
+        logits = result.logits[name]
+        best = oracle_bias(logits, result.labels, missing)
+        for variant, offset in {"as trained": 0.0, "matched": result.chosen["offsets"][name], "oracle": best}.items():
+            wrong[variant].append(add_bias(logits, missing, offset).argmax(1) != result.labels)
+    return {variant: np.stack(values).astype(np.float64) for variant, values in wrong.items()}
 
 
 def _claim(

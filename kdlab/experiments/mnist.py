@@ -9,10 +9,10 @@ import numpy as np
 from kdlab.experiments.framework.charts import validation_curves
 from kdlab.experiments.framework.claims import Fewer, Keeps, Rare
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Course, Pupil
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
 from kdlab.experiments.framework.literature import BLOG, FOFFANO, PAPER, SIMARD, on_mnist
-from kdlab.experiments.framework.report import Row, Summary
+from kdlab.experiments.framework.report import ReportRow, Summary
 from kdlab.experiments.framework.teachers import (
     EXPERT,
     PERCEPTRON,
@@ -64,64 +64,68 @@ class Mnist(Experiment):
         "teacher_epochs": 8, "epochs": 8, "teachers": 1, "cnn_epochs": 2, "long_epochs": 8,
     }  # fmt: skip
 
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train both teachers, once, and the students of a seed."""
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         soft = {"soft_weight": 1.0, "hard_weight": 0.0}
-        student, hard = yield from study.learn(
+        student, hard = yield from study.train(
             f"paper's way, seed {seed}",
             [
-                Pupil(self.student, seed, "hinton", {"temperature": self.temperature, **soft}, "distilled"),
-                Pupil(self.student, seed, name="hard labels"),
+                NetworkSpec(self.student, seed, "hinton", {"temperature": self.temperature, **soft}, "distilled"),
+                NetworkSpec(self.student, seed, name="hard labels"),
             ],
-            Course(epochs=self.epochs, seed=seed, batch_size=128, learning_rate=3e-3), guide=teacher,
+            TrainConfig(epochs=self.epochs, seed=seed, batch_size=128, learning_rate=3e-3), teacher=teacher,
         )  # fmt: skip
         experts, _ = yield from convolutional_teachers(
             study, self.network, self.teachers, self.cnn_epochs, self.augmentation
         )
-        modern, views = yield from study.learn(
+        modern, views = yield from study.train(
             f"today's way, seed {seed}",
             [
-                Pupil(self.student, seed, "hinton", {"temperature": self.low_temperature, **soft}, "distilled"),
-                Pupil(self.student, seed, name="hard labels"),
+                NetworkSpec(self.student, seed, "hinton", {"temperature": self.low_temperature, **soft}, "distilled"),
+                NetworkSpec(self.student, seed, name="hard labels"),
             ],
-            on_views(self.long_epochs, seed, self.augmentation), guide=experts,
+            on_views(self.long_epochs, seed, self.augmentation), teacher=experts,
         )  # fmt: skip
         networks = {"teacher": teacher, "hard": hard, "student": student, "experts": experts}
         epochs = {
             "best epoch on views, distilled": modern.stopped_early.epoch,
             "best epoch on views, hard labels": views.stopped_early.epoch,
         }
-        return Finished(
+        return TrainedSeed(
             networks | {"hard on views": views.stopped_early, "student on views": modern.stopped_early}, epochs
         )
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> Summary:
         """Return the paper's three numbers for either way."""
-        wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
-        errors = {name: own.sum(1) for name, own in wrong.items()}
+        wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
+        errors = {name: values.sum(1) for name, values in wrong.items()}
         teacher, hard, student = (errors[name] for name in ("teacher", "hard", "student"))
         gap = (hard - teacher).mean()
         closed = f"{100 * (hard - student).mean() / gap:.0f} % closed" if gap > 0 else "there is no gap"
         wins = int((student < hard).sum())
-        seeds = f"{wins} of {len(exams)} seeds"
+        seeds = f"{wins} of {len(results)} seeds"
         modern, views = errors["student on views"], errors["hard on views"]
         rows = [
-            Row(
+            ReportRow(
                 "paper's way: teacher",
                 teacher[:1],
                 reference=on_mnist(self.dataset, {PAPER: 67, BLOG: 101, FOFFANO: 64}),
-                place=0,
+                decimals=0,
             ),
-            Row("paper's way: student, hard labels", hard, reference=on_mnist(self.dataset, {PAPER: 146, BLOG: 196})),
-            Row(
+            ReportRow(
+                "paper's way: student, hard labels", hard, reference=on_mnist(self.dataset, {PAPER: 146, BLOG: 196})
+            ),
+            ReportRow(
                 "paper's way: student, distilled",
                 student,
                 reference=on_mnist(self.dataset, {PAPER: PAPERS_STUDENT, BLOG: 137}),
             ),
-            Row("today's way: teachers together", errors["experts"][:1], place=0),
-            Row("today's way: student, hard labels, same views", views, reference=on_mnist(self.dataset, {SIMARD: 70})),
-            Row("today's way: student, distilled", modern, reference=on_mnist(self.dataset, {FOFFANO: 67})),
+            ReportRow("today's way: teachers together", errors["experts"][:1], decimals=0),
+            ReportRow(
+                "today's way: student, hard labels, same views", views, reference=on_mnist(self.dataset, {SIMARD: 70})
+            ),
+            ReportRow("today's way: student, distilled", modern, reference=on_mnist(self.dataset, {FOFFANO: 67})),
         ]
         claims = [
             Fewer(
@@ -151,7 +155,7 @@ class Mnist(Experiment):
                 Rare(
                     text="Today's way makes fewer errors than the paper's student (74).",
                     of="student on views",
-                    below=PAPERS_STUDENT / len(exams[0].labels),
+                    below=PAPERS_STUDENT / len(results[0].labels),
                     measured=f"{modern.mean():.1f} on average",
                 )
             )
@@ -163,4 +167,4 @@ class Mnist(Experiment):
         notes = [
             "The settings of both ways grew out of trials on this data set, of which test errors were seen too.",
         ]
-        return Summary(rows, claims, wrong, [validation_curves(exams, shown)], notes=notes)
+        return Summary(rows, claims, wrong, [validation_curves(results, shown)], notes=notes)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.experiments.framework.ensembles import committee
-from kdlab.experiments.framework.events import Event, Noted
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Course, Pupil, Subject, Trained
+from kdlab.experiments.framework.ensembles import logit_ensemble
+from kdlab.experiments.framework.events import Event, PreviewReady
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import DataOverride, NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.model_selection import best_of
 from kdlab.experiments.framework.report import Rescored, Summary
-from kdlab.experiments.specialists_model import MOST, consultation, consulted
-from kdlab.experiments.specialists_report import sum_up
-from kdlab.experiments.specialists_rescore import kept, rescore
+from kdlab.experiments.specialists_model import MAX_N, answer_by_n, specialist_ensemble
+from kdlab.experiments.specialists_report import page_arrays, rescore_specialists, summarize_specialists
+from kdlab.lazy import torch
 from kdlab.registry import EXPERIMENTS, InputError, Knob, knob_field, quote
 from kdlab.specialists.class_clusters import METHODS, SIMILARITIES, find_subsets, tree
 from kdlab.specialists.combine import DIRECTIONS, combine
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Specialists"]
 
-RATE = 4e-3
-LATER_RATE = 1e-3  # of what begins with the generalist's weights
-TIMED = 32  # images at once, when answers are timed
+LEARNING_RATE = 4e-3
+FINE_TUNING_RATE = 1e-3  # of what begins with the generalist's weights
+TIMED_BATCH = 32  # images at once, when answers are timed
 
 
 @EXPERIMENTS.add(
@@ -72,18 +72,18 @@ class Specialists(Experiment):
         "specialist_epochs": 15, "student_epochs": 60,
     }  # fmt: skip
     sliders: ClassVar = (
-        Knob("n", "n", 1, 0, MOST, "first classes of the generalist whose specialists are asked", kind=int),
+        Knob("n", "n", 1, 0, MAX_N, "first classes of the generalist whose specialists are asked", kind=int),
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for value, known, what in (
+        for value, choices, setting in (
             (self.similarity, SIMILARITIES, "similarity"), (self.clustering, METHODS, "clustering"),
         ):  # fmt: skip
-            if value not in known:
-                raise InputError(f"There is no {what} {quote(value)}; known: {', '.join(known)}.")
+            if value not in choices:
+                raise InputError(f"There is no {setting} {quote(value)}; known: {', '.join(choices)}.")
 
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train the generalist, its specialists, and what they are compared with; choose n on validation images."""
         from kdlab.experiments.framework.trainer import sizes
         from kdlab.experiments.framework.weights_cache import digest
@@ -91,150 +91,164 @@ class Specialists(Experiment):
         data, labels = study.data, study.data.train.labels.cpu().numpy()
         text = self.subsets.strip()
         # In their own order, as pages count them.
-        named = [tuple(sorted(one)) for one in read_subsets(text, data.classes)] if text else None
+        named = [tuple(sorted(subset)) for subset in read_subsets(text, data.classes)] if text else None
         if named:
             check_subsets(named, data.classes, labels)
-        elif missing := [name for at, name in enumerate(data.classes) if not (labels == at).any()]:
+        elif missing := [name for index, name in enumerate(data.classes) if not (labels == index).any()]:
             raise InputError(
                 f"There is no training image of {missing[0]!r}, which a specialist might be found for: add images, or "
                 f"name the specialists' classes (subsets)."
             )
-        pupil = Pupil(self.network, 1000 * seed)
-        (generalist,) = yield from study.learn(f"generalist, seed {seed}", [pupil], self._course(self.epochs, seed))
-        said = study.logits(generalist)
-        alike = SIMILARITIES[self.similarity](said, data.validation.labels.cpu().numpy())
-        subsets = named or find_subsets(alike, self.count, self.size, self.clustering)
-        order, joints = tree(alike)
-        noted = {
-            "classes": np.array(data.classes), "similarity": alike.astype(np.float32), "order": order, "tree": joints,
-            "members": membership(subsets, len(data.classes)),
+        spec = NetworkSpec(self.network, 1000 * seed)
+        (generalist,) = yield from study.train(f"generalist, seed {seed}", [spec], self._config(self.epochs, seed))
+        logits = study.logits(generalist)
+        similarity = SIMILARITIES[self.similarity](logits, data.validation.labels.cpu().numpy())
+        subsets = named or find_subsets(similarity, self.count, self.size, self.clustering)
+        order, joints = tree(similarity)
+        extras = {
+            "classes": np.array(data.classes), "similarity": similarity.astype(np.float32), "order": order,
+            "tree": joints, "members": membership(subsets, len(data.classes)),
         }  # fmt: skip
         if seed == 0:
-            yield Noted(noted)
+            yield PreviewReady(extras)
         specialists = yield from self._specialists(study, seed, generalist, subsets, named is None)
-        answers = [study.logits(one) for one in specialists]
-        n, direction = _best_way(said, answers, subsets, data.validation)
-        name = digest(["consulted", generalist.name, *(one.name for one in specialists), "n by validation"])
-        together = consultation(generalist, specialists, subsets, n, direction, name)
+        answers = [study.logits(specialist) for specialist in specialists]
+        n, direction = _best_routing(logits, answers, subsets, data.validation)
+        name = digest(
+            ["consulted", generalist.name, *(specialist.name for specialist in specialists), "n by validation"]
+        )
+        together = specialist_ensemble(generalist, specialists, subsets, n, direction, name)
         rivals = yield from self._rivals(study, seed, generalist, len(subsets))
         students = yield from self._students(study, seed, generalist, together, rivals, len(subsets))
         timed = {"0": generalist} | {
-            str(first): consultation(generalist, specialists, subsets, first, direction, "timed")
+            str(first): specialist_ensemble(generalist, specialists, subsets, first, direction, "timed")
             for first in sorted({1, 2, n})
         }
-        images = min(TIMED, len(data.validation))
+        images = min(TIMED_BATCH, len(data.validation))
         latency = {first: seconds / images for first, seconds in study.latency(timed, images).items()}
-        special = {f"specialist {at}": one for at, one in enumerate(specialists)}
+        special = {f"specialist {index}": specialist for index, specialist in enumerate(specialists)}
         chosen = {"subsets": write_subsets(subsets, data.classes), "n": n, "direction": direction, "latency": latency}
-        if seed == 0:  # which the page shows, and asks anew as people move n, on validation images
-            split, asked = data.validation, {"generalist": generalist, **special}
-            exam = Exam(
-                seed, split.labels.cpu().numpy(), dict(zip(asked, [said, *answers], strict=True)), data.classes,
-                chosen=chosen, sizes={name: sizes([network], split) for name, network in asked.items()}, noted=noted,
-                images=split.images.cpu().numpy(),
+        if seed == 0:  # the page shows it, and combines it anew as people move n, on validation images
+            split, networks = data.validation, {"generalist": generalist, **special}
+            result = SeedResult(
+                seed, split.labels.cpu().numpy(), dict(zip(networks, [logits, *answers], strict=True)), data.classes,
+                chosen=chosen, sizes={name: sizes([network], split) for name, network in networks.items()},
+                extras=extras, images=split.images.cpu().numpy(),
             )  # fmt: skip
-            noted = kept(exam, consulted(exam))
-        return Finished({"generalist": generalist, **special, **rivals, **students}, chosen, noted)
+            extras = page_arrays(result, answer_by_n(result))
+        return TrainedSeed({"generalist": generalist, **special, **rivals, **students}, chosen, extras)
 
-    def _course(self, epochs: float, seed: int, rate: float = RATE) -> Course:
-        return Course(
+    def _config(self, epochs: float, seed: int, rate: float = LEARNING_RATE) -> TrainConfig:
+        return TrainConfig(
             epochs=max(1, round(epochs)), seed=seed, batch_size=128, learning_rate=rate, augmentation=self.augmentation
         )
 
     def _specialists(
-        self, study: "Study", seed: int, generalist: Trained, subsets: Sequence[Subset], found: bool
-    ) -> Generator[Event, None, list[Trained]]:
+        self,
+        study: "Study",
+        seed: int,
+        generalist: TrainedNetwork,
+        subsets: Sequence[Subset],
+        found_by_clustering: bool,
+    ) -> Generator[Event, None, list[TrainedNetwork]]:
         """Each begins with the generalist's weights and ends with its dustbin corrected.
 
         Perceptrons train side by side, which where they are narrow is faster: `tests/benchmarks/specialists.py`.
         """
         from kdlab.experiments.framework.weights_cache import digest
-        from kdlab.specialists.model import Specialist, correction, half_special, relabelled
-        from kdlab.train.stacked_mlp import plan
+        from kdlab.specialists.model import Specialist, balanced_sample, dustbin_bias, relabelled
+        from kdlab.train.stacked_mlp import mlp_signature
 
-        labels, subjects = study.data.train.labels, []
-        for at, subset in enumerate(subsets):
-            # Found ones are not known when the run is planned, but how they are found is.
-            how = [self.similarity, self.clustering, len(subsets), self.size, at] if found else list(subset)
-            subjects.append(
-                Subject(
-                    digest(["specialist", generalist.name, how]), relabelled(study.data, subset),
-                    Specialist(generalist.module, subset, len(study.data.classes)), half_special(labels, subset, seed),
-                    [int(one) for one in subset],
+        labels, overrides = study.data.train.labels, []
+        for index, subset in enumerate(subsets):
+            # Clusters are not known when the run is planned, but the method that finds them is.
+            origin = (
+                [self.similarity, self.clustering, len(subsets), self.size, index]
+                if found_by_clustering
+                else list(subset)
+            )
+            overrides.append(
+                DataOverride(
+                    digest(["specialist", generalist.name, origin]), relabelled(study.data, subset),
+                    Specialist(generalist.module, subset, len(study.data.classes)),
+                    balanced_sample(labels, subset, seed), [int(label) for label in subset],
                 )
             )  # fmt: skip
-        pupils = [Pupil(self.network, 1000 * seed, name=f"specialist {at + 1}") for at in range(len(subjects))]
-        course = self._course(self.specialist_epochs, seed, LATER_RATE)
-        if plan(generalist.module):
-            trained = yield from study.learn(f"specialists, seed {seed}", pupils, course, subjects=subjects)
+        specs = [
+            NetworkSpec(self.network, 1000 * seed, name=f"specialist {index + 1}") for index in range(len(overrides))
+        ]
+        config = self._config(self.specialist_epochs, seed, FINE_TUNING_RATE)
+        if mlp_signature(generalist.module):
+            trained = yield from study.train(f"specialists, seed {seed}", specs, config, overrides=overrides)
         else:
             trained = []
-            for pupil, subject in zip(pupils, subjects, strict=True):
-                label = f"{pupil.name} of {len(subsets)}, seed {seed}"
-                trained += yield from study.learn(label, [pupil], course, subjects=[subject])
+            for spec, override in zip(specs, overrides, strict=True):
+                label = f"{spec.name} of {len(subsets)}, seed {seed}"
+                trained += yield from study.train(label, [spec], config, overrides=[override])
         corrected = []
-        for one, subset, subject in zip(trained, subsets, subjects, strict=True):
-            assert isinstance(one.module, Specialist)
-            right = one.module.raised(correction(labels, subset, subject.examples))
-            corrected.append(Trained(right, digest(["corrected", one.name]), one.curve))
+        for network, subset, override in zip(trained, subsets, overrides, strict=True):
+            assert isinstance(network.module, Specialist)
+            corrected_module = network.module.with_dustbin_bias(dustbin_bias(labels, subset, override.examples))
+            corrected.append(TrainedNetwork(corrected_module, digest(["corrected", network.name]), network.curve))
         return corrected
 
     def _rivals(
-        self, study: "Study", seed: int, generalist: Trained, count: int
-    ) -> Generator[Event, None, dict[str, Trained]]:
-        """What else could be trained on as many images as specialists, or as specialists and student, were."""
-        import torch
-
+        self, study: "Study", seed: int, generalist: TrainedNetwork, count: int
+    ) -> Generator[Event, None, dict[str, TrainedNetwork]]:
+        """Networks for comparison, trained on as many images as the specialists, or as specialists and student."""
         from kdlab.experiments.framework.weights_cache import digest
 
-        later = count * self.specialist_epochs
-        everything = torch.arange(len(study.data.train), device=study.place)
-        subject = Subject(digest(["trained on", generalist.name]), study.data, generalist.module, everything)
-        (trained_on,) = yield from study.learn(
-            f"generalist trained on, seed {seed}", [Pupil(self.network, 1000 * seed)],
-            self._course(later, seed, LATER_RATE), subjects=[subject],
+        specialist_epochs = count * self.specialist_epochs
+        everything = torch.arange(len(study.data.train), device=study.device)
+        override = DataOverride(digest(["trained on", generalist.name]), study.data, generalist.module, everything)
+        (trained_on,) = yield from study.train(
+            f"generalist trained on, seed {seed}", [NetworkSpec(self.network, 1000 * seed)],
+            self._config(specialist_epochs, seed, FINE_TUNING_RATE), overrides=[override],
         )  # fmt: skip
-        (longer,) = yield from study.learn(
-            f"generalist trained longer, seed {seed}", [Pupil(self.network, 1000 * seed)],
-            self._course(self.epochs + later + self.student_epochs, seed),
+        (longer,) = yield from study.train(
+            f"generalist trained longer, seed {seed}", [NetworkSpec(self.network, 1000 * seed)],
+            self._config(self.epochs + specialist_epochs + self.student_epochs, seed),
         )  # fmt: skip
-        pupils = [Pupil(self.network, 1000 * seed + at, name=f"network {at}") for at in range(1, count + 2)]
-        members = yield from study.learn(
-            f"plain ensemble, seed {seed}", pupils, self._course((self.epochs + later) / len(pupils), seed)
+        specs = [
+            NetworkSpec(self.network, 1000 * seed + index, name=f"network {index}") for index in range(1, count + 2)
+        ]
+        members = yield from study.train(
+            f"plain ensemble, seed {seed}", specs, self._config((self.epochs + specialist_epochs) / len(specs), seed)
         )
-        return {"trained on": trained_on, "longer": longer, "ensemble": committee(members)}
+        return {"trained on": trained_on, "longer": longer, "ensemble": logit_ensemble(members)}
 
     def _students(
-        self, study: "Study", seed: int, generalist: Trained, together: Trained, rivals: Mapping[str, Trained],
-        count: int,
-    ) -> Generator[Event, None, dict[str, Trained]]:  # fmt: skip
+        self, study: "Study", seed: int, generalist: TrainedNetwork, together: TrainedNetwork,
+        rivals: Mapping[str, TrainedNetwork], count: int,
+    ) -> Generator[Event, None, dict[str, TrainedNetwork]]:  # fmt: skip
         """Students of each teacher, from the same first weights; that of the generalist alone learns for longer."""
-        students, later = {}, count * self.specialist_epochs
-        for name, guide, epochs in (
+        students, specialist_epochs = {}, count * self.specialist_epochs
+        for name, teacher, epochs in (
             ("student", together, self.student_epochs),
-            ("student of generalist", generalist, self.student_epochs + later),
+            ("student of generalist", generalist, self.student_epochs + specialist_epochs),
             ("student of trained on", rivals["trained on"], self.student_epochs),
             ("student of ensemble", rivals["ensemble"], self.student_epochs),
         ):
-            pupil = Pupil(self.network, 1000 * seed + 999, "hinton", {"temperature": self.temperature})
-            (students[name],) = yield from study.learn(
-                f"{name}, seed {seed}", [pupil], self._course(epochs, seed), guide=guide
+            spec = NetworkSpec(self.network, 1000 * seed + 999, "hinton", {"temperature": self.temperature})
+            (students[name],) = yield from study.train(
+                f"{name}, seed {seed}", [spec], self._config(epochs, seed), teacher=teacher
             )
         return students
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> Summary:
         """Return errors, costs, the gain by how many specialists know the true class, and the way back's verdicts."""
-        return sum_up(exams, self._budgets(exams))
+        return summarize_specialists(results, self._budgets(results))
 
-    def _budgets(self, exams: Sequence[Exam]) -> str:
+    def _budgets(self, results: Sequence[SeedResult]) -> str:
         """Say for how many epochs each was trained."""
-        count = sum(name.startswith("specialist ") for name in exams[0].logits)
-        first, last, later = self.epochs, self.student_epochs, count * self.specialist_epochs
-        each = self._course((first + later) / (count + 1), 0).epochs
+        count = sum(name.startswith("specialist ") for name in results[0].logits)
+        first, second, last = self.epochs, count * self.specialist_epochs, self.student_epochs
+        each = self._config((first + second) / (count + 1), 0).epochs
         return (
-            f"Epochs, over as many images as there are: generalist {first}, {count} specialists {later} together, "
-            f"their student {last}; (a) {first + later + last}; (b) {first} and {later + last}; (c) {count + 1} times "
-            f"{each} and {last}; (d) {first + later} and {last}. What the teachers' answers cost comes on top."
+            f"Epochs, over as many images as there are: generalist {first}, {count} specialists {second} together, "
+            f"their student {last}; (a) {first + second + last}; (b) {first} and {second + last}; "
+            f"(c) {count + 1} times {each} and {last}; (d) {first + second} and {last}. "
+            f"What the teachers' answers cost comes on top."
         )
 
     @classmethod
@@ -245,17 +259,17 @@ class Specialists(Experiment):
     @classmethod
     def rescore(cls, arrays: Mapping[str, NDArray[Any]], choice: str, values: Mapping[str, float]) -> Rescored:
         """Return errors, cost and confusions where n stands."""
-        return rescore(arrays, list(DIRECTIONS.values()).index(choice), int(values["n"]))
+        return rescore_specialists(arrays, list(DIRECTIONS.values()).index(choice), int(values["n"]))
 
 
-def _best_way(
+def _best_routing(
     generalist: NDArray[np.float32], specialists: Sequence[NDArray[np.float32]], subsets: Sequence[Subset],
     validation: "Split",
 ) -> tuple[int, str]:  # fmt: skip
     """The n and the direction with the fewest errors on validation images."""
-    ways = [(n, direction) for n in range(1, min(MOST, generalist.shape[1]) + 1) for direction in DIRECTIONS]
+    choices = [(n, direction) for n in range(1, min(MAX_N, generalist.shape[1]) + 1) for direction in DIRECTIONS]
     answers = [
         combine(generalist, specialists, subsets, route(generalist, subsets, n), direction).astype(np.float32)
-        for n, direction in ways
+        for n, direction in choices
     ]
-    return ways[best_of(answers, validation)]
+    return choices[best_of(answers, validation)]

@@ -1,4 +1,6 @@
-"""A generalist that asks specialists: as one network that answers, and what it answers, and at which cost, by n."""
+"""A generalist with specialists: as one network, and its predictions and costs by n."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,89 +9,98 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.experiments.framework.jobs import Trained
+from kdlab.experiments.framework.jobs import TrainedNetwork
+from kdlab.lazy import nn, torch
 from kdlab.specialists.combine import DIRECTIONS, combine
 from kdlab.specialists.routing import route
 from kdlab.specialists.subsets import membership, read_subsets
 
 if TYPE_CHECKING:
-    from kdlab.experiments.framework.experiment import Exam
+    from kdlab.experiments.framework.experiment import SeedResult
 
-__all__ = ["MOST", "Consulted", "consultation", "consulted"]
+__all__ = ["MAX_N", "RoutedAnswers", "answer_by_n", "specialist_ensemble"]
 
-MOST = 5  # first classes of the generalist at the most, whose specialists are asked
+MAX_N = 5  # first classes of the generalist at the most, whose specialists are asked
 
 
 @dataclass(frozen=True, eq=False)
-class Consulted:
-    """What asking specialists came to on the test set, for one seed.
+class RoutedAnswers:
+    """Predictions of generalist and specialists on the test set, for one seed.
 
-    `way`: the direction's number among `DIRECTIONS`, and n, as chosen; `answers`: the class that is answered,
-    (directions, n from 0 to `MOST`, examples); `asked`: for which share of the examples a specialist was, (n,
-    specialists); `costs`: million multiply-adds of an answer, (n,); `known`: how many know the true class, (examples,);
-    `mendable`: which errors of the generalist have true and answered class with one specialist, bool (examples,).
+    `chosen`: the direction's number among `DIRECTIONS`, and n; `answers`: the predicted class, (directions, n from 0 to
+    `MAX_N`, examples); `asked_share`: the share of the examples that are routed to a specialist, (n, specialists);
+    `costs`: million multiply-adds of a prediction, (n,); `knowing`: how many specialists know the true class,
+    (examples,); `fixable`: the generalist's errors whose true and predicted class one specialist knows, bool
+    (examples,).
     """
 
-    way: tuple[int, int]
-    said: list[NDArray[np.float32]]
+    chosen: tuple[int, int]
+    specialist_logits: list[NDArray[np.float32]]
     answers: NDArray[np.int64]
-    asked: NDArray[np.float64]
+    asked_share: NDArray[np.float64]
     costs: NDArray[np.float64]
-    known: NDArray[np.int64]
-    mendable: NDArray[np.bool_]
+    knowing: NDArray[np.int64]
+    fixable: NDArray[np.bool_]
 
 
-def consulted(exam: "Exam") -> Consulted:
-    """Combine what generalist and specialists said in all ways."""
-    generalist, subsets = exam.logits["generalist"], read_subsets(exam.chosen["subsets"], exam.classes)
-    said = [exam.logits[f"specialist {at}"] for at in range(len(subsets))]
-    routes = [route(generalist, subsets, n) for n in range(MOST + 1)]
+def answer_by_n(result: SeedResult) -> RoutedAnswers:
+    """Combine the logits of generalist and specialists for every direction and n."""
+    generalist, subsets = result.logits["generalist"], read_subsets(result.chosen["subsets"], result.classes)
+    specialist_logits = [result.logits[f"specialist {index}"] for index in range(len(subsets))]
+    routes = [route(generalist, subsets, n) for n in range(MAX_N + 1)]
     answers = [
-        [combine(generalist, said, subsets, asked, direction).argmax(1) for asked in routes] for direction in DIRECTIONS
+        [combine(generalist, specialist_logits, subsets, routed, direction).argmax(1) for routed in routes]
+        for direction in DIRECTIONS
     ]
-    each = np.array([exam.sizes[f"specialist {at}"]["multiply_adds"] for at in range(len(subsets))])
-    share = np.stack([asked.mean(0) for asked in routes])
-    costs = (exam.sizes["generalist"]["multiply_adds"] + share @ each) / 1e6
-    members, first = membership(subsets, len(exam.classes)), generalist.argmax(1)
-    both = (members[:, exam.labels] & members[:, first]).any(0) & (first != exam.labels)
-    way = list(DIRECTIONS).index(exam.chosen["direction"]), exam.chosen["n"]
-    return Consulted(
-        way, said, np.stack([np.stack(one) for one in answers]), share, costs, members.sum(0)[exam.labels], both
+    specialist_costs = np.array([result.sizes[f"specialist {index}"]["multiply_adds"] for index in range(len(subsets))])
+    asked_share = np.stack([routed.mean(0) for routed in routes])
+    costs = (result.sizes["generalist"]["multiply_adds"] + asked_share @ specialist_costs) / 1e6
+    members, first = membership(subsets, len(result.classes)), generalist.argmax(1)
+    fixable = (members[:, result.labels] & members[:, first]).any(0) & (first != result.labels)
+    chosen = list(DIRECTIONS).index(result.chosen["direction"]), result.chosen["n"]
+    return RoutedAnswers(
+        chosen,
+        specialist_logits,
+        np.stack([np.stack(by_n) for by_n in answers]),
+        asked_share,
+        costs,
+        members.sum(0)[result.labels],
+        fixable,
     )
 
 
-def consultation(
-    generalist: Trained, specialists: Sequence[Trained], subsets: Sequence[Sequence[int]], n: int, direction: str,
-    name: str,
-) -> Trained:  # fmt: skip
-    """Return a generalist with specialists as one network, whose logits are the log of their combined answer.
+def specialist_ensemble(
+    generalist: TrainedNetwork, specialists: Sequence[TrainedNetwork], subsets: Sequence[Sequence[int]], n: int,
+    direction: str, name: str,
+) -> TrainedNetwork:  # fmt: skip
+    """Return a generalist with specialists as one network, whose logits are their combined log-probabilities.
 
-    Only the specialists that know one of the generalist's `n` first classes are run. `name`: as `Trained` has it.
+    Only the specialists that know one of the generalist's `n` first classes run. `name`: as in `TrainedNetwork`.
     """
-    import torch
-    from torch import Tensor, nn
 
-    class Consultation(nn.Module):
-        """The generalist first, then those that it asks, each for the images that it is asked about."""
+    class SpecialistEnsemble(nn.Module):
+        """The generalist first, then the specialists, each on the images that are routed to it."""
 
         def __init__(self) -> None:
             super().__init__()
             self.generalist = generalist.module
-            self.specialists = nn.ModuleList(one.module for one in specialists)
+            self.specialists = nn.ModuleList(specialist.module for specialist in specialists)
 
-        def forward(self, inputs: Tensor) -> Tensor:
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             """Return log-probabilities (batch, classes)."""
             first = self.generalist(inputs).float()
             logits = first.cpu().numpy()
-            asked = route(logits, subsets, n)
-            said = []
-            for at, (network, subset) in enumerate(zip(self.specialists, subsets, strict=True)):
-                answers = np.zeros((len(logits), len(subset) + 1), dtype=np.float32)
-                if asked[:, at].any():
-                    whose = torch.from_numpy(asked[:, at]).to(inputs.device)
-                    answers[asked[:, at]] = network(inputs[whose]).float().cpu().numpy()
-                said.append(answers)
-            together = combine(logits, said, subsets, asked, direction)
-            return torch.from_numpy(together).to(first)
+            routed = route(logits, subsets, n)
+            specialist_logits = []
+            for index, (network, subset) in enumerate(zip(self.specialists, subsets, strict=True)):
+                answered = np.zeros((len(logits), len(subset) + 1), dtype=np.float32)
+                if routed[:, index].any():
+                    selected = torch.from_numpy(routed[:, index]).to(inputs.device)
+                    answered[routed[:, index]] = network(inputs[selected]).float().cpu().numpy()
+                specialist_logits.append(answered)
+            log_probabilities = combine(logits, specialist_logits, subsets, routed, direction)
+            return torch.from_numpy(log_probabilities).to(first)
 
-    return Trained(Consultation().eval(), name, mark=[n, direction, [list(subset) for subset in subsets]])
+    return TrainedNetwork(
+        SpecialistEnsemble().eval(), name, cache_tag=[n, direction, [list(subset) for subset in subsets]]
+    )

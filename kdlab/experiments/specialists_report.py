@@ -1,4 +1,4 @@
-"""What came of asking specialists, and of distilling them back: the report of `Specialists`."""
+"""The report of `Specialists`: rows, claims and charts, and the scores at the page's n."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from kdlab.experiments.framework.charts import lines, series
 from kdlab.experiments.framework.claims import Fewer
 from kdlab.experiments.framework.literature import PAPER
-from kdlab.experiments.framework.report import Row, Summary
-from kdlab.experiments.specialists_model import MOST, Consulted, consulted
+from kdlab.experiments.framework.report import ReportRow, Rescored, Summary
+from kdlab.experiments.specialists_model import MAX_N, RoutedAnswers, answer_by_n
+from kdlab.metrics.classification import count_pairs
 from kdlab.specialists.combine import DIRECTIONS
 
 if TYPE_CHECKING:
-    from kdlab.experiments.framework.experiment import Exam
+    from kdlab.experiments.framework.experiment import SeedResult
 
-__all__ = ["sum_up"]
+__all__ = ["page_arrays", "rescore_specialists", "summarize_specialists"]
 
 Wrong = Mapping[str, NDArray[np.float64]]  # 1 where it is, (seeds, examples), by name
 
@@ -44,6 +45,7 @@ CLAIMS = (
 )
 # What the paper's table 4 reports of JFT: how much more was right, in per cent, by how many knew the true class.
 REPORTED = {0: 0.0, 1: 3.4, 2: 7.4, 3: 8.8, 4: 10.5, 5: 11.1, 6: 11.3, 7: 12.8, 8: 13.6, 9: 16.6}
+PICTURED = 30  # images of each kind to pick from: mended, spoilt, wrong both times, right both times
 TIME = "time for an answer, 32 at once, one thread"
 NOTES = (
     "n, from 1 to 5, and the direction of the divergence were chosen on validation images; the networks' epochs, rates "
@@ -55,21 +57,25 @@ NOTES = (
 )
 
 
-def sum_up(exams: "Sequence[Exam]", budgets: str) -> Summary:
+def summarize_specialists(results: "Sequence[SeedResult]", budgets: str) -> Summary:
     """Return rows, claims and charts; the arrays are of the first seed. `budgets`: how long each was trained."""
-    found = [consulted(exam) for exam in exams]
-    wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in NAMES if name != "together"}
-    by_way = np.stack([one.answers != exam.labels for one, exam in zip(found, exams, strict=True)]).astype(float)
-    wrong["together"] = np.stack([own[one.way] for own, one in zip(by_way, found, strict=True)])
-    rows = [Row(label, wrong[name].sum(1)) for name, label in NAMES.items()]
+    answers = [answer_by_n(result) for result in results]
+    wrong = {name: np.stack([result.wrong(name) for result in results]) for name in NAMES if name != "together"}
+    by_choice = np.stack(
+        [routed.answers != result.labels for routed, result in zip(answers, results, strict=True)]
+    ).astype(float)
+    wrong["together"] = np.stack(
+        [wrong_by_choice[routed.chosen] for wrong_by_choice, routed in zip(by_choice, answers, strict=True)]
+    )
+    rows = [ReportRow(label, wrong[name].sum(1)) for name, label in NAMES.items()]
     right = {name: 1 - wrong[name].mean(1) for name in ("generalist", "together")}
     gains = 100 * (right["together"] / np.maximum(right["generalist"], 1e-12) - 1)
-    mendable = [float(one.mendable.sum()) for one in found]
-    mostly = "of the generalist's, true and answered class with one specialist: the most to be mended by it"
-    rows.append(Row(mostly, mendable, detail=True))
-    rows.append(Row("more right with specialists", gains, "%, relative", {PAPER: 4.4}, 2))
-    rows += _by_known(found, wrong)
-    rows += _costs(exams, found)
+    fixable = [float(routed.fixable.sum()) for routed in answers]
+    label = "of the generalist's, true and answered class with one specialist: the most to be mended by it"
+    rows.append(ReportRow(label, fixable, detail=True))
+    rows.append(ReportRow("more right with specialists", gains, "%, relative", {PAPER: 4.4}, 2))
+    rows += _by_known(answers, wrong)
+    rows += _costs(results, answers)
     claims = [
         Fewer(
             text=text,
@@ -79,65 +85,146 @@ def sum_up(exams: "Sequence[Exam]", budgets: str) -> Summary:
         )
         for text, than, name in CLAIMS
     ]
-    cost = float(np.mean([exam.sizes["ensemble"]["multiply_adds"] for exam in exams])) / 1e6
+    cost = float(np.mean([result.sizes["ensemble"]["multiply_adds"] for result in results])) / 1e6
     ensemble = series("plain ensemble", "baseline", [cost], wrong["ensemble"].sum(1)[:, None].tolist())
-    charts = _charts(by_way.sum(-1), found, ensemble)
-    return Summary(rows, claims, wrong, charts, exams[0].noted, [budgets, *NOTES])
+    charts = _charts(by_choice.sum(-1), answers, ensemble)
+    return Summary(rows, claims, wrong, charts, results[0].extras, [budgets, *NOTES])
 
 
-def _by_known(found: Sequence[Consulted], wrong: Wrong) -> list[Row]:
+def _by_known(answers: Sequence[RoutedAnswers], wrong: Wrong) -> list[ReportRow]:
     """The paper's table 4: how much more is right, by how many specialists know the true class."""
     rows = []
-    for count in sorted({int(level) for one in found for level in np.unique(one.known)}):
+    for count in sorted({int(level) for routed in answers for level in np.unique(routed.knowing)}):
         gains, sizes = [], []
-        for one, before, after in zip(found, wrong["generalist"], wrong["together"], strict=True):
-            if (here := one.known == count).any() and not before[here].all():
-                gains.append(100 * ((1 - after[here].mean()) / max(1 - before[here].mean(), 1e-12) - 1))
-                sizes.append(int(here.sum()))
+        for routed, generalist_wrong, together_wrong in zip(
+            answers, wrong["generalist"], wrong["together"], strict=True
+        ):
+            if (group := routed.knowing == count).any() and not generalist_wrong[group].all():
+                gains.append(
+                    100 * ((1 - together_wrong[group].mean()) / max(1 - generalist_wrong[group].mean(), 1e-12) - 1)
+                )
+                sizes.append(int(group.sum()))
         if not gains:
             continue
         who = "1 specialist knows" if count == 1 else f"{count} specialists know"
         reported = {PAPER: REPORTED[count]} if count in REPORTED else {}
-        some = "" if len(gains) == len(found) else f", in {len(gains)} of {len(found)} seeds"
+        some = "" if len(gains) == len(answers) else f", in {len(gains)} of {len(answers)} seeds"
         label = f"more right where {who} the true class ({np.mean(sizes):,.0f} images{some})"
-        rows.append(Row(label, gains, "%, relative", reported, 2))
+        rows.append(ReportRow(label, gains, "%, relative", reported, 2))
     return rows
 
 
-def _costs(exams: "Sequence[Exam]", found: Sequence[Consulted]) -> list[Row]:
-    """How many are asked, and what an answer costs."""
-    asked = [float(one.asked[one.way[1]].sum()) for one in found]
-    spent = [exam.chosen["latency"][str(one.way[1])] for exam, one in zip(exams, found, strict=True)]
-    alone = [exam.chosen["latency"]["0"] for exam in exams]
-    ratios = [ours / its for ours, its in zip(spent, alone, strict=True)]
-    ensemble = [exam.sizes["ensemble"]["multiply_adds"] / 1e6 for exam in exams]
+def _costs(results: "Sequence[SeedResult]", answers: Sequence[RoutedAnswers]) -> list[ReportRow]:
+    """How many specialists run, and the cost of a prediction."""
+    asked = [float(routed.asked_share[routed.chosen[1]].sum()) for routed in answers]
+    spent = [result.chosen["latency"][str(routed.chosen[1])] for result, routed in zip(results, answers, strict=True)]
+    alone = [result.chosen["latency"]["0"] for result in results]
+    ratios = [together / generalist for together, generalist in zip(spent, alone, strict=True)]
+    ensemble = [result.sizes["ensemble"]["multiply_adds"] / 1e6 for result in results]
     return [
-        Row("specialists asked for an image", asked, f"of {found[0].asked.shape[1]}", place=2, detail=True),
-        Row("generalist: multiply-adds of networks", [one.costs[0] for one in found], "million", place=3),
-        Row(
-            "generalist and specialists: multiply-adds of networks",
-            [one.costs[one.way[1]] for one in found],
-            "million",
-            place=3,
+        ReportRow(
+            "specialists asked for an image", asked, f"of {answers[0].asked_share.shape[1]}", decimals=2, detail=True
         ),
-        Row("plain ensemble: multiply-adds of networks", ensemble, "million", place=3),
-        Row(f"generalist and specialists: {TIME}", ratios, "times the generalist's", place=2),
-        Row(f"generalist: {TIME}", [1e3 * one for one in alone], "ms", place=3, detail=True),
-        Row(f"generalist and specialists: {TIME}, each", [1e3 * one for one in spent], "ms", place=3, detail=True),
+        ReportRow(
+            "generalist: multiply-adds of networks", [routed.costs[0] for routed in answers], "million", decimals=3
+        ),
+        ReportRow(
+            "generalist and specialists: multiply-adds of networks",
+            [routed.costs[routed.chosen[1]] for routed in answers],
+            "million",
+            decimals=3,
+        ),
+        ReportRow("plain ensemble: multiply-adds of networks", ensemble, "million", decimals=3),
+        ReportRow(f"generalist and specialists: {TIME}", ratios, "times the generalist's", decimals=2),
+        ReportRow(f"generalist: {TIME}", [1e3 * seconds for seconds in alone], "ms", decimals=3, detail=True),
+        ReportRow(
+            f"generalist and specialists: {TIME}, each",
+            [1e3 * seconds for seconds in spent],
+            "ms",
+            decimals=3,
+            detail=True,
+        ),
     ]
 
 
 def _charts(
-    errors: NDArray[np.float64], found: Sequence[Consulted], ensemble: Mapping[str, Any]
+    errors: NDArray[np.float64], answers: Sequence[RoutedAnswers], ensemble: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Errors (seeds, directions, n) by n, and by what an answer costs."""
-    costs = np.mean([one.costs for one in found], 0).tolist()
+    """Errors (seeds, directions, n) by n, and by the cost of a prediction."""
+    costs = np.mean([routed.costs for routed in answers], 0).tolist()
     roles = zip(DIRECTIONS.values(), ("student", "teacher"), strict=True)
-    ways = [(label, role, errors[:, at].tolist()) for at, (label, role) in enumerate(roles)]
-    by_n = [series(label, role, range(MOST + 1), own) for label, role, own in ways]
-    by_cost = [*(series(label, role, costs, own) for label, role, own in ways), ensemble]
+    directions = [(label, role, errors[:, index].tolist()) for index, (label, role) in enumerate(roles)]
+    by_n = [series(label, role, range(MAX_N + 1), values) for label, role, values in directions]
+    by_cost = [*(series(label, role, costs, values) for label, role, values in directions), ensemble]
     asked = "first classes of the generalist whose specialists are asked"
     return [
         lines("Errors by n", asked, "test errors", by_n),
         lines("Errors by the cost of an answer", "million multiply-adds", "test errors", by_cost),
     ]
+
+
+def page_arrays(result: "SeedResult", routed: RoutedAnswers) -> dict[str, NDArray[Any]]:
+    """Return the arrays for `rescore_specialists` and the page's other panels.
+
+    `pictures` are uint8 images of the examples `pictured`, to which all logits belong, those of a specialist with its
+    dustbin last; `seconds` of a prediction by n, where it was timed, in the chosen direction; `way`: direction and n.
+    """
+    right_alone, right_together = (routed.answers[choice] == result.labels for choice in ((0, 0), routed.chosen))
+    kinds = (
+        ~right_alone & right_together,
+        right_alone & ~right_together,
+        ~right_alone & ~right_together,
+        right_alone & right_together,
+    )
+    pictured = np.concatenate([np.flatnonzero(kind)[:PICTURED] for kind in kinds])
+    assert result.images is not None
+    return {
+        "labels": result.labels.astype(np.int32), "answers": routed.answers.astype(np.int16),
+        "asked": routed.asked_share, "multiply_adds": routed.costs, "pictured": pictured,
+        "pictures": result.images[pictured],
+        "seconds": np.array([result.chosen["latency"].get(str(n), np.nan) for n in range(MAX_N + 1)]),
+        "way": np.array(routed.chosen), "generalist": result.logits["generalist"][pictured],
+        **{f"specialist/{index}": logits[pictured] for index, logits in enumerate(routed.specialist_logits)},
+        **result.extras,
+    }  # fmt: skip
+
+
+def rescore_specialists(arrays: Mapping[str, NDArray[Any]], direction: int, n: int) -> Rescored:
+    """Return errors, cost and confusion matrices where n stands; `direction` counts `DIRECTIONS`."""
+    labels, classes = arrays["labels"].astype(np.int64), [str(name) for name in arrays["classes"]]
+    alone, together = arrays["answers"][0, 0], arrays["answers"][direction, n]
+    wrong_alone, wrong_together = alone != labels, together != labels
+    seconds, costs, asked = 1e3 * arrays["seconds"], arrays["multiply_adds"], arrays["asked"]
+    tiles = [
+        ("errors, alone → with them", f"{wrong_alone.sum():,} → {wrong_together.sum():,}"),
+        (
+            "images mended, spoilt",
+            f"{(wrong_alone & ~wrong_together).sum():,}, {(~wrong_alone & wrong_together).sum():,}",
+        ),
+        ("specialists asked", f"{asked[n].sum():.2f} of {asked.shape[1]}"),
+        ("million multiply-adds", f"{costs[0]:.3g} → {costs[n]:.3g}"),
+    ]
+    chosen, best = arrays["way"]
+    if np.isfinite(seconds[n]) and direction == chosen:
+        tiles.append(("milliseconds", f"{seconds[0]:.2g} → {seconds[n]:.2g}"))
+    tiles.append(
+        ("chosen by validation", f"n = {best}, {list(DIRECTIONS.values())[chosen].removesuffix(', as in the paper')}")
+    )
+    counts = [count_pairs(labels, answers, len(classes)).tolist() for answers in (alone, together)]
+    knowing = arrays["members"].sum(0)[labels]
+    levels = np.unique(knowing[~wrong_alone])  # elsewhere the gain would divide by 0
+    right = [
+        np.array([(~wrong)[knowing == level].mean() for level in levels]) for wrong in (wrong_alone, wrong_together)
+    ]
+    gains = 100 * (right[1] / right[0] - 1)
+    about = {"kind": "confusion", "classes": classes}
+    charts = [
+        {**about, "title": "Generalist alone", "counts": counts[0]},
+        {**about, "title": f"With specialists, n = {n}", "counts": counts[1]},
+        {**about, "title": "With specialists − alone", "counts": counts[1], "minus": counts[0]},
+        lines(
+            "More right, by how many know the true class", "specialists that know it", "% more right",
+            [series("with specialists", "student", levels.tolist(), [gains.tolist()])],
+        ),
+    ]  # fmt: skip
+    return Rescored(tiles, charts)

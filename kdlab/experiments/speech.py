@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from kdlab.experiments.framework.charts import validation_curves
 from kdlab.experiments.framework.claims import Claim, Fewer, Keeps
-from kdlab.experiments.framework.ensembles import combine, committee
+from kdlab.experiments.framework.ensembles import log_power_mean, logit_ensemble
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
 from kdlab.experiments.framework.groups import draw_recordings, wrong_recordings
-from kdlab.experiments.framework.jobs import Course, Pupil, Trained
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.literature import PAPER
 from kdlab.experiments.framework.model_selection import best_of, numbers
-from kdlab.experiments.framework.report import Row, Summary
+from kdlab.experiments.framework.report import ReportRow, Summary
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import EXPERIMENTS, knob_field
 
@@ -31,7 +31,7 @@ Values = Mapping[str, NDArray[np.float64]]
 
 # On all recordings, where it falls to 0 (2e-3 and 8e-3 did worse on validation), and on the few, where it stays.
 LEARNING_RATE, SMALL_LEARNING_RATE = 4e-3, 2e-3
-LOOK = 100  # steps between two looks at the validation recordings while a small set is learnt from
+STEPS_PER_VALIDATION = 100  # steps between two looks at the validation recordings while a small set is learnt from
 
 # What to call a network, and what the paper reports of it: frames right, words wrong; frames right in training.
 TABLE_1 = {
@@ -83,65 +83,70 @@ class Speech(Experiment):
 
     quick: ClassVar = {"network": "mlp:64x2", "epochs": 10, "steps": 1_000, "seeds": 1}
 
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train the networks and their students on all recordings and on a few; choose temperatures on others."""
         train, validation, first = study.data.train, study.data.validation, seed * 1000
-        course = Course(epochs=self.epochs, seed=seed, learning_rate=LEARNING_RATE)
-        pupils = [Pupil(self.network, first + at, name=f"network {at + 1}") for at in range(self.members)]
-        members = yield from study.learn(f"{self.members} networks, seed {seed}", pupils, course)
-        temperatures, ensemble = numbers(self.temperatures, "temperatures"), committee(members)
-        pupils = [
-            Pupil(
+        config = TrainConfig(epochs=self.epochs, seed=seed, learning_rate=LEARNING_RATE)
+        specs = [NetworkSpec(self.network, first + index, name=f"network {index + 1}") for index in range(self.members)]
+        members = yield from study.train(f"{self.members} networks, seed {seed}", specs, config)
+        temperatures, ensemble = numbers(self.temperatures, "temperatures"), logit_ensemble(members)
+        specs = [
+            NetworkSpec(
                 self.network, first + 999, "hinton",
-                {"temperature": one, "soft_weight": 1.0, "hard_weight": self.hard_weight}, f"T = {one:g}",
+                {"temperature": temperature, "soft_weight": 1.0, "hard_weight": self.hard_weight},
+                f"T = {temperature:g}",
             )
-            for one in temperatures
+            for temperature in temperatures
         ]  # fmt: skip
-        students = yield from study.learn(f"distilled, seed {seed}", pupils, course, guide=ensemble)
-        best = best_of([study.logits(one) for one in students], validation)
+        students = yield from study.train(f"distilled, seed {seed}", specs, config, teacher=ensemble)
+        best = best_of([study.logits(student) for student in students], validation)
 
         few = draw_recordings(train, self.share, seed, study.data.classes)
-        batch = min(course.batch_size, len(few))
-        passes = max(1, LOOK * batch // len(few))
-        course = Course(
+        batch = min(config.batch_size, len(few))
+        passes = max(1, STEPS_PER_VALIDATION * batch // len(few))
+        config = TrainConfig(
             epochs=max(1, round(self.steps / (len(few) * passes // batch))), seed=seed,
             learning_rate=SMALL_LEARNING_RATE, schedule="constant", early_stopping=True,
         )  # fmt: skip
-        hard, *soft = yield from study.learn(
-            f"{self.share:g} %, seed {seed}", [Pupil(self.network, first + 999, name="hard labels"), *pupils], course,
-            guide=ensemble, examples=few.repeat(passes),
+        hard, *soft = yield from study.train(
+            f"{self.share:g} %, seed {seed}", [NetworkSpec(self.network, first + 999, name="hard labels"), *specs],
+            config, teacher=ensemble, examples=few.repeat(passes),
         )  # fmt: skip
-        best_soft = best_of([study.logits(one) for one in soft], validation)
+        best_soft = best_of([study.logits(student) for student in soft], validation)
 
-        seen = train.take(few)
+        few_split = train.take(few)
         small = {"hard": hard, "stopped": hard.stopped_early, "soft": soft[best_soft]}
 
-        def accuracy(networks: "Sequence[Trained]", split: "Split") -> float:
+        def accuracy(networks: "Sequence[TrainedNetwork]", split: "Split") -> float:
             labels = split.labels.cpu().numpy()
-            return 1 - float(np.mean([count_errors(study.logits(one, split), labels) for one in networks])) / len(split)
+            return 1 - float(
+                np.mean([count_errors(study.logits(network, split), labels) for network in networks])
+            ) / len(split)
 
-        return Finished(
+        return TrainedSeed(
             {"members": members, "student": students[best], **small},
             {
                 "temperature": temperatures[best], f"temperature, {self.share:g} %": temperatures[best_soft],
                 "stopped after steps": hard.stopped_early.epoch * (len(few) * passes // batch),
                 "members: training accuracy": accuracy(members, train),
-                **{f"{name}: training accuracy": accuracy([network], seen) for name, network in small.items()},
+                **{f"{name}: training accuracy": accuracy([network], few_split) for name, network in small.items()},
             },
         )  # fmt: skip
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> Summary:
         """Return both tables, and claims whose noise is that between recordings."""
-        labels, groups = exams[0].labels, exams[0].groups
+        labels, groups = results[0].labels, results[0].groups
         wrong: dict[str, list[NDArray[np.bool_]]] = {}  # frames by network; then whole recordings
         missed: dict[str, list[NDArray[np.float64]]] = {}
-        for exam in exams:
-            networks = {name: own if own.ndim == 3 else own[None] for name, own in exam.logits.items()}
+        for result in results:
+            networks = {name: logits if logits.ndim == 3 else logits[None] for name, logits in result.logits.items()}
             for name, power in (("geometric", 0.0), ("arithmetic", 1.0)):
-                networks[name] = combine(networks["members"], power)[None]
-            for name, own in networks.items():
-                wrong.setdefault(name, []).append(own.argmax(-1) != labels)
-                missed.setdefault(name, []).append(np.stack([wrong_recordings(one, labels, groups) for one in own]))
+                networks[name] = log_power_mean(networks["members"], power)[None]
+            for name, logits in networks.items():
+                wrong.setdefault(name, []).append(logits.argmax(-1) != labels)
+                missed.setdefault(name, []).append(
+                    np.stack([wrong_recordings(frame_logits, labels, groups) for frame_logits in logits])
+                )
         frames = {name: np.stack(values) for name, values in wrong.items()}
         recordings = {name: np.stack(values) for name, values in missed.items()}
         right = {name: 100 * (1 - values.mean((1, 2))) for name, values in frames.items()}
@@ -152,22 +157,24 @@ class Speech(Experiment):
             outcomes |= {f"recordings: {name}": values for name, values in recordings.items()}
             unit, notes = "recordings", [*NOTES, RECORDINGS_NOTE]
         notes += [SPEAKERS_NOTE] if self.dataset == "spoken-digits" else []
-        rows, claims = self._rows(exams, right, whole, unit), self._claims(right, whole, unit)
-        return Summary(rows, claims, outcomes, self._charts(exams, unit), notes=notes)
+        rows, claims = self._rows(results, right, whole, unit), self._claims(right, whole, unit)
+        return Summary(rows, claims, outcomes, self._charts(results, unit), notes=notes)
 
-    def _rows(self, exams: Sequence[Exam], right: Values, whole: Values, unit: str) -> list[Row]:
+    def _rows(self, results: Sequence[SeedResult], right: Values, whole: Values, unit: str) -> list[ReportRow]:
         rows = []
         for name, (label, accuracy, _) in TABLE_1.items():
-            rows.append(Row(f"{label}: test frames right", right[name].tolist(), "%", _paper(accuracy), place=2))
+            rows.append(
+                ReportRow(f"{label}: test frames right", right[name].tolist(), "%", _paper(accuracy), decimals=2)
+            )
         for name, (label, _, errors) in TABLE_1.items() if unit == "recordings" else ():
             missed = (100 * whole[name].mean(1)).tolist()
-            rows.append(Row(f"{label}: recordings wrong", missed, "%", _paper(errors), place=2))
-        rows.append(Row("share of the ensemble's gain kept (frames)", [_kept(right)], "%", {PAPER: 86.4}))
+            rows.append(ReportRow(f"{label}: recordings wrong", missed, "%", _paper(errors), decimals=2))
+        rows.append(ReportRow("share of the ensemble's gain kept (frames)", [_gain_kept(right)], "%", {PAPER: 86.4}))
         for name, (label, training, test) in TABLE_5.items():
             called = label.format(share=self.share, unit=unit)
-            trained = [100 * exam.chosen[f"{name}: training accuracy"] for exam in exams]
-            rows.append(Row(f"{called}: training frames right", trained, "%", _paper(training), place=2))
-            rows.append(Row(f"{called}: test frames right", right[name].tolist(), "%", _paper(test), place=2))
+            trained = [100 * result.chosen[f"{name}: training accuracy"] for result in results]
+            rows.append(ReportRow(f"{called}: training frames right", trained, "%", _paper(training), decimals=2))
+            rows.append(ReportRow(f"{called}: test frames right", right[name].tolist(), "%", _paper(test), decimals=2))
         return rows
 
     def _claims(self, right: Values, whole: Values, unit: str) -> list[Claim]:
@@ -184,7 +191,7 @@ class Speech(Experiment):
             names = (f"recordings: {name}" for name in (better, worse))
             return Fewer(text=text, of=next(names), than=next(names), measured=missed(better, worse))
 
-        share, few = _kept(right), f"{self.share:g} % of the {unit}"
+        share, few = _gain_kept(right), f"{self.share:g} % of the {unit}"
         of_recordings = [
             recordings("The ensemble has fewer whole recordings wrong than its networks do.", "geometric", "members"),
             recordings("So has the distilled network.", "student", "members"),
@@ -210,16 +217,17 @@ class Speech(Experiment):
             frames(f"Hard labels on {few} need early stopping: more frames are right with it.", "stopped", "hard"),
         ]
 
-    def _charts(self, exams: Sequence[Exam], unit: str) -> list[dict[str, Any]]:
+    def _charts(self, results: Sequence[SeedResult], unit: str) -> list[dict[str, Any]]:
         """Validation curves of the small set; an epoch there is several passes through it."""
         shown = {"hard": ("hard labels", "baseline"), "soft": ("soft targets", "student")}
         titles = {"errors": "Validation frames wrong", "nats": "Cross-entropy on validation frames"}
         return [
             {
-                **validation_curves(exams, shown, what), "title": f"{title}, {self.share:g} % of the {unit}",
-                "x": f"about every {LOOK} steps", "y": "wrong validation frames" if what == "errors" else "nats",
+                **validation_curves(results, shown, metric), "title": f"{title}, {self.share:g} % of the {unit}",
+                "x": f"about every {STEPS_PER_VALIDATION} steps",
+                "y": "wrong validation frames" if metric == "errors" else "nats",
             }
-            for what, title in titles.items()
+            for metric, title in titles.items()
         ]  # fmt: skip
 
 
@@ -227,7 +235,7 @@ def _paper(value: float | None) -> dict[str, float]:
     return {} if value is None else {PAPER: value}
 
 
-def _kept(right: Values) -> float:
+def _gain_kept(right: Values) -> float:
     """The share, in per cent, of the ensemble's gain over one network that the distilled one has; NaN of no gain."""
     gain = float((right["geometric"] - right["members"]).mean())
     return 100 * float((right["student"] - right["members"]).mean()) / gain if gain > 0 else math.nan

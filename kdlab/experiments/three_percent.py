@@ -9,11 +9,11 @@ import numpy as np
 from kdlab.experiments.framework.charts import lines, series, validation_curves
 from kdlab.experiments.framework.claims import Fewer
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Course, Pupil, Trained
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.literature import PAPER
 from kdlab.experiments.framework.model_selection import numbers
-from kdlab.experiments.framework.report import Row, Summary
+from kdlab.experiments.framework.report import ReportRow, Summary
 from kdlab.experiments.framework.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import EXPERIMENTS, InputError, knob_field, quote
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ThreePercent"]
 
-WAYS = ("hard", "stopped", "soft")
+VARIANTS = ("hard", "stopped", "soft")
 # The paper's table 5, per cent of the speech frames right in training and in the test.
 REPORTED: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "hard": ({}, {}), "stopped": ({PAPER: 67.3}, {PAPER: 44.5}), "soft": ({PAPER: 65.4}, {PAPER: 57.0}),
@@ -64,16 +64,17 @@ class ThreePercent(Experiment):
             )
         return shares
 
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train the teacher, once, and two students on each share."""
         from kdlab.train.batches import transfer_set
 
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}
-        pupils = [
-            Pupil(self.student, seed, name="hard labels"), Pupil(self.student, seed, "hinton", knobs, "soft targets"),
+        specs = [
+            NetworkSpec(self.student, seed, name="hard labels"),
+            NetworkSpec(self.student, seed, "hinton", knobs, "soft targets"),
         ]  # fmt: skip
-        networks: dict[str, Trained] = {}
+        networks: dict[str, TrainedNetwork] = {}
         chosen, train = {}, study.data.train
         for share in self._shares():
             size = max(1, round(len(train) * share / 100))
@@ -82,57 +83,60 @@ class ThreePercent(Experiment):
             # A look at the validation images every hundred steps or so, however few images there are.
             passes = max(1, 100 * size_of_batch // size)
             epochs = max(1, round(self.steps / (size * passes // size_of_batch)))
-            course = Course(epochs=epochs, seed=seed, batch_size=size_of_batch, early_stopping=True)
-            hard, soft = yield from study.learn(
-                f"{share:g} %, seed {seed}", pupils, course, guide=teacher, examples=few.repeat(passes)
+            config = TrainConfig(epochs=epochs, seed=seed, batch_size=size_of_batch, early_stopping=True)
+            hard, soft = yield from study.train(
+                f"{share:g} %, seed {seed}", specs, config, teacher=teacher, examples=few.repeat(passes)
             )
-            own = {"hard": hard, "stopped": hard.stopped_early, "soft": soft}
-            networks |= {f"{way} {share:g}": network for way, network in own.items()}
+            students = {"hard": hard, "stopped": hard.stopped_early, "soft": soft}
+            networks |= {f"{variant} {share:g}": network for variant, network in students.items()}
             if share == self.share:
-                seen = train.take(few)
-                labels = seen.labels.cpu().numpy()
+                subset = train.take(few)
+                labels = subset.labels.cpu().numpy()
                 chosen = {
-                    f"{way}: training accuracy": 1 - count_errors(study.logits(network, seen), labels) / len(labels)
-                    for way, network in own.items()
+                    f"{variant}: training accuracy": 1
+                    - count_errors(study.logits(network, subset), labels) / len(labels)
+                    for variant, network in students.items()
                 }
-        return Finished({"teacher": teacher, **networks}, chosen)
+        return TrainedSeed({"teacher": teacher, **networks}, chosen)
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> Summary:
         """Return accuracy on training and test images at the one share, and test errors by share."""
         shares = self._shares()
-        wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
-        at = f" {self.share:g}"
+        wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
+        suffix = f" {self.share:g}"
         called = {
             "hard": f"hard labels, {self.share:g} %", "stopped": f"hard labels, {self.share:g} %, early stopping",
             "soft": f"soft targets, {self.share:g} %",
         }  # fmt: skip
-        rows = [Row("teacher, all training images", wrong["teacher"].sum(1)[:1], place=0)]
-        rows += [Row(label, wrong[way + at].sum(1)) for way, label in called.items()]
-        for way, label in called.items():
-            training, test = REPORTED[way] if self.share == 3 else ({}, {})
-            rows.append(Row(f"{label}: test accuracy", 100 * (1 - wrong[way + at].mean(1)), "%", test, place=2))
-            values = [100 * exam.chosen[f"{way}: training accuracy"] for exam in exams]
-            rows.append(Row(f"{label}: training accuracy", values, "%", training, place=2))
+        rows = [ReportRow("teacher, all training images", wrong["teacher"].sum(1)[:1], decimals=0)]
+        rows += [ReportRow(label, wrong[variant + suffix].sum(1)) for variant, label in called.items()]
+        for variant, label in called.items():
+            training, test = REPORTED[variant] if self.share == 3 else ({}, {})
+            rows.append(
+                ReportRow(f"{label}: test accuracy", 100 * (1 - wrong[variant + suffix].mean(1)), "%", test, decimals=2)
+            )
+            values = [100 * result.chosen[f"{variant}: training accuracy"] for result in results]
+            rows.append(ReportRow(f"{label}: training accuracy", values, "%", training, decimals=2))
         if 100 in shares:
-            rows.append(Row("hard labels, 100 %, as many steps", wrong["hard 100"].sum(1)))
-        hard, stopped, soft = (wrong[way + at] for way in WAYS)
+            rows.append(ReportRow("hard labels, 100 %, as many steps", wrong["hard 100"].sum(1)))
+        hard, stopped, soft = (wrong[variant + suffix] for variant in VARIANTS)
         claims = [
             Fewer(
                 text=f"On {self.share:g} % of the training set soft targets make fewer errors than hard labels.",
-                of=f"soft{at}",
-                than=f"hard{at}",
+                of=f"soft{suffix}",
+                than=f"hard{suffix}",
                 measured=f"{soft.sum(1).mean():.1f} errors against {hard.sum(1).mean():.1f}",
             ),
             Fewer(
                 text="They do so against hard labels with early stopping as well.",
-                of=f"soft{at}",
-                than=f"stopped{at}",
+                of=f"soft{suffix}",
+                than=f"stopped{suffix}",
                 measured=f"{soft.sum(1).mean():.1f} errors against {stopped.sum(1).mean():.1f}",
             ),
             Fewer(
                 text="Early stopping helps the student with hard labels.",
-                of=f"stopped{at}",
-                than=f"hard{at}",
+                of=f"stopped{suffix}",
+                than=f"hard{suffix}",
                 measured=f"{(hard - stopped).sum(1).mean():.1f} fewer errors",
             ),
         ]
@@ -142,12 +146,12 @@ class ThreePercent(Experiment):
                 label,
                 role,
                 shares,
-                [[wrong[f"{way} {share:g}"][seed].sum() for share in shares] for seed in range(len(exams))],
+                [[wrong[f"{variant} {share:g}"][seed].sum() for share in shares] for seed in range(len(results))],
             )
-            for way, (label, role) in roles.items()
+            for variant, (label, role) in roles.items()
         ]
         by_share = lines("Test errors by transfer set", "per cent of the training set", "test errors", drawn, log=True)
-        curves = validation_curves(exams, {way + at: told for way, told in roles.items()}, "nats")
+        curves = validation_curves(results, {variant + suffix: line for variant, line in roles.items()}, "nats")
         notes = [
             "The paper's numbers are of speech frames, where the whole training set gives 58.9 %: compare the pattern."
         ]

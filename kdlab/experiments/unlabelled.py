@@ -8,10 +8,11 @@ import numpy as np
 
 from kdlab.experiments.framework.claims import All, Fewer
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Course, Pupil
-from kdlab.experiments.framework.report import Row, Summary
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
+from kdlab.experiments.framework.report import ReportRow, Summary
 from kdlab.experiments.framework.teachers import JITTER, PERCEPTRON, perceptron_teacher
+from kdlab.lazy import torch
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
@@ -48,51 +49,56 @@ class Unlabelled(Experiment):
         "epochs": 6,
     }  # fmt: skip
 
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train two teachers, one of all labels (once) and one of few, and a student on each transfer set."""
-        import torch
-
         from kdlab.experiments.framework.transfer_sets import noise, resized, smooth_noise
         from kdlab.train.batches import transfer_set
 
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         train = study.data.train
         knobs = {"temperature": self.temperature, "soft_weight": 1.0, "hard_weight": 0.0}
-        pupil = Pupil(self.student, seed, "hinton", knobs)
-        course = Course(epochs=self.epochs, seed=seed, augmentation=JITTER)
+        spec = NetworkSpec(self.student, seed, "hinton", knobs)
+        config = TrainConfig(epochs=self.epochs, seed=seed, augmentation=JITTER)
 
         few = transfer_set(train, max(1, round(len(train) * self.share / 100)), seed)
         # As many steps on few images as on all.
-        often = few.repeat(max(1, len(train) // len(few)))
-        (novice,) = yield from study.learn(
-            f"teacher with few labels, seed {seed}", [Pupil(self.teacher, seed)], course, examples=often
+        repeated = few.repeat(max(1, len(train) // len(few)))
+        (novice,) = yield from study.train(
+            f"teacher with few labels, seed {seed}", [NetworkSpec(self.teacher, seed)], config, examples=repeated
         )
-        (hard,) = yield from study.learn(
-            f"student with few labels, seed {seed}", [Pupil(self.student, seed)], course, examples=often
+        (hard,) = yield from study.train(
+            f"student with few labels, seed {seed}", [NetworkSpec(self.student, seed)], config, examples=repeated
         )
-        (fewer,) = yield from study.learn(
-            f"its student, the same few images, seed {seed}", [pupil], course, guide=novice, examples=often
+        (fewer,) = yield from study.train(
+            f"its student, the same few images, seed {seed}", [spec], config, teacher=novice, examples=repeated
         )
-        (taught,) = yield from study.learn(f"all images, no labels, seed {seed}", [pupil], course, guide=novice)
+        (taught,) = yield from study.train(f"all images, no labels, seed {seed}", [spec], config, teacher=novice)
 
-        (own,) = yield from study.learn(f"the same images, seed {seed}", [pupil], course, guide=teacher)
-        networks = {"teacher": teacher, "novice": novice, "hard": hard, "fewer": fewer, "taught": taught, "own": own}
+        (same_images,) = yield from study.train(f"the same images, seed {seed}", [spec], config, teacher=teacher)
+        networks = {
+            "teacher": teacher,
+            "novice": novice,
+            "hard": hard,
+            "fewer": fewer,
+            "taught": taught,
+            "own": same_images,
+        }
         generator = torch.Generator().manual_seed(seed)
         others: dict[str, Split] = {
-            "other": resized(self.other, study.data.shape, study.place),
-            "smooth": smooth_noise(len(train), study.data.shape, generator).to(study.place),
-            "noise": noise(len(train), study.data.shape, generator).to(study.place),
+            "other": resized(self.other, study.data.shape, study.device),
+            "smooth": smooth_noise(len(train), study.data.shape, generator).to(study.device),
+            "noise": noise(len(train), study.data.shape, generator).to(study.device),
         }
         for name, split in others.items():
-            often = torch.arange(len(split)).repeat(max(1, len(train) // len(split)))
-            (networks[name],) = yield from study.learn(
-                f"{name}, seed {seed}", [pupil], course, guide=teacher, split=split, examples=often
+            repeated = torch.arange(len(split)).repeat(max(1, len(train) // len(split)))
+            (networks[name],) = yield from study.train(
+                f"{name}, seed {seed}", [spec], config, teacher=teacher, split=split, examples=repeated
             )
-        return Finished(networks)
+        return TrainedSeed(networks)
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> Summary:
         """Return test errors by transfer set."""
-        wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
+        wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
         called = {
             "novice": f"teacher with {self.share:g} % of the labels",
             "hard": f"student with {self.share:g} % of the labels",
@@ -102,10 +108,12 @@ class Unlabelled(Experiment):
             "smooth": "student, smooth noise", "noise": "student, plain noise",
         }  # fmt: skip
         rows = [
-            Row(label, wrong[name].sum(1)[: 1 if name == "teacher" else None], place=0 if name == "teacher" else 1)
+            ReportRow(
+                label, wrong[name].sum(1)[: 1 if name == "teacher" else None], decimals=0 if name == "teacher" else 1
+            )
             for name, label in called.items()
         ]
-        labels = exams[0].labels
+        labels = results[0].labels
         # What always gives the commonest class of the test needs to know nothing of images.
         wrong["constant"] = np.broadcast_to(labels != np.bincount(labels).argmax(), wrong["own"].shape)
         constant = 100 * wrong["constant"].mean()

@@ -9,10 +9,10 @@ import numpy as np
 
 from kdlab.experiments.framework.claims import All, Claim, Fewer, Within
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Course, Pupil, Trained
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.model_selection import numbers, whole_numbers
-from kdlab.experiments.framework.report import Row, Summary
+from kdlab.experiments.framework.report import ReportRow, Summary
 from kdlab.experiments.framework.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.registry import EXPERIMENTS, knob_field
 
@@ -46,43 +46,50 @@ class WidthTemperature(Experiment):
         "epochs": 5,
     }  # fmt: skip
 
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train the teacher, once, and a row of the map at a time."""
         teacher = yield from perceptron_teacher(study, self.teacher, self.teacher_epochs)
         temperatures = numbers(self.temperatures, "temperatures")
-        networks: dict[str, Trained] = {}
+        networks: dict[str, TrainedNetwork] = {}
         for width in whole_numbers(self.widths, "widths"):
-            pupils = [
-                Pupil(
+            specs = [
+                NetworkSpec(
                     f"mlp:{width}x2", seed, "hinton",
-                    {"temperature": one, "soft_weight": 1.0, "hard_weight": 0.0}, f"T = {one:g}",
+                    {"temperature": temperature, "soft_weight": 1.0, "hard_weight": 0.0}, f"T = {temperature:g}",
                 )
-                for one in temperatures
+                for temperature in temperatures
             ]  # fmt: skip
-            course = Course(epochs=self.epochs, seed=seed)
-            students = yield from study.learn(f"{width} units, seed {seed}", pupils, course, guide=teacher)
-            networks |= {f"{width} {one:g}": own for one, own in zip(temperatures, students, strict=True)}
-        return Finished({"teacher": teacher, **networks})
+            config = TrainConfig(epochs=self.epochs, seed=seed)
+            students = yield from study.train(f"{width} units, seed {seed}", specs, config, teacher=teacher)
+            networks |= {
+                f"{width} {temperature:g}": student for temperature, student in zip(temperatures, students, strict=True)
+            }
+        return TrainedSeed({"teacher": teacher, **networks})
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> Summary:
         """Return the map of test errors and what the paper says of its rows."""
         widths, temperatures = whole_numbers(self.widths, "widths"), numbers(self.temperatures, "temperatures")
-        wrong = {name: np.stack([exam.wrong(name) for exam in exams]) for name in exams[0].logits}
-        rows = [Row("teacher", wrong["teacher"].sum(1)[:1], place=0)]
+        wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
+        rows = [ReportRow("teacher", wrong["teacher"].sum(1)[:1], decimals=0)]
         rows += [
-            Row(f"{width} units, T = {one:g}", wrong[f"{width} {one:g}"].sum(1), detail=True)
+            ReportRow(f"{width} units, T = {temperature:g}", wrong[f"{width} {temperature:g}"].sum(1), detail=True)
             for width in widths
-            for one in temperatures
+            for temperature in temperatures
         ]
         claims: list[Claim] = []
         outcomes = dict(wrong)
-        low, high = [one for one in temperatures if 2.5 <= one <= 4], [one for one in temperatures if one > 8]
+        low, high = (
+            [temperature for temperature in temperatures if 2.5 <= temperature <= 4],
+            [temperature for temperature in temperatures if temperature > 8],
+        )
         narrow = min(widths)
         if low and high:
-            few, many = (np.mean([wrong[f"{narrow} {one:g}"] for one in some], 0) for some in (low, high))
+            few, many = (
+                np.mean([wrong[f"{narrow} {temperature:g}"] for temperature in some], 0) for some in (low, high)
+            )
             rows[1:1] = [
-                Row(f"{narrow} units, mean of T from 2.5 to 4", few.sum(1)),
-                Row(f"{narrow} units, mean of T above 8", many.sum(1)),
+                ReportRow(f"{narrow} units, mean of T from 2.5 to 4", few.sum(1)),
+                ReportRow(f"{narrow} units, mean of T above 8", many.sum(1)),
             ]
             outcomes |= {"T from 2.5 to 4": few, "T above 8": many}
             claims.append(
@@ -96,12 +103,12 @@ class WidthTemperature(Experiment):
         for width in widths:
             if width >= 300 and len(high) > 1:
                 rows.append(
-                    Row(
+                    ReportRow(
                         f"{width} units, mean of T above 8",
-                        np.mean([wrong[f"{width} {one:g}"].sum(1) for one in high], 0),
+                        np.mean([wrong[f"{width} {temperature:g}"].sum(1) for temperature in high], 0),
                     )
                 )
-                names = [f"{width} {one:g}" for one in high]
+                names = [f"{width} {temperature:g}" for temperature in high]
                 errors = [wrong[name].sum(1).mean() for name in names]
                 pairs = combinations(names, 2)
                 claims.append(
@@ -115,6 +122,9 @@ class WidthTemperature(Experiment):
         chart = {
             "kind": "map", "title": "Mean test errors", "x": "temperature", "y": "units a layer",
             "x_values": temperatures, "y_values": widths,
-            "z": [[float(wrong[f"{width} {one:g}"].sum(1).mean()) for one in temperatures] for width in widths],
+            "z": [
+                [float(wrong[f"{width} {temperature:g}"].sum(1).mean()) for temperature in temperatures]
+                for width in widths
+            ],
         }  # fmt: skip
         return Summary(rows, claims, outcomes, [chart])

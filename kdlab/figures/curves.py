@@ -1,4 +1,4 @@
-"""Curves over training: loss parts and validation errors, with a mark where a knob was turned."""
+"""Curves over training: loss parts and validation errors, with a mark at each change of a knob."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,19 +9,19 @@ import numpy as np
 
 from kdlab.figures.theme import GRID, INK, MUTED, ROLES, Figure, base_layout
 
-__all__ = ["AXIS", "Drag", "Line", "Mark", "curve_trace", "error_curves", "loss_curves", "merge_marks", "pick"]
+__all__ = ["AXIS", "Drag", "Line", "Mark", "curve_trace", "error_curves", "loss_curves", "merge_marks", "subsample"]
 
 Line = tuple[Sequence[float], Sequence[float]]
 Mark = tuple[float, Mapping[str, float]]
 
-# More points than pixels only cost time on the way to the browser.
-MOST_POINTS = 300
+# More points than pixels only cost transfer time.
+MAX_POINTS = 300
 
 
 def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], epochs: float) -> Figure:
     """Return each network's loss parts over epochs, log scale, smoothed by averaging neighbouring steps.
 
-    `losses` by (network, part), in nats; `marks`: (epoch, new values by symbol) where knobs were turned; `epochs`: the
+    `losses` by (network, part), in nats; `marks`: (epoch, new values by symbol) of changed knobs; `epochs`: the
     length of the axis.
     """
     data: list[Figure] = []
@@ -29,8 +29,8 @@ def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], e
     counts = Counter(network for network, _ in losses)
     for (network, part), (x, y) in losses.items():
         role = ROLES[network]
-        x, y = _thin(x, y)
-        # The first of several parts is drawn light, so that a network's parts can be told apart.
+        x, y = _average(x, y)
+        # The first of several parts is drawn lighter, to distinguish a network's parts.
         light = counts[network] > 1 and network not in drawn
         drawn.add(network)
         line = {"color": role.colour, "dash": role.dash, "width": 1.4 if light else 2}
@@ -39,7 +39,7 @@ def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], e
         trace = curve_trace(name, x, y, line) | {"mode": "lines+markers", "marker": symbols}
         data.append(trace if counts[network] > 1 else trace | {"name": role.label})
     axis = {"type": "log", "exponentformat": "power", "dtick": 1, **AXIS}
-    return {"data": data, "layout": _layout("Loss by part, in nats", axis, marks, epochs)}
+    return {"data": data, "layout": _layout("Loss by part on training batches, in nats", axis, marks, epochs)}
 
 
 def error_curves(
@@ -47,8 +47,8 @@ def error_curves(
 ) -> Figure:
     """Return validation errors in per cent over the epochs of each network's own training.
 
-    `errors`: counts by network out of `examples`, which are called `unit`. A network in `finished` is continued as a
-    thin level line.
+    `errors`: counts by network out of `examples`; `unit`: the plural noun for them. A network in `finished` is extended
+    by a thin level line.
     """
     data = []
     latest = [0.0]
@@ -56,18 +56,18 @@ def error_curves(
         role = ROLES[network]
         rates = (100 * np.asarray(y) / examples).tolist()
         line = {"color": role.colour, "dash": role.dash, "width": 2.2}
-        data.append(curve_trace(role.label, *pick(x, rates), line))
+        data.append(curve_trace(role.label, *subsample(x, rates), line))
         if network in finished:
             level = rates[-1]
             trace = curve_trace(f"{role.label}, final", [0, epochs], [level, level], line | {"width": 1.2})
             data.append(trace | {"showlegend": False})
-        # The steep beginning would flatten all that follows, so the axis is fitted to what comes after it.
+        # The steep beginning would flatten the rest of the curve, so the axis is fitted to the rest.
         latest.append(max(rates[max(1, len(rates) // 5) :] or rates))
     axis = {"ticksuffix": " %", "range": [0, max(1.0, 1.15 * min(max(latest), 100))], **AXIS}
     return {"data": data, "layout": _layout(f"Errors on {examples:,} validation {unit}", axis, marks, epochs)}
 
 
-# What all axes have.
+# Settings of all axes.
 AXIS = {
     "gridcolor": GRID, "zeroline": False, "fixedrange": True,
     "ticks": "outside", "ticklen": 4, "tickcolor": "rgba(0,0,0,0)",
@@ -75,7 +75,7 @@ AXIS = {
 
 
 def curve_trace(name: str, x: Sequence[float], y: Sequence[float], line: Mapping[str, Any]) -> Figure:
-    """Return a curve, with no more digits than can be seen."""
+    """Return a curve with its values rounded to visible precision."""
     return {
         "type": "scatter", "mode": "lines", "name": name, "x": [round(value, 3) for value in x],
         "y": [float(f"{value:.4g}") for value in y], "line": dict(line),
@@ -116,7 +116,7 @@ def _describe(values: Mapping[str, float]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Drag:
-    """Turns that belong together: from epoch `began` to epoch `ended`, with the values that the knobs ended on."""
+    """One drag of a slider, from epoch `began` to epoch `ended`, with the final values of the knobs."""
 
     began: float
     ended: float
@@ -124,7 +124,7 @@ class Drag:
 
 
 def merge_marks(marks: Sequence[Mark], gap: float) -> list[Drag]:
-    """Join turns that follow one another within `gap` epochs, as one drag of a slider makes many."""
+    """Join changes that follow one another within `gap` epochs, because one drag of a slider makes many."""
     drags: list[Drag] = []
     for x, values in marks:
         if drags and x - drags[-1].ended < gap:
@@ -134,19 +134,19 @@ def merge_marks(marks: Sequence[Mark], gap: float) -> list[Drag]:
     return drags
 
 
-def _thin(x: Sequence[float], y: Sequence[float]) -> Line:
-    """Average neighbours until no more than `MOST_POINTS` are left."""
-    if len(x) <= MOST_POINTS:
+def _average(x: Sequence[float], y: Sequence[float]) -> Line:
+    """Average neighbours until no more than `MAX_POINTS` are left."""
+    if len(x) <= MAX_POINTS:
         return x, y
-    width = -(-len(x) // MOST_POINTS)
+    width = -(-len(x) // MAX_POINTS)
     edges = np.arange(0, len(x), width)
     counts = np.diff(np.append(edges, len(x)))
     mean = np.add.reduceat(np.asarray(y), edges) / counts
     return np.asarray(x)[np.append(edges[1:], len(x)) - 1].tolist(), mean.tolist()
 
 
-def pick(x: Sequence[float], y: Sequence[float]) -> Line:
-    """Leave out points until no more than `MOST_POINTS` are left; the last one stays, and none is altered."""
-    width = -(-len(x) // MOST_POINTS)
-    kept = np.arange(len(x) - 1, -1, -width)[::-1] if width else np.arange(0)
-    return np.asarray(x)[kept].tolist(), np.asarray(y)[kept].tolist()
+def subsample(x: Sequence[float], y: Sequence[float]) -> Line:
+    """Drop points, to at most `MAX_POINTS`; the last one stays, and no value changes."""
+    width = -(-len(x) // MAX_POINTS)
+    index = np.arange(len(x) - 1, -1, -width)[::-1] if width else np.arange(0)
+    return np.asarray(x)[index].tolist(), np.asarray(y)[index].tolist()

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdlab.figures.curves import AXIS, Line, curve_trace, pick
+from kdlab.figures.curves import AXIS, Line, curve_trace, subsample
 from kdlab.figures.names import abbreviate, as_text
 from kdlab.figures.theme import INK, ROLES, Figure, base_layout
 
-__all__ = ["MARKS", "Overlaid", "overlaid_errors"]
+__all__ = ["RUN_COLOURS", "Overlaid", "overlaid_errors"]
 
-# A colour for each run: Okabe and Ito's that stand for no role. Numbers at the ends of the curves tell runs apart too.
-MARKS = ("#cc79a7", "#56b4e9", "#e69f00", INK)
-LETTERS = 30  # of a data set's name in the legend
+# A colour for each run: Okabe and Ito's colours without those of roles. Numbers at the curves' ends identify runs too.
+RUN_COLOURS = ("#cc79a7", "#56b4e9", "#e69f00", INK)
+MAX_LEGEND_LETTERS = 30  # of a data set's name in the legend
 
 
 @dataclass(frozen=True, slots=True)
 class Overlaid:
     """A run's validation errors: counts out of `examples` of `dataset` by network, over the epochs of its own training.
 
-    `state`: a word for a run that did not come to its end, or "".
+    `state`: a word for an unfinished run, or "".
     """
 
     errors: Mapping[str, Line]
@@ -30,30 +30,30 @@ class Overlaid:
 
     @property
     def points(self) -> int:
-        """How many errors there are in all: of two records of one run, the later has more."""
+        """The total number of errors: of two records of one run, the later one has more."""
         return sum(len(epochs) for epochs, _ in self.errors.values())
 
 
 def overlaid_errors(runs: Mapping[int, Overlaid]) -> Figure:
-    """Return the validation errors of students and baselines in per cent; `runs` by the number, from 1, that they bear.
+    """Return the validation errors of students and baselines in per cent; `runs` by their displayed number, from 1.
 
-    Curves of runs that did not come to their end say so, and where data sets differ each says its own.
+    The label of a curve has the state of an unfinished run and, where the data sets differ, the data set.
     """
     data, ends, latest, last = [], [], [0.0], 1.0
     datasets = list(dict.fromkeys(run.dataset for run in runs.values()))
-    short = dict(zip(datasets, map(as_text, abbreviate(datasets, LETTERS)), strict=True))
+    short = dict(zip(datasets, map(as_text, abbreviate(datasets, MAX_LEGEND_LETTERS)), strict=True))
     for number, run in runs.items():
-        where = f" on {short[run.dataset]}" if len(datasets) > 1 else ""
-        about = f"{where}, {run.state}" if run.state else where
+        dataset_suffix = f" on {short[run.dataset]}" if len(datasets) > 1 else ""
+        suffix = f"{dataset_suffix}, {run.state}" if run.state else dataset_suffix
         for network in ("baseline", "student"):
             if not (curve := run.errors.get(network)) or not len(curve[0]):
                 continue
-            x, y = pick(curve[0], (100 * np.asarray(curve[1]) / run.examples).tolist())
-            line = {"color": MARKS[number - 1], "dash": ROLES[network].dash, "width": 2.2}
-            data.append(curve_trace(f"{number}: {ROLES[network].label}{about}", x, y, line))
-            ends.append(_end(number, x[-1], y[-1], MARKS[number - 1]))
+            x, y = subsample(curve[0], (100 * np.asarray(curve[1]) / run.examples).tolist())
+            line = {"color": RUN_COLOURS[number - 1], "dash": ROLES[network].dash, "width": 2.2}
+            data.append(curve_trace(f"{number}: {ROLES[network].label}{suffix}", x, y, line))
+            ends.append(_end(number, x[-1], y[-1], RUN_COLOURS[number - 1]))
             last = max(last, x[-1])
-            # As in a single run's figure: the steep beginning would flatten what follows.
+            # As in a single run's figure: the steep beginning would flatten the rest of the curve.
             latest.append(max(y[max(1, len(y) // 5) :] or y))
     top = max(1.0, 1.15 * min(max(latest), 100))
     layout = base_layout(

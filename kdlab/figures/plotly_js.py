@@ -1,4 +1,4 @@
-"""plotly.js, which draws the figures, as a script for any page."""
+"""plotly.js as a script for any page."""
 
 from importlib.resources import files
 
@@ -6,11 +6,11 @@ __all__ = ["plotly_script"]
 
 
 def plotly_script() -> str:
-    """Return the source of the installed plotly package's plotly.js as a script that leaves it in `kdlab_plotly`."""
+    """Return the installed plotly package's plotly.js as a script that assigns the library to `kdlab_plotly`."""
     source = (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
-    # With `module` in scope and `define` out of it, so that no loader on the page grabs it; and no module, because
-    # browsers compile a plain script beside the page's own work. The first line has Chromium do so with all of it,
-    # which leaves little to the page's own thread.
+    # `module` is defined and `define` is not, so that no AMD loader on the page takes the library. It is a classic
+    # script, because browsers compile these off the main thread; the first line makes Chromium compile all functions
+    # there.
     return (
         "//# allFunctionsCalledOnLoad\n"
         "globalThis.kdlab_plotly = (function () { const module = {exports: {}}, define = undefined; "

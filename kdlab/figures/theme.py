@@ -1,4 +1,4 @@
-"""One look for every figure: a colour, a dash and a marker for each role, so that nothing is told by colour alone."""
+"""The common style of all figures: a colour, a dash and a marker per role, so that colour is never the only cue."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ INK, MUTED, GRID = "#1d2733", "#5b6775", "#e6eaef"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """How a network is drawn; colours are Okabe and Ito's."""
+    """The style of a network; colours are Okabe and Ito's."""
 
     label: str
     colour: str

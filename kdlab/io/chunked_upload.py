@@ -1,34 +1,34 @@
-"""A file that comes from the browser piece by piece."""
+"""A file that the browser uploads in chunks."""
 
 from kdlab.io import check_size
 from kdlab.registry import InputError
 
-__all__ = ["Incoming"]
+__all__ = ["ChunkedUpload"]
 
-MOST_NAME = 1_000  # characters
+MAX_FILE_NAME = 1_000  # characters
 
 
-class Incoming:
-    """Puts one file together; another one that begins takes the place of one half come."""
+class ChunkedUpload:
+    """Joins the chunks of one file; a new file replaces an incomplete one."""
 
     def __init__(self) -> None:
         self._file = ""
         self._content = bytearray()
 
-    def take(self, file: str, name: str, size: int, at: int, piece: bytes, limit: int) -> bytes | None:
-        """Add the piece that begins `at` to the `file` (letters of its own) and return all of it once it is whole.
+    def add_chunk(self, file: str, name: str, size: int, offset: int, chunk: bytes, limit: int) -> bytes | None:
+        """Add the chunk at `offset` to the `file` (a unique id) and return the whole content once it is complete.
 
-        `limit`: the most bytes that the file may have. Raises InputError, after which the file has to come anew.
+        `limit`: the maximum size of the file in bytes. Raises InputError, after which the upload must begin again.
         """
-        check_size(name[-MOST_NAME:], size, limit)
-        if at == 0:
+        check_size(name[-MAX_FILE_NAME:], size, limit)
+        if offset == 0:
             self._file, self._content = file, bytearray()
-        whole = len(self._content) + len(piece)
-        if file != self._file or at != len(self._content) or not piece or whole > size:
+        received = len(self._content) + len(chunk)
+        if file != self._file or offset != len(self._content) or not chunk or received > size:
             self._file, self._content = "", bytearray()
             raise InputError("The file did not come whole: open it again.")
-        self._content += piece
-        if whole < size:
+        self._content += chunk
+        if received < size:
             return None
         content, self._file, self._content = bytes(self._content), "", bytearray()
         return content

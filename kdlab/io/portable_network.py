@@ -1,43 +1,42 @@
-"""A small network as a list of plain layers and one array of numbers, for programs without torch such as a web page.
+"""A small network as a list of plain layers and one array of weights, for programs without torch such as a web page.
 
-The layers, in the order in which they are applied to an image (channels, height, width):
+The layers, in the order of their application to an image (channels, height, width):
 
-    {"kind": "convolution", "inputs": 1, "outputs": 16, "kernel": 3}   edges padded with zeros, so that sizes stay
+    {"kind": "convolution", "inputs": 1, "outputs": 16, "kernel": 3}   zero padding that keeps the size
     {"kind": "linear", "inputs": 784, "outputs": 30}
     {"kind": "relu"}
     {"kind": "pool"}                                                   2 × 2 maximum, an odd last row or column included
 
-The numbers follow the layers: of each convolution and each linear layer the weights in torch's order (outputs first),
+The array follows the layers: for each convolution and each linear layer the weights in torch's order (outputs first),
 then the biases.
 """
+
+from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save as to_bytes
 
+from kdlab.lazy import nn
 from kdlab.registry import InputError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 __all__ = ["Layers", "portable", "read", "write"]
 
 Layers = list[dict[str, Any]]
 
 
-def portable(module: "nn.Module") -> tuple[Layers, NDArray[np.float32]]:
-    """Return the layers and the weights (float32, one dimension) of what `mlp` and `cnn` build, as they predict.
+def portable(module: nn.Module) -> tuple[Layers, NDArray[np.float32]]:
+    """Return the layers and the weights (float32, one dimension) of an `mlp` or a `cnn` in evaluation mode.
 
-    Dropout is left out, and a batch normalisation becomes part of the convolution before it. Raises InputError for a
-    network of other parts.
+    Dropout is left out, and a batch normalisation is folded into the convolution before it. Raises InputError for
+    other layers.
     """
-    from torch import nn
 
     if type(module) is not nn.Sequential:
         raise InputError(f"A {type(module).__name__} cannot leave torch; an mlp or a cnn can.")
@@ -69,27 +68,27 @@ def portable(module: "nn.Module") -> tuple[Layers, NDArray[np.float32]]:
             raise InputError(
                 f"A {name} as it stands in this network cannot leave torch; the layers of mlp and cnn can."
             )
-    pieces = [part.ravel() for pair in numbers for part in pair]
-    return layers, np.concatenate([np.zeros(0), *pieces]).astype(np.float32)
+    flattened = [array.ravel() for pair in numbers for array in pair]
+    return layers, np.concatenate([np.zeros(0), *flattened]).astype(np.float32)
 
 
-def write(path: Path | str, networks: Mapping[str, "nn.Module"]) -> None:
+def write(path: Path | str, networks: Mapping[str, nn.Module]) -> None:
     """Write networks by name to one safetensors file: a tensor of weights each, the layers in the metadata as JSON."""
     parts = {name: portable(module) for name, module in networks.items()}
     metadata = {"layers": json.dumps({name: layers for name, (layers, _) in parts.items()})}
-    # As bytes, because safetensors' own files may be read by nobody else.
+    # Written as bytes, because safetensors creates files that only their owner may read.
     Path(path).write_bytes(to_bytes({name: weights for name, (_, weights) in parts.items()}, metadata))
 
 
 def read(path: Path | str) -> dict[str, tuple[Layers, NDArray[np.float32]]]:
-    """Return the layers and the weights of each network in a file that `write` wrote, in its order, without torch."""
+    """Return the layers and the weights of each network in a file of `write`, in its order, without torch."""
     with safe_open(path, framework="numpy") as file:
         layers: dict[str, Layers] = json.loads(file.metadata()["layers"])
         return {name: (layers[name], file.get_tensor(name)) for name in layers}
 
 
 def _array(tensor: Any, missing: int = 0) -> NDArray[np.float64]:
-    """A tensor as it is, in float64; zeros where the layer goes without."""
+    """Return a tensor in float64, or `missing` zeros where the layer has none."""
     if tensor is None:
         return np.zeros(missing)
     array: NDArray[np.float64] = tensor.detach().double().cpu().numpy()
@@ -97,9 +96,9 @@ def _array(tensor: Any, missing: int = 0) -> NDArray[np.float64]:
 
 
 def _fold(
-    norm: "nn.BatchNorm2d", weight: NDArray[np.float64], bias: NDArray[np.float64]
+    norm: nn.BatchNorm2d, weight: NDArray[np.float64], bias: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The convolution that does what the given one and the normalisation behind it do in evaluation mode."""
+    """Return a convolution's weights and biases with the batch normalisation, in evaluation mode, folded in."""
     scale = 1 / np.sqrt(_array(norm.running_var) + norm.eps)
     shift = np.zeros_like(bias)
     if norm.affine:
@@ -107,12 +106,12 @@ def _fold(
     return weight * scale[:, None, None, None], (bias - _array(norm.running_mean)) * scale + shift
 
 
-def _is_plain_convolution(layer: "nn.Conv2d") -> bool:
+def _is_plain_convolution(layer: nn.Conv2d) -> bool:
     sizes = (layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups, layer.padding_mode)
     return sizes == ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros")
 
 
-def _halves(layer: "nn.MaxPool2d") -> bool:
-    """Whether a pooling takes 2 × 2 pixels to one and keeps what is left over at the edge."""
+def _halves(layer: nn.MaxPool2d) -> bool:
+    """Return whether a pooling reduces 2 × 2 pixels to one and includes an odd row or column at the edge."""
     sizes = (layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.return_indices, layer.ceil_mode)
     return sizes == (2, 2, 0, 1, False, True)

@@ -1,4 +1,4 @@
-"""What networks said about the same examples: their logits beside the truth, and the file for them."""
+"""Logits of networks for the same examples, with the true labels, and their file format."""
 
 import json
 import re
@@ -24,11 +24,11 @@ ROLES = ("teacher", "student", "baseline")
 class Predictions:
     """The logits of a teacher, a student and perhaps a baseline on the same examples, checked (InputError).
 
-    `key` names it in a link, `label` in a menu, `note` says in a sentence where it comes from. `labels` int64
-    (examples,); `logits` by role and `more_teachers`, of an ensemble, float32 (examples, classes); `images` uint8
-    (examples, channels, height, width). Lists and torch tensors are taken too. `outputs` says what was given as logits:
-    "logits", or "probabilities" whose rows sum to 1, in whose place their logarithms stand; unless it is said, numbers
-    that look like probabilities raise UndeclaredError.
+    `key` names them in a link, `label` in a menu; `note` is a sentence on their origin. `labels` int64 (examples,);
+    `logits` by role and `more_teachers`, of an ensemble, float32 (examples, classes); `images` uint8 (examples,
+    channels, height, width). Lists and torch tensors are accepted too. `outputs`: the kind of the given numbers,
+    "logits" or "probabilities", whose rows sum to 1 and are replaced by their logarithms; where it is "", numbers that
+    look like probabilities raise UndeclaredError. `split`: of which split the examples are, where that is known, or "".
     """
 
     key: str
@@ -40,6 +40,7 @@ class Predictions:
     images: NDArray[np.uint8] | None = None
     note: str = ""
     outputs: str = ""
+    split: str = ""
 
     def __post_init__(self) -> None:
         classes = tuple(str(name) for name in self.classes)
@@ -88,7 +89,7 @@ class Predictions:
             f"{spec.teacher}{'' if history.result else ', still in training'}."
         )
         label = f"{dataset}: {spec.student} taught by {teacher}"
-        return cls(key, label, opened.classes, opened.labels, logits, (), opened.images, note, "logits")
+        return cls(key, label, opened.classes, opened.labels, logits, (), opened.images, note, "logits", "validation")
 
     @classmethod
     def read(cls, folder: Path | str) -> "Predictions":
@@ -115,27 +116,27 @@ class Predictions:
         arrays |= {f"more_teachers/{n}": values for n, values in enumerate(self.more_teachers)}
         if self.images is not None:
             arrays["images"] = self.images
-        about = {name: getattr(self, name) for name in ("key", "label", "classes", "note", "outputs")}
+        about = {name: getattr(self, name) for name in ("key", "label", "classes", "note", "outputs", "split")}
         try:
-            with Path(path).open("wb") as file:  # a path alone would be given the ending .npz
+            with Path(path).open("wb") as file:  # NumPy would append .npz to a path
                 np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror or error}): name another file.") from error
 
     @classmethod
     def load(cls, path: Path | str, outputs: str = "") -> "Predictions":
-        """Return the predictions in a file that `save` wrote, or an NPZ or a CSV as the temperature lab opens them.
+        """Return the predictions in a file of `save`, or in an NPZ or CSV file that the temperature lab accepts.
 
-        `outputs`: what its numbers are, where the file does not say it. Raises InputError when the file is missing,
-        damaged or lacks something, and UndeclaredError.
+        `outputs`: the kind of its numbers, where the file does not state it. Raises InputError when the file is
+        missing, damaged or incomplete, and UndeclaredError.
         """
-        from kdlab.io.logits import read_file  # here, because it makes predictions of what it reads
+        from kdlab.io.logits import read_file  # imported here, because it imports this module
 
         return read_file(Path(path), outputs)
 
 
 def _array(values: Any, name: str) -> NDArray[Any]:
-    """Return numbers as an array, from a torch tensor wherever it lies and whether or not it takes a gradient."""
+    """Return numbers as an array, also from a torch tensor on any device, with or without gradient."""
     try:
         array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
     except (TypeError, ValueError, RuntimeError) as error:

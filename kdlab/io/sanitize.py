@@ -1,28 +1,32 @@
-"""Names and sizes that come from outside, made harmless to show."""
+"""Names and sizes from outside, made safe to display."""
 
 import unicodedata
 
 from kdlab.registry import InputError
 
-__all__ = ["MOST_NAME", "check_size", "file_title", "tidy"]
+__all__ = ["MAX_CLASS_NAME", "check_size", "file_title", "sanitize_text"]
 
-MOST_NAME = 200  # characters of a class's name: shorter ones could make two alike
+MAX_CLASS_NAME = 200  # characters; a lower limit could make two names equal
 
 
-def tidy(text: str, most: int = 60) -> str:
-    """Return `text` as one line of at most `most` characters, without those that control, turn round or hide others.
+def sanitize_text(text: str, max_length: int = 60) -> str:
+    """Return `text` as one line of at most `max_length` characters, without control and format characters.
 
-    It is still no markup: whoever shows it must show it as text.
+    The result is not escaped: display it as text, not as markup.
     """
-    begin = unicodedata.normalize("NFC", text[: 10 * most])
-    seen = (" " if one.isspace() else one for one in begin if one.isspace() or unicodedata.category(one)[0] != "C")
-    line = " ".join("".join(seen).split())
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+    start = unicodedata.normalize("NFC", text[: 10 * max_length])
+    printable = (
+        " " if letter.isspace() else letter
+        for letter in start
+        if letter.isspace() or unicodedata.category(letter)[0] != "C"
+    )
+    line = " ".join("".join(printable).split())
+    return line if len(line) <= max_length else f"{line[: max_length - 1].rstrip()}…"
 
 
 def file_title(name: str) -> str:
-    """Return how a file is called in a sentence: the last part of its name, without the way to it."""
-    return tidy(name.replace("\\", "/").rstrip("/")[-1_000:].rpartition("/")[2], 50) or "The file"
+    """Return the name of a file for a sentence: the last part of its path."""
+    return sanitize_text(name.replace("\\", "/").rstrip("/")[-1_000:].rpartition("/")[2], 50) or "The file"
 
 
 def check_size(name: str, size: int, limit: int) -> None:

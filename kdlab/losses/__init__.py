@@ -1,10 +1,10 @@
-"""What the student minimises: a loss returns its parts, and the sum of their weighted values is optimised.
+"""The losses of the student: a loss returns its parts, and the sum of their weighted values is minimised.
 
 To add one, write a file like `hinton.py` here: a function that takes a batch's logits and labels and its
 knobs, and returns its `Part`s. The command line, the sliders, the curves and the contract tests find it by themselves.
 Only tensor methods are used here, so that a page can import this package without torch. When many students train at
-once, a knob is a tensor without dimensions instead of a number (but for switches and whole numbers), so compute with it
-rather than ask it. Imports the registry.
+once, a knob (except switches and whole numbers) is a tensor without dimensions instead of a number, so do not branch on
+it. Imports the registry.
 """
 
 import importlib

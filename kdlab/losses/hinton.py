@@ -1,12 +1,10 @@
 """Soft and hard targets (Hinton, Vinyals, Dean 2015)."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+from kdlab.lazy import torch
 from kdlab.losses.base import Part, cross_entropy, soft_divergence
 from kdlab.registry import OBJECTIVES, Knob
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["hinton"]
 
@@ -41,9 +39,9 @@ __all__ = ["hinton"]
     ),
 )
 def hinton(
-    student_logits: "Tensor",
-    teacher_logits: "Tensor",
-    labels: "Tensor",
+    student_logits: torch.Tensor,
+    teacher_logits: torch.Tensor,
+    labels: torch.Tensor,
     *,
     temperature: float,
     soft_weight: float,

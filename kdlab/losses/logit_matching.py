@@ -1,12 +1,10 @@
 """Logit matching (Ba and Caruana 2014), the high-temperature limit of soft targets."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+from kdlab.lazy import torch
 from kdlab.losses.base import Part
 from kdlab.registry import OBJECTIVES, Knob
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["logit_matching"]
 
@@ -18,7 +16,7 @@ __all__ = ["logit_matching"]
     knobs=(Knob("match_weight", "Match weight", 1.0, 0.0, 10.0, "pull towards the teacher's logits", symbol="match"),),
 )
 def logit_matching(
-    student_logits: "Tensor", teacher_logits: "Tensor", labels: "Tensor", *, match_weight: float
+    student_logits: torch.Tensor, teacher_logits: torch.Tensor, labels: torch.Tensor, *, match_weight: float
 ) -> dict[str, Part]:
     """Return the part `match`: half the mean squared distance of the logits, each example's zero-meaned.
 

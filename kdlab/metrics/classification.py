@@ -1,4 +1,4 @@
-"""What predictions are worth: errors, cross-entropy and confusion, in NumPy, from logits (examples, classes)."""
+"""Quality of predictions: errors, cross-entropy and confusion, in NumPy, from logits (examples, classes)."""
 
 from collections.abc import Mapping
 
@@ -41,7 +41,7 @@ def confusion_matrix(logits: Logits, labels: Labels) -> NDArray[np.int64]:
 
 
 def count_pairs(labels: Labels, predicted: Labels, classes: int) -> NDArray[np.int64]:
-    """Return how often each label met each prediction, (classes, classes), labels in rows."""
+    """Return the number of examples for each pair of label and prediction, (classes, classes), labels in rows."""
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from kdlab.progress import counted
 
-__all__ = ["FEWEST_GROUPS", "LEVEL", "PairedTest", "find_test", "paired_test", "sign_flip_p", "write_p"]
+__all__ = ["LEVEL", "MIN_GROUPS", "PairedTest", "find_test", "paired_test", "sign_flip_p", "write_p"]
 
 LEVEL = 0.05
-FEWEST_GROUPS = 6  # of fewer no exact test finds a difference at that level, whatever they are
+MIN_GROUPS = 6  # with fewer groups no exact test can reach this level
 Name = Literal["mcnemar", "sign_flips"]
 TESTS: tuple[Name, ...] = ("mcnemar", "sign_flips")
 
@@ -24,8 +24,8 @@ class PairedTest:
     `only_first`, `only_second`: examples that only the one network has right; `p`: two-sided probability of a
     difference at least this large if both were equally good. Examples that stand alone are counted one by one (`name`
     "mcnemar": McNemar 1947, exact binomial), those of `groups` groups by the sums of their groups ("sign_flips": the
-    exact permutation test in which each group's sum may change its sign). `example_unit` and `group_unit` say what is
-    counted.
+    exact permutation test in which each group's sum may change its sign). `example_unit` and `group_unit`: names of
+    examples and groups in the plural.
     """
 
     only_first: int
@@ -56,7 +56,7 @@ class PairedTest:
         if self.groups is not None:
             groups = counted(self.groups, self.group_unit)
             test = f"exact {p} by sign flips over {groups}"
-            if self.groups < FEWEST_GROUPS:
+            if self.groups < MIN_GROUPS:
                 verb = "is" if self.groups == 1 else "are"
                 return f"{groups} {verb} too few to tell {first} and {second} apart: {counts}."
         if not self.differs:
@@ -107,9 +107,9 @@ def sign_flip_p(sums: NDArray[np.int64]) -> float:
     for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
         chosen = np.arange(count + 1)
         logs = gammaln(count + 1) - gammaln(chosen + 1) - gammaln(count - chosen + 1) - count * np.log(2)
-        alike = np.zeros(size * count + 1)
-        alike[::size] = np.exp(logs)
-        parts.append(alike)
+        distribution = np.zeros(size * count + 1)
+        distribution[::size] = np.exp(logs)
+        parts.append(distribution)
     while len(parts) > 1:  # in pairs of much the same length: one after the other takes a minute for a thousand numbers
         parts.sort(key=len)
         pairs = [convolve(first, second) for first, second in zip(parts[::2], parts[1::2], strict=False)]
@@ -131,6 +131,6 @@ def write_p(p: float) -> str:
 
 
 def find_test(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the paired test of a result, or of its "validation", whichever test it is."""
+    """Return the paired test of a result, or of its "validation": McNemar's or sign flips."""
     test: Mapping[str, Any] = next(result[name] for name in TESTS if name in result)
     return test

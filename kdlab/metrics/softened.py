@@ -1,4 +1,4 @@
-"""What a temperature does to logits, in NumPy float64: the reference for what the page computes.
+"""Softened predictions and their properties, in NumPy float64: the reference for the page's computations.
 
 The last axis of logits is the classes; axes before it are examples and broadcast. A temperature T is a number above 0.
 Everything stays in the log domain, so that logits of ±10,000 at T = 0.5 give neither a warning nor a NaN.
@@ -68,9 +68,9 @@ def overlap(teacher_logits: ArrayLike, student_logits: ArrayLike, temperature: f
 
 
 def agreement(teacher_logits: ArrayLike, student_logits: ArrayLike) -> NDArray[np.bool_]:
-    """Return whether both predict the same class, (…); a temperature divides all logits alike and changes no winner."""
-    same: NDArray[np.bool_] = np.equal(np.argmax(teacher_logits, -1), np.argmax(student_logits, -1))
-    return same
+    """Return whether both predict the same class, (…); a temperature does not change the predicted class."""
+    equal: NDArray[np.bool_] = np.equal(np.argmax(teacher_logits, -1), np.argmax(student_logits, -1))
+    return equal
 
 
 def soft_confusion(logits: ArrayLike, labels: NDArray[np.int64], temperature: float) -> Array:
@@ -95,7 +95,7 @@ def soft_gradient(student_logits: ArrayLike, teacher_logits: ArrayLike, temperat
 
 
 def matching_gradient(student_logits: ArrayLike, teacher_logits: ArrayLike, temperature: float) -> Array:
-    """Return (z − v)/(N T²), (…, classes): what `soft_gradient` tends to at high T (Hinton et al. 2015, eq. 4).
+    """Return (z − v)/(N T²), (…, classes): the limit of `soft_gradient` at high T (Hinton et al. 2015, eq. 4).
 
     z and v are the logits of student and teacher, each with its mean over the N classes taken away.
     """
@@ -179,7 +179,8 @@ def dendrogram(confusion: Array) -> Array:
 def _difference(q: Array, p: Array) -> Array:
     """Return q − p, whose classes sum to 0, with all its digits.
 
-    Two winners near 1 would lose theirs, so the class that p gives most gets what the others leave.
+    Subtracting two probabilities near 1 would lose digits, so the difference of p's top class is minus the sum of the
+    others.
     """
     difference = q - p
     winner = np.broadcast_to(p.argmax(-1)[..., None], (*difference.shape[:-1], 1))

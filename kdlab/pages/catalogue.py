@@ -1,4 +1,4 @@
-"""Which pages there are, and what question each of them answers."""
+"""The pages, and the question that each of them answers."""
 
 from dataclasses import dataclass
 

@@ -4,14 +4,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["Pace"]
+__all__ = ["Eta"]
 
 # Long enough to smooth over an evaluation between two epochs, short enough to follow a change of load.
 WINDOW = 200
 
 
-class Pace:
-    """Remembers when the last steps were made; `reset` it when a phase begins or a pause ends."""
+class Eta:
+    """Times the last steps; `reset` it when a phase begins or a pause ends."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -22,11 +22,11 @@ class Pace:
         self._ticks.clear()
 
     def tick(self, step: float) -> None:
-        """Note that `step` was reached."""
+        """Record the time of `step`."""
         self._ticks.append((self._clock(), step))
 
     def seconds_left(self, steps: float) -> float | None:
-        """Return the seconds until step `steps`, or None while too little is known."""
+        """Return the seconds until step `steps`, or None after fewer than two steps."""
         if len(self._ticks) < 2:
             return None
         (began, first), (_, last) = self._ticks[0], self._ticks[-1]

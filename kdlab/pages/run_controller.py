@@ -1,4 +1,4 @@
-"""The run that a page shows: what its buttons do, and what its panel says of it."""
+"""The run of a page: the actions of its buttons, and the state on its panel."""
 
 from collections.abc import Callable
 
@@ -11,33 +11,36 @@ from kdlab.runs.session import Session
 from kdlab.runs.worker import ENDS, Status
 from kdlab.widgets.run_panel import RunPanel
 
-__all__ = ["Course", "CoursePage"]
+__all__ = ["RunController", "RunPage", "box"]
 
-# Failures whose message says all there is to say.
-TROUBLE = {*PLAIN, "Trouble", "Kept"}
+# Kinds of failures whose message is shown alone, because it says all.
+USER_FACING = {*PLAIN, "Trouble", "Kept"}
 
 
-class Course:
-    """A session, and the panel that is kept in step with it; `receive` gets what is heard, on whatever thread.
+class RunController:
+    """A session, and the panel that shows its state; `receive` gets the session's messages, on any thread.
 
-    `found`: the run, once it was found or begun. `again`: makes the job of a run that is to be gone on with.
+    `attached`: the first message of the current run, or None. `resume_job`: returns the job that resumes a run.
+    `status_text`: the text of the last status.
     """
 
-    def __init__(self, panel: RunPanel, receive: Callable[[Hearing], None], again: Callable[[Attached], Job]) -> None:
-        self._panel, self._again = panel, again
+    def __init__(
+        self, panel: RunPanel, receive: Callable[[Hearing], None], resume_job: Callable[[Attached], Job]
+    ) -> None:
+        self._panel, self._resume_job = panel, resume_job
         self.session = Session(receive)
-        self.found: Attached | None = None
-        self.said = ""  # what the last status says beyond its name
+        self.attached: Attached | None = None
+        self.status_text = ""
 
     def press(self, action: str, job: Callable[[], Job]) -> None:
-        """Do what a button says; `job` makes what Start runs, and raises InputError where that cannot be run."""
+        """Do the action of a button; `job` returns the job of Start, and raises InputError where it cannot be run."""
         panel, session = self._panel, self.session
         panel.error = ""
         try:
             if action == "reset":
                 session.abandon()
-            elif action == "go_on" and self.found:
-                session.go_on(self._again(self.found))
+            elif action == "go_on" and self.attached:
+                session.go_on(self._resume_job(self.attached))
             elif action == "start" or (action == "step" and panel.state not in ("running", "paused")):
                 session.start(job(), paused=action == "step")
                 if action == "step":
@@ -48,7 +51,7 @@ class Course:
             panel.error = str(error)
 
     def attach(self, run: str) -> str:
-        """Find a run again; return a sentence when there is none of this id, else ""."""
+        """Attach to a run; return an error sentence when there is none of this id, else ""."""
         try:
             self.session.attach(run)
         except InputError as error:
@@ -57,46 +60,46 @@ class Course:
         return ""
 
     def leave(self) -> None:
-        """Show no run any more; it goes on."""
+        """Show no run any more; the run continues."""
         self.session.close()
-        self._forget()
+        self._clear()
 
     def send(self, values: dict[str, float]) -> None:
         """Send values into the run, where it is this visitor's."""
-        if self.found and self.found.mine:
+        if self.attached and self.attached.mine:
             self.session.send(values)
 
-    def hear(self, message: Hearing) -> bool:
-        """Keep the panel in step with what is heard; return whether it is of the run that is shown."""
+    def on_message(self, message: Hearing) -> bool:
+        """Update the panel; return whether the message is of the run that is shown."""
         panel = self._panel
         match message:
             case Attached():
-                self.found, self.said = message, ""
+                self.attached, self.status_text = message, ""
                 panel.watching, panel.resumable = not message.mine, False
             case Status("idle"):
-                self._forget()
-            case _ if self.found is None:
-                return False  # what a run that was left still had to say
+                self._clear()
+            case _ if self.attached is None:
+                return False  # a late message of a run that was left
             case Notice(text):
                 panel.error = text
             case Status(state, kind, text):
-                panel.state, self.said = state, text
+                panel.state, self.status_text = state, text
                 if state == "failed":
-                    panel.error = text if kind in TROUBLE else f"The worker failed ({kind}: {text}); see its log."
+                    panel.error = text if kind in USER_FACING else f"The worker failed ({kind}: {text}); see its log."
                 panel.resumable = state in ENDS and state != "done" and self._is_resumable()
         return True
 
-    def told(self, words: str) -> str:
-        """Return a status line with what there is to say about whose run it is."""
-        return f"Another person's run, to look at. {words}" if self._panel.watching else words
+    def describe_status(self, text: str) -> str:
+        """Return a status line that says so where it is another person's run."""
+        return f"Another person's run, to look at. {text}" if self._panel.watching else text
 
-    def _forget(self) -> None:
-        self.found, self.said = None, ""
+    def _clear(self) -> None:
+        self.attached, self.status_text = None, ""
         self._panel.state, self._panel.error = "idle", ""
         self._panel.watching = self._panel.resumable = False
 
     def _is_resumable(self) -> bool:
-        if not self.found or not self.found.mine:
+        if not self.attached or not self.attached.mine:
             return False
         try:
             return self.session.resumable()
@@ -104,13 +107,31 @@ class Course:
             return False
 
 
-class CoursePage(ipywidgets.VBox):
-    """A page that shows a run; closed, it leaves the run, which goes on. One that could not be made is closed too."""
+class RunPage(ipywidgets.VBox):
+    """A page that shows a run; closed, it leaves the run, which continues. A page whose making failed is closed too."""
 
-    _course: Course | None = None
+    _controller: RunController | None = None
+    _panel: RunPanel
 
     def close(self) -> None:
         """Leave the run and close the widget."""
-        if self._course is not None:
-            self._course.session.close()
+        if self._controller is not None:
+            self._controller.session.close()
         super().close()
+
+    def _show_error(self, sentences: str) -> None:
+        self._panel.error = sentences or self._panel.error
+
+    def _clear_error(self) -> None:
+        self._panel.error = ""
+
+    def _fail(self, error: Exception) -> None:
+        trouble = f"The page could not show this ({type(error).__name__}): the log says why."
+        self._panel.error = str(error) if isinstance(error, InputError) else trouble
+
+
+def box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:
+    """Return a box of the CSS class `name`."""
+    widget = ipywidgets.Box(children)
+    widget.add_class(name)
+    return widget

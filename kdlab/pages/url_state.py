@@ -9,9 +9,9 @@ from kdlab.train.spec import Spec, knob_defaults
 
 __all__ = ["read_settings", "read_sliders", "read_spec", "write_settings", "write_sliders", "write_spec"]
 
-LONGEST = 1000  # characters of one choice
-MOST = 400  # characters of a complaint, which may repeat a choice
-SLIDER = "move."  # before the key of a slider of "Move and see", as settings may have the same names
+MAX_CHOICE_LETTERS = 1000  # characters of one choice
+MAX_ERROR_LETTERS = 400  # characters of a complaint, which may repeat a choice
+SLIDER_PREFIX = "move."  # before the key of a slider of "Move and see", as settings may have the same names
 Texts = Mapping[str, str]
 
 
@@ -26,19 +26,19 @@ def _number(knob: Knob, text: str) -> float:
     return knob.check({"0": False, "1": True}.get(text, text) if knob.kind is bool else text)
 
 
-def _read(texts: Texts, known: Callable[[str], bool], take: Callable[[str, str], None]) -> list[str]:
-    """Take what can be used, and return a sentence for each of what cannot."""
+def _read(texts: Texts, has_choice: Callable[[str], bool], apply: Callable[[str, str], None]) -> list[str]:
+    """Apply each valid text, and return a sentence for each invalid one."""
     complaints = []
     for key, text in texts.items():
-        if not known(key):
+        if not has_choice(key):
             complaints.append(f"This page has no choice {key[:40]!r}, which its address names.")
-        elif len(text) > LONGEST:
+        elif len(text) > MAX_CHOICE_LETTERS:
             complaints.append(f"What the address says of {key} is too long to be read.")
         else:
             try:
-                take(key, text)
+                apply(key, text)
             except InputError as error:
-                complaints.append(f"The address's {key} cannot be used: {str(error)[:MOST]}")
+                complaints.append(f"The address's {key} cannot be used: {str(error)[:MAX_ERROR_LETTERS]}")
     return complaints
 
 
@@ -46,7 +46,7 @@ def _read(texts: Texts, known: Callable[[str], bool], take: Callable[[str, str],
 
 
 def _start(opening: Spec, dataset: str) -> Spec:
-    """The choices that an address with this data set alone stands for."""
+    """Return the choices of an address that names this data set alone."""
     if dataset == opening.dataset:
         return opening
     return Spec.suggested(dataset, objective=opening.objective, knobs=opening.knobs, seed=opening.seed)
@@ -60,8 +60,8 @@ def _changed(spec: Spec, opening: Spec, key: str, text: str) -> Spec:
     if key == "dataset":
         return _start(opening, text)
     if key == "objective":
-        known = knob_defaults(OBJECTIVES.find(text)[0].key)
-        return spec.replace(objective=text, knobs={name: spec.knobs[name] for name in known if name in spec.knobs})
+        names = knob_defaults(OBJECTIVES.find(text)[0].key)
+        return spec.replace(objective=text, knobs={name: spec.knobs[name] for name in names if name in spec.knobs})
     for knob in OBJECTIVES.find(spec.objective)[0].knobs:
         if knob.key == key:
             return spec.replace(knobs={**spec.knobs, key: _number(knob, text)})
@@ -69,13 +69,13 @@ def _changed(spec: Spec, opening: Spec, key: str, text: str) -> Spec:
 
 
 def write_spec(values: Mapping[str, Any], opening: Spec) -> dict[str, str]:
-    """Return what of a page's choices differs from its opening and from what the data set brings, as texts by key.
+    """Return the choices that differ from the opening and from the data set's settings, as texts by key.
 
-    `values`: names, numbers and the objective's knobs. What cannot be used is left out.
+    `values`: names, numbers and the objective's knobs. Invalid values are left out.
     """
     texts: dict[str, str] = {}
     spec = opening
-    # A data set brings settings, an objective knobs: they come before what differs from these.
+    # A data set brings settings, an objective knobs: both are applied before the choices that differ from these.
     for key in sorted(values, key=lambda key: ("dataset", "objective", key).index(key)):
         if _flat(spec).get(key) != values[key]:
             try:
@@ -90,12 +90,12 @@ def read_spec(texts: Texts, opening: Spec) -> tuple[Spec, list[str]]:
     """Return the choices that `write_spec` wrote, and a sentence for each text that cannot be used."""
     spec = opening
 
-    def take(key: str, text: str) -> None:
+    def apply(key: str, text: str) -> None:
         nonlocal spec
         spec = _changed(spec, opening, key, text)
 
     ordered = {key: texts[key] for key in sorted(texts, key=lambda key: ("dataset", "objective", key).index(key))}
-    complaints = _read(ordered, lambda key: key in _flat(spec), take)
+    complaints = _read(ordered, lambda key: key in _flat(spec), apply)
     return spec, complaints
 
 
@@ -103,7 +103,7 @@ def read_spec(texts: Texts, opening: Spec) -> tuple[Spec, list[str]]:
 
 
 def write_settings(values: Mapping[str, Any], kind: type[Experiment], quick: bool) -> dict[str, str]:
-    """Return what of an experiment's settings differs from the quick ones as texts by key; `size` where it is full."""
+    """Return the settings that differ from the quick experiment's, as texts by key; `size` where it is full."""
     start = kind.of_size(quick)
     texts = {} if quick else {"size": "full"}
     for key, value in values.items():
@@ -123,7 +123,7 @@ def read_settings(texts: Texts, kind: type[Experiment]) -> tuple[bool, dict[str,
     quick = texts.get("size") != "full"
     settings: dict[str, Any] = {}
 
-    def take(key: str, text: str) -> None:
+    def apply(key: str, text: str) -> None:
         if key == "size":
             if text not in ("quick", "full"):
                 raise InputError("a size is quick or full.")
@@ -132,21 +132,21 @@ def read_settings(texts: Texts, kind: type[Experiment]) -> tuple[bool, dict[str,
         kind.of_size(quick, **{key: value})
         settings[key] = value
 
-    complaints = _read(texts, lambda key: key == "size" or hasattr(start, key), take)
+    complaints = _read(texts, lambda key: key == "size" or hasattr(start, key), apply)
     return quick, settings, complaints
 
 
 def write_sliders(turned: Mapping[str, float], knobs: tuple[Knob, ...]) -> dict[str, str]:
     """Return the sliders that are not where they begin as texts by key."""
-    return {f"{SLIDER}{one.key}": _text(turned[one.key]) for one in knobs if turned[one.key] != one.default}
+    return {f"{SLIDER_PREFIX}{knob.key}": _text(turned[knob.key]) for knob in knobs if turned[knob.key] != knob.default}
 
 
 def read_sliders(texts: Texts, knobs: tuple[Knob, ...]) -> tuple[dict[str, float], list[str]]:
     """Return where the address puts sliders, the others where they begin, and a sentence for each bad text."""
-    known = {f"{SLIDER}{one.key}": one for one in knobs}
-    turned = {one.key: float(one.default) for one in knobs}
+    sliders = {f"{SLIDER_PREFIX}{knob.key}": knob for knob in knobs}
+    turned = {knob.key: float(knob.default) for knob in knobs}
 
-    def take(key: str, text: str) -> None:
-        turned[known[key].key] = float(_number(known[key], text))
+    def apply(key: str, text: str) -> None:
+        turned[sliders[key].key] = float(_number(sliders[key], text))
 
-    return turned, _read(texts, known.__contains__, take)
+    return turned, _read(texts, sliders.__contains__, apply)

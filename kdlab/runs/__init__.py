@@ -1,1 +1,1 @@
-"""Runs that outlive a page: a server queues, records and keeps them by their id; imports paths and the registry."""
+"""Runs that outlive a page: a server queues, records and stores them by id; imports paths and the registry."""

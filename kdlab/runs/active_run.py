@@ -1,4 +1,4 @@
-"""A run that is queued or going on, or has ended while somebody still looks at it."""
+"""A run that is queued or active, or that has ended but still has watchers."""
 
 import copy
 import logging
@@ -20,16 +20,16 @@ __all__ = ["LiveRun", "discreet"]
 
 Receive = Callable[[Hearing], None]
 
-
-# Ends whose message is meant for people; and what looks like a file's place.
+# Kinds of failures whose messages are written for people.
 PLAIN = ("InputError", "UnknownNameError", "Diverged", "WorkerDied", "PoolLost", "BrokenDownloadError")
 log = logging.getLogger("kdlab")
+# A path in a message.
 PATH = re.compile(r"(?<![\w:/])(?:/[\w.@+-]+)+/?")
 
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """Who looks at a run; `mine`: it is the one whose run it is."""
+    """A subscriber to a run; `mine`: the subscriber owns the run."""
 
     receive: Receive
     mine: bool
@@ -37,11 +37,10 @@ class Watcher:
 
 @dataclass(slots=True, eq=False)
 class LiveRun:
-    """What a desk knows of a run; `stopped_because`: why the desk itself ends it, if it does.
+    """The desk's state of a run; `stopped_because`: the reason why the desk itself stops it, or "".
 
-    `goes_on`: from a checkpoint. `saving`: a file to keep is on its way. `noted`: the store knows its state.
-    `stop_asked`: when it was told to stop. `working` and `held`: seconds that it trained and that it was paused, up to
-    `since`.
+    `goes_on`: it resumes from a checkpoint. `saving`: files wait to be written. `noted`: the store has its state.
+    `stop_asked`: time of the stop command, or 0. `working` and `held`: seconds of training and of pauses until `since`.
     """
 
     run: str
@@ -63,12 +62,12 @@ class LiveRun:
 
     @classmethod
     def of(cls, run: str, job: Job, visitor: str) -> "LiveRun":
-        """Return a run that has just been asked for."""
+        """Return a new run."""
         return cls(run, job, visitor, pkgutil.resolve_name(job.record)())
 
     @classmethod
     def kept_as(cls, row: "Row", files: Files | None) -> "LiveRun":
-        """Return a run that has ended, as the store has it; raises InputError when its files are damaged."""
+        """Return an ended run from the store; raises InputError when its files are damaged."""
         records = entry_points(group="kdlab.records")
         entry = records[row.kind if row.kind in records.names else "experiment"]
         job = Job(row.kind, "", (), entry.value, object, row.label, row.page, about=row.about)
@@ -78,24 +77,24 @@ class LiveRun:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more comes of it."""
+        """Whether the run has ended."""
         return self.status.state in ENDS
 
     def watch(self, key: int, receive: Receive, visitor: str) -> None:
-        """Tell `receive` what happened so far, and from now on all that happens."""
+        """Subscribe `receive`: send the record so far, then every message."""
         self.watchers[key] = Watcher(receive, visitor == self.visitor)
         self.introduce(self.watchers[key])
         receive(self.status)
 
     def introduce(self, watcher: "Watcher") -> None:
-        """Tell a watcher what happened so far."""
-        # A copy, because what is appended here is appended there too; but of the images, which stay as they are.
+        """Send a watcher the record so far."""
+        # Copied, because both sides append to it; the opening event, with all images, never changes and is shared.
         opened = getattr(self.record, "opened", None)
         record = copy.deepcopy(self.record, {id(opened): opened} if opened else {})
         watcher.receive(Attached(self.run, record, self.job.kind, self.job.about, watcher.mine))
 
     def tell(self, message: Hearing) -> None:
-        """Record a message and pass it on to all who watch."""
+        """Record a message and send it to all watchers."""
         if isinstance(message, Happened):
             self.record.append(message.event)
         elif isinstance(message, Status):
@@ -104,26 +103,26 @@ class LiveRun:
         for watcher in list(self.watchers.values()):
             try:
                 watcher.receive(message)
-            except Exception:  # a page that is gone is no trouble for the others
+            except Exception:  # a closed page must not affect the others
                 log.exception("a page could not be told")
 
     def count(self) -> None:
-        """Add the time since the last call to what the run has used."""
-        now = time.monotonic()
+        """Add the time since the last call to the seconds of training or of pauses."""
+        timestamp = time.monotonic()
         if self.status.state == "running":
-            self.working += now - self.since
+            self.working += timestamp - self.since
         elif self.status.state == "paused":
-            self.held += now - self.since
-        self.since = now
+            self.held += timestamp - self.since
+        self.since = timestamp
 
     def facts(self) -> dict[str, Any]:
-        """Return what the store notes of it besides its state."""
+        """Return the fields that the store records besides the state."""
         self.count()
         return {"summary": self.record.summary(), "seconds": round(self.working, 1)}
 
 
 def discreet(end: Status) -> Status:
-    """Return what visitors may read of a run's end: no path of this machine, and of an unforeseen failure nothing."""
+    """Return the end of a run for visitors, without paths of this machine and details of unexpected failures."""
     if end.state == "failed" and end.kind not in PLAIN:
         return Status(
             "failed", "Trouble", "The run failed for a reason that the server's log tells: try another choice."

@@ -1,4 +1,4 @@
-"""The desk's own thread: it takes what workers say, and looks after runs and store in regular turns."""
+"""The desk's thread: it handles the workers' messages, and checks runs and store periodically."""
 
 import logging
 import math
@@ -19,14 +19,14 @@ from kdlab.runs.worker import Happened, Message
 
 __all__ = ["Caretaker"]
 
-PULSE = 1.0  # seconds between two looks at limits
-BEAT = 10.0  # seconds between two signs of life in the store, which also tries again to keep what could not be kept
-TIDY = 3600.0  # seconds between two looks for runs that have been kept for long enough
+LIMIT_CHECK_INTERVAL = 1.0  # seconds between two checks of the limits
+HEARTBEAT_INTERVAL = 10.0  # seconds between two heartbeats in the store, each with a retry of failed writes
+CLEANUP_INTERVAL = 3600.0  # seconds between two deletions of expired runs
 log = logging.getLogger("kdlab")
 
 
 class Caretaker:
-    """A thread that asks for the desk's `lock` where it changes runs, and writes their files without it."""
+    """A thread that holds the desk's `lock` while it changes runs, and writes their files without it."""
 
     def __init__(
         self, lock: AbstractContextManager[Any], inbox: Inbox, dispatcher: Dispatcher, keeper: Keeper, limits: Limits
@@ -37,34 +37,34 @@ class Caretaker:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread; what workers still say is left to `take_rest`."""
+        """End the thread; `take_rest` handles the remaining messages."""
         self._inbox.close()
         self._thread.join()
 
     def take_rest(self) -> None:
-        """Take what came after the thread had ended: it may be the end of a run."""
+        """Handle messages that arrived after the thread ended: one may be the end of a run."""
         for live, message in self._inbox.rest():
             self._take(live, message)
 
     def _work(self) -> None:
-        looked = beaten = time.monotonic()
-        tidied = -math.inf
+        last_check = last_heartbeat = time.monotonic()
+        last_cleanup = -math.inf
         while not self._inbox.closed:
-            if said := self._inbox.get(PULSE):
-                self._safely(partial(self._take, *said))
-            now = time.monotonic()
-            if now - looked > PULSE:
-                looked = now
+            if received := self._inbox.get(LIMIT_CHECK_INTERVAL):
+                self._safely(partial(self._take, *received))
+            timestamp = time.monotonic()
+            if timestamp - last_check > LIMIT_CHECK_INTERVAL:
+                last_check = timestamp
                 self._safely(self._look)
-            if now - beaten > BEAT:
-                beaten = now
+            if timestamp - last_heartbeat > HEARTBEAT_INTERVAL:
+                last_heartbeat = timestamp
                 self._safely(self._beat)
-            if now - tidied > TIDY:
-                tidied = now
+            if timestamp - last_cleanup > CLEANUP_INTERVAL:
+                last_cleanup = timestamp
                 self._safely(self._keeper.tidy)
 
     def _safely(self, work: Callable[[], None]) -> None:
-        """Do something, and go on whatever comes of it: no run's trouble is to be all runs'."""
+        """Do something and log any exception: a failure of one run must not affect the others."""
         try:
             work()
         except Exception:
@@ -83,7 +83,7 @@ class Caretaker:
                 self._dispatcher.fail(live, error)
 
     def _keep(self, live: LiveRun, saved: Any) -> None:
-        """Write what is to be kept before the lock is asked for, because it may take long."""
+        """Write the files before taking the lock, because it may take long."""
         try:
             if live.ended:
                 return
@@ -96,17 +96,17 @@ class Caretaker:
             live.saving = False
 
     def _look(self) -> None:
-        """Hold runs to their time, and write down in which states they are."""
+        """Check the time limits of runs, and write their states to the store."""
         with self._lock:
             for live in list(self._dispatcher.turns.busy):
                 live.count()
                 self._check_time(live)
                 if not live.ended and not live.noted:
                     self._dispatcher.note(live)
-            self._dispatcher.begin()  # there may be more workers now
+            self._dispatcher.begin()  # more workers may be available
 
     def _check_time(self, live: LiveRun) -> None:
-        """End a run that has trained for as long as is allowed, or one that is paused for long while others wait."""
+        """Stop a run that has used its training time, or that is paused too long while others wait."""
         limits, key = self._limits, ""
         if 0 < limits.seconds < live.working:
             key = "seconds"
@@ -119,7 +119,7 @@ class Caretaker:
             self._dispatcher.stop(live)
 
     def _beat(self) -> None:
-        """Say that runs are in hand, look how much room there is, and write what could not be written before."""
+        """Write heartbeats of the runs, measure the used disk space, and retry failed writes."""
         with self._lock:
             for live in self._dispatcher.turns.busy:
                 if not live.ended:
@@ -129,5 +129,5 @@ class Caretaker:
         self._keeper.measure()
         for run in self._keeper.retry():
             with self._lock:
-                if found := self._dispatcher.runs.get(run):
-                    self._dispatcher.forget(found)
+                if ended := self._dispatcher.runs.get(run):
+                    self._dispatcher.forget(ended)

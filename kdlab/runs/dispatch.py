@@ -1,4 +1,4 @@
-"""Gives runs their turns at the engine, and follows each to its end."""
+"""Start runs at the engine in their order, and follow each to its end."""
 
 import logging
 import time
@@ -16,15 +16,15 @@ from kdlab.runs.worker import ENDS, Message, Status
 
 __all__ = ["Dispatcher"]
 
-STUBBORN = 30.0  # seconds that a run may take to stop
+KILL_AFTER = 30.0  # seconds from the stop command until the worker is killed
 log = logging.getLogger("kdlab")
 
 
 class Dispatcher:
-    """The runs in hand. Whoever calls it, or looks at what it has, has the desk's lock.
+    """The active runs. Callers hold the desk's lock.
 
-    `runs`: by their ids, those in `turns`, and those that have ended while somebody looks at them or their result still
-    waits to be written. `receive` gets what workers say, on the engine's threads. `checkpoint` finds a run's, or None.
+    `runs`: by id, the runs in `turns`, and ended ones that still have watchers or an unwritten result. `receive` gets
+    the workers' messages on the engine's threads. `checkpoint` returns the checkpoint of a run, or None.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class Dispatcher:
         self.closed = False
 
     def add(self, live: LiveRun) -> None:
-        """Let a run have its turn."""
+        """Queue a run."""
         self.runs[live.run] = live
         self.turns.waiting.append(live)
         self.begin()
 
     def begin(self) -> None:
-        """Begin the runs whose turn it is, and tell the others their place."""
+        """Start the runs for which there are slots, and tell the others their position."""
         if self.closed:
             return
         slots = self._engine.slots
@@ -53,7 +53,7 @@ class Dispatcher:
         self.turns.tell_places()
 
     def tell(self, live: LiveRun, command: str, value: Any) -> None:
-        """Pass a command on to a run; one that waits for its turn takes it itself."""
+        """Send a command to a run; for a queued run apply it here."""
         if live.ended or self.closed:
             return
         if live in self.turns.busy and command == "stop":
@@ -66,20 +66,20 @@ class Dispatcher:
             live.paused = command != "resume"
 
     def stop(self, live: LiveRun) -> None:
-        """Ask a run to stop, or end its worker where that was asked long ago: it would keep its place for ever."""
-        now = time.monotonic()
+        """Tell a run to stop, or kill its worker when the stop command was sent long ago."""
+        timestamp = time.monotonic()
         if not live.stop_asked:
-            live.stop_asked = now
+            live.stop_asked = timestamp
             self._engine.tell(live.run, "stop")
-        elif now - live.stop_asked > STUBBORN:
+        elif timestamp - live.stop_asked > KILL_AFTER:
             log.error("run %s did not stop: its worker is ended", live.run)
-            live.stop_asked = now
+            live.stop_asked = timestamp
             self._engine.kill(live.run)
 
     def hear(self, live: LiveRun, message: Message) -> None:
-        """Take what a worker says of its run."""
+        """Handle a worker's message about its run."""
         if isinstance(message, Status) and message.state in ENDS:
-            if live.ended:  # because its record failed, and now its worker is free as well
+            if live.ended:  # its record failed before; now its worker is free too
                 self.turns.leave(live)
             else:
                 self._end(live, message)
@@ -89,7 +89,7 @@ class Dispatcher:
             live.noted = live.noted and not isinstance(message, Status)
 
     def fail(self, live: LiveRun, error: Exception) -> None:
-        """End a run whose record failed, without asking it for anything; its place is free when its worker stops."""
+        """End a run whose record failed, without using the record; its slot is free when its worker stops."""
         if live in self.turns.busy:
             self.stop(live)
         self._keeper.note(live.run, Status("failed", message="The run's record failed."))
@@ -99,17 +99,17 @@ class Dispatcher:
         self.begin()
 
     def note(self, live: LiveRun) -> None:
-        """Write how a run stands."""
+        """Write the state of a run to the store."""
         live.noted = True
         self._keeper.note(live.run, live.status, **live.facts())
 
     def forget(self, live: LiveRun) -> None:
-        """Let go of what has ended and nobody looks at; the store has it."""
+        """Drop an ended run without watchers; the store has it."""
         if live.ended and not live.watchers and not self._keeper.lacks(live.run):
             self.runs.pop(live.run, None)
 
     def interrupt(self) -> None:
-        """End all runs, whose engine is closed."""
+        """Mark all runs as interrupted, after the engine was closed."""
         for live in [*self.turns.busy, *self.turns.waiting]:
             self.hear(live, Status("interrupted", "Closed", "kdlab was closed while this run went on."))
 
@@ -117,7 +117,7 @@ class Dispatcher:
         try:
             checkpoint = self._checkpoint(live.run) if live.goes_on else None
             self._engine.start(live.run, live.job, live.paused, checkpoint, partial(self._receive, live))
-        except Exception as error:  # the turn is not to be lost, whatever hinders this run
+        except Exception as error:  # any failure to start must free the slot
             if not isinstance(error, InputError):
                 log.exception("a run could not be begun")
             self._end(live, Status("failed", type(error).__name__, str(error)))
@@ -128,7 +128,7 @@ class Dispatcher:
             end = Status("stopped", "Limit", live.stopped_because)
         if self._shared:
             end = discreet(end)
-        # Kept first, so that whoever hears of the end finds all of it in the store.
+        # Save before notifying, so that the store is complete when watchers learn of the end.
         files = {} if live.kept else live.record.files()
         if files and (trouble := self._keeper.keep(live.run, "result", files)):
             live.tell(Notice(trouble))

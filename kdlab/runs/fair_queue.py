@@ -1,4 +1,4 @@
-"""Turns: which runs have a place, and in which order the others wait for one."""
+"""A fair queue: which runs have a slot, and in which order the others wait."""
 
 from collections.abc import Sequence
 
@@ -7,20 +7,20 @@ from kdlab.runs.worker import Status
 
 __all__ = ["Turns"]
 
-REMEMBERED = 1000  # visitors of whom it is known when they had a turn
+MAX_REMEMBERED_VISITORS = 1000  # visitors in the list of recently served ones
 
 
 class Turns:
-    """The queue; `one_each`: no visitor has two places at once. Whoever uses it has the desk's lock."""
+    """The queue; `one_each`: a visitor has at most one slot at a time. Callers hold the desk's lock."""
 
     def __init__(self, one_each: bool) -> None:
         self._one_each = one_each
-        self._served: list[str] = []  # visitors who had a turn, the latest last
+        self._served: list[str] = []  # visitors by their last turn, the latest last
         self.waiting: list[LiveRun] = []
         self.busy: list[LiveRun] = []
 
     def begin(self, places: int) -> LiveRun | None:
-        """Give one of so many places to the run whose turn it is, and return it; None where no run can have one."""
+        """Give one of `places` slots to the next run and return the run; None where no run can start."""
         if len(self.busy) >= places:
             return None
         placed = {live.visitor for live in self.busy} if self._one_each else set()
@@ -28,28 +28,29 @@ class Turns:
             if live.visitor not in placed:
                 self.waiting.remove(live)
                 self.busy.append(live)
-                self._served = [*(one for one in self._served if one != live.visitor), live.visitor][-REMEMBERED:]
+                others = [visitor for visitor in self._served if visitor != live.visitor]
+                self._served = [*others, live.visitor][-MAX_REMEMBERED_VISITORS:]
                 return live
         return None
 
     def leave(self, live: LiveRun) -> None:
-        """Let a run neither wait nor have a place any more."""
+        """Remove a run from the queue or from its slot."""
         for runs in (self.waiting, self.busy):
             if live in runs:
                 runs.remove(live)
 
     def tell_places(self) -> None:
-        """Tell those that wait how many turns come before theirs, where that has changed."""
+        """Send each waiting run its position, where that has changed."""
         for place, live in enumerate(in_turn(self.waiting, self.busy, self._served)):
             if live.status != (status := queued(place)):
                 live.tell(status)
 
 
 def in_turn(waiting: Sequence[LiveRun], busy: Sequence[LiveRun], served: Sequence[str]) -> list[LiveRun]:
-    """Return those that wait in the order of their turns: everybody's first run comes before anybody's second.
+    """Return the waiting runs in their order: every visitor's first run comes before any visitor's second.
 
-    `busy`: runs that go on, which count as their visitors' first. `served`: visitors who had a turn, the latest last,
-    and who therefore come after the others.
+    `busy`: active runs, which count as their visitors' first. `served`: visitors by their last turn, the latest last;
+    they come after visitors who had none.
     """
     rounds: dict[str, int] = {}
     for live in busy:
@@ -62,7 +63,7 @@ def in_turn(waiting: Sequence[LiveRun], busy: Sequence[LiveRun], served: Sequenc
     return [live for *_, live in sorted(turns, key=lambda turn: turn[:3])]
 
 
-def queued(before: int) -> Status:
-    """Say how many turns come before one's own."""
+def queued(ahead: int) -> Status:
+    """Return the status of a queued run with `ahead` runs before it."""
     place = {0: "yours is the next as soon as a worker is free", 1: "one run is before yours"}
-    return Status("queued", message=f"In the queue: {place.get(before, f'{before} runs are before yours')}.")
+    return Status("queued", message=f"In the queue: {place.get(ahead, f'{ahead} runs are before yours')}.")

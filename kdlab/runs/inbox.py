@@ -1,4 +1,4 @@
-"""Where the messages of workers wait for the desk's own thread."""
+"""A queue of the workers' messages for the desk's thread."""
 
 import queue
 import time
@@ -8,45 +8,45 @@ from kdlab.runs.worker import Happened, Message
 
 __all__ = ["Inbox"]
 
-MOST_UNHEARD = 1000  # messages that wait before workers wait for the desk
+MAX_PENDING_MESSAGES = 1000  # messages in the queue from which on engine threads wait
 
 
 class Inbox:
-    """A queue from the engine's threads to the desk's, so that no engine waits for a desk that waits for the engine."""
+    """A queue from the engine's threads to the desk's thread, so that the two cannot deadlock."""
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[tuple[LiveRun, Message] | None] = queue.SimpleQueue()
         self.closed = False
 
     def put(self, live: LiveRun, message: Message) -> None:
-        """Take a message on an engine's thread, which waits while the desk is far behind; never with an end.
+        """Queue a message on an engine's thread, which waits while the queue is full; the end of a run never waits.
 
-        Of what is to be kept, which may be large, one of a run waits at a time.
+        Each run has at most one message with files, which may be large, in the queue.
         """
         if isinstance(message, Happened):
             saved = hasattr(message.event, "files")
-            while (self._queue.qsize() > MOST_UNHEARD or (saved and live.saving)) and not self.closed:
+            while (self._queue.qsize() > MAX_PENDING_MESSAGES or (saved and live.saving)) and not self.closed:
                 time.sleep(0.01)
             if saved:
-                live.saving = True  # until the desk's thread, which alone takes it back, has written it
+                live.saving = True  # only the desk's thread resets this, after writing the files
         self._queue.put((live, message))
 
     def get(self, seconds: float) -> tuple[LiveRun, Message] | None:
-        """Return the next message, or None when none comes in so many seconds or the inbox is closed meanwhile."""
+        """Return the next message, or None after `seconds` without one or when the inbox is closed."""
         try:
             return self._queue.get(timeout=seconds)
         except queue.Empty:
             return None
 
     def rest(self) -> list[tuple[LiveRun, Message]]:
-        """Return what is left."""
-        left = []
+        """Return the remaining messages."""
+        entries = []
         while not self._queue.empty():
-            if said := self._queue.get():
-                left.append(said)
-        return left
+            if entry := self._queue.get():
+                entries.append(entry)
+        return entries
 
     def close(self) -> None:
-        """Let nobody wait any more, neither at this end nor at the other."""
+        """Wake the waiting threads at both ends."""
         self.closed = True
         self._queue.put(None)

@@ -1,4 +1,4 @@
-"""What a desk writes to its store, within the room that it has."""
+"""The desk's writes to its store, within the limit on disk space."""
 
 import logging
 import os
@@ -23,24 +23,24 @@ log = logging.getLogger("kdlab")
 
 
 class Keeper:
-    """Writes how runs stand and what they have; any thread may ask it to, with the desk's lock or without.
+    """Writes the states and files of runs; any thread may call it, with or without the desk's lock.
 
-    `pieces`: the folder of what experiments train, which shares the room and the days of the runs.
+    `pieces`: the folder of networks that experiments trained, which shares the limits on space and age.
     """
 
     def __init__(self, store: "Store", limits: Limits, pieces: Path | None) -> None:
         self._store, self._limits, self._pieces = store, limits, pieces
-        self._unkept: dict[str, Files] = {}  # results to try again, by their run; changed by single steps only
+        self._unkept: dict[str, Files] = {}  # results to write again, by run; changed by atomic operations only
         self._written = 0
         self.measure()
 
     @property
     def taken(self) -> int:
-        """How many bytes are written, and wait to be: what waits fills the memory, and is to have room too."""
+        """The bytes on disk and those in memory that still wait to be written."""
         return self._written + sum(map(_bytes, list(self._unkept.values())))
 
     def note(self, run: str, status: Status | None = None, **facts: Any) -> None:
-        """Write how a run stands, or only that somebody has it in hand; where that fails the log says so."""
+        """Write the state of a run, or only its heartbeat; a failure is logged."""
         try:
             if status is None:
                 self._store.note(run)
@@ -50,9 +50,9 @@ class Keeper:
             log.error("%s", error)
 
     def keep(self, run: str, part: str, files: Files) -> str:
-        """Write a part of a run, or remove it for {}; return what its page must say when that fails, else "".
+        """Write a part of a run, or remove it for {}; return a sentence for its page when that fails, else "".
 
-        A result that could not be written is tried again by `retry`.
+        `retry` writes a failed result again.
         """
         try:
             self._put(run, part, files)
@@ -62,22 +62,22 @@ class Keeper:
             log.error("%s", error)
             return f"{error} {STAYS}"
         if part == "result":
-            self._unkept.pop(run, None)  # an earlier one, of before the run went on
+            self._unkept.pop(run, None)  # an earlier result, from before the run was resumed
         return ""
 
     def lacks(self, run: str) -> bool:
-        """Whether a run's result could not be written yet."""
+        """Return whether a run's result still waits to be written."""
         return run in self._unkept
 
     def retry(self) -> list[str]:
-        """Try again to write what could not be; return the runs of which nothing waits any more."""
+        """Write failed results again; return the runs that succeeded."""
         settled = []
         for run, files in list(self._unkept.items()):
             try:
                 if self._store.one(run) is not None:  # not deleted meanwhile
                     self._put(run, "result", files)
             except InputError:
-                continue  # it was said when it was first tried
+                continue  # the first failure was logged
             self._unkept.pop(run, None)
             settled.append(run)
         return settled
@@ -88,11 +88,11 @@ class Keeper:
         self._store.delete(run)
 
     def measure(self) -> None:
-        """Look how much is written; between two looks only what is added is counted."""
+        """Measure the used disk space; between two calls only added files are counted."""
         self._written = self._store.size() + sum(facts.st_size for facts in self._kept_pieces().values())
 
     def tidy(self) -> None:
-        """Remove what was kept for as long as was agreed."""
+        """Delete runs and trained networks older than the limit `keep_days`."""
         days = self._limits.keep_days
         try:
             self._store.tidy(days)
@@ -104,19 +104,19 @@ class Keeper:
 
     def _put(self, run: str, part: str, files: Files) -> None:
         size = _bytes(files)
-        # The earlier one, whose place it takes, stays until it is written, and counts.
+        # The replaced part stays until the new one is written, so both count.
         if files and 0 < self._limits.disk_bytes < self._written + size:
             raise InputError(FULL)
         self._store.put(run, part, files)
         self._written += size
 
     def _kept_pieces(self) -> dict[Path, os.stat_result]:
-        """What experiments have kept; a file that another process removes meanwhile is left out."""
-        found: dict[Path, os.stat_result] = {}
-        for one in self._pieces.iterdir() if self._pieces and self._pieces.is_dir() else ():
+        """Return the cached files of experiments; a file that another process removes meanwhile is skipped."""
+        stats: dict[Path, os.stat_result] = {}
+        for path in self._pieces.iterdir() if self._pieces and self._pieces.is_dir() else ():
             with suppress(FileNotFoundError):
-                found[one] = one.stat()
-        return found
+                stats[path] = path.stat()
+        return stats
 
 
 def _bytes(files: Files) -> int:

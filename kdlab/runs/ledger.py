@@ -1,4 +1,4 @@
-"""The table of runs, which is read back from their files when its database is lost or damaged."""
+"""The table of runs, which is rebuilt from their files when its database is lost or damaged."""
 
 import contextlib
 import json
@@ -20,15 +20,15 @@ __all__ = ["TROUBLE", "Ledger", "reason", "unkept"]
 
 T = TypeVar("T")
 FACTS = {column.name for column in RUNS.columns}
-# What the disk and the database raise; JSONDecodeError: of a row that was altered.
+# Exceptions of the disk and the database; JSONDecodeError: a row was altered.
 TROUBLE = (SQLAlchemyError, OSError, json.JSONDecodeError)
 log = logging.getLogger("kdlab")
 
 
 class Ledger:
-    """The table in `folder`/runs.db, or in the database of that `address`; `shelf`: where the files of runs are.
+    """The table in `folder`/runs.db, or in the database at `address`; `shelf`: the files of the runs.
 
-    `trouble`: a sentence when the file was found damaged. Raises InputError when nothing can be kept there.
+    `trouble`: a sentence when the file was damaged, or "". Raises InputError when the database is unusable.
     """
 
     def __init__(self, folder: Path, address: str | None, shelf: Shelf) -> None:
@@ -45,18 +45,18 @@ class Ledger:
             raise
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._weigh_anchor()
         self._engine.dispose()
 
     def do(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
-        """Do `work` in a transaction, on a database that was read back if need be."""
-        for again in (True, False):
+        """Do `work` in a transaction; rebuild a damaged database first."""
+        for may_reopen in (True, False):
             try:
                 with self._engine.begin() as connection:
                     return work(connection)
             except TROUBLE as error:
-                if not again or not is_damage(error):
+                if not may_reopen or not is_damage(error):
                     raise unkept(error) from error
                 try:
                     self._open()
@@ -65,7 +65,7 @@ class Ledger:
         raise AssertionError
 
     def _open(self) -> None:
-        """Open the database, set it aside if it is damaged, and take in what only the files tell."""
+        """Open the database, set it aside if it is damaged, and add runs that only the files have."""
         aside = ""
         with self._lock:
             try:
@@ -79,7 +79,7 @@ class Ledger:
                 check(self._engine)
             back = self._read_back()
             if self._file and self._anchor is None:
-                # As long as one connection is open the files beside the database stay, which reading needs room for.
+                # An open connection keeps the WAL files, which could not be created on a full disk.
                 self._anchor = self._engine.connect()
         if aside:
             self.trouble = f"The list of runs was damaged and is now {aside}; {back} were read back from their files."
@@ -98,7 +98,7 @@ class Ledger:
         return aside
 
     def _read_back(self) -> int:
-        """Take in runs, and ends of runs, that the database does not know; return how many."""
+        """Add runs, and ends of runs, that the database lacks; return how many."""
         with self._engine.connect() as connection:
             ended = dict(connection.execute(sqlalchemy.select(RUNS.c.run, RUNS.c.ended)).all())
         back = 0
@@ -116,22 +116,24 @@ class Ledger:
                         connection.rollback()
                     else:
                         back += 1
-            except SQLAlchemyError as error:  # another process was faster, or the file does not say what it should
+            except SQLAlchemyError as error:  # another process was faster, or the file is invalid
                 log.warning("run %s could not be read back: %s", run, error)
         return back
 
 
 def reason(error: Exception) -> str:
-    """Say in a few words what an error of the disk or the database is, without paths, statements and addresses."""
+    """Describe an error of the disk or the database in a few words, without paths, statements and addresses."""
     inner = getattr(error, "orig", None) or error
     if isinstance(error, SQLAlchemyError) and not type(inner).__module__.startswith("sqlite3"):
-        log.error("the database of runs failed: %s", inner)  # whose words may hold its address and its user
+        log.error(
+            "the database of runs failed: %s", inner
+        )  # the message may have its address and its user, so it is only logged
         return "the database does not answer as it should"
     return getattr(inner, "strerror", None) or str(inner).strip().partition("\n")[0] or type(inner).__name__
 
 
 def unkept(error: Exception) -> InputError:
-    """Return the sentence about an error of the disk or the database."""
+    """Return an InputError for an error of the disk or the database."""
     return InputError(
         f"The runs kept here cannot be read or written ({reason(error)}): make room on the disk, or try again."
     )

@@ -1,4 +1,4 @@
-"""What an operator lets visitors do: one TOML file or the environment, and the sentence for each limit that is met."""
+"""Limits for visitors: from one TOML file or the environment, with a sentence for each limit."""
 
 import os
 import tomllib
@@ -10,13 +10,13 @@ from typing import Any, Self
 from kdlab.registry import InputError, knob_field, knob_fields, quote
 from kdlab.runs.protocol import Job
 
-__all__ = ["EXPERIMENT_SIZES", "FILE", "LISTS", "Limits"]
+__all__ = ["EXPERIMENT_SIZES", "FILE_VARIABLE", "LISTS", "Limits"]
 
 EXPERIMENT_SIZES = ("none", "quick", "all")
-FILE = "KDLAB_LIMITS"
-PREFIX = "KDLAB_LIMIT_"
+FILE_VARIABLE = "KDLAB_LIMITS"
+VARIABLE_PREFIX = "KDLAB_LIMIT_"
 
-# The limits that are no numbers.
+# The limits that are not numbers.
 LISTS = {
     "datasets": "names of the data sets that may be trained on; an empty list: all, folders of this machine too",
     "experiments": 'which experiments may run: "none", the "quick" ones, or "all"',
@@ -37,7 +37,7 @@ SENTENCES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What visitors may do; 0 means no limit. As it stands: one person on a machine of their own.
+    """Limits for visitors; 0 means no limit. The defaults are for one person on their own machine.
 
     Raises InputError for a value outside its range.
     """
@@ -73,12 +73,12 @@ class Limits:
         for key, knob in knob_fields(type(self)).items():
             object.__setattr__(self, key, knob.check(getattr(self, key)))
         if self.experiments not in EXPERIMENT_SIZES:
-            known = ", ".join(EXPERIMENT_SIZES)
-            raise InputError(f"The limit experiments must be one of {known}, not {quote(self.experiments)}.")
+            allowed = ", ".join(EXPERIMENT_SIZES)
+            raise InputError(f"The limit experiments must be one of {allowed}, not {quote(self.experiments)}.")
 
     @classmethod
     def public(cls) -> Self:
-        """Return what `kdlab app --public` begins from: a class of forty on one machine."""
+        """Return the defaults of `kdlab app --public`: a class of forty on one machine."""
         return cls(
             seconds=900,
             epochs=1000,
@@ -100,44 +100,44 @@ class Limits:
     def read(cls, file: Path | None, public: bool, environment: Mapping[str, str] = os.environ) -> Self:
         """Return the limits of a TOML file (or of the file that KDLAB_LIMITS names) over those of `public` or of none.
 
-        KDLAB_LIMIT_EPOCHS=20 and the like in the environment come before the file. Raises InputError.
+        Environment variables such as KDLAB_LIMIT_EPOCHS=20 override the file. Raises InputError.
         """
         start = cls.public() if public else cls()
-        named = environment.get(FILE)
+        named = environment.get(FILE_VARIABLE)
         file = file or (Path(named) if named else None)
-        given = _of_file(file) if file else {}
-        variables = {key: value for key, value in environment.items() if key.startswith(PREFIX)}
+        values = _of_file(file) if file else {}
+        variables = {key: value for key, value in environment.items() if key.startswith(VARIABLE_PREFIX)}
         for variable, text in variables.items():
-            key = variable.removeprefix(PREFIX).lower()
+            key = variable.removeprefix(VARIABLE_PREFIX).lower()
             _known(key, f"variable {variable}")
-            given[key] = tuple(filter(None, map(str.strip, text.split(",")))) if key == "datasets" else text
-        return replace(start, **given)
+            values[key] = tuple(filter(None, map(str.strip, text.split(",")))) if key == "datasets" else text
+        return replace(start, **values)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which another process reads the same limits."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return environment variables from which another process reads the same limits."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
-            f"{PREFIX}{key.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
-            for key, value in given.items()
+            f"{VARIABLE_PREFIX}{key.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
+            for key, value in values.items()
         }
 
     def sentence(self, key: str) -> str:
-        """Return what a visitor reads who meets this limit."""
+        """Return the sentence for a visitor who exceeds this limit."""
         return SENTENCES[key].format(limit=f"{getattr(self, key):,}")
 
     def allows(self, dataset: str) -> bool:
-        """Return whether a data set may be trained on."""
+        """Return whether the limits allow training on a data set."""
         return not self.datasets or dataset in self.datasets
 
     def check(self, job: Job) -> None:
-        """Raise InputError, with one sentence for the visitor, when a job asks for more than is allowed."""
+        """Raise InputError, with one sentence for the visitor, when a job exceeds the limits."""
         self.check_asks(job.asks)
 
     def check_asks(self, asks: Mapping[str, Any]) -> None:
-        """Do the same for what a job asks, or a worker finds (`parameters`, the largest network's): see `Job.asks`."""
-        for ask, key in (("epochs", "epochs"), ("teacher_epochs", "epochs"), ("parameters", "parameters")):
+        """Check the values of `Job.asks`, or a worker's `parameters` of the largest network; raises InputError."""
+        for asked_key, key in (("epochs", "epochs"), ("teacher_epochs", "epochs"), ("parameters", "parameters")):
             limit = getattr(self, key)
-            if limit and asks.get(ask, 0) > limit:
+            if limit and asks.get(asked_key, 0) > limit:
                 raise InputError(self.sentence(key))
         for dataset in (asks.get("dataset"), *asks.get("datasets", ())):
             if dataset is not None and not self.allows(dataset):
@@ -150,28 +150,28 @@ class Limits:
 
 
 def _known(key: str, where: str) -> None:
-    names = [item.name for item in fields(Limits)]
+    names = [limit_field.name for limit_field in fields(Limits)]
     if key not in names:
         raise InputError(f"There is no limit for the {where}; limits: {', '.join(names)}.")
 
 
 def _of_file(file: Path) -> dict[str, Any]:
-    """Return the limits that a file gives, with the types of their fields."""
+    """Return the limits in a file, with the types of their fields."""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise InputError(f"The limits {file} cannot be read ({reason}): name a TOML file.") from error
     try:
-        given = tomllib.loads(text)
+        values = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: a whole number of thousands of digits too
         raise InputError(f"The limits {file} are no TOML ({error}).") from error
-    for key, value in given.items():
+    for key, value in values.items():
         _known(key, f"line {quote(key)} of {file}")
         if key == "datasets":
             if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
                 raise InputError(f'The limit datasets must be a list of names, as in ["digits"], not {quote(value)}.')
-            given[key] = tuple(value)
+            values[key] = tuple(value)
         elif key == "experiments":
             if not isinstance(value, str):
                 raise InputError(
@@ -179,4 +179,4 @@ def _of_file(file: Path) -> dict[str, Any]:
                 )
         elif type(value) is not int:
             raise InputError(f"The limit {key} must be a whole number, not {quote(value)}.")
-    return given
+    return values

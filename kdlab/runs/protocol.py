@@ -1,4 +1,4 @@
-"""What a desk is asked to run, who runs it, and what a page hears when it finds a run again."""
+"""Jobs for a desk, the interface of its engines, and the messages to pages."""
 
 import pkgutil
 from collections.abc import Callable, Mapping
@@ -17,9 +17,9 @@ Files = Mapping[str, bytes]
 class Job:
     """Something to run: `target`, a generator function as "module:name", is called with `arguments` by a worker.
 
-    `record`: the class, as "module:name", that takes in the events. `unit`: the type of event that is one step.
-    `page`: the notebook's stem that shows such a run. `asks`: what limits look at, such as the data set and the epochs.
-    `about`: the spec or settings as plain JSON.
+    `record`: the class, as "module:name", that records the events. `unit`: the type of event that counts as one step.
+    `page`: the stem of the notebook that shows such a run. `asks`: values that limits check, such as the data set and
+    the epochs. `about`: the spec or settings as plain JSON.
     """
 
     kind: str
@@ -34,25 +34,25 @@ class Job:
 
 
 class Record(Protocol):
-    """What happened in a run so far."""
+    """The record of a run."""
 
     def append(self, event: Any) -> None:
-        """Take in one event."""
+        """Add one event."""
 
     def files(self) -> dict[str, bytes]:
-        """Return it as contents of files by name; {} while there is nothing to keep."""
+        """Return it as contents of files by name; {} while there is nothing to save."""
 
     @classmethod
     def of(cls, files: Files) -> "Record":
-        """Return the record that `files` wrote; raises InputError when they are damaged."""
+        """Return the record from the files of `files`; raises InputError when they are damaged."""
 
     def summary(self) -> dict[str, Any]:
-        """Return what a list of runs shows: numbers and strings in plain JSON."""
+        """Return the summary for a list of runs: numbers and strings in plain JSON."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attached:
-    """A page has found a run, or begun one: its id, what happened so far and what was asked for.
+    """The first message to a page about a run: its id, the record so far and the settings.
 
     `mine`: whether this page's visitor may pause, stop and delete it.
     """
@@ -66,41 +66,41 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a page must say of its run, which goes on all the same."""
+    """A warning about a run, which continues."""
 
     text: str
 
 
-# What a page hears of its run.
+# A message to a page about its run.
 Hearing = Message | Attached | Notice
 
 
 class Engine(Protocol):
-    """Runs jobs in processes of their own; `slots` at once."""
+    """Runs jobs in separate processes, at most `slots` at once."""
 
     @property
     def slots(self) -> int:
-        """How many runs it takes at once."""
+        """How many runs it can execute at once."""
 
     def start(
         self, run: str, job: Job, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
     ) -> None:
-        """Begin a run; `receive` gets its messages, from whatever thread, up to one whose state is an end.
+        """Begin a run; `receive` gets its messages, on any thread, up to a final state.
 
-        The target is called with the job's arguments, and with `checkpoint=` where there is one to go on from.
+        The target is called with the job's arguments, and with `checkpoint=` where the run resumes from one.
         """
 
     def tell(self, run: str, command: str, value: Any = None) -> None:
         """Send a command of `kdlab.runs.worker` to a run: pause, resume, step, stop, or turn with values."""
 
     def kill(self, run: str) -> None:
-        """End the process that a run is in, because it does not stop; the run ends as one whose worker died."""
+        """Kill the process of a run that does not stop; the run ends as one whose worker died."""
 
     def close(self) -> None:
         """End all runs and their processes."""
 
 
 def begin(target: str, arguments: tuple[Any, ...], checkpoint: Files | None) -> Any:
-    """Return the generator that a worker runs: the target's, from the start or from a checkpoint."""
+    """Return the target's generator, from the start or from a checkpoint."""
     function = pkgutil.resolve_name(target)
     return function(*arguments, checkpoint=checkpoint) if checkpoint else function(*arguments)

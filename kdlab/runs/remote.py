@@ -1,4 +1,4 @@
-"""The way from a page's kernel to a desk in another process."""
+"""A client, in a page's kernel, for a desk in another process."""
 
 import itertools
 import queue
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RemoteDesk"]
 
-SILENCE = 30.0  # seconds after which a desk that does not answer counts as gone
-AWAY = "kdlab's desk, which has the runs, does not answer: reload the page in a moment."
+ANSWER_TIMEOUT = 30.0  # seconds to wait for an answer of the desk
+NO_ANSWER = "kdlab's desk, which has the runs, does not answer: reload the page in a moment."
 
 
 class RemoteDesk:
@@ -31,17 +31,17 @@ class RemoteDesk:
         self._lock = threading.Lock()
         self._numbers = itertools.count()
         self._waiting: dict[int, queue.SimpleQueue[Any]] = {}
-        self._names: dict[int, int] = {}  # of what is watched, by its key at the desk
+        self._names: dict[int, int] = {}  # names of watched runs, by the desk's key
         self._watching: dict[int, Callable[[Hearing], None]] = {}
 
     def submit(self, job: Job, visitor: str = "", paused: bool = False, run: str = "") -> str:
         """As `Desk.submit`."""
-        found: str = self._ask("submit", job, visitor, paused, run)
-        return found
+        run_id: str = self._ask("submit", job, visitor, paused, run)
+        return run_id
 
     def watch(self, run: str, receive: Callable[[Hearing], None], visitor: str = "") -> int:
-        """As `Desk.watch`; when the desk is lost, the receiver hears that too."""
-        name = -1 - next(self._numbers)  # beside the numbers of questions, which begin with 0
+        """As `Desk.watch`; the receiver also gets a status when the connection is lost."""
+        name = -1 - next(self._numbers)  # negative, because the numbers of requests begin with 0
         self._watching[name] = receive
         try:
             key: int = self._ask("watch", run, visitor, name)
@@ -62,48 +62,48 @@ class RemoteDesk:
 
     def limits(self) -> Limits:
         """As `Desk.limits`."""
-        found: Limits = self._ask("limits")
-        return found
+        limits: Limits = self._ask("limits")
+        return limits
 
     def rows(self, visitor: str = "") -> "list[Row]":
         """As `Desk.rows`."""
-        found: list[Row] = self._ask("rows", visitor)
-        return found
+        rows: list[Row] = self._ask("rows", visitor)
+        return rows
 
     def row(self, run: str) -> "Row | None":
         """As `Desk.row`."""
-        found: Row | None = self._ask("row", run)
-        return found
+        row: Row | None = self._ask("row", run)
+        return row
 
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
         """As `Desk.files`."""
-        found: dict[str, bytes] | None = self._ask("files", run, part)
-        return found
+        files: dict[str, bytes] | None = self._ask("files", run, part)
+        return files
 
     def delete(self, run: str, visitor: str = "") -> None:
         """As `Desk.delete`."""
         self._ask("delete", run, visitor)
 
     def close(self) -> None:
-        """Hang up; the runs go on."""
+        """Disconnect; the runs continue."""
         self._watching.clear()
         if self._pipe is not None:
-            self._send(None, "leave")  # closed from the other end, as a pipe must not be while a thread listens to it
+            self._send(None, "leave")  # the desk closes the pipe, because a thread here still reads from it
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         number = next(self._numbers)
-        answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._waiting[number] = answer
+        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._waiting[number] = answers
         try:
             self._send(number, method, *arguments)
-            found = answer.get(timeout=SILENCE)
+            answer = answers.get(timeout=ANSWER_TIMEOUT)
         except queue.Empty:
-            found = InputError(AWAY)
+            answer = InputError(NO_ANSWER)
         finally:
             self._waiting.pop(number, None)
-        if isinstance(found, InputError):
-            raise found
-        return found
+        if isinstance(answer, InputError):
+            raise answer
+        return answer
 
     def _send(self, number: int | None, method: str, *arguments: Any) -> None:
         with self._lock:
@@ -114,13 +114,13 @@ class RemoteDesk:
                 self._pipe.send((number, method, arguments))
             except (OSError, EOFError) as error:
                 self._pipe = None
-                raise InputError(AWAY) from error
+                raise InputError(NO_ANSWER) from error
 
     def _listen(self, pipe: Connection) -> None:
         while True:
             try:
                 packet = pipe.recv()
-            except Exception:  # closed, or not to be read: either way this connection is over
+            except Exception:  # closed or unreadable: the connection is over
                 break
             for name, message in packet:
                 if receive := self._watching.get(name):
@@ -132,7 +132,7 @@ class RemoteDesk:
                 return
             self._pipe = None
         for waiting in list(self._waiting.values()):
-            waiting.put(InputError(AWAY))
+            waiting.put(InputError(NO_ANSWER))
         watching, self._watching = self._watching, {}
         for receive in watching.values():
-            receive(Status("interrupted", "DeskLost", AWAY))
+            receive(Status("interrupted", "DeskLost", NO_ANSWER))

@@ -1,8 +1,8 @@
-"""The files of runs in a folder, each written whole or not at all.
+"""The files of runs in a folder, each written completely or not at all.
 
 files/RUN/about.json  files/RUN/checkpoint.zip  files/RUN/result.zip
 
-A part is one archive, so that taking another's place is a single step; it holds a manifest of its files' checksums.
+A part is one archive, so that replacing it is atomic; it has a manifest of its files' checksums.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ PARTS = ("checkpoint", "result")
 RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 ABOUT = "about.json"
-MANIFEST = ".manifest.json"  # begins as no other name does
-# Seconds after which what another process began to write, or to remove, counts as left behind by one that died.
-STALE = 3600.0
+MANIFEST = ".manifest.json"  # other names must not begin with a dot
+# Seconds after which another process's unfinished write or removal counts as abandoned.
+STALE_AFTER = 3600.0
 
 
 class Shelf:
-    """Files of runs under `folder`, which is made; raises OSError when that cannot be."""
+    """Files of runs under `folder`, which is created; raises OSError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -39,36 +39,36 @@ class Shelf:
 
     @staticmethod
     def check(run: str) -> None:
-        """Raise InputError for what cannot be the id of a run."""
+        """Raise InputError for an invalid run id."""
         if not RUN.fullmatch(run):
             raise InputError(f"There is no run {run[:60]!r}: a run's id is made of letters, digits, _ and - only.")
 
     def begin(self, run: str, about: Mapping[str, Any]) -> None:
-        """Make a run's place, and write what it is about; raises OSError."""
+        """Create a run's folder, and write its metadata; raises OSError."""
         self._home(run).mkdir(exist_ok=True)
         self.write_about(run, about)
 
     def write_about(self, run: str, about: Mapping[str, Any]) -> None:
-        """Write what a run is about, plain JSON; raises OSError."""
+        """Write a run's metadata as plain JSON; raises OSError."""
         content = json.dumps(about).encode()
         _write(self._home(run) / ABOUT, lambda file: file.write(content))
 
     def about(self, run: str) -> dict[str, Any] | None:
-        """Return what a run is about, or None when nothing legible is there."""
+        """Return a run's metadata, or None when they are missing or unreadable."""
         try:
-            found = json.loads((self._home(run) / ABOUT).read_bytes())
+            content = json.loads((self._home(run) / ABOUT).read_bytes())
         except (OSError, ValueError):
             return None
-        return found if isinstance(found, dict) else None
+        return content if isinstance(content, dict) else None
 
     def runs(self) -> list[str]:
-        """Return the ids of the runs that have a place here."""
+        """Return the ids of the runs with a folder."""
         return [path.name for path in self._folder.iterdir() if RUN.fullmatch(path.name) and path.is_dir()]
 
     def put(self, run: str, part: str, files: Mapping[str, bytes]) -> None:
-        """Keep `files` as a run's part, in place of what it held; {} leaves nothing of it.
+        """Replace a part of a run by `files`; {} deletes the part.
 
-        Raises OSError, and InputError for a wrong name.
+        Raises OSError, and InputError for an invalid name.
         """
         path = self._path(run, part)
         if not files:
@@ -81,14 +81,14 @@ class Shelf:
                 )
 
         def fill(file: IO[bytes]) -> None:
-            with zipfile.ZipFile(file, "w") as archive:  # stored as they are: weights do not shrink
+            with zipfile.ZipFile(file, "w") as archive:  # uncompressed, because weights do not compress
                 for name, content in {**files, MANIFEST: _manifest(files)}.items():
                     archive.writestr(name, content)
 
         _write(path, fill)
 
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
-        """Return what `put` kept, or None; raises InputError when it is damaged."""
+        """Return the files of `put`, or None; raises InputError when they are damaged."""
         path = self._path(run, part)
         try:
             with path.open("rb") as file, zipfile.ZipFile(file) as archive:
@@ -98,35 +98,35 @@ class Shelf:
             return files
         except FileNotFoundError:
             return None
-        except Exception as error:  # zip, zlib, struct: what damage may raise has no end
+        except Exception as error:  # zip, zlib, struct: any exception may mean a corrupt file
             raise InputError(f"The {part} of this run is damaged and cannot be read: run it again.") from error
 
     def has(self, run: str, part: str) -> bool:
-        """Whether a part is kept."""
+        """Return whether a part exists."""
         return self._path(run, part).is_file()
 
     def remove(self, run: str) -> None:
-        """Remove all files of a run, at once for those who look; raises OSError."""
-        gone = self._folder / f".gone.{run}.{secrets.token_hex(8)}"
+        """Remove all files of a run, atomically for readers; raises OSError."""
+        trash = self._folder / f".gone.{run}.{secrets.token_hex(8)}"
         try:
-            self._home(run).rename(gone)
+            self._home(run).rename(trash)
         except FileNotFoundError:
             return
-        shutil.rmtree(gone, ignore_errors=True)  # what stays is swept up later
+        shutil.rmtree(trash, ignore_errors=True)  # `sweep` removes the remainder
 
     def size(self) -> int:
-        """Return the bytes that all files take."""
+        """Return the total bytes of all files."""
         return sum(_size(path) for path in self._all())
 
     def sweep(self) -> None:
-        """Remove what processes that died have left half-written or half-removed."""
+        """Remove unfinished writes and removals of processes that died."""
         for path in self._all():
-            # Ours begin with a dot, or lie in a folder that does.
+            # Their names, or the names of their folders, begin with a dot.
             inside = path.relative_to(self._folder).parts
-            if any(part.startswith(".") for part in inside) and _age(path) > STALE:
+            if any(part.startswith(".") for part in inside) and _age(path) > STALE_AFTER:
                 path.unlink(missing_ok=True)
         for place in self._folder.iterdir():
-            if place.is_dir() and not any(place.iterdir()) and _age(place) > STALE:
+            if place.is_dir() and not any(place.iterdir()) and _age(place) > STALE_AFTER:
                 place.rmdir()
 
     def _all(self) -> Iterator[Path]:
@@ -145,7 +145,7 @@ class Shelf:
 
 
 def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    """Let `fill` write a file, whole and on the disk or not at all; raises OSError."""
+    """Let `fill` write a file, completely and synced to disk or not at all; raises OSError."""
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with scratch.open("xb") as file:
@@ -156,7 +156,7 @@ def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened, and the name is on the disk with the file
+    if os.name == "posix":  # elsewhere a folder cannot be opened for fsync
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -1,4 +1,4 @@
-"""What the list of runs tells of one run."""
+"""One entry of the list of runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ __all__ = ["Row"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A run that is kept; this stands apart from the store, so that pages can hold one without a database's library.
+    """A stored run; in its own module, so that pages need not import the database's library.
 
-    `about` and `summary`: plain JSON. `created`, `ended`: seconds since 1970, UTC; `ended` None while it goes on.
-    `seconds`: how long it ran. `resumable`: a checkpoint is kept.
+    `about` and `summary`: plain JSON. `created`, `ended`: seconds since 1970, UTC; `ended` is None for an active run.
+    `seconds`: its training time. `resumable`: a checkpoint exists.
     """
 
     run: str

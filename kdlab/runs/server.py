@@ -1,4 +1,4 @@
-"""The desk: takes runs from visitors, lets them have their turns, records what happens and keeps it."""
+"""The desk: accepts runs from visitors, queues them, records their events and stores them."""
 
 import itertools
 import secrets
@@ -24,13 +24,13 @@ __all__ = ["Desk"]
 
 
 class Desk:
-    """Where pages have their runs; its methods may be called from any thread, and receivers are called from any.
+    """The server of all runs; any thread may call its methods, and receivers are called on any thread.
 
-    Without `shared`, all who come are one person. `pieces`: the folder of what experiments train, which shares the room
-    and the days of the runs. A receiver must not wait: the run would wait with it.
+    Without `shared`, all visitors are one person. `pieces`: the folder of networks that experiments trained, which
+    shares the limits on space and age. A receiver must not block: the run would wait for it.
 
-    Pages come in here, what workers say comes in through the caretaker's thread; both ask for the one lock, and below
-    it, in the dispatcher and its runs, nobody else does.
+    Calls of pages and the caretaker's thread, which handles the workers' messages, both take the one lock; the
+    dispatcher and its runs take none.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class Desk:
         self._caretaker = Caretaker(self._lock, inbox, self._dispatcher, self._keeper, self._limits)
 
     def submit(self, job: Job, visitor: str = "", paused: bool = False, run: str = "") -> str:
-        """Queue a job and return its run's id; with the id of a `run` that ended, go on from its last checkpoint.
+        """Queue a job and return its run's id; with the id of an ended `run`, resume from its last checkpoint.
 
-        Raises InputError for what the limits do not allow, and where there is nothing to go on from.
+        Raises InputError for exceeded limits, and where there is no checkpoint.
         """
         visitor = self._who(visitor)
         self._limits.check(job)
@@ -63,7 +63,7 @@ class Desk:
         return live.run
 
     def watch(self, run: str, receive: Callable[[Hearing], None], visitor: str = "") -> int:
-        """Tell `receive` of a run, beginning with `Attached`; return the key to `unwatch`. Raises InputError."""
+        """Subscribe `receive` to a run, beginning with `Attached`; return the key for `unwatch`. Raises InputError."""
         with self._lock:
             live, visitor = self._find(run), self._who(visitor)
             self._dispatcher.runs[run] = live
@@ -72,7 +72,7 @@ class Desk:
             return key
 
     def unwatch(self, run: str, key: int) -> None:
-        """Tell no more of a run to the receiver of this key; the run goes on."""
+        """Unsubscribe the receiver with this key; the run continues."""
         with self._lock:
             if live := self._dispatcher.runs.get(run):
                 live.watchers.pop(key, None)
@@ -86,7 +86,7 @@ class Desk:
                 self._dispatcher.tell(live, command, value)
 
     def limits(self) -> Limits:
-        """Return what visitors may do."""
+        """Return the limits for visitors."""
         return self._limits
 
     def rows(self, visitor: str = "") -> "list[Row]":
@@ -94,7 +94,7 @@ class Desk:
         return self._store.rows(self._who(visitor) if self._shared else None)
 
     def row(self, run: str) -> "Row | None":
-        """Return what is kept of a run, or None; raises InputError."""
+        """Return a stored run, or None; raises InputError."""
         return self._store.one(run)
 
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
@@ -102,7 +102,7 @@ class Desk:
         return self._store.files(run, part)
 
     def delete(self, run: str, visitor: str = "") -> None:
-        """Delete a run that has ended; raises InputError for one that goes on, and for another visitor's."""
+        """Delete an ended run; raises InputError for an active run, and for another visitor's."""
         with self._lock:
             row, live = self._store.one(run), self._dispatcher.runs.get(run)
             if row is None or row.visitor != self._who(visitor):
@@ -110,10 +110,10 @@ class Desk:
             if (live and not live.ended) or (not live and row.state not in ENDS):
                 raise InputError("This run is still going on: stop it first.")
             self._keeper.delete(run)
-        self._keeper.measure()  # at once, because whoever is told that there is no room deletes some
+        self._keeper.measure()  # at once, because visitors delete runs to make space
 
     def close(self) -> None:
-        """End all runs and their processes; what they had is kept as interrupted."""
+        """End all runs and their processes; they are stored as interrupted."""
         with self._lock:
             self._dispatcher.closed = True
         self._caretaker.close()
@@ -151,24 +151,24 @@ class Desk:
         return live
 
     def _again(self, run: str, job: Job, visitor: str) -> LiveRun:
-        """The run that ended, to be gone on with by those who look at it."""
-        before = self._find(run)
-        if before.visitor != visitor:
+        """Return an ended run, prepared to resume with its watchers."""
+        previous = self._find(run)
+        if previous.visitor != visitor:
             raise InputError("This run is not among yours: start one of your own with its settings.")
-        if not before.ended or any(live.run == run for live in self._dispatcher.turns.busy):
+        if not previous.ended or any(live.run == run for live in self._dispatcher.turns.busy):
             raise InputError("This run is still going on.")
         row = self._store.one(run)
         if row is None or not row.resumable:
             raise InputError("There is nothing that this run could go on from: start it again.")
         live = LiveRun.of(run, job, visitor)
-        # What it had stays, until the run itself says where it goes on.
-        live.goes_on, live.record = True, before.record
-        live.watchers, live.working = before.watchers, before.working
-        self._dispatcher.note(live)  # at once, so that no other desk on this store goes on with it too
+        # The record stays until the run reports from where it resumes.
+        live.goes_on, live.record = True, previous.record
+        live.watchers, live.working = previous.watchers, previous.working
+        self._dispatcher.note(live)  # at once, so that no other desk on this store resumes it too
         return live
 
     def _find(self, run: str) -> LiveRun:
-        """A run that is known here, or was kept; raises InputError."""
+        """Return a run in memory or from the store; raises InputError."""
         if live := self._dispatcher.runs.get(run):
             return live
         row = self._store.one(run)

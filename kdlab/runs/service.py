@@ -1,6 +1,6 @@
-"""A desk in a process of its own, and the way to it for the kernels of pages.
+"""A desk in its own process, and its socket for the kernels of pages.
 
-The way is a socket of this machine behind a key, so that only processes which were given the address reach it.
+The socket is local and needs a key, so that only processes with the address can connect.
 """
 
 import logging
@@ -23,20 +23,20 @@ from kdlab.runs.server import Desk
 
 __all__ = ["main", "serve"]
 
-# What a page may call, besides `watch`.
-ASKED = ("submit", "limits", "row", "rows", "files", "delete", "tell", "unwatch")
-MOST_AT_ONCE = 500  # messages in one packet
+# Methods that a page may call, besides `watch`.
+REMOTE_METHODS = ("submit", "limits", "row", "rows", "files", "delete", "tell", "unwatch")
+MAX_PACKET_MESSAGES = 500  # messages in one packet
 log = logging.getLogger("kdlab")
 
 
 def serve(desk: Desk, address: str, announce: Callable[[str], None], until: threading.Event) -> None:
-    """Let pages reach a desk until the event; `announce` gets the address to give to `RemoteDesk`.
+    """Serve a desk to pages until the event is set; `announce` gets the address for `RemoteDesk`.
 
-    `address`: one that was announced before, to be found there again, or "" for a new one.
+    `address`: an earlier address to use again, or "" for a new one.
     """
     place, _, key = address.rpartition("#")
     if place:
-        with suppress(OSError):  # what a desk that was killed left there
+        with suppress(OSError):  # a socket that a killed desk left
             Path(place).unlink()
     key = key or secrets.token_hex(16)
     with Listener(place or None, authkey=bytes.fromhex(key), backlog=128) as listener:
@@ -49,7 +49,7 @@ def _accept(listener: Listener, desk: Desk, until: threading.Event) -> None:
     while not until.is_set():
         try:
             pipe = listener.accept()
-        except Exception as error:  # whoever knocks without the key, or hangs up while knocking
+        except Exception as error:  # authentication failed or the client disconnected
             if not until.is_set():
                 log.warning("a connection to the desk was refused: %s", error)
             continue
@@ -57,7 +57,7 @@ def _accept(listener: Listener, desk: Desk, until: threading.Event) -> None:
 
 
 def _attend(pipe: Connection, desk: Desk) -> None:
-    """Answer one page until it hangs up; what it watches is told it in packets, by a thread that may wait for it."""
+    """Serve one page until it disconnects; a second thread, which may block, sends it messages in packets."""
     news: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
     poster = threading.Thread(target=_post, args=(pipe, news), name="kdlab-post", daemon=True)
     poster.start()
@@ -72,7 +72,7 @@ def _attend(pipe: Connection, desk: Desk) -> None:
                     run, visitor, name = arguments
                     answer: Any = desk.watch(run, partial(_write, news, name), visitor)
                     watched[answer] = run
-                elif method in ASKED:
+                elif method in REMOTE_METHODS:
                     answer = getattr(desk, method)(*arguments)
                 else:
                     raise InputError(f"A desk does not know {method!r}.")
@@ -100,13 +100,13 @@ def _write(news: "queue.SimpleQueue[tuple[Any, ...] | None]", name: int, message
 def _post(pipe: Connection, news: "queue.SimpleQueue[tuple[Any, ...] | None]") -> None:
     while (first := news.get()) is not None:
         packet = [first]
-        while len(packet) < MOST_AT_ONCE and not news.empty():
+        while len(packet) < MAX_PACKET_MESSAGES and not news.empty():
             if (more := news.get()) is None:
                 return
             packet.append(more)
         try:
             pipe.send(packet)
-        except Exception:  # the page hung up, or what it is to be told cannot be sent: it asks again
+        except Exception:  # the page disconnected, or a message cannot be sent: the page connects again
             pipe.close()
             return
 
@@ -117,9 +117,9 @@ def _await_end(sentinel: int, until: threading.Event) -> None:
 
 
 def main(public: bool = False, scheduler: str | None = None, file: Path | None = None, out: Any = None) -> None:
-    """Be a desk until SIGTERM, or until the process that started this one is gone; `out`, a pipe, gets the address.
+    """Run a desk until SIGTERM or until the parent process ends; `out`, a pipe, gets the address.
 
-    `KDLAB_DESK` is the address, where it is set. `scheduler`: Dask's; `file`: the operator's limits. Raises InputError.
+    `KDLAB_DESK` sets the address. `scheduler`: Dask's; `file`: the operator's limits. Raises InputError.
     """
     from kdlab.paths import experiments_folder
     from kdlab.runs.limits import Limits
@@ -127,7 +127,7 @@ def main(public: bool = False, scheduler: str | None = None, file: Path | None =
 
     until = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: until.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the server, which ends the desk
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server too, which ends the desk
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_await_end, args=(parent.sentinel, until), name="kdlab-parent", daemon=True).start()
     limits = Limits.read(file, public)

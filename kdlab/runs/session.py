@@ -1,4 +1,4 @@
-"""What a page holds to have a run: it starts one at the desk, or finds one again by its id."""
+"""A page's connection to its run: it starts a run at the desk, or attaches to one by id."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -20,14 +20,14 @@ __all__ = ["Session", "offered", "open_store", "the_desk"]
 
 
 def open_store() -> "Store":
-    """Return the store of runs: files in that folder, rows in a database there or in the one `KDLAB_STORE` names."""
+    """Return the store of runs: files in `runs_folder()`, rows in a database there or at `KDLAB_STORE`."""
     from kdlab.runs.store import Store
 
     return Store(runs_folder(), os.environ.get("KDLAB_STORE"))
 
 
 def offered() -> "Limits":
-    """Return the limits that a page opens with: none where they are wrong, which the desk says when it is asked."""
+    """Return the limits for a page that opens: none where they are invalid, because the desk reports that."""
     from kdlab.runs.limits import Limits
 
     try:
@@ -52,16 +52,16 @@ def the_desk() -> "Desk | RemoteDesk":
     from kdlab.runs.limits import Limits
     from kdlab.runs.server import Desk
 
-    limits = Limits.read(None, public=False)  # first, as a store is to be closed
+    limits = Limits.read(None, public=False)  # may raise, so before the store is opened
     desk = Desk(LocalEngine(), open_store(), limits)
     atexit.register(desk.close)
     return desk
 
 
 class Session:
-    """A page's one run at a time; `receive` gets what is heard of it, on whatever thread.
+    """The current run of a page; `receive` gets its messages, on any thread.
 
-    `visitor`: who the page's visitor is, where a desk has several. `run`: the id of the run, or "".
+    `visitor`: the id of the page's visitor, where a desk has several. `run`: the id of the run, or "".
     """
 
     def __init__(self, receive: Callable[[Hearing], None], desk: "Desk | RemoteDesk | None" = None) -> None:
@@ -75,20 +75,20 @@ class Session:
         return self._given or the_desk()
 
     def start(self, job: Job, paused: bool = False) -> None:
-        """Stop what this page runs and begin a new run; raises InputError."""
+        """Stop the current run and begin a new one; raises InputError."""
         run = self._desk.submit(job, self.visitor, paused)
         self.stop()
         self.attach(run)
 
     def go_on(self, job: Job) -> None:
-        """Go on with this page's run, which has ended, from its last checkpoint; raises InputError."""
-        # Found again as well, because the desk may be another than the one that it was watched at.
+        """Resume this page's ended run from its last checkpoint; raises InputError."""
+        # Attach again, because the desk may be a new process.
         self.attach(self._desk.submit(job, self.visitor, run=self.run))
 
     def attach(self, run: str) -> None:
-        """Show another run from now on; raises InputError when there is none of this id."""
+        """Switch to another run; raises InputError when no run has this id."""
         self._leave()
-        self.run = run  # before it is watched, which tells what happened so far at once
+        self.run = run  # before `watch`, which sends the record at once
         try:
             self._key = self._desk.watch(run, partial(self._hear, run), self.visitor)
         except InputError:
@@ -96,38 +96,38 @@ class Session:
             raise
 
     def resumable(self) -> bool:
-        """Whether the run, which has ended, can go on from a checkpoint; raises InputError."""
+        """Return whether the ended run can resume from a checkpoint; raises InputError."""
         row = self._desk.row(self.run) if self.run else None
         return row is not None and row.resumable
 
     def pause(self) -> None:
-        """Ask for no further event until `resume` or `step`."""
+        """Pause until `resume` or `step`."""
         self._tell("pause")
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Continue after `pause`."""
         self._tell("resume")
 
     def step(self) -> None:
-        """Go on until one more unit has happened, then pause."""
+        """Run one more unit, then pause."""
         self._tell("step")
 
     def stop(self) -> None:
-        """End the run; what has happened stays."""
+        """Stop the run; its record stays."""
         self._tell("stop")
 
     def send(self, values: Mapping[str, float]) -> None:
-        """Send values into the run with the next event that is asked for."""
+        """Send values of knobs to the run, which uses them from its next event on."""
         self._tell("turn", dict(values))
 
     def abandon(self) -> None:
-        """Stop the run, hear no more of it, and be idle."""
+        """Stop the run, unsubscribe from it, and become idle."""
         self.stop()
         self._leave()
         self._receive(Status("idle"))
 
     def close(self) -> None:
-        """Hear no more of the run, which goes on."""
+        """Unsubscribe from the run, which continues."""
         self._leave()
 
     def _tell(self, command: str, value: object = None) -> None:
@@ -140,5 +140,5 @@ class Session:
         self.run, self._key = "", -1
 
     def _hear(self, run: str, message: Hearing) -> None:
-        if run == self.run:  # what an earlier run still had to say no longer matters
+        if run == self.run:  # ignore late messages of an earlier run
             self._receive(message)

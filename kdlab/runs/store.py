@@ -1,4 +1,4 @@
-"""Runs that are kept: a row of each in a database, and its files in a folder."""
+"""Stored runs: a row for each in a database, and its files in a folder."""
 
 import contextlib
 import json
@@ -20,17 +20,17 @@ from kdlab.runs.worker import ENDS, State
 
 __all__ = ["Row", "Store"]
 
-# Seconds without a word after which whoever had the run in hand must be gone.
-SILENT = 60.0
-GONE = "What ran this was ended before the run was."
+# Seconds without a heartbeat after which the process of a run counts as dead.
+HEARTBEAT_TIMEOUT = 60.0
+ORPHANED = "What ran this was ended before the run was."
 log = logging.getLogger("kdlab")
 
 
 class Store:
-    """Keeps runs under `folder`; threads and processes may share it.
+    """Stores runs under `folder`; threads and processes may share it.
 
-    `address`: of a database (any URL of SQLAlchemy) in place of the file runs.db there. Raises InputError when nothing
-    can be kept there.
+    `address`: a database (any URL of SQLAlchemy) instead of the file runs.db there. Raises InputError when the store
+    cannot be opened.
     """
 
     def __init__(self, folder: Path, address: str | None = None) -> None:
@@ -42,34 +42,34 @@ class Store:
 
     @property
     def trouble(self) -> str:
-        """A sentence when the database's file was found damaged, or ""."""
+        """A sentence when the database's file was damaged, or ""."""
         return self._ledger.trouble
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
     def begin(self, run: str, *, visitor: str, kind: str, label: str, page: str, about: Mapping[str, Any]) -> None:
-        """Keep a new run, "queued"; raises InputError when it cannot be kept, or is already."""
+        """Store a new run, "queued"; raises InputError when it cannot be stored or exists already."""
         self._shelf.check(run)
-        now = time.time()
+        created = time.time()
         facts: dict[str, Any] = {
             "run": run, "visitor": _text(visitor), "kind": kind, "label": _text(label), "page": page,
-            "about": _plain(about), "state": "queued", "message": "", "summary": {}, "created": now,
-            "ended": None, "seconds": None, "seen": now,
+            "about": _plain(about), "state": "queued", "message": "", "summary": {}, "created": created,
+            "ended": None, "seconds": None, "seen": created,
         }  # fmt: skip
-        made = []
+        inserted = []
 
         def add(connection: sqlalchemy.Connection) -> None:
             try:
                 connection.execute(sqlalchemy.insert(RUNS).values(facts))
             except IntegrityError as error:
                 raise InputError("There is a run of this id already.") from error
-            made.append(run)
-            self._shelf.begin(run, facts)  # within the transaction, so that both are there, or none
+            inserted.append(run)
+            self._shelf.begin(run, facts)  # within the transaction, so that both exist or neither
 
         try:
             self._ledger.do(add)
         except InputError:
-            for run in made:
+            for run in inserted:
                 with contextlib.suppress(OSError):
                     self._shelf.remove(run)
             raise
@@ -83,46 +83,46 @@ class Store:
         summary: Mapping[str, Any] | None = None,
         seconds: float | None = None,
     ) -> None:
-        """Keep what is new of a run, and that it goes on; a run that was deleted stays so. Raises InputError."""
+        """Update the given fields of a run and its heartbeat; a deleted run stays deleted. Raises InputError."""
         facts: dict[str, Any] = {"state": state, "seconds": seconds}
         facts["message"] = None if message is None else _text(message)
         facts["summary"] = None if summary is None else _plain(summary)
         facts = {name: value for name, value in facts.items() if value is not None}
-        now = time.time()
+        timestamp = time.time()
         if state is not None:
-            facts["ended"] = now if state in ENDS else None
+            facts["ended"] = timestamp if state in ENDS else None
 
         def change(connection: sqlalchemy.Connection) -> None:
-            connection.execute(sqlalchemy.update(RUNS).where(RUNS.c.run == run).values(**facts, seen=now))
-            found = connection.execute(sqlalchemy.select(RUNS).where(RUNS.c.run == run)).one_or_none()
-            if found and facts:
+            connection.execute(sqlalchemy.update(RUNS).where(RUNS.c.run == run).values(**facts, seen=timestamp))
+            row = connection.execute(sqlalchemy.select(RUNS).where(RUNS.c.run == run)).one_or_none()
+            if row and facts:
                 try:
-                    self._shelf.write_about(run, dict(found._mapping))
-                except OSError as error:  # the row has it all
+                    self._shelf.write_about(run, dict(row._mapping))
+                except OSError as error:  # the row has all data
                     log.warning("the file about run %s could not be written: %s", run, error)
 
         self._ledger.do(change)
 
     def one(self, run: str) -> Row | None:
         """Return a run, or None; raises InputError."""
-        found = self._ledger.do(
+        rows = self._ledger.do(
             lambda connection: connection.execute(sqlalchemy.select(RUNS).where(RUNS.c.run == run)).all()
         )
-        return self._row(found[0]) if found else None
+        return self._row(rows[0]) if rows else None
 
     def rows(self, visitor: str | None, limit: int = 200) -> list[Row]:
         """Return the newest runs of a visitor, or of all, the newest first; raises InputError."""
-        asked = sqlalchemy.select(RUNS).order_by(RUNS.c.created.desc(), RUNS.c.run).limit(limit)
+        query = sqlalchemy.select(RUNS).order_by(RUNS.c.created.desc(), RUNS.c.run).limit(limit)
         if visitor is not None:
-            asked = asked.where(RUNS.c.visitor == visitor)
-        return [self._row(found) for found in self._ledger.do(lambda connection: connection.execute(asked).all())]
+            query = query.where(RUNS.c.visitor == visitor)
+        return [self._row(row) for row in self._ledger.do(lambda connection: connection.execute(query).all())]
 
     # --- files --------------------------------------------------------------------------------------------------------
 
     def put(self, run: str, part: str, files: Mapping[str, bytes]) -> None:
-        """Keep the "checkpoint" or the "result" of a run, in place of an earlier one, whole or not at all.
+        """Replace the "checkpoint" or the "result" of a run, atomically.
 
-        Raises InputError when it cannot be kept: the run was deleted, the disk is full, a name cannot be.
+        Raises InputError when the run was deleted, the disk is full, or a name is invalid.
         """
         try:
             self._shelf.put(run, part, files)
@@ -132,11 +132,11 @@ class Store:
             raise unkept(error) from error
 
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
-        """Return what was put, or None when there is none; raises InputError when it is damaged."""
+        """Return the files of a part, or None when there are none; raises InputError when they are damaged."""
         return self._shelf.files(run, part)
 
     def delete(self, run: str) -> None:
-        """Remove a run and its files, if it is kept; raises InputError when that cannot be done."""
+        """Remove a run and its files, if they exist; raises InputError when that fails."""
 
         def remove(connection: sqlalchemy.Connection) -> None:
             connection.execute(sqlalchemy.delete(RUNS).where(RUNS.c.run == run))
@@ -145,15 +145,15 @@ class Store:
         self._ledger.do(remove)
 
     def size(self) -> int:
-        """Return the bytes that the files of all runs take."""
+        """Return the total bytes of all runs' files."""
         return self._shelf.size()
 
     def tidy(self, keep_days: float) -> int:
         """Delete runs that ended more than `keep_days` days ago (0: none), and return how many.
 
-        What interrupted writes left behind goes too.
+        Remains of interrupted writes are deleted too.
         """
-        with contextlib.suppress(OSError):  # another process may be at it
+        with contextlib.suppress(OSError):  # another process may do the same
             self._shelf.sweep()
         if not keep_days:
             return 0
@@ -165,22 +165,22 @@ class Store:
         return len(runs)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._ledger.close()
 
-    def _row(self, found: sqlalchemy.Row[Any]) -> Row:
-        facts = dict(found._mapping)
-        if facts["state"] not in ENDS and time.time() - facts["seen"] > SILENT:
-            facts |= {"state": "interrupted", "message": facts["message"] or GONE, "ended": facts["seen"]}
+    def _row(self, row: sqlalchemy.Row[Any]) -> Row:
+        facts = dict(row._mapping)
+        if facts["state"] not in ENDS and time.time() - facts["seen"] > HEARTBEAT_TIMEOUT:
+            facts |= {"state": "interrupted", "message": facts["message"] or ORPHANED, "ended": facts["seen"]}
         del facts["seen"]
         return Row(**facts, resumable=self._shelf.has(facts["run"], "checkpoint"))
 
 
 def _plain(value: Mapping[str, Any]) -> Any:
-    """Return `value` as JSON can hold it: a number that is none becomes None."""
+    """Return `value` as valid JSON: NaN and infinities become None."""
     return json.loads(json.dumps(dict(value)), parse_constant=lambda _: None)
 
 
 def _text(value: str) -> str:
-    """Return `value` without what a database cannot hold: halves of characters, as file names may have, and zeros."""
+    """Return `value` without lone surrogates, which file names may have, and zero bytes, for a database."""
     return value.encode(errors="replace").decode().replace("\0", "?")

@@ -1,7 +1,7 @@
-"""Starts, pauses, resumes, steps and stops a generator of events that runs in a process of its own.
+"""Start, pause, resume, step and stop a generator of events in its own process.
 
-The runner knows nothing of what the events mean. Pausing is not asking for the next event; stopping closes the
-generator; whatever is turned meanwhile is sent into it. The process stays for the next run, with what it imported.
+The runner does not interpret the events. To pause is to request no further event; to stop is to close the generator;
+changed knobs are sent into it. The process stays for the next run, with its imported modules.
 """
 
 import contextlib
@@ -20,16 +20,16 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal, Protocol
 
-__all__ = ["ENDS", "SPINS", "Deserted", "Happened", "Message", "Pipe", "Runner", "State", "Status", "carry_out"]
+__all__ = ["ENDS", "SPIN_COUNT", "Deserted", "Happened", "Message", "Pipe", "Runner", "State", "Status", "carry_out"]
 
 State = Literal["idle", "queued", "starting", "running", "paused", "stopped", "done", "failed", "interrupted"]
 ENDS = ("stopped", "done", "failed", "interrupted")
-# Seconds without a run after which a worker gives its memory back; the next start makes a new one.
-IDLE = 600.0
-# How often a waiting thread of GNU OpenMP, which computes for torch on Linux, looks for work before it gives its core
-# away: 300,000 times if left to itself. Two runs at once then take up to eight times as long as with so few, and a page
-# beside a run waits; a run alone takes up to 1.4 times as long: `python tests/benchmarks/threads.py`.
-SPINS = "2000"
+# Seconds without a run after which a worker process ends, to free its memory; the next start makes a new one.
+IDLE_TIMEOUT = 600.0
+# How often a waiting thread of GNU OpenMP, which torch uses on Linux, checks for work before it yields its core; the
+# default is 300,000. With the default, two runs at once take up to eight times as long, and a page beside a run waits;
+# with this value, a run alone takes up to 1.4 times as long: `python tests/benchmarks/threads.py`.
+SPIN_COUNT = "2000"
 log = logging.getLogger("kdlab")
 
 
@@ -42,7 +42,7 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The run is in another state; of a failure, `kind` is the exception's class and `message` its text."""
+    """The run has a new state; for a failure, `kind` is the exception's class and `message` its text."""
 
     state: State
     kind: str = ""
@@ -53,19 +53,19 @@ Message = Happened | Status
 
 
 class Deserted(Exception):
-    """Nobody is at the other end of the pipe any more."""
+    """The other end of the pipe is closed."""
 
 
 class Pipe(Protocol):
-    """A worker's end of a connection: commands come in, messages go out; EOFError or OSError when it is cut."""
+    """A worker's end of a connection: receives commands, sends messages; EOFError or OSError when it is closed."""
 
     def poll(self) -> bool:
-        """Whether a command is there."""
+        """Return whether a command waits."""
 
     def recv(self) -> Any:
         """Wait for a command and its value."""
 
-    def send(self, obj: Any, /) -> None:
+    def send(self, message: Any, /) -> None:
         """Send a run's number and a message."""
 
 
@@ -79,16 +79,16 @@ class Runner:
     def __init__(self, target: str, receive: Callable[[Message], None], unit: type = object) -> None:
         self._target, self._receive, self._unit = target, receive, unit
         self._process: BaseProcess | None = None
-        # Commands for the process, packed: no caller waits for one that does not listen. None ends it.
+        # Pickled commands for the process, so that no caller waits for a busy process. None ends the thread.
         self._outbox: queue.SimpleQueue[bytes | memoryview | None] | None = None
         self._run = 0
         self._busy = False
         self._lock = threading.Lock()
-        # Held while a message is received, so that none of an earlier run comes after a later one has begun.
+        # Held while a message is received, so that no message of an earlier run follows the start of a later one.
         self._hearing = threading.RLock()
 
     def start(self, *arguments: Any, paused: bool = False) -> None:
-        """Stop what runs and begin a new run of `target(*arguments)`; `paused`: wait before the first event."""
+        """Stop the current run and begin a new run of `target(*arguments)`; `paused`: wait before the first event."""
         self._begin_run(busy=True)
         with self._lock:
             if self._process is None or not self._process.is_alive():
@@ -97,33 +97,33 @@ class Runner:
         self._send("start", (self._run, self._target, arguments, self._unit, paused))
 
     def pause(self) -> None:
-        """Ask for no further event until `resume` or `step`."""
+        """Pause until `resume` or `step`."""
         self._send("pause")
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Continue after `pause`."""
         self._send("resume")
 
     def step(self) -> None:
-        """Go on until one more `unit` has happened, then pause."""
+        """Run until one more event of type `unit`, then pause."""
         self._send("step")
 
     def stop(self) -> None:
-        """Close the generator; what has happened stays."""
+        """Close the generator."""
         self._send("stop")
 
     def abandon(self) -> None:
-        """Stop the run, hear no more of it, and be idle."""
+        """Stop the run, ignore its further messages, and become idle."""
         self._begin_run(busy=False)
         self._receive(Status("idle"))
         self.stop()
 
     def send(self, values: Mapping[str, float]) -> None:
-        """Send values into the generator with the next event that is asked for."""
+        """Send values into the generator with the request for the next event."""
         self._send("turn", dict(values))
 
     def kill(self) -> None:
-        """End the worker process in the midst of a run, which fails by it."""
+        """Kill the worker process; its run fails."""
         with self._lock:
             process = self._process
         if process is not None:
@@ -154,7 +154,9 @@ class Runner:
             threading.Thread(target=work, args=(pipe, process, self._outbox), name=name, daemon=True).start()
 
     def _send(self, command: str, value: Any = None) -> None:
-        packed = ForkingPickler.dumps((command, value))  # here, so that whoever sends what cannot be sent hears of it
+        packed = ForkingPickler.dumps(
+            (command, value)
+        )  # here, so that the caller gets the exception for an unpicklable value
         with self._lock:
             if self._outbox is not None:
                 self._outbox.put(packed)
@@ -174,7 +176,7 @@ class Runner:
             except (EOFError, OSError):
                 break
             with self._hearing:
-                if run == self._run:  # what an earlier run still had to say no longer matters
+                if run == self._run:  # ignore late messages of an earlier run
                     if isinstance(message, Status) and message.state in ENDS:
                         self._busy = False
                     self._receive(message)
@@ -189,13 +191,13 @@ class Runner:
 
 
 def _serve(pipe: Connection) -> None:
-    """Be the worker: wait for runs until the other end is closed, or until none has come for long."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the server, which ends the worker
+    """Run as the worker process: wait for runs until the pipe is closed or `IDLE_TIMEOUT` has passed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server too, which ends the worker
     with contextlib.suppress(AttributeError):
-        os.nice(15)  # what people touch comes before what trains
-    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+        os.nice(15)  # the user interface has priority over training
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     with contextlib.suppress(Deserted):
-        while pipe.poll(IDLE):
+        while pipe.poll(IDLE_TIMEOUT):
             command, value = _hear(pipe)
             while command == "start":
                 command, value = carry_out(pipe, *value)
@@ -212,7 +214,7 @@ def _hear(pipe: Pipe) -> tuple[str, Any]:
 def carry_out(
     pipe: Pipe, run: int, target: str, arguments: tuple[Any, ...], unit: type, paused: bool
 ) -> tuple[str, Any]:
-    """Run one generator as commands say; return the command that ended it ("start" with its value for the next run).
+    """Run one generator under commands; return the command that ended it ("start" with its value for the next run).
 
     Raises Deserted.
     """
@@ -235,7 +237,7 @@ def carry_out(
                     command, value = _hear(pipe)
                     if command in ("start", "stop"):
                         ended_by = command, value
-                        events.close()  # what it has to clean up is done before it is called stopped
+                        events.close()  # its cleanup finishes before the run is reported as stopped
                         tell(Status("stopped"))
                         return ended_by
                     if command == "turn":

@@ -16,35 +16,38 @@ from traitlets.config import Config
 from voila.app import Voila
 
 from kdlab.runs.limits import Limits
-from kdlab.server.handlers import ANSWERS, Nothing, guarded, narrow
+from kdlab.server.handlers import HANDLERS, NotFoundHandler, guarded, restrict_pattern
 from kdlab.server.jupyter import ASSETS, ThisPython, use_assets
-from kdlab.server.kernels import MESSAGES, Kernels
+from kdlab.server.kernels import MESSAGE_TYPES, Kernels
 from kdlab.server.scripts import ScriptHandler, chunks, plotly
 
 __all__ = ["serve"]
 
 
-MOST_BYTES = 1_000_000  # of a request: pages send what is longer piece by piece, through their sockets
-MOST_MESSAGE = 2_000_000  # bytes of a message to a kernel; a file comes in pieces of 0.9 MB
-REFILL = 5.0  # seconds until a preheated kernel is replaced: the page that took it needs the processor first
+MAX_BODY_BYTES = 1_000_000  # of a request: pages send longer data in chunks through their sockets
+MAX_MESSAGE_BYTES = 2_000_000  # of a message to a kernel; a file arrives in chunks of 0.9 MB
+REFILL_DELAY = 5.0  # seconds until a preheated kernel is replaced: the page that took it needs the processor first
 
 
 class _Server(Voila):
-    """Voilà for a folder's pages; it says where one of them is, and opens the browser there, once it listens."""
+    """Voilà for a folder's pages; once it listens, it prints the address of one page and opens the browser there."""
 
     def __init__(self, page: Path, hosts: Iterable[str] | None, browser: bool, **traits: object) -> None:
         super().__init__(root_dir=str(page.parent), open_browser=True, **traits)
         self._folder, self._path, self._hosts, self._browser = page.parent, f"voila/render/{page.name}", hosts, browser
 
     def init_settings(self) -> dict[str, Any]:
-        """Return Voilà's settings, with answers of ours where there is nothing."""
+        """Return Voilà's settings, with our handler for unknown addresses."""
         settings: dict[str, Any] = super().init_settings()
-        self.kernel_manager.allowed_message_types = MESSAGES
+        self.kernel_manager.allowed_message_types = MESSAGE_TYPES
         start = url_path_join(self.base_url, self._path)
-        return settings | {"compress_response": True, "default_handler_class": guarded(Nothing, self._hosts, start)}
+        return settings | {
+            "compress_response": True,
+            "default_handler_class": guarded(NotFoundHandler, self._hosts, start),
+        }
 
     def init_handlers(self) -> list[tuple[Any, ...]]:
-        """Return those of Voilà's handlers that a page needs, for this project's files, and the way to the page."""
+        """Return the handlers of Voilà that a page needs, for this project's files, and a redirect to the page."""
         extensions = self.voila_configuration.extension_allowlist
         scripts = {
             "kdlab_scripts": chunks(self.static_paths, self.labextensions_path, extensions),
@@ -61,19 +64,25 @@ class _Server(Voila):
             (f"{place}(.*)", ScriptHandler, {"scripts": {script.name: script for script in scripts.values()}}),
         ]
         voilas = [
-            (narrow(path, pages, self.voila_configuration.template, extensions), ANSWERS[handler], *rest)
-            for path, handler, *rest in super().init_handlers()
-            if handler in ANSWERS
+            (
+                restrict_pattern(path, pages, self.voila_configuration.template, extensions),
+                HANDLERS[handler],
+                *arguments,
+            )
+            for path, handler, *arguments in super().init_handlers()
+            if handler in HANDLERS
         ]
-        return [(path, guarded(handler, self._hosts, start), *rest) for path, handler, *rest in [*ours, *voilas]]
+        return [
+            (path, guarded(handler, self._hosts, start), *arguments) for path, handler, *arguments in [*ours, *voilas]
+        ]
 
     def listen(self) -> None:
-        """Listen, and refuse the body of a long request before it is read."""
-        self.app.listen = partial(self.app.listen, max_body_size=MOST_BYTES)
+        """Listen, with a limit on the body of a request."""
+        self.app.listen = partial(self.app.listen, max_body_size=MAX_BODY_BYTES)
         super().listen()
 
     def launch_browser(self) -> None:
-        """Say where the page is, and open it."""
+        """Print the address of the page, and open it."""
         address = self.connection_url + self._path
         click.echo(f"kdlab is at {address} (Ctrl-C ends it)")
         if self._browser:
@@ -89,11 +98,11 @@ def serve(
     only this machine reaches the server.
     """
     use_assets()
-    # It takes Jupyter's milliseconds for seconds, and warns.
+    # Tornado reads Jupyter's milliseconds as seconds, and warns.
     logging.getLogger("tornado.general").setLevel(logging.ERROR)
-    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # whoever asks for what is not there
-    # Our template, fixed, and only the extensions that draw widgets: a page is not to wait for whatever else this
-    # person's JupyterLab has. Binder reads the same file.
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # requests for unknown addresses
+    # Our fixed template, and only the extensions that draw widgets, so that a page does not load other extensions of
+    # this person's JupyterLab. Binder reads the same file.
     config = Config(json.loads((ASSETS / "jupyter_server_config.json").read_text(encoding="utf-8")))
     config.VoilaConfiguration.kernel_spec_manager_class = ThisPython
     config.VoilaConfiguration.multi_kernel_manager_class = Kernels
@@ -103,26 +112,26 @@ def serve(
         "default": {"pool_size": 0},
         page.name: {"pool_size": limits.preheated},
     }
-    config.VoilaKernelManager.fill_delay = REFILL
+    config.VoilaKernelManager.fill_delay = REFILL_DELAY
     config.Kernels.visitors = limits.visitors
     config.Kernels.idle_seconds = limits.idle_seconds
-    config.KernelRestarter.restart_limit = 0  # a kernel that begins anew knows nothing of the widgets on its page
+    config.KernelRestarter.restart_limit = 0  # a restarted kernel would lack the widgets of its page
     server = _Server(
         page,
         hosts,
         browser,
         config=config,
-        config_file_paths=[],  # settings for other Voilà pages are not for this one
+        config_file_paths=[],  # ignore settings for other Voilà pages
         log_level=logging.ERROR,
         ip=host,
         port=port,
         port_retries=0,
         base_url=base,
         tornado_settings={
-            # A page that vanished without a word, as with a laptop that was closed, is noticed in half a minute.
+            # Notice within half a minute a page that vanished without closing, as when a laptop is shut.
             "ws_ping_interval": 10_000,
             "ws_ping_timeout": 30_000,
-            "websocket_max_message_size": MOST_MESSAGE,
+            "websocket_max_message_size": MAX_MESSAGE_BYTES,
         },
     )
     server.initialize([])

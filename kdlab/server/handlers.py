@@ -1,4 +1,4 @@
-"""What the web server answers: pages and their files, and for all else one sentence."""
+"""Handlers of the web server: pages and their files, and one sentence for all other requests."""
 
 import html
 import ipaddress
@@ -21,11 +21,11 @@ from voila.static_file_handler import MultiStaticFileHandler, TemplateStaticFile
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler, read_header_from_binary_message
 
-__all__ = ["ANSWERS", "Nothing", "guarded", "narrow"]
+__all__ = ["HANDLERS", "NotFoundHandler", "guarded", "restrict_pattern"]
 
 HEADERS = {
-    # Voilà's templates have scripts of their own in the page, its settings compile schemas, and anywidget loads what a
-    # widget brings as a blob.
+    # Voilà's templates have inline scripts, its settings compile schemas, and anywidget loads a widget's module as a
+    # blob.
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss: data: blob:; "
@@ -43,17 +43,17 @@ SENTENCES = {
     HTTPStatus.METHOD_NOT_ALLOWED: "This address cannot be used like that.",
     HTTPStatus.SERVICE_UNAVAILABLE: "All places are taken just now. This page tries again by itself.",
 }
-# What a kernel prints, runs or fails by: a page shows none of it, and it may hold paths and sources.
-PRIVATE = {"debug_event", "error", "execute_input", "stream"}
+# Output, code and errors of a kernel: pages show none of it, and it may contain paths and sources.
+PRIVATE_MESSAGES = {"debug_event", "error", "execute_input", "stream"}
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
-# Parts of one message: its place, four for what it is, and buffers; and bytes on their way to a page.
-MOST_PARTS, MOST_UNREAD = 200, 100_000_000
-# What a page may send: messages and bytes a second, and how many at once after a silence.
-PACE, MOST_AT_ONCE = (300, 5_000_000), (2_000, 20_000_000)
-# What a browser asks for where a page is to be shown; a picture's or a script's address must not cost a kernel.
-SHOWN = {"document", "iframe"}
-RETRY = 8  # seconds until a page that found no place tries again
-ANSWER = """\
+# Parts of one message (channel, four parts of JSON, and buffers); bytes that wait to be sent to a page.
+MAX_PARTS, MAX_UNREAD_BYTES = 200, 100_000_000
+# Limits on a page's messages: messages and bytes per second, and in one burst.
+RATE, BURST = (300, 5_000_000), (2_000, 20_000_000)
+# Values of Sec-Fetch-Dest for a displayed page: the address of an image or a script must not start a kernel.
+PAGE_DESTINATIONS = {"document", "iframe"}
+RETRY_AFTER = 8  # seconds until a rejected page tries again
+SENTENCE_PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -75,7 +75,7 @@ a {{ color: #0b5cad; }}
 
 
 def guarded(handler: type[RequestHandler], hosts: Iterable[str] | None, start: str) -> type[RequestHandler]:
-    """Return a handler that keeps to itself why it failed, says how pages may be used, and answers to these hosts only.
+    """Return a handler that hides the reasons of failures, sets security headers, and serves only these hosts.
 
     `hosts`: names besides addresses; None: loopback addresses and "localhost" only. `start`: the first page's path.
     """
@@ -89,24 +89,24 @@ def guarded(handler: type[RequestHandler], hosts: Iterable[str] | None, start: s
                 self.set_header(name, value)
 
         def prepare(self) -> Any:
-            if not is_ours(self.request.host_name, names, hosts is not None):
+            if not is_allowed_host(self.request.host_name, names, hosts is not None):
                 raise HTTPError(HTTPStatus.FORBIDDEN)
             if ".." in re.split(r"[/\\]", unquote(self.request.path)):  # Voilà's own check fails loudly on some
                 raise HTTPError(HTTPStatus.NOT_FOUND)
             return super().prepare()
 
         def write_error(self, status_code: int, **_: Any) -> None:
-            again = status_code == HTTPStatus.SERVICE_UNAVAILABLE
+            retry = status_code == HTTPStatus.SERVICE_UNAVAILABLE
             self.set_header("Content-Type", "text/html; charset=utf-8")
             self.set_header("Cache-Control", "no-store")
-            if again:
-                self.set_header("Retry-After", RETRY)
+            if retry:
+                self.set_header("Retry-After", RETRY_AFTER)
             self.finish(
-                ANSWER.format(
-                    head=f'\n<meta http-equiv="refresh" content="{RETRY}">' if again else "",
+                SENTENCE_PAGE.format(
+                    head=f'\n<meta http-equiv="refresh" content="{RETRY_AFTER}">' if retry else "",
                     sentence=SENTENCES.get(HTTPStatus(status_code), "Something went wrong here."),
-                    start=html.escape(self.request.path if again else start),
-                    link="Try again now" if again else "To the first page",
+                    start=html.escape(self.request.path if retry else start),
+                    link="Try again now" if retry else "To the first page",
                 )
             )
 
@@ -114,8 +114,8 @@ def guarded(handler: type[RequestHandler], hosts: Iterable[str] | None, start: s
     return Guarded
 
 
-def is_ours(host: str, names: set[str], everywhere: bool) -> bool:
-    """Return whether a request may name this host: a page elsewhere can forge a name, but no address."""
+def is_allowed_host(host: str, names: set[str], everywhere: bool) -> bool:
+    """Return whether a request may name this host: another site can point its name here, but not an address."""
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -123,12 +123,12 @@ def is_ours(host: str, names: set[str], everywhere: bool) -> bool:
     return everywhere or address.is_loopback
 
 
-class Page(TornadoVoilaHandler):
-    """Opens a page with a kernel of its own, as long as there is a place."""
+class PageHandler(TornadoVoilaHandler):
+    """Opens a page with its own kernel, while there is a free place."""
 
     async def get(self, path: str | None = None) -> None:
-        """Answer with the page, or with the one that waits for a place."""
-        if self.request.headers.get("Sec-Fetch-Dest", "document") not in SHOWN:
+        """Answer with the page, or with status 503 for the waiting page."""
+        if self.request.headers.get("Sec-Fetch-Dest", "document") not in PAGE_DESTINATIONS:
             raise HTTPError(HTTPStatus.FORBIDDEN)
         if not await self.kernel_manager.admit(path):
             raise HTTPError(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -138,38 +138,38 @@ class Page(TornadoVoilaHandler):
         finally:
             self.kernel_manager.arrived()
 
-    def should_use_rendered_notebook(self, *asked: Any) -> bool:
-        """Return whether the page is to be one that was made before."""
-        return self.kernel_manager.is_ready(self._notebook) and super().should_use_rendered_notebook(*asked)
+    def should_use_rendered_notebook(self, *arguments: Any) -> bool:
+        """Return whether to use a preheated kernel and its rendered page."""
+        return self.kernel_manager.is_ready(self._notebook) and super().should_use_rendered_notebook(*arguments)
 
 
-class Shutdown(VoilaShutdownKernelHandler):
+class ShutdownHandler(VoilaShutdownKernelHandler):
     """Ends a kernel when its page closes: a closing page can send no XSRF token, but it knows the kernel's id."""
 
     def check_xsrf_cookie(self) -> None:
-        """Refuse what another site sends."""
+        """Refuse requests of other sites."""
         if not self.check_origin():
             raise HTTPError(HTTPStatus.FORBIDDEN)
 
     async def post(self, kernel_id: str) -> None:
-        """End it; one that has gone already is no trouble."""
+        """End the kernel; ignore one that has ended already."""
         if kernel_id in self.kernel_manager:
             await super().post(kernel_id)
         else:
             self.set_status(HTTPStatus.NO_CONTENT)
 
 
-class Kernel(KernelHandler):
-    """Says whether a page's kernel is there; it ends by `Shutdown` alone."""
+class KernelStatusHandler(KernelHandler):
+    """Reports whether a page's kernel exists; only `ShutdownHandler` ends it."""
 
     SUPPORTED_METHODS = ("GET",)
 
 
-class Channels(VoilaKernelWebsocketHandler):
-    """Carries messages between a page and its kernel, but no code, and nothing of how the kernel failed."""
+class ChannelsHandler(VoilaKernelWebsocketHandler):
+    """Carries messages between a page and its kernel, but no code and no errors of the kernel."""
 
     def get(self, kernel_id: str) -> Any:
-        """Open the socket, if the kernel is there, to those who speak the one protocol that can be checked."""
+        """Open the socket if the kernel exists and the client speaks the one protocol that can be checked."""
         if kernel_id not in self.kernel_manager:
             raise HTTPError(HTTPStatus.NOT_FOUND)
         if PROTOCOL not in self.request.headers.get("Sec-WebSocket-Protocol", ""):
@@ -177,93 +177,93 @@ class Channels(VoilaKernelWebsocketHandler):
         return super().get(kernel_id=kernel_id)
 
     async def open(self, kernel_id: str) -> None:
-        """Begin; a page that does not read what it is sent must not fill the server's memory."""
-        self.ws_connection.stream.max_write_buffer_size = MOST_UNREAD
-        self._allowance = Allowance()
+        """Begin; a page that does not read its messages must not fill the server's memory."""
+        self.ws_connection.stream.max_write_buffer_size = MAX_UNREAD_BYTES
+        self._bucket = TokenBucket()
         await super().open(kernel_id)
 
     def on_message(self, message: str | bytes) -> None:
-        """Pass on what a page may say; what is no message, or one too many, ends the connection."""
+        """Pass on a valid message; an invalid message, or one over the rate limit, ends the connection."""
         if self.ws_connection is None:
-            return  # hung up on: what still comes would be read as if it were of the older protocol
-        if not self._allowance.spend(len(message)):
+            return  # closed: late messages would be parsed as the older protocol
+        if not self._bucket.spend(len(message)):
             self.close(1008)
             return
         try:
-            if not isinstance(message, bytes) or not is_sound(message):
+            if not isinstance(message, bytes) or not is_well_formed(message):
                 raise ValueError
             super().on_message(message)
         except Exception:
             self.close(1003)
 
     def write_message(self, message: bytes | dict[str, Any], binary: bool = False) -> Any:
-        """Pass on what a page draws from."""
+        """Pass on a message, unless it is private."""
         header = read_header_from_binary_message(message) if isinstance(message, bytes) else None
-        if (header or {}).get("msg_type") in PRIVATE:
+        if (header or {}).get("msg_type") in PRIVATE_MESSAGES:
             return None
         try:
             sent = super().write_message(message, binary)
         except StreamBufferFullError:
             self.ws_connection.stream.close()
             return None
-        sent.add_done_callback(Future.exception)  # a page that went away meanwhile is no trouble
+        sent.add_done_callback(Future.exception)  # ignore a page that has disconnected
         return sent
 
     def set_default_headers(self) -> None:
-        """Leave it out: a socket has none."""
+        """Set none, because a socket has no headers."""
 
 
-class Allowance:
-    """What one page may still send: it grows with time, up to what may come at once."""
+class TokenBucket:
+    """A rate limit for messages and bytes of one page: a token bucket with `RATE` and `BURST`."""
 
     def __init__(self) -> None:
-        self._left, self._when = list(MOST_AT_ONCE), time.monotonic()
+        self._tokens, self._updated = list(BURST), time.monotonic()
 
     def spend(self, size: int) -> bool:
-        """Take a message of `size` bytes off it, and return whether it was enough."""
-        now = time.monotonic()
-        passed, self._when = now - self._when, now
-        self._left = [
-            min(left + pace * passed, most) - cost
-            for left, pace, most, cost in zip(self._left, PACE, MOST_AT_ONCE, (1, size), strict=True)
+        """Spend tokens for a message of `size` bytes; return whether there were enough."""
+        timestamp = time.monotonic()
+        elapsed, self._updated = timestamp - self._updated, timestamp
+        self._tokens = [
+            min(tokens + rate * elapsed, burst) - cost
+            for tokens, rate, burst, cost in zip(self._tokens, RATE, BURST, (1, size), strict=True)
         ]
-        return min(self._left) >= 0
+        return min(self._tokens) >= 0
 
 
-def is_sound(message: bytes) -> bool:
-    """Return whether a message has as many parts as it says, one behind the other.
+def is_well_formed(message: bytes) -> bool:
+    """Return whether a message has the number of parts that it states, without gaps.
 
-    Jupyter's reader believes whatever number is there, and would count up to it.
+    Jupyter's reader trusts the stated number, and would loop up to it.
     """
     count = int.from_bytes(message[:8], "little")
-    if not 6 <= count <= MOST_PARTS or len(message) < 8 * (count + 1):
+    if not 6 <= count <= MAX_PARTS or len(message) < 8 * (count + 1):
         return False
     ends = struct.unpack(f"<{count}Q", message[8 : 8 * (count + 1)])
     return ends[0] == 8 * (count + 1) and ends[-1] == len(message) and all(map(operator.le, ends, ends[1:]))
 
 
-class Nothing(RequestHandler):
-    """Answers where there is nothing."""
+class NotFoundHandler(RequestHandler):
+    """Answers unknown addresses."""
 
     def prepare(self) -> None:
-        """Say so, whatever was asked."""
+        """Raise 404 for every method."""
         raise HTTPError(HTTPStatus.NOT_FOUND)
 
 
-# Of all that Voilà serves, what a page needs, and who answers in its place.
-ANSWERS: dict[type[RequestHandler], type[RequestHandler]] = {
-    TornadoVoilaHandler: Page,
-    VoilaShutdownKernelHandler: Shutdown,
-    KernelHandler: Kernel,
-    VoilaKernelWebsocketHandler: Channels,
+# Voilà's handlers that a page needs, and our replacements; the others are not served.
+HANDLERS: dict[type[RequestHandler], type[RequestHandler]] = {
+    TornadoVoilaHandler: PageHandler,
+    VoilaShutdownKernelHandler: ShutdownHandler,
+    KernelHandler: KernelStatusHandler,
+    VoilaKernelWebsocketHandler: ChannelsHandler,
     TemplateStaticFileHandler: TemplateStaticFileHandler,
     MultiStaticFileHandler: MultiStaticFileHandler,
     FileFindHandler: FileFindHandler,
 }
 
 
-def narrow(path: str, pages: Iterable[str], template: str, extensions: Iterable[str]) -> str:
-    """Return a pattern of Voilà's for this project's pages, template and extensions alone."""
+def restrict_pattern(path: str, pages: Iterable[str], template: str, extensions: Iterable[str]) -> str:
+    """Return a URL pattern of Voilà restricted to this project's pages, template and extensions."""
 
     def either(names: Iterable[str]) -> str:
         return "|".join(map(re.escape, names))

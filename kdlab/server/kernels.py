@@ -1,4 +1,4 @@
-"""The kernels of pages: how many there may be, which wait ready for a visitor, and which nobody looks at any more."""
+"""The kernels of pages: their maximum number, preheated ones, and those whose pages have closed."""
 
 import asyncio
 import time
@@ -12,16 +12,16 @@ from traitlets import Integer
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.utils import ENV_VARIABLE
 
-__all__ = ["MESSAGES", "Kernels"]
+__all__ = ["MESSAGE_TYPES", "Kernels"]
 
-LOOK = 2.0  # seconds between two looks at the kernels
-MOST_MEMORY = 700_000_000  # bytes of one kernel; a page takes about 150 MB, and trains nothing itself
-# What a page may say to its kernel. It draws widgets; it never sends code.
-MESSAGES = ["comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request"]
+CHECK_INTERVAL = 2.0  # seconds between two checks of the kernels
+MAX_KERNEL_BYTES = 700_000_000  # bytes of one kernel; a page takes about 150 MB, and trains nothing itself
+# Message types that a page may send to its kernel: for widgets, never code.
+MESSAGE_TYPES = ["comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request"]
 
 
 class Kernels(AsyncMappingKernelManager):
-    """One kernel a page, `visitors` at most (0: any number), each ended when its page has been away `idle_seconds`.
+    """One kernel per page, at most `visitors` (0: any number), ended `idle_seconds` after its page disconnected.
 
     Voilà builds its pool of preheated kernels on top of this class.
     """
@@ -30,19 +30,19 @@ class Kernels(AsyncMappingKernelManager):
     idle_seconds = Integer(60, config=True, help="how long a kernel without a page lives, even when it is busy")
 
     def __init__(self, **traits: Any) -> None:
-        # Of the kernels that pages have: since when no page has been connected, or None while one is.
-        self._alone: dict[str, float | None] = {}
+        # For each kernel of a page: the time since which no page is connected, or None while one is.
+        self._disconnected_since: dict[str, float | None] = {}
         self._arriving: set[asyncio.Task[Any] | None] = set()  # visitors whose kernels are about to be started
         super().__init__(**traits)
-        self._watch = PeriodicCallback(self._look, 1000 * LOOK)
+        self._watch = PeriodicCallback(self._check, 1000 * CHECK_INTERVAL)
         self._watch.start()
 
     async def admit(self, notebook: str) -> bool:
-        """Return whether there is a place for one more visitor of this task, who gets a preheated kernel if `is_ready`.
+        """Return whether there is a place for this task's visitor, who gets a preheated kernel if one `is_ready`.
 
-        A preheated one that died while it waited, or never began, is thrown away.
+        A preheated kernel that died or failed to start is discarded.
         """
-        places = len(self._arriving) + sum(kernel in self for kernel in self._alone)
+        places = len(self._arriving) + sum(kernel in self for kernel in self._disconnected_since)
         if self.visitors and places >= self.visitors:
             return False
         self._arriving.add(asyncio.current_task())
@@ -59,78 +59,78 @@ class Kernels(AsyncMappingKernelManager):
         return True
 
     def is_ready(self, notebook: str) -> bool:
-        """Return whether a preheated kernel is ready: to wait for one takes longer than to start another."""
+        """Return whether a preheated kernel is ready: waiting for one takes longer than starting another."""
         pool = self._pool(notebook)
         return bool(pool) and pool[0].done()
 
     def arrived(self) -> None:
-        """Forget this task's place: its kernel has one of its own, or there is none."""
+        """Release this task's reservation: its kernel is counted now, or none was started."""
         self._arriving.discard(asyncio.current_task())
 
     async def start_kernel(self, **options: Any) -> str:
-        """Start a kernel, for a visitor unless it is to wait for one, and return its id."""
+        """Start a kernel, for a visitor or as a preheated one, and return its id."""
         kernel: str = await super().start_kernel(**options)
         if options["env"][ENV_VARIABLE.VOILA_PREHEAT] != "True":
             self._take(kernel)
         return kernel
 
     async def shutdown_kernel(self, kernel_id: str, *arguments: Any, **options: Any) -> None:
-        """End a kernel, and forget what was noted of it."""
+        """End a kernel, and delete its entries."""
         RequestInfoSocketHandler._cache.pop(kernel_id, None)  # Voilà never does
         await ensure_async(super().shutdown_kernel(kernel_id, *arguments, **options))
-        self._alone.pop(kernel_id, None)  # not before: one that could not be ended is tried again
+        self._disconnected_since.pop(kernel_id, None)  # last, so that a failed shutdown is tried again
 
     def notify_connect(self, kernel_id: str) -> None:
-        """Notice that a page is there."""
+        """Record that a page has connected."""
         super().notify_connect(kernel_id)
-        if kernel_id in self._alone:
-            self._alone[kernel_id] = None
+        if kernel_id in self._disconnected_since:
+            self._disconnected_since[kernel_id] = None
 
     def notify_disconnect(self, kernel_id: str) -> None:
-        """Notice that a page has gone."""
+        """Record that a page has disconnected."""
         super().notify_disconnect(kernel_id)
-        if kernel_id in self._alone and not self._kernel_connections.get(kernel_id):
-            self._alone[kernel_id] = time.monotonic()
+        if kernel_id in self._disconnected_since and not self._kernel_connections.get(kernel_id):
+            self._disconnected_since[kernel_id] = time.monotonic()
 
     def _pool(self, notebook: str) -> "list[asyncio.Task[dict[str, Any]]]":
         pool: list[asyncio.Task[dict[str, Any]]] = getattr(self, "_pools", {}).get(notebook, [])
         return pool
 
     def _take(self, kernel: str) -> None:
-        self._alone[kernel] = time.monotonic()
+        self._disconnected_since[kernel] = time.monotonic()
         self.arrived()
 
-    async def _is_alive(self, heated: "asyncio.Task[dict[str, Any]]") -> bool:
+    async def _is_alive(self, preheated: "asyncio.Task[dict[str, Any]]") -> bool:
         try:
-            kernel = (await asyncio.shield(heated))["kernel_id"]
+            kernel = (await asyncio.shield(preheated))["kernel_id"]
             return kernel in self and await ensure_async(self.get_kernel(kernel).is_alive())
         except Exception:
             self.log.exception("a kernel that was to wait for a visitor could not be started")
             return False
 
-    async def _look(self) -> None:
-        """Replace preheated kernels that died, and end those whose pages went away or that take too much memory.
+    async def _check(self) -> None:
+        """Replace dead preheated kernels, and end kernels whose pages have disconnected or that use too much memory.
 
-        The pools come first: Voilà cannot end a kernel while one of them holds another that never began.
+        The pools come first: Voilà cannot end a kernel while a pool contains one that failed to start.
         """
         for notebook, pool in getattr(self, "_pools", {}).items():
-            for heated in [heated for heated in pool if heated.done()]:
-                if not await self._is_alive(heated) and heated in pool:
-                    pool.remove(heated)
+            for preheated in [preheated for preheated in pool if preheated.done()]:
+                if not await self._is_alive(preheated) and preheated in pool:
+                    pool.remove(preheated)
             self.fill_if_needed(delay=0, notebook_name=notebook)
-        now = time.monotonic()
-        for kernel, since in list(self._alone.items()):
+        timestamp = time.monotonic()
+        for kernel, since in list(self._disconnected_since.items()):
             try:
                 if kernel not in self:
-                    self._alone.pop(kernel, None)
-                elif (since is not None and now - since > self.idle_seconds) or self._is_large(kernel):
+                    self._disconnected_since.pop(kernel, None)
+                elif (since is not None and timestamp - since > self.idle_seconds) or self._is_large(kernel):
                     await ensure_async(self.shutdown_kernel(kernel, now=True))
-            except Exception:  # the others are ended all the same, and this one is tried again
+            except Exception:  # continue with the others; this one is tried again
                 self.log.exception("a kernel could not be ended")
 
     def _is_large(self, kernel: str) -> bool:
         pid = getattr(self.get_kernel(kernel).provisioner, "pid", None)
         try:
-            return bool(pid and psutil.Process(pid).memory_info().rss > MOST_MEMORY)
+            return bool(pid and psutil.Process(pid).memory_info().rss > MAX_KERNEL_BYTES)
         except psutil.NoSuchProcess:
             return False

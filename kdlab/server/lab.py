@@ -11,9 +11,9 @@ __all__ = ["serve"]
 
 
 def serve(folder: Path, host: str, port: int, browser: bool) -> None:
-    """Serve the folder until Ctrl-C or SIGTERM; the address it prints holds the key."""
-    use_assets()  # its labconfig keeps Lab from asking whether it may fetch news
-    import voila  # noqa: F401  (it turns on warnings of what Jupyter does on every start)
+    """Serve the folder until Ctrl-C or SIGTERM; the printed address has the key."""
+    use_assets()  # its labconfig disables Lab's question about news
+    import voila  # noqa: F401  (its import enables a warning that Jupyter causes on every start)
 
     warnings.filterwarnings("ignore", "ServerApp.token config is deprecated")
     LabApp.launch_instance(
@@ -23,8 +23,8 @@ def serve(folder: Path, host: str, port: int, browser: bool) -> None:
             f"--ServerApp.port={port}",
             "--ServerApp.port_retries=0",
             f"--ServerApp.open_browser={browser}",
-            "--ServerApp.answer_yes=True",  # Ctrl-C means it
-            "--ServerApp.allow_root=True",  # as everybody is in a container
+            "--ServerApp.answer_yes=True",  # Ctrl-C ends without a question
+            "--ServerApp.allow_root=True",  # the usual user in a container
             "--ServerApp.kernel_spec_manager_class=kdlab.server.jupyter.ThisPython",
             "--LabApp.default_url=/lab/tree/distil.ipynb",
             "--LabApp.news_url=None",

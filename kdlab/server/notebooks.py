@@ -1,9 +1,8 @@
-"""The notebooks of the pages: where they lie, and copies to work in."""
+"""The notebooks of the pages: their folder, and copies to work in."""
 
 import shutil
 from pathlib import Path
 
-import kdlab
 from kdlab.registry import InputError
 
 __all__ = ["copy_notebooks", "notebooks"]
@@ -11,12 +10,12 @@ __all__ = ["copy_notebooks", "notebooks"]
 
 def notebooks() -> Path:
     """Return the folder of the notebooks: in the package when it was installed, beside it in a checkout."""
-    package = Path(kdlab.__file__).parent
+    package = Path(__file__).parents[1]
     return next(folder for folder in (package / "apps", package.parent / "apps") if folder.is_dir())
 
 
 def copy_notebooks(folder: Path) -> None:
-    """Copy the notebooks to `folder`, which is made; what is there already stays as it is. Raises InputError."""
+    """Copy the notebooks to `folder`, which is created; existing files stay. Raises InputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for notebook in notebooks().glob("*.ipynb"):

@@ -1,4 +1,4 @@
-"""Addresses and ports that a server may listen at."""
+"""Addresses and ports for servers."""
 
 import errno
 import ipaddress
@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens at `host`."""
+    """Return whether `host` is reachable from this machine only."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -20,9 +20,11 @@ def is_loopback(host: str) -> bool:
 
 
 def free_port(port: int | None, host: str = HOST) -> int:
-    """Return `port`, or any free one at an address; raises InputError when it cannot be had."""
+    """Return `port`, or any free port at an address; raises InputError when it is not available."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: a port just left is free
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as the servers set it: a port that was just closed is free
         try:
             probe.bind((host, port or 0))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Scripts of pages as two files that browsers keep: Voilà loads about ninety before it shows anything."""
+"""Scripts of pages in two cacheable files: Voilà alone loads about ninety before it shows a page."""
 
 import gzip
 import hashlib
@@ -11,12 +11,12 @@ from kdlab.figures.plotly_js import plotly_script
 
 __all__ = ["Script", "ScriptHandler", "chunks", "plotly"]
 
-# Voilà's chunks above this size draw what no page of ours has: formulas, Vega, terminals.
-LARGEST = 400_000
+# Larger chunks of Voilà are for formulas, Vega and terminals, which our pages do not have.
+MAX_CHUNK_BYTES = 400_000
 
 
 class Script:
-    """A script, packed once for all visitors; `name` changes with the contents: browsers may keep it for good."""
+    """A script, compressed once for all visitors; `name` has a hash of the content, so browsers may cache it."""
 
     def __init__(self, content: bytes) -> None:
         self.packed = gzip.compress(content, 6, mtime=0)
@@ -24,12 +24,12 @@ class Script:
 
 
 def chunks(static_paths: Iterable[str], labextensions: list[str], names: Iterable[str]) -> Script:
-    """Return the chunks of Voilà and of its extensions in one: a page that has it asks for none of them any more.
+    """Return the chunks of Voilà and of its extensions in one script, so that a page need not load them singly.
 
-    What is missing in it, after Voilà has changed, a page asks for as ever.
+    A page still loads a chunk that is missing here, for example after a change of Voilà.
     """
     files = [file for folder in static_paths for file in sorted(Path(folder).glob("[0-9]*.voila.js"))]
-    files = [file for file in files if file.stat().st_size < LARGEST]
+    files = [file for file in files if file.stat().st_size < MAX_CHUNK_BYTES]
     extensions = [Path(folder) / name / "static" for name in names for folder in labextensions]
     files += [file for folder in extensions for file in sorted(folder.glob("[0-9]*.js"))]
     return Script(b"\n;".join(file.read_bytes() for file in files))
@@ -41,10 +41,10 @@ def plotly() -> Script:
 
 
 class ScriptHandler(RequestHandler):
-    """Serves scripts by their names; every browser that runs them unpacks."""
+    """Serves compressed scripts by name; every supported browser decompresses them."""
 
     def initialize(self, scripts: Mapping[str, Script]) -> None:
-        """Take in the scripts to serve."""
+        """Set the scripts to serve."""
         self._scripts = scripts
 
     def get(self, name: str) -> None:

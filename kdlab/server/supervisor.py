@@ -1,4 +1,4 @@
-"""The desk of a web server: a process beside it, which has the runs of all pages."""
+"""The desk of a web server: a second process with the runs of all pages."""
 
 import multiprocessing
 import os
@@ -19,19 +19,19 @@ from kdlab.runs.service import main
 
 __all__ = ["desk"]
 
-PATIENCE = 120.0  # seconds that a desk may take to begin, or to end
-PAUSES = 1.0, 30.0  # seconds between two tries to begin it again: each is twice the one before
+DESK_TIMEOUT = 120.0  # seconds that a desk may take to start, or to end
+RESTART_PAUSES = 1.0, 30.0  # seconds before the first restart, and at most; each pause doubles
 context = multiprocessing.get_context("spawn")
 
 
 @contextmanager
 def desk(public: bool, scheduler: str | None, limits: Path | None) -> Iterator[None]:
-    """Have a desk for the kernels that are started meanwhile; one that dies is started again at the same address.
+    """Run a desk for the kernels that start meanwhile; a desk that dies is restarted at the same address.
 
-    Raises InputError when it cannot begin.
+    Raises InputError when it cannot start.
     """
     ending = threading.Event()
-    if public or scheduler:  # tidied there; what this machine's own experiments keep stays as it is
+    if public or scheduler:  # a separate folder, because the desk deletes old files there
         os.environ.setdefault("KDLAB_PIECES", str(runs_folder() / "pieces"))
     with TemporaryDirectory(prefix="kdlab-desk-") as folder:
         place = Path(folder, "desk") if os.name == "posix" else Rf"\\.\pipe\{Path(folder).name}"
@@ -42,7 +42,7 @@ def desk(public: bool, scheduler: str | None, limits: Path | None) -> Iterator[N
             nonlocal process
             while not ending.is_set():
                 process.join()
-                pause, most = PAUSES
+                pause, max_pause = RESTART_PAUSES
                 if not ending.is_set():
                     click.echo("The desk ended unexpectedly; it is started again.", err=True)
                 while not ending.is_set():
@@ -52,28 +52,30 @@ def desk(public: bool, scheduler: str | None, limits: Path | None) -> Iterator[N
                     except (InputError, OSError) as error:
                         click.echo(f"{error} It is tried again in {pause:.0f} seconds.", err=True)
                     ending.wait(pause)
-                    pause = min(2 * pause, most)
-            process.terminate()  # the last one, which may have begun just now
+                    pause = min(2 * pause, max_pause)
+            process.terminate()  # the last process may have started just now
 
-        keeper = threading.Thread(target=guard, name="kdlab-desk-guard", daemon=True)
-        keeper.start()
+        guardian = threading.Thread(target=guard, name="kdlab-desk-guard", daemon=True)
+        guardian.start()
         try:
             yield
         finally:
             ending.set()
             process.terminate()
-            keeper.join(PATIENCE)
-            process.join(PATIENCE)
+            guardian.join(DESK_TIMEOUT)
+            process.join(DESK_TIMEOUT)
             del os.environ["KDLAB_DESK"]
 
 
 def _begin(public: bool, scheduler: str | None, limits: Path | None) -> BaseProcess:
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_be, args=(public, scheduler, limits, theirs), name="kdlab-desk")
+    process = context.Process(target=_run_desk, args=(public, scheduler, limits, theirs), name="kdlab-desk")
     process.start()
     theirs.close()
     try:
-        answer = ours.recv() if ours.poll(PATIENCE) else InputError("kdlab's desk did not begin in time: start again.")
+        answer = (
+            ours.recv() if ours.poll(DESK_TIMEOUT) else InputError("kdlab's desk did not begin in time: start again.")
+        )
     except EOFError:
         answer = InputError("kdlab's desk could not begin: what it printed says why.")
     if isinstance(answer, InputError):
@@ -83,7 +85,7 @@ def _begin(public: bool, scheduler: str | None, limits: Path | None) -> BaseProc
     return process
 
 
-def _be(public: bool, scheduler: str | None, limits: Path | None, out: Connection) -> None:
+def _run_desk(public: bool, scheduler: str | None, limits: Path | None, out: Connection) -> None:
     try:
         main(public, scheduler, limits, out)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Which classes a network takes for one another: how alike it finds them, and clusters of them.
+"""Classes that a network confuses: their similarity, and clusters of them.
 
 The paper clusters the columns of the covariance of the predictions, for which no label is needed (Hinton et al. 2015,
 section 5.3). To add a measure or a way to cluster, write a function like those below and name it in `SIMILARITIES` or
@@ -31,7 +31,7 @@ def _covariance(logits: Logits, labels: Labels) -> Matrix:
 
 
 def _correlation(logits: Logits, labels: Labels) -> Matrix:
-    """The covariance with each class scaled to variance 1: else classes seem alike of which the network is unsure."""
+    """The covariance with each class scaled to variance 1: otherwise all uncertain classes seem similar."""
     covariance = _covariance(logits, labels)
     spread = np.sqrt(np.maximum(np.diag(covariance), 1e-30))
     scaled: Matrix = covariance / spread / spread[:, None]
@@ -39,16 +39,16 @@ def _correlation(logits: Logits, labels: Labels) -> Matrix:
 
 
 def _mistakes(logits: Logits, labels: Labels) -> Matrix:
-    """How often two classes are taken for each other: the mean of both directions' rates in the confusion matrix.
+    """How often two classes are confused: the mean of both directions' rates in the confusion matrix.
 
-    A class is as like itself as the two that are most alike: how often it is right says nothing of that.
+    The diagonal is the largest of these: the rate of correct predictions is no similarity.
     """
     counts = confusion_matrix(logits, labels).astype(np.float64)
     rates = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    alike: Matrix = (rates + rates.T) / 2
-    np.fill_diagonal(alike, 0)
-    np.fill_diagonal(alike, alike.max())
-    return alike
+    similarity: Matrix = (rates + rates.T) / 2
+    np.fill_diagonal(similarity, 0)
+    np.fill_diagonal(similarity, similarity.max())
+    return similarity
 
 
 # From logits (examples, classes) and labels, which only the last one needs, to a matrix (classes, classes).
@@ -58,10 +58,10 @@ SIMILARITIES: dict[str, Callable[[Logits, Labels], Matrix]] = {
 
 
 def find_subsets(similarity: Matrix, count: int, size: int = 0, method: str = "k-means") -> list[Subset]:
-    """Return `count` subsets of classes that are alike, no two of them the same, largest first.
+    """Return `count` different subsets of similar classes, largest first.
 
     `similarity` (classes, classes); `size` 0: the clusters themselves, which do not overlap; otherwise so many classes
-    each, those most like a cluster's own: they overlap where `count` × `size` is more than there are classes.
+    each, those most similar to a cluster's own: they overlap if `count` × `size` is larger than the number of classes.
     `method`: one of `METHODS`. Raises InputError.
     """
     classes = len(similarity)
@@ -75,39 +75,39 @@ def find_subsets(similarity: Matrix, count: int, size: int = 0, method: str = "k
         )
     if count == 1 and not size:
         raise InputError("One cluster would be all classes: choose two specialists or more, or a size for the one.")
-    if len(np.unique(similarity.round(12), axis=0)) < count:  # nothing tells the classes apart: one way is as good
-        cluster = np.arange(classes) * count // classes
+    if len(np.unique(similarity.round(12), axis=0)) < count:  # the classes are indistinguishable: any clusters will do
+        cluster_of_class = np.arange(classes) * count // classes
     else:
-        cluster = METHODS[method](similarity, count)
-    found: list[Subset] = []
-    for one in np.unique(cluster):
-        members = np.flatnonzero(cluster == one)
+        cluster_of_class = METHODS[method](similarity, count)
+    subsets: list[Subset] = []
+    for label in np.unique(cluster_of_class):
+        members = np.flatnonzero(cluster_of_class == label)
         if not size:
-            found.append(tuple(members.tolist()))
+            subsets.append(tuple(members.tolist()))
             continue
         near = similarity[members].sum(0)
-        near[members] -= np.diag(similarity)[members]  # how like the others
+        near[members] -= np.diag(similarity)[members]  # similarity to the other members only
         near /= np.maximum(len(members) - np.isin(np.arange(classes), members), 1)
-        ranked = np.lexsort([-near, cluster != one]).tolist()
+        ranked = np.lexsort([-near, cluster_of_class != label]).tolist()
         nearest = (tuple(sorted(choice)) for choice in combinations(ranked, size))
-        found.append(next(own for own in nearest if own not in found))
-    return sorted(found, key=lambda subset: (-len(subset), subset))
+        subsets.append(next(choice for choice in nearest if choice not in subsets))
+    return sorted(subsets, key=lambda subset: (-len(subset), subset))
 
 
 def _by_means(similarity: Matrix, count: int) -> NDArray[np.int64]:
     """K-means on the columns, as in the paper."""
     from sklearn.cluster import KMeans
 
-    found: NDArray[np.int64] = KMeans(count, n_init=50, random_state=0).fit(similarity.T).labels_
-    return found
+    labels: NDArray[np.int64] = KMeans(count, n_init=50, random_state=0).fit(similarity.T).labels_
+    return labels
 
 
 def _by_tree(similarity: Matrix, count: int) -> NDArray[np.int64]:
-    """The tree, cut where it has so many branches."""
+    """The tree, cut at the height with `count` branches."""
     from scipy.cluster.hierarchy import cut_tree
 
-    found: NDArray[np.int64] = cut_tree(_linkage(similarity), count)[:, 0]
-    return found
+    labels: NDArray[np.int64] = cut_tree(_linkage(similarity), count)[:, 0]
+    return labels
 
 
 # From a similarity to the number of each class's cluster, (classes,).
@@ -115,10 +115,10 @@ METHODS: dict[str, Callable[[Matrix, int], NDArray[np.int64]]] = {"k-means": _by
 
 
 def tree(similarity: Matrix) -> tuple[NDArray[np.int64], Matrix]:
-    """Return the order of the classes at the foot of their dendrogram, (classes,), and its joints (classes − 1, 2, 4).
+    """Return the order of the leaves of the classes' dendrogram, (classes,), and its joints (classes − 1, 2, 4).
 
-    A joint is drawn through four points, of which there are the places (0: the first class of the order) and the
-    heights (0 to 1). Average linkage; classes that are alike lie side by side (Bar-Joseph et al. 2001).
+    A joint is a line through four points, given by their positions (0: the first leaf) and heights (0 to 1). Average
+    linkage; similar classes are adjacent (Bar-Joseph et al. 2001).
     """
     from scipy.cluster.hierarchy import dendrogram
 
@@ -129,7 +129,7 @@ def tree(similarity: Matrix) -> tuple[NDArray[np.int64], Matrix]:
 
 
 def _distances(similarity: Matrix) -> Matrix:
-    """How far apart the classes are, condensed as SciPy wants it; a little even for the pair that is most alike."""
+    """The distances of the classes in SciPy's condensed form; above 0 even for the most similar pair."""
     above = similarity[np.triu_indices(len(similarity), 1)]
     apart: Matrix = above.max() + 0.1 * np.ptp(above) - above
     return apart

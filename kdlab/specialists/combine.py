@@ -1,10 +1,10 @@
-"""One answer from a generalist and specialists, each of which knows some classes and has a dustbin for the others.
+"""Combined prediction of a generalist and specialists, each for some classes with a dustbin for the others.
 
 It is the distribution q over all classes that minimises KL(p_g, q) + Σ KL(p_m, q) (Hinton et al. 2015, equation 5): for
 a specialist m, q's probabilities outside its classes are added up and compared with its dustbin. The other direction,
-KL(q, p_g) + Σ KL(q, p_m), is there too. Specialists that know all classes make them the arithmetic and the geometric
-mean. Neither has a closed form in general. Both are solved for a whole batch by Newton's method, with a matrix that has
-a row for each specialist, however many classes there are.
+KL(q, p_g) + Σ KL(q, p_m), is available too. For specialists that know all classes these are the arithmetic and the
+geometric mean. Neither has a closed form in general. Both are solved for a whole batch by Newton's method, with a
+matrix that has one row for each specialist, independent of the number of classes.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ Array = NDArray[np.float64]
 
 DIRECTIONS = {"forward": "KL(p, q), as in the paper", "reverse": "KL(q, p)"}
 STEPS = 200
-NEAR = 1e-7  # relative distance from the end, where one more step of Newton's would be as good as being there
-SHRINK = 0.03  # of itself that a product may become in one step
-CLOSE = 1e-10  # by how much a logarithm may be missed
+NEAR = 1e-7  # relative error at which Newton's method stops; its convergence is quadratic
+SHRINK = 0.03  # smallest factor by which a product may change in one step
+CLOSE = 1e-10  # tolerance of an equation in logarithms
 HALVINGS = 30
-RIDGE = 1e-15  # keeps a matrix with a unit diagonal regular; Newton's method makes up for it
-AT_ONCE = 200_000  # specialists × examples × classes, which a processor's cache holds
-FLOOR = 1e-300  # a probability, so that logarithms stay finite
+RIDGE = 1e-15  # keeps a matrix with a unit diagonal regular; Newton's method corrects the error
+MAX_CHUNK_ELEMENTS = 200_000  # specialists × examples × classes that fit into a processor's cache
+FLOOR = 1e-300  # smallest probability, so that logarithms stay finite
 
 
 def combine(
@@ -36,68 +36,71 @@ def combine(
     """Return log q, float64 (examples, classes).
 
     `generalist`: logits (examples, classes); `specialists`: logits (examples, subset and dustbin, which comes last; one
-    that knows all classes has none) of each of the `subsets`; `asked`: bool (examples, specialists), whom to heed.
+    that knows all classes has none) of each of the `subsets`; `asked`: bool (examples, specialists), which to use.
     """
     log_g = _log_softmax(generalist)
     solve = {"forward": _forward, "reverse": _reverse}[direction]
     members = membership(subsets, log_g.shape[1])
-    answer = log_g.copy()
-    everyone, few = np.flatnonzero(asked.any(1)), max(1, AT_ONCE // max(1, members.size))
-    for rows in (everyone[at : at + few] for at in range(0, len(everyone), few)):
-        said = [_log_softmax(one[rows]) for one in specialists]
+    log_q = log_g.copy()
+    consulted_rows, chunk_size = np.flatnonzero(asked.any(1)), max(1, MAX_CHUNK_ELEMENTS // max(1, members.size))
+    for rows in (consulted_rows[start : start + chunk_size] for start in range(0, len(consulted_rows), chunk_size)):
+        log_p = [_log_softmax(logits[rows]) for logits in specialists]
         # log p of each specialist's own classes, 0 elsewhere, (specialists, rows, classes), and of its dustbin.
-        own = np.zeros((len(subsets), len(rows), log_g.shape[1]))
+        class_log_p = np.zeros((len(subsets), len(rows), log_g.shape[1]))
         dustbin = np.full((len(rows), len(subsets)), -np.inf)
-        for at, subset in enumerate(subsets):
-            own[at][:, list(subset)] = said[at][:, : len(subset)]
-            if said[at].shape[1] > len(subset):
-                dustbin[:, at] = said[at][:, -1]
-        answer[rows] = _log_softmax(solve(log_g[rows], own, dustbin, members, asked[rows]))
-    return answer
+        for index, subset in enumerate(subsets):
+            class_log_p[index][:, list(subset)] = log_p[index][:, : len(subset)]
+            if log_p[index].shape[1] > len(subset):
+                dustbin[:, index] = log_p[index][:, -1]
+        log_q[rows] = _log_softmax(solve(log_g[rows], class_log_p, dustbin, members, asked[rows]))
+    return log_q
 
 
 def _log_softmax(logits: NDArray[np.floating]) -> Array:
     shifted = logits.astype(np.float64)
     shifted -= shifted.max(1, keepdims=True)
-    found: Array = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return np.maximum(found, np.log(FLOOR))
+    log_p: Array = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    return np.maximum(log_p, np.log(FLOOR))
 
 
-def _forward(log_g: Array, own: Array, dustbin: Array, members: NDArray[np.bool_], asked: NDArray[np.bool_]) -> Array:
-    """KL(p, q). With a_c the sum of what all say of class c, q_c = a_c / r_c, where r_c = W − Σ t_m over the dustbins m
-    that hold c, W is how many answer, and t_m = d_m / Q_m: what a dustbin got, by what q gives to its classes.
+def _forward(
+    log_g: Array, specialist_log_p: Array, dustbin: Array, members: NDArray[np.bool_], asked: NDArray[np.bool_]
+) -> Array:
+    """KL(p, q). With a_c the sum of all probabilities of class c, q_c = a_c / r_c, where r_c = W − Σ t_m over the
+    dustbins m that hold c, W is the number of networks, and t_m = d_m / Q_m: a dustbin's probability, divided by q's
+    probability of its classes.
 
-    So q r = a and t Q = d, all of them positive: the conditions that interior-point methods for linear programs solve,
-    and they are solved like these, by Newton's method with both sides of the products as unknowns. Products that are to
-    become small do so step by step, or the rest would not follow.
+    So q r = a and t Q = d, all of them positive. Interior-point methods for linear programs solve such conditions by
+    Newton's method with both factors of the products as unknowns, and so does this function. Products that become small
+    shrink step by step; otherwise the other equations would not converge.
     """
-    heeded = asked & np.isfinite(dustbin)
+    active = asked & np.isfinite(dustbin)
     outside = (~members).astype(np.float64)
     pairs = _pairs(outside)
-    a = np.exp(log_g) + np.einsum("nm,mnc->nc", asked, np.exp(own) * members[:, None])
-    d = np.where(heeded, np.exp(dustbin), 1.0)
+    a = np.exp(log_g) + np.einsum("nm,mnc->nc", asked, np.exp(specialist_log_p) * members[:, None])
+    d = np.where(active, np.exp(dustbin), 1.0)
     q = np.full_like(a, 1 / a.shape[1])
-    t = np.where(heeded, 0.5, 0.0)
+    t = np.where(active, 0.5, 0.0)
     r = 1.0 + asked.sum(1, keepdims=True) - t @ outside
-    answer = q.copy()
+    result = q.copy()
     rows = np.arange(len(a))
     for _ in range(STEPS):
         total = q @ outside.T
         left, lacking = np.maximum(a, SHRINK * q * r) / r - q, np.maximum(d, SHRINK * t * total) / np.maximum(t, FLOOR)
-        curvature = ((q / r) @ pairs).reshape(len(q), *2 * [len(outside)]) * (heeded[:, :, None] & heeded[:, None])
-        curvature += _diagonal(np.where(heeded, total / np.maximum(t, FLOOR), 1.0))
-        move_t = _solve(curvature, np.where(heeded, lacking - total - left @ outside.T, 0.0))
+        curvature = ((q / r) @ pairs).reshape(len(q), *2 * [len(outside)]) * (active[:, :, None] & active[:, None])
+        curvature += _diagonal(np.where(active, total / np.maximum(t, FLOOR), 1.0))
+        move_t = _solve(curvature, np.where(active, lacking - total - left @ outside.T, 0.0))
         move_r = -(move_t @ outside)
         move_q = left - q / r * move_r
         size = np.minimum(1, 0.95 / np.max([_shrinking(q, move_q), _shrinking(r, move_r), _shrinking(t, move_t)], 0))
         q, r, t = q + size * move_q, r + size * move_r, t + size * move_t
-        answer[rows] = q
-        far = np.abs(q * r / a - 1).max(1)
-        goes = np.maximum(far, np.where(heeded, np.abs(t * (q @ outside.T) / d - 1), 0).max(1)) > NEAR
-        if not goes.any():
+        result[rows] = q
+        relative_error = np.abs(q * r / a - 1).max(1)
+        unfinished = np.maximum(relative_error, np.where(active, np.abs(t * (q @ outside.T) / d - 1), 0).max(1)) > NEAR
+        if not unfinished.any():
             break
-        rows, a, d, q, r, t, heeded = (one[goes] for one in (rows, a, d, q, r, t, heeded))
-    log_q: Array = np.log(np.maximum(answer, FLOOR))
+        rows, a, d, q, r, t, active = (array[unfinished] for array in (rows, a, d, q, r, t, active))
+    log_q: Array = np.log(np.maximum(result, FLOOR))
     return log_q
 
 
@@ -107,59 +110,61 @@ def _shrinking(values: Array, moves: Array) -> Array:
     return np.maximum(shares, FLOOR)
 
 
-def _reverse(log_g: Array, own: Array, dustbin: Array, members: NDArray[np.bool_], asked: NDArray[np.bool_]) -> Array:
-    """KL(q, p). Of n_c who know class c, q_c = exp((b_c + λ − Σ w_m over the dustbins m that hold c) / n_c).
+def _reverse(
+    log_g: Array, specialist_log_p: Array, dustbin: Array, members: NDArray[np.bool_], asked: NDArray[np.bool_]
+) -> Array:
+    """KL(q, p). If n_c networks know class c, q_c = exp((b_c + λ − Σ w_m over the dustbins m that hold c) / n_c).
 
-    b_c is the sum of all log-probabilities that hold c. The unknowns are λ, which makes q add up to 1, and w_m, which
-    is the log of what q gives to the dustbin's classes. Newton's method on these equations as logarithms: they are all
-    but piecewise linear, and their Jacobian is never singular, so that steps that are halved where they overshoot end
-    at the solution from anywhere.
+    b_c is the sum of all log-probabilities that hold c. The unknowns are λ, which normalises q, and w_m, the log of q's
+    probability of the dustbin's classes. Newton's method is applied to the logarithms of these equations. They are
+    nearly piecewise linear, and their Jacobian is never singular, so that Newton's method with step halving converges
+    from any start.
     """
-    heeded = asked & np.isfinite(dustbin)
-    own_log = np.append(np.ones(len(members)), 0.0)  # the equations of w_m hold it also outside q
+    active = asked & np.isfinite(dustbin)
+    self_weight = np.append(np.ones(len(members)), 0.0)  # w_m also stands on its own in its equation, λ does not
     dustbins = np.concatenate([~members, np.ones((1, members.shape[1]), bool)])  # the last holds all classes
-    sides = dustbins * (1 - 2 * own_log)[:, None]
+    sides = dustbins * (1 - 2 * self_weight)[:, None]
     apart = np.where(dustbins | ~dustbins.any(1, keepdims=True), 0.0, -np.inf)
-    b = log_g + np.einsum("nm,mnc->nc", asked, own) + np.where(heeded, dustbin, 0.0) @ ~members
-    known = 1.0 + asked.astype(np.float64) @ members
-    heeded = np.concatenate([heeded, np.ones((len(b), 1), bool)], 1)
+    b = log_g + np.einsum("nm,mnc->nc", asked, specialist_log_p) + np.where(active, dustbin, 0.0) @ ~members
+    class_counts = 1.0 + asked.astype(np.float64) @ members
+    active = np.concatenate([active, np.ones((len(b), 1), bool)], 1)
 
-    def look(x: Array, b: Array, known: Array, heeded: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-        """log q, each class's share in what q gives to a dustbin, and by how much each equation is missed."""
-        log_q = (b + x @ sides) / known
+    def evaluate(x: Array, b: Array, class_counts: Array, active: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+        """log q, the share of each class in q's probability of a dustbin, and the residuals of the equations."""
+        log_q = (b + x @ sides) / class_counts
         shares = log_q[:, None] + apart
         top = shares.max(2, keepdims=True)
         np.exp(np.subtract(shares, top, out=shares), out=shares)
         total = shares.sum(2, keepdims=True)
         shares /= total
-        return log_q, shares, np.where(heeded, (top + np.log(total))[..., 0] - own_log * x, 0.0)
+        return log_q, shares, np.where(active, (top + np.log(total))[..., 0] - self_weight * x, 0.0)
 
-    # From the mean of all logarithms, with λ so small that no class gets more than all.
-    x = np.where(heeded, np.log(np.exp(_log_softmax(b / known)) @ dustbins.T + FLOOR), 0.0)
+    # Start from the mean of all logarithms, with λ so small that no probability exceeds 1.
+    x = np.where(active, np.log(np.exp(_log_softmax(b / class_counts)) @ dustbins.T + FLOOR), 0.0)
     x[:, -1] = -(b + x[:, :-1] @ sides[:-1]).max(1)
-    _, shares, missed = look(x, b, known, heeded)
-    answer: Array = np.empty_like(b)
+    _, shares, residuals = evaluate(x, b, class_counts, active)
+    result: Array = np.empty_like(b)
     rows = np.arange(len(b))
     for _ in range(STEPS):
-        slopes = (shares / known[:, None]) @ sides.T - np.diag(own_log)
-        slopes = np.where(heeded[:, :, None] & heeded[:, None], slopes, np.eye(len(sides)))
-        move = -np.linalg.solve(slopes, missed[..., None])[..., 0]
-        before, size = np.square(missed).sum(1), np.ones(len(rows))
+        slopes = (shares / class_counts[:, None]) @ sides.T - np.diag(self_weight)
+        slopes = np.where(active[:, :, None] & active[:, None], slopes, np.eye(len(sides)))
+        move = -np.linalg.solve(slopes, residuals[..., None])[..., 0]
+        previous_error, size = np.square(residuals).sum(1), np.ones(len(rows))
         for _ in range(HALVINGS):
-            log_q, shares, missed = look(x + size[:, None] * move, b, known, heeded)
-            short = np.square(missed).sum(1) > (1 - 0.2 * size) * before + CLOSE**2
-            if not short.any():
+            log_q, shares, residuals = evaluate(x + size[:, None] * move, b, class_counts, active)
+            overshot = np.square(residuals).sum(1) > (1 - 0.2 * size) * previous_error + CLOSE**2
+            if not overshot.any():
                 break
-            size[short] /= 2
+            size[overshot] /= 2
         x = x + size[:, None] * move
-        answer[rows] = log_q
-        goes = np.abs(missed).max(1) > CLOSE
-        if not goes.any():
+        result[rows] = log_q
+        unfinished = np.abs(residuals).max(1) > CLOSE
+        if not unfinished.any():
             break
-        rows, x, b, known, heeded, shares, missed = (
-            one[goes] for one in (rows, x, b, known, heeded, shares, missed)
+        rows, x, b, class_counts, active, shares, residuals = (
+            array[unfinished] for array in (rows, x, b, class_counts, active, shares, residuals)
         )  # fmt: skip
-    return answer
+    return result
 
 
 def _pairs(rows: Array) -> Array:
@@ -173,7 +178,7 @@ def _diagonal(values: Array) -> Array:
 
 
 def _solve(matrices: Array, sides: Array) -> Array:
-    """Solve a positive definite system a row, whose unknowns may differ by many orders of magnitude."""
+    """Solve one positive definite system per row; the unknowns may differ by many orders of magnitude."""
     scale = 1 / np.sqrt(np.maximum(np.einsum("nii->ni", matrices), FLOOR))
     scaled = matrices * scale[:, :, None] * scale[:, None] + RIDGE * np.eye(matrices.shape[1])
     solved: Array = scale * np.linalg.solve(scaled, (scale * sides)[..., None])[..., 0]

@@ -1,4 +1,4 @@
-"""Which specialists are asked: those that know one of the classes that the generalist thinks of first."""
+"""Routing: the specialists for an example are those that know one of the generalist's top classes."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The classes that each specialist knows, as a person writes them: "cat, dog; ship, truck"."""
+"""The classes of each specialist, as a user writes them: "cat, dog; ship, truck"."""
 
 import re
 from collections import Counter
@@ -19,17 +19,17 @@ NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,;]*?))\s*([,;]|$)')  # in quotes 
 def read_subsets(text: str, classes: Sequence[str]) -> list[Subset]:
     """Return the subsets that `text` names: class names with commas, subsets with semicolons between them.
 
-    A name that itself holds one of these stands in double quotes, as in a table of comma-separated values.
-    Raises InputError as `check_subsets` does, and for a class that is not there.
+    A name that contains one of these is written in double quotes, as in CSV. Raises InputError as `check_subsets` does,
+    and for an unknown class.
     """
-    numbers = {name: at for at, name in enumerate(classes)}
+    numbers = {name: index for index, name in enumerate(classes)}
     subsets: list[Subset] = [()]
-    for quoted, plain, mark in NAME.findall(text):
+    for quoted, plain, separator in NAME.findall(text):
         if name := quoted.replace('""', '"') or plain:
             if name not in numbers:
                 raise InputError(f"There is no class {name!r} for a specialist; the classes are {_list(classes)}.")
             subsets[-1] += (numbers[name],)
-        if mark == ";":
+        if separator == ";":
             subsets.append(())
     check_subsets(subsets, classes)
     return subsets
@@ -37,7 +37,7 @@ def read_subsets(text: str, classes: Sequence[str]) -> list[Subset]:
 
 def write_subsets(subsets: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     """Return the text that `read_subsets` reads."""
-    return "; ".join(", ".join(_quoted(classes[at]) for at in subset) for subset in subsets)
+    return "; ".join(", ".join(_quoted(classes[index]) for index in subset) for subset in subsets)
 
 
 def check_subsets(
@@ -51,27 +51,30 @@ def check_subsets(
     """
     if not subsets:
         raise InputError("There is no specialist: name the classes of at least one, such as cat, dog.")
-    seen: dict[frozenset[int], int] = {}
-    there = None if labels is None else set(np.unique(labels).tolist())
-    for at, subset in enumerate(subsets, 1):
+    first_position: dict[frozenset[int], int] = {}
+    labels_present = None if labels is None else set(np.unique(labels).tolist())
+    for position, subset in enumerate(subsets, 1):
         if not subset:
-            raise InputError(f"Specialist {at} has no class: give it one or more, or remove it.")
+            raise InputError(f"Specialist {position} has no class: give it one or more, or remove it.")
         if wrong := [number for number in subset if not 0 <= number < len(classes)]:
-            raise InputError(f"Specialist {at} has the class number {wrong[0]}: they go from 0 to {len(classes) - 1}.")
+            raise InputError(
+                f"Specialist {position} has the class number {wrong[0]}: they go from 0 to {len(classes) - 1}."
+            )
         twice = [number for number, count in Counter(subset).items() if count > 1]
         if twice:
-            raise InputError(f"Specialist {at} has the class {classes[twice[0]]!r} twice: name it once.")
+            raise InputError(f"Specialist {position} has the class {classes[twice[0]]!r} twice: name it once.")
         if len(subset) == len(classes):
             raise InputError(
-                f"Specialist {at} has all {len(classes)} classes, and nothing is left for its dustbin: take one out."
+                f"Specialist {position} has all {len(classes)} classes, and nothing is left for its dustbin: take one "
+                "out."
             )
-        if there is not None and (missing := [number for number in subset if number not in there]):
+        if labels_present is not None and (missing := [number for number in subset if number not in labels_present]):
             raise InputError(
-                f"Specialist {at} has the class {classes[missing[0]]!r}, of which there is no training image: "
+                f"Specialist {position} has the class {classes[missing[0]]!r}, of which there is no training image: "
                 f"take the class out, or add images."
             )
-        if (same := seen.setdefault(frozenset(subset), at)) != at:
-            raise InputError(f"Specialists {same} and {at} have the same classes: change or remove one of them.")
+        if (first := first_position.setdefault(frozenset(subset), position)) != position:
+            raise InputError(f"Specialists {first} and {position} have the same classes: change or remove one of them.")
 
 
 def membership(subsets: Sequence[Sequence[int]], classes: int) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""What networks see, batch by batch: views of the training images, their labels, and what the teacher says of them."""
+"""Training batches: views of the training images, their labels, and the teacher's logits of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,87 +9,91 @@ from torch import Tensor
 
 from kdlab.augmentations import Views
 from kdlab.datasets import Split
-from kdlab.registry import TEACHINGS
+from kdlab.registry import TEACHER_VIEWS
 from kdlab.train.seeding import generator
 from kdlab.train.spec import Spec
-from kdlab.train.teacher_logits import Answers
+from kdlab.train.teacher_logits import TeacherLogitCache
 
-__all__ = ["Batch", "Source", "batches", "feed", "transfer_set"]
+__all__ = ["Batch", "Source", "batches", "group_batches", "transfer_set"]
 
 # Inputs, labels, and the teacher's logits where there is a teacher.
 Batch = tuple[Tensor, Tensor, Tensor | None]
 
-# Batches for which the teacher is asked at once: large products are quicker, and a run still stops when it is told to.
-AHEAD = 4
+# Batches for which teacher logits are computed at once: large products are faster, and a run still stops in time.
+PREFETCH_BATCHES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """What networks learn from: `examples`, int64, of `split`, of which `views` are shown.
+    """Training data of a network: `examples`, int64 indices in `split`, shown as `views`.
 
-    `watch`: images that are only looked at, after each epoch.
+    `eval_split`: images for evaluation after each epoch.
     """
 
     split: Split
     examples: Tensor
     views: Views
-    watch: Split | None = None
+    eval_split: Split | None = None
 
 
-def feed(
-    teams: Sequence[Sequence[Source]], spec: Spec, batch_size: int, phase: str, dtype: torch.dtype,
-    answers: Answers | None, begin: int = 0,
+def group_batches(
+    groups: Sequence[Sequence[Source]], spec: Spec, batch_size: int, phase: str, dtype: torch.dtype,
+    teacher_logits: TeacherLogitCache | None, first_epoch: int = 0,
 ) -> Iterator[list[Batch]]:  # fmt: skip
-    """Yield without end a batch for each team, `teams` being the sources of their members, from epoch `begin` on.
+    """Yield without end a batch for each of the `groups` (the sources of their members), from `first_epoch` on.
 
-    Members of one source share its batch; of several, each has its own: inputs (members, batch, …), labels (members,
-    batch).
+    Members of one source share its batch; with several sources each member has its own: inputs (members, batch, …),
+    labels (members, batch).
     """
     streams = {
-        source: batches(source.split, source.examples, source.views, spec, batch_size, phase, dtype, answers, begin)
-        for source in dict.fromkeys(source for team in teams for source in team)
+        source: batches(
+            source.split, source.examples, source.views, spec, batch_size, phase, dtype, teacher_logits, first_epoch
+        )
+        for source in dict.fromkeys(source for group in groups for source in group)
     }
-    for found in zip(*streams.values(), strict=True):
-        now = dict(zip(streams, found, strict=True))
-        yield [_side_by_side([now[source] for source in team]) for team in teams]
+    for current in zip(*streams.values(), strict=True):
+        by_source = dict(zip(streams, current, strict=True))
+        yield [_stack_batches([by_source[source] for source in group]) for group in groups]
 
 
-def _side_by_side(found: Sequence[Batch]) -> Batch:
-    if all(batch is found[0] for batch in found):
-        return found[0]
-    inputs, labels, _ = zip(*found, strict=True)
+def _stack_batches(member_batches: Sequence[Batch]) -> Batch:
+    if all(batch is member_batches[0] for batch in member_batches):
+        return member_batches[0]
+    inputs, labels, _ = zip(*member_batches, strict=True)
     return torch.stack(inputs), torch.stack(labels), None
 
 
 def batches(
     split: Split, examples: Tensor, views: Views, spec: Spec, batch_size: int, phase: str, dtype: torch.dtype,
-    answers: Answers | None, begin: int = 0,
+    teacher_logits: TeacherLogitCache | None, first_epoch: int = 0,
 ) -> Iterator[Batch]:  # fmt: skip
-    """Yield without end the inputs of a batch, of type `dtype`, its labels and the teacher's logits, from `begin` on.
+    """Yield without end a batch's inputs of type `dtype`, its labels and the teacher's logits, from `first_epoch` on.
 
-    `examples`, int64, are shuffled anew for each epoch, whose last, partial batch is left for another shuffle. In as
-    many epochs as there are views of an image each of them is shown once, but for what those batches leave out. Of the
-    epochs before `begin` only the draws are made, and the teacher is asked as it was then what it has not kept: in
-    other batches its answers would be rounded otherwise.
+    `examples`, int64, are shuffled for each epoch; the last, partial batch of an epoch is dropped. In as many epochs as
+    an image has views, each view is shown once, except for dropped batches. For epochs before `first_epoch` only the
+    random draws are made, and missing teacher logits are computed in the original batches: in other batches they would
+    be rounded differently.
     """
-    device, teach = examples.device, TEACHINGS.find(spec.teaching)[0].build
-    draw, draw_other = (generator(spec.shuffle_seed, phase, purpose) for purpose in ("shuffle", "independent views"))
+    device, choose_teacher_views = examples.device, TEACHER_VIEWS.find(spec.teaching)[0].build
+    order_generator, view_generator = (
+        generator(spec.shuffle_seed, phase, purpose) for purpose in ("shuffle", "independent views")
+    )
     first_view = torch.randint(views.count, (len(examples),), generator=generator(spec.shuffle_seed, phase, "views"))
-    whole = len(examples) // batch_size * batch_size
+    epoch_size = len(examples) // batch_size * batch_size
     for epoch in count():
-        order = torch.randperm(len(examples), generator=draw)[:whole]
-        other = torch.randint(views.count, (whole,), generator=draw_other).to(device)
-        shown = ((first_view[order] + epoch) % views.count).to(device)
-        index, asked = examples[order.to(device)], teach(shown, other)
-        for start in range(0, whole, batch_size):
-            if answers and start % (AHEAD * batch_size) == 0:
-                ahead = slice(start, start + AHEAD * batch_size)
-                answers.prepare(index[ahead], asked[ahead])
-            if epoch < begin:
+        order = torch.randperm(len(examples), generator=order_generator)[:epoch_size]
+        independent_views = torch.randint(views.count, (epoch_size,), generator=view_generator).to(device)
+        shown_views = ((first_view[order] + epoch) % views.count).to(device)
+        index, teacher_views = examples[order.to(device)], choose_teacher_views(shown_views, independent_views)
+        for start in range(0, epoch_size, batch_size):
+            if teacher_logits and start % (PREFETCH_BATCHES * batch_size) == 0:
+                prefetched = slice(start, start + PREFETCH_BATCHES * batch_size)
+                teacher_logits.prepare(index[prefetched], teacher_views[prefetched])
+            if epoch < first_epoch:
                 continue
-            now = slice(start, start + batch_size)
-            inputs, labels = views.inputs(index[now], shown[now], dtype), split.labels[index[now]]
-            yield inputs, labels, answers(index[now], asked[now]) if answers else None
+            rows = slice(start, start + batch_size)
+            inputs, labels = views.inputs(index[rows], shown_views[rows], dtype), split.labels[index[rows]]
+            yield inputs, labels, teacher_logits(index[rows], teacher_views[rows]) if teacher_logits else None
 
 
 def transfer_set(split: Split, size: int, seed: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: files to go on from, so that it ends exactly as if it had never been interrupted.
+"""Checkpoints of a run: files to resume from, so that it ends exactly as if it had never been interrupted.
 
 checkpoint.json  history.npz  team-N.safetensors, and for the student's phase teacher.safetensors, answers.safetensors
 """
@@ -20,18 +20,18 @@ from torch import Tensor, nn
 from kdlab.datasets import Dataset
 from kdlab.registry import InputError
 from kdlab.train.events import Saved
-from kdlab.train.group import Team
+from kdlab.train.group import GroupTrainer
 from kdlab.train.history import History
-from kdlab.train.live_params import LiveKnobs
+from kdlab.train.live_params import LiveParams
 from kdlab.train.spec import Spec
-from kdlab.train.teacher_logits import Answers
+from kdlab.train.teacher_logits import TeacherLogitCache
 
-__all__ = ["Checkpoint", "Keeper", "Losses", "pack"]
+__all__ = ["Checkpoint", "Checkpointer", "Losses", "pack"]
 
-# To be raised when a change of the training core makes checkpoints from before it worthless.
+# Raise this number when a change of training makes earlier checkpoints unusable.
 FORMAT = 4
-# The teacher's answers are kept up to so many bytes; more of them are worked out anew.
-MOST_ANSWERS = 50e6
+# Teacher logits of more bytes are not saved, but computed again.
+MAX_LOGIT_BYTES = 50e6
 DAMAGED = "The checkpoint of this run is damaged or incomplete: start the run from its beginning."
 
 # By network and part.
@@ -39,10 +39,10 @@ Losses = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """Where a run stood: at the end of an epoch of `phase`, with the knobs, seconds and first losses that it had.
+class CheckpointMeta:
+    """State of a run at the end of an epoch of `phase`: its knobs, seconds and first losses.
 
-    `machine` and `data` say what it was computed with and from.
+    `machine`: precision and device of training; `data`: checksum of the data set.
     """
 
     phase: str
@@ -57,122 +57,122 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """The files of a checkpoint that was read and found whole."""
+    """The files of a checkpoint whose checksums were verified."""
 
-    mark: Mark
+    meta: CheckpointMeta
     files: Mapping[str, bytes]
 
     @classmethod
     def read(cls, files: Mapping[str, bytes], spec: Spec) -> "Checkpoint":
-        """Return the checkpoint of a run of `spec`; raises InputError when it is damaged or of something else."""
+        """Return the checkpoint of a run of `spec`; raises InputError if it is damaged or belongs to another run."""
         try:
             outer = json.loads(files["checkpoint.json"])
-            about = outer["about"]
-            sums = {name: zlib.crc32(files[name]) for name in about["files"]}
-            whole = outer["checksum"] == _checksum(about) and sums == about["files"]
+            content = outer["about"]
+            sums = {name: zlib.crc32(files[name]) for name in content["files"]}
+            whole = outer["checksum"] == _checksum(content) and sums == content["files"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(DAMAGED) from error
         if not whole:
             raise InputError(DAMAGED)
-        if about["made"] != (now := _made()):
+        if content["made"] != (current_versions := _versions()):
             raise InputError(
-                f"The checkpoint of this run was made by {about['made']}, but this is {now}: start the run from its "
-                f"beginning."
+                f"The checkpoint of this run was made by {content['made']}, but this is {current_versions}: start the "
+                f"run from its beginning."
             )
-        if about["spec"] != asdict(spec):
+        if content["spec"] != asdict(spec):
             raise InputError("This checkpoint belongs to a run with other settings: start this one from its beginning.")
-        return cls(Mark(**about["mark"]), {name: files[name] for name in sums})
+        return cls(CheckpointMeta(**content["mark"]), {name: files[name] for name in sums})
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        """Return what the file `name`.safetensors holds; raises InputError."""
+        """Return the content of the file `name`.safetensors; raises InputError."""
         try:
-            found: dict[str, Tensor] = from_bytes(self.files[f"{name}.safetensors"])
+            tensors: dict[str, Tensor] = from_bytes(self.files[f"{name}.safetensors"])
         except (KeyError, SafetensorError) as error:
             raise InputError(DAMAGED) from error
-        return found
+        return tensors
 
-    def teach(self, module: nn.Module) -> nn.Module:
-        """Return `module` as the trained teacher."""
+    def load_teacher(self, module: nn.Module) -> nn.Module:
+        """Load the trained teacher's weights into `module` and return it."""
         module.load_state_dict(self.tensors("teacher"))
         return module
 
 
-class Keeper:
-    """Makes checkpoints of a run, at the end of an epoch after `every` seconds (None: never), and takes one up."""
+class Checkpointer:
+    """Makes checkpoints of a run, at the end of an epoch after `every` seconds (None: never), and restores one."""
 
     def __init__(
-        self, spec: Spec, live: LiveKnobs, history: History, every: float | None, checkpoint: Checkpoint | None
+        self, spec: Spec, live: LiveParams, history: History, every: float | None, checkpoint: Checkpoint | None
     ) -> None:
         self.checkpoint = checkpoint
         self._spec, self._live, self._history, self._every = spec, live, history, every
-        self._saved = time.perf_counter()
-        self._began = 0.0
-        self._taught: tuple[nn.Module, float] | None = None
-        self._data = 0
+        self._saved_at = time.perf_counter()
+        self._phase_start = 0.0
+        self._teacher: tuple[nn.Module, float] | None = None
+        self._data_checksum = 0
         if checkpoint is not None:
-            live.values.update(checkpoint.mark.knobs)
+            live.values.update(checkpoint.meta.knobs)
 
     @property
     def phase(self) -> str:
-        """The phase in which the run goes on; "" for a new one."""
-        return self.checkpoint.mark.phase if self.checkpoint else ""
+        """The phase in which the run resumes; "" for a new run."""
+        return self.checkpoint.meta.phase if self.checkpoint else ""
 
     @property
-    def place(self) -> tuple[str, int]:
-        """The phase and the step at which the run goes on."""
-        return (self.phase, self.checkpoint.mark.step) if self.checkpoint else ("", 0)
+    def position(self) -> tuple[str, int]:
+        """The phase and the step at which the run resumes."""
+        return (self.phase, self.checkpoint.meta.step) if self.checkpoint else ("", 0)
 
-    def look(self, data: Dataset) -> None:
-        """Note the data of the run; raises InputError when they are not those that it began with."""
+    def check_data(self, data: Dataset) -> None:
+        """Compute the checksum of the data; raises InputError if it differs from the checkpoint's."""
         if self._every is None and self.checkpoint is None:
             return
-        self._data = _fingerprint(data)
-        if self.checkpoint and self.checkpoint.mark.data != self._data:
+        self._data_checksum = _fingerprint(data)
+        if self.checkpoint and self.checkpoint.meta.data != self._data_checksum:
             raise InputError(f"The data of {data.name} have changed since this run began: start it from its beginning.")
 
-    def begin(self, phase: str) -> None:
-        """Take the time of a phase, which what came before the checkpoint is part of."""
-        before = self.checkpoint.mark.seconds[phase] if self.checkpoint and self.phase == phase else 0.0
-        self._began = self._live.clock() - before
+    def start_phase(self, phase: str) -> None:
+        """Start the clock of a phase; the seconds before the checkpoint are included."""
+        saved_seconds = self.checkpoint.meta.seconds[phase] if self.checkpoint and self.phase == phase else 0.0
+        self._phase_start = self._live.clock() - saved_seconds
 
     @property
     def seconds(self) -> float:
-        """What the phase took so far, without pauses."""
-        return self._live.clock() - self._began
+        """Seconds of the phase so far, without pauses."""
+        return self._live.clock() - self._phase_start
 
-    def taught(self, teacher: nn.Module, seconds: float) -> None:
-        """Take a teacher that will not change any more."""
-        self._taught = teacher, seconds
+    def set_teacher(self, teacher: nn.Module, seconds: float) -> None:
+        """Set the trained teacher and its seconds of training, for the checkpoints of the student's phase."""
+        self._teacher = teacher, seconds
 
-    def restore(self, phase: str, teams: Sequence[Team]) -> tuple[int, Losses]:
-        """Bring teams to where the checkpoint left them; return the epochs behind them, and their first losses.
+    def restore(self, phase: str, groups: Sequence[GroupTrainer]) -> tuple[int, Losses]:
+        """Restore groups from the checkpoint; return the number of their finished epochs, and their first losses.
 
-        Without a checkpoint of this phase that is 0 and nothing. Raises InputError.
+        Without a checkpoint of this phase these are 0 and {}. Raises InputError.
         """
         if self.checkpoint is None or self.phase != phase:
             return 0, {}
-        mark = self.checkpoint.mark
-        if mark.machine != (machine := _machine(teams)):
+        meta = self.checkpoint.meta
+        if meta.machine != (machine := _machine(groups)):
             raise InputError(
-                f"This run was computed in {mark.machine}, which this machine would continue in {machine}: start it "
+                f"This run was computed in {meta.machine}, which this machine would continue in {machine}: start it "
                 f"from its beginning."
             )
-        states = [self.checkpoint.tensors(f"team-{at}") for at in range(len(teams))]
-        if [_shapes(team.state()) for team in teams] != [_shapes(state) for state in states]:
+        states = [self.checkpoint.tensors(f"team-{index}") for index in range(len(groups))]
+        if [_shapes(group.state()) for group in groups] != [_shapes(state) for state in states]:
             raise InputError("The networks of this run are built otherwise by now: start it from its beginning.")
-        for team, state in zip(teams, states, strict=True):
-            team.restore(state)
-        return mark.epoch, mark.first_losses
+        for group, state in zip(groups, states, strict=True):
+            group.restore(state)
+        return meta.epoch, meta.first_losses
 
-    def remember(self, answers: Answers) -> Answers:
-        """Return the teacher's answers with those that were kept."""
+    def restore_logits(self, teacher_logits: TeacherLogitCache) -> TeacherLogitCache:
+        """Restore teacher logits from the checkpoint, if it has some, and return the cache."""
         if self.checkpoint and "answers.safetensors" in self.checkpoint.files:
-            answers.restore(self.checkpoint.tensors("answers"))
-        return answers
+            teacher_logits.restore(self.checkpoint.tensors("answers"))
+        return teacher_logits
 
     @property
     def notes(self) -> list[str]:
-        """What was said so far that whoever reads the run's numbers should mind."""
+        """The notes so far: warnings about the run's numbers."""
         return self._history.notes
 
     @property
@@ -182,55 +182,63 @@ class Keeper:
 
     @property
     def due(self) -> bool:
-        """Whether it is time for another checkpoint."""
-        return self._every is not None and time.perf_counter() - self._saved >= self._every
+        """Whether `every` seconds have passed since the last checkpoint."""
+        return self._every is not None and time.perf_counter() - self._saved_at >= self._every
 
     def save(
-        self, phase: str, step: int, epoch: int, teams: Sequence[Team], first_losses: Losses, answers: Answers | None
+        self,
+        phase: str,
+        step: int,
+        epoch: int,
+        groups: Sequence[GroupTrainer],
+        first_losses: Losses,
+        teacher_logits: TeacherLogitCache | None,
     ) -> Saved:
-        """Return a checkpoint of teams at the end of an epoch."""
-        files = {f"team-{at}.safetensors": pack(team.state()) for at, team in enumerate(teams)}
+        """Return a checkpoint of groups at the end of an epoch."""
+        files = {f"team-{index}.safetensors": pack(group.state()) for index, group in enumerate(groups)}
         seconds = {phase: self.seconds}
-        if self._taught:
-            files["teacher.safetensors"] = pack(self._taught[0].state_dict())
-            seconds["teacher"] = self._taught[1]
-        if answers and answers.nbytes < MOST_ANSWERS:
-            files["answers.safetensors"] = pack(answers.state())
+        if self._teacher:
+            files["teacher.safetensors"] = pack(self._teacher[0].state_dict())
+            seconds["teacher"] = self._teacher[1]
+        if teacher_logits and teacher_logits.nbytes < MAX_LOGIT_BYTES:
+            files["answers.safetensors"] = pack(teacher_logits.state())
         files |= self._history.files()
-        mark = Mark(phase, step, epoch, self._live.values, seconds, first_losses, _machine(teams), self._data)
-        about = {
-            "made": _made(),
+        meta = CheckpointMeta(
+            phase, step, epoch, self._live.values, seconds, first_losses, _machine(groups), self._data_checksum
+        )
+        record = {
+            "made": _versions(),
             "spec": asdict(self._spec),
-            "mark": asdict(mark),
+            "mark": asdict(meta),
             "files": {name: zlib.crc32(content) for name, content in files.items()},
         }
-        files["checkpoint.json"] = json.dumps({"about": about, "checksum": _checksum(about)}).encode()
-        self._saved = time.perf_counter()
+        files["checkpoint.json"] = json.dumps({"about": record, "checksum": _checksum(record)}).encode()
+        self._saved_at = time.perf_counter()
         return Saved(files, final=False)
 
 
-def _checksum(about: Any) -> int:
-    return zlib.crc32(json.dumps(about).encode())
+def _checksum(record: Any) -> int:
+    return zlib.crc32(json.dumps(record).encode())
 
 
-def _made() -> str:
-    """What must be equal for a run to go on as it began."""
+def _versions() -> str:
+    """The versions that must be equal for a run to resume exactly."""
     return f"kdlab {version('kdlab')} (checkpoints {FORMAT}) with PyTorch {torch.__version__}"
 
 
-def _machine(teams: Sequence[Team]) -> str:
-    network = teams[0].network
+def _machine(groups: Sequence[GroupTrainer]) -> str:
+    network = groups[0].network
     device = network.parameters[0].device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
     return f"{str(network.dtype).removeprefix('torch.')} on {name}"
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
-    return {name: (one.shape, one.dtype) for name, one in state.items()}
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}
 
 
 def _fingerprint(data: Dataset) -> int:
-    """A number that changes with any image, label, class or group, and with what these are called."""
+    """A checksum of all images, labels and groups, and of the names of classes and units."""
     number = zlib.crc32(repr((data.classes, data.shape, data.example_unit, data.group_unit)).encode())
     for split in (data.train, data.validation, data.test):
         for part in (split.images, split.labels, split.groups):

@@ -1,4 +1,4 @@
-"""What this machine can do: where to train, with how many threads and in which precision."""
+"""Device, threads and precision of training on this machine."""
 
 import ctypes
 import sys
@@ -16,9 +16,9 @@ from kdlab.registry import InputError
 from kdlab.train import cgroup_limits
 from kdlab.train.evaluate import evaluating
 from kdlab.train.heads import body
-from kdlab.train.stacked_mlp import plan
+from kdlab.train.stacked_mlp import mlp_signature
 
-__all__ = ["choose_precision", "count_operations", "isolated", "prepared", "set_threads"]
+__all__ = ["choose_precision", "count_operations", "isolated", "set_threads", "training_context"]
 
 P = ParamSpec("P")
 Event = TypeVar("Event")
@@ -26,16 +26,16 @@ Sent = TypeVar("Sent")
 Result = TypeVar("Result")
 
 # Below so many parameters bfloat16 gains nothing: `python tests/benchmarks/cost.py`.
-FEW_PARAMETERS = 20_000
+MIN_BFLOAT16_PARAMETERS = 20_000
 # Forward operations of a batch below which two threads gain nothing, and lose much when the cores are busy with other
 # work: `python tests/benchmarks/threads.py`. Products in bfloat16 are about four times as fast.
-FEW_OPERATIONS = {torch.float32: 5e7, torch.bfloat16: 2e8}
+MIN_PARALLEL_OPERATIONS = {torch.float32: 5e7, torch.bfloat16: 2e8}
 
 
 class _Thread(threading.local):
-    """What is known of this thread: how many threads the run in it may choose, 0 where none goes on."""
+    """State of this Python thread: how many torch threads its run may use, 0 without a run."""
 
-    most = 0
+    max_threads = 0
 
 
 _thread = _Thread()
@@ -43,43 +43,43 @@ _thread = _Thread()
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """How this thread computes: with so many threads, of at most so many, and with denormal numbers as 0 or not.
+    """torch's settings of this thread: number of threads, their maximum, whether denormal numbers are flushed to 0.
 
-    And what else a caller may have changed: gradients, autocast on the CPU and on a GPU, and the type of new tensors.
+    And other settings that a caller may have changed: gradients, autocast on the CPU and on a GPU, the default dtype.
     """
 
     threads: int
-    most: int
+    max_threads: int
     flush: bool
     gradients: bool = True
     autocast: tuple[bool, bool] = (False, False)
     dtype: torch.dtype = torch.float32
 
     @classmethod
-    def now(cls) -> Self:
-        # Python's numbers are of the same unit, and asking them costs next to nothing.
+    def current(cls) -> Self:
+        # The flag applies to Python's floats too, and this test costs next to nothing.
         flush = sys.float_info.min * 0.5 == 0
         autocast = torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")
         gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
-        return cls(torch.get_num_threads(), _thread.most, flush, gradients, autocast, dtype)
+        return cls(torch.get_num_threads(), _thread.max_threads, flush, gradients, autocast, dtype)
 
-    def take(self) -> None:
-        """Compute like this from now on."""
-        if self.flush != _Settings.now().flush:
+    def apply(self) -> None:
+        """Apply these settings to this thread."""
+        if self.flush != _Settings.current().flush:
             torch.set_flush_denormal(self.flush)
-            _renew_pool()
+            _restart_pool()
         torch.set_num_threads(self.threads)
-        _thread.most = self.most
+        _thread.max_threads = self.max_threads
         torch.set_grad_enabled(self.gradients)
         for device, enabled in zip(("cpu", "cuda"), self.autocast, strict=True):
             torch.set_autocast_enabled(device, enabled)
         torch.set_default_dtype(self.dtype)
 
 
-def _renew_pool() -> None:
-    """End the threads that help this one: those of its next work begin with its flag for denormal numbers.
+def _restart_pool() -> None:
+    """End this thread's OpenMP workers: the next ones start with its flag for denormal numbers.
 
-    Where OpenMP has no call for that, as on Windows, they keep the flag that they began with.
+    Without this OpenMP call, as on Windows, the workers keep the flag that they started with.
     """
     if (pause := _openmp_pause()) is not None:
         pause(1)
@@ -94,51 +94,51 @@ def _openmp_pause() -> Callable[[int], int] | None:
 
 
 def _allowed_threads() -> int:
-    """The threads torch would take, but no more than a container lets it keep busy: others would wait for it."""
+    """The number of threads that torch would use, but no more than the container's share of cores."""
     return min(torch.get_num_threads(), max(1, int(cgroup_limits.cores() or sys.maxsize)))
 
 
 @contextmanager
-def prepared() -> Iterator[torch.device]:
-    """Make this thread ready to train and give the device to train on; the caller's settings come back.
+def training_context() -> Iterator[torch.device]:
+    """Set this thread up for training and give the device; the caller's settings are restored at the end.
 
-    Adam's second moments of dead pixels fade into denormal numbers, ten times slower, so they are taken for 0. A
-    generator that yields meanwhile needs `isolated` beside it. Raises InputError in torch's inference mode.
+    Adam's second moments of dead pixels decay into denormal numbers, which are ten times slower, so they are flushed to
+    0. A generator that yields inside needs `isolated` too. Raises InputError in torch's inference mode.
     """
     if torch.is_inference_mode_enabled():
         raise InputError("Nothing can be trained in torch.inference_mode(): call this outside of it.")
-    before, most = _Settings.now(), _allowed_threads()
-    _renew_pool()  # whoever computed before must not decide
-    _Settings(most, most, True).take()
+    callers_settings, threads = _Settings.current(), _allowed_threads()
+    _restart_pool()  # its workers may have another flag from earlier work
+    _Settings(threads, threads, True).apply()
     try:
         yield torch.device("cuda" if torch.cuda.is_available() else "cpu")
     finally:
-        before.take()
+        callers_settings.apply()
 
 
 def isolated(
     function: Callable[P, Generator[Event, Sent | None, Result]],
 ) -> Callable[P, Generator[Event, Sent | None, Result]]:
-    """Give a generator function's generators settings of their own: whoever asks for their events keeps others.
+    """Give each generator of a generator function its own settings, separate from those of its consumer.
 
-    So several may be gone through in turns, from any threads, and be closed in any order.
+    So several generators may be iterated alternately, from any threads, and be closed in any order.
     """
 
     @wraps(function)
-    def run(*arguments: P.args, **options: P.kwargs) -> Generator[Event, Sent | None, Result]:
-        kept: _Settings | None = None
+    def wrapper(*arguments: P.args, **options: P.kwargs) -> Generator[Event, Sent | None, Result]:
+        suspended: _Settings | None = None
         events = function(*arguments, **options)
 
         @contextmanager
         def resumed() -> Iterator[None]:
-            nonlocal kept
-            callers = _Settings.now()
-            (kept or callers).take()
+            nonlocal suspended
+            callers = _Settings.current()
+            (suspended or callers).apply()
             try:
                 yield
             finally:
-                kept = _Settings.now()
-                callers.take()
+                suspended = _Settings.current()
+                callers.apply()
 
         sent = None
         try:
@@ -154,28 +154,28 @@ def isolated(
             with resumed():
                 events.close()
 
-    return run
+    return wrapper
 
 
-def choose_precision(asked: str, module: nn.Module, device: torch.device) -> torch.dtype:
-    """Return the type in which a network's products are computed: what was `asked` for, or what is fastest ("auto").
+def choose_precision(requested: str, module: nn.Module, device: torch.device) -> torch.dtype:
+    """Return the type in which a network's products are computed: the `requested` one, or the fastest ("auto").
 
-    It depends on the network and the machine alone, so that a network trains alike in any company. Weights and the
+    It depends on the network and the machine alone, so that a network trains the same in any group. Weights and the
     optimiser are float32 in any case, and so is a perceptron's last layer.
     """
-    if asked != "auto":
-        return torch.bfloat16 if asked == "bfloat16" else torch.float32
-    if sum(parameter.numel() for parameter in module.parameters()) < FEW_PARAMETERS:
+    if requested != "auto":
+        return torch.bfloat16 if requested == "bfloat16" else torch.float32
+    if sum(parameter.numel() for parameter in module.parameters()) < MIN_BFLOAT16_PARAMETERS:
         return torch.float32
     # Depthwise convolutions run slower in bfloat16 on a CPU.
     grouped = any(isinstance(part, nn.Conv2d) and part.groups > 1 for part in module.modules())
-    fast = _multiplies_bfloat16(device.type) and not (grouped and device.type == "cpu")
-    return torch.bfloat16 if fast else torch.float32
+    faster = _multiplies_bfloat16(device.type) and not (grouped and device.type == "cpu")
+    return torch.bfloat16 if faster else torch.float32
 
 
 @cache
 def _multiplies_bfloat16(device: str) -> bool:
-    """Whether products of bfloat16 are a machine instruction, not a detour."""
+    """Whether the machine has an instruction for products of bfloat16."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     has = torch.cpu.get_capabilities()
@@ -183,19 +183,21 @@ def _multiplies_bfloat16(device: str) -> bool:
 
 
 def set_threads(operations: float, dtype: torch.dtype) -> None:
-    """Train small networks on one core, which also keeps the page lively, and large ones on all.
+    """Train small networks on one core, which also keeps the page responsive, and large ones on all cores.
 
     `operations`: of one batch forward.
     """
-    torch.set_num_threads(1 if operations < FEW_OPERATIONS[dtype] else _thread.most or _allowed_threads())
+    torch.set_num_threads(
+        1 if operations < MIN_PARALLEL_OPERATIONS[dtype] else _thread.max_threads or _allowed_threads()
+    )
 
 
 def count_operations(module: nn.Module, inputs: Tensor) -> int:
-    """Return the multiplications and additions of products when `module` answers `inputs`."""
-    if plan(body(module)) is not None:
+    """Return the number of multiplications and additions in the products of a forward pass on `inputs`."""
+    if mlp_signature(body(module)) is not None:
         linear = [layer.in_features * layer.out_features for layer in module.modules() if isinstance(layer, nn.Linear)]
         return 2 * len(inputs) * sum(linear)
-    # Loads torch's compiler, a second that a start with perceptrons alone goes without.
+    # Loads torch's compiler, which takes a second; runs with perceptrons alone avoid that.
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter, evaluating(module):

@@ -1,4 +1,4 @@
-"""Running a network without training it, and summing up a finished run."""
+"""Evaluation of networks: logits of a split, errors and the paired test."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,8 +19,8 @@ CHUNK = 1_500_000
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode without gradients, and back into the mode it was in, whatever happens."""
-    # A part may have been frozen on purpose; one of frozen TorchScript has no mode.
+    """Put a network into evaluation mode without gradients, and restore the mode of each part at the end."""
+    # A part may be in evaluation mode on purpose; a part of frozen TorchScript has no mode.
     modes = {part: part.training for part in module.modules() if hasattr(part, "training")}
     module.eval()
     try:
@@ -38,7 +38,7 @@ def finished(module: nn.Module) -> nn.Module:
 
 
 def chunks(split: Split) -> Iterator[slice]:
-    """Yield slices that cover a split, each as much as a network should look at at once."""
+    """Yield slices that cover a split, each of a size for one forward pass."""
     size = max(1, CHUNK // split.images[0].numel())
     for start in range(0, len(split), size):
         yield slice(start, start + size)

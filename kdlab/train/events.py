@@ -1,10 +1,9 @@
-"""What happens in a run, as small frozen records: floats, strings and NumPy arrays, never a tensor.
+"""The events of a run as small frozen records of floats, strings and NumPy arrays, never tensors.
 
-A run is a generator of these, in this order: `Progress` while the data comes, `Opened`, a `Note` for each thing to
-mind, then for the phases "teacher" and "student" `Phase`, and `Step`, `Probe` and `KnobsTurned` as they fall, and
-`Done` at the end. Where checkpoints were asked for, `Saved` comes after a `Probe`. A run that goes on from one begins
-with `Restored`, and then with what came after the checkpoint: neither `Opened` nor the phase that was under way is
-announced again.
+A run is a generator of these, in this order: `Progress` while the data loads, `Opened`, a `Note` for each warning, then
+for the phases "teacher" and "student" `Phase` and a sequence of `Step`, `Probe` and `ParamsChanged`, and `Done` at the
+end. With checkpoints, `Saved` comes after a `Probe`. A run that resumes from a checkpoint starts with `Restored` and
+continues with the events after the checkpoint: neither `Opened` nor the current phase is announced again.
 """
 
 from collections.abc import Mapping
@@ -17,15 +16,27 @@ from numpy.typing import NDArray
 from kdlab.progress import Progress
 from kdlab.train.spec import Spec
 
-__all__ = ["Done", "Event", "KnobsTurned", "Note", "Opened", "Phase", "Probe", "Progress", "Restored", "Saved", "Step"]
+__all__ = [
+    "Done",
+    "Event",
+    "Note",
+    "Opened",
+    "ParamsChanged",
+    "Phase",
+    "Probe",
+    "Progress",
+    "Restored",
+    "Saved",
+    "Step",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """The data are there: the validation split, which people steer by. The test set is in no event but `Done`.
+    """The data set is loaded: this event holds its validation split. The test set is in no event but `Done`.
 
     `images` uint8 (examples, channels, height, width), `labels` int64 (examples,), `groups` int64 (examples,) or None:
-    which examples belong together. `example_unit` and `group_unit` say what is counted, in the plural.
+    the group of each example. `example_unit` and `group_unit`: their names in the plural.
     """
 
     spec: Spec
@@ -40,7 +51,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A sentence to mind when reading the numbers: what was done with a person's files, what is odd about a teacher."""
+    """A warning about the run's numbers, as a sentence: changes to a user's files, an unusual teacher."""
 
     text: str
 
@@ -77,7 +88,7 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class KnobsTurned:
+class ParamsChanged:
     """The objective's knobs changed before the step after `step`; `values` holds those that changed."""
 
     phase: str
@@ -94,9 +105,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Saved:
-    """What is worth keeping of a run: contents of files by name.
+    """Files of a run to save: contents by name.
 
-    `final`: the finished run's; otherwise a checkpoint that the run can go on from.
+    `final`: those of the finished run; otherwise a checkpoint from which the run can resume.
     """
 
     files: Mapping[str, bytes]
@@ -105,9 +116,9 @@ class Saved:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restored:
-    """A run goes on from a checkpoint; `history`: what happened up to it, as the file that `History` reads."""
+    """A run resumes from a checkpoint; `history`: its events up to there, as the file that `History` reads."""
 
     history: bytes
 
 
-Event = Progress | Opened | Note | Phase | Step | Probe | KnobsTurned | Done | Saved | Restored
+Event = Progress | Opened | Note | Phase | Step | Probe | ParamsChanged | Done | Saved | Restored

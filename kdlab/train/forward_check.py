@@ -1,4 +1,4 @@
-"""A few images through a network before anything is trained: its logits, or one sentence that says what is wrong."""
+"""A forward pass of a few images before training: the logits, or an InputError with one sentence on the problem."""
 
 import random
 from collections.abc import Iterator
@@ -17,25 +17,33 @@ from kdlab.train.evaluate import evaluating
 from kdlab.train.logit_reader import read_logits
 from kdlab.train.probabilities import SIGMOIDS, looks_like_probabilities
 
-__all__ = ["answer", "check_finite", "check_has_values", "first_line", "refuse_probabilities", "sample", "undisturbed"]
+__all__ = [
+    "check_finite",
+    "check_has_values",
+    "first_line",
+    "forward_logits",
+    "preserve_random_state",
+    "refuse_probabilities",
+    "sample_inputs",
+]
 
-FEW = 13
-# Logits grow with the inputs; what a sigmoid or a softmax returns stays between 0 and 1.
-MUCH = 1e4
+MAX_SAMPLE_SIZE = 13
+# Logits grow with the inputs; outputs of a sigmoid or a softmax stay between 0 and 1.
+LARGE_INPUT_FACTOR = 1e4
 
 
-def sample(data: Dataset) -> Tensor:
-    """Return inputs of a few training images, another number of them than there are classes.
+def sample_inputs(data: Dataset) -> Tensor:
+    """Return inputs of a few training images; their number differs from the number of classes.
 
-    Otherwise examples and classes could be taken for each other.
+    Otherwise the dimensions of examples and classes could be confused.
     """
-    count = min(FEW, len(data.train))
+    count = min(MAX_SAMPLE_SIZE, len(data.train))
     return data.train.inputs(slice(count - 1 if count == len(data.classes) else count))
 
 
 @contextmanager
-def undisturbed(device: torch.device) -> Iterator[None]:
-    """Give every random state back: a trial must not move what is drawn later."""
+def preserve_random_state(device: torch.device) -> Iterator[None]:
+    """Restore every random state at the end: a trial must not change later draws."""
     python, arrays = random.getstate(), np.random.get_state()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         try:
@@ -46,7 +54,7 @@ def undisturbed(device: torch.device) -> Iterator[None]:
 
 
 def check_has_values(role: str, module: nn.Module) -> None:
-    """Raise InputError for a network with weights whose values, or even sizes, are not known yet."""
+    """Raise InputError for a network whose weights have no values or no sizes yet."""
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if is_lazy(tensor):
             raise InputError(
@@ -58,38 +66,40 @@ def check_has_values(role: str, module: nn.Module) -> None:
             )
 
 
-def answer(role: str, module: nn.Module, inputs: Tensor, data: Dataset, when: str = "") -> tuple[Tensor, int | None]:
-    """Return the logits (examples, classes) of `inputs`, and where they have to be read, for a `LogitReader`, or None.
+def forward_logits(
+    role: str, module: nn.Module, inputs: Tensor, data: Dataset, when: str = ""
+) -> tuple[Tensor, int | None]:
+    """Return the logits (examples, classes) of `inputs`, and the index for a `LogitReader`, or None if none is needed.
 
-    The network stays in its mode; `when` ends what a sentence says of the circumstances. Raises InputError for an
-    output of another shape or kind.
+    The network stays in its mode; `when` describes the circumstances in a sentence. Raises InputError for an output of
+    another shape or kind.
     """
     count, classes = len(inputs), len(data.classes)
     try:
-        returned = module(inputs.clone())  # which it may change
-    except Exception as error:  # whatever a person's own network raises
+        returned = module(inputs.clone())  # the network may change its inputs
+    except Exception as error:  # a user's network may raise any exception
         raise InputError(
             f"The {role} cannot answer a batch {tuple(inputs.shape)} of {data.name}{when}: "
             f"{_reason(module, data, count, error)}."
         ) from error
-    logits, place = read_logits(returned, count, classes)
-    wanted = f"let it return {classes} logits for each image, as float32 numbers (images, {classes})"
+    logits, index = read_logits(returned, count, classes)
+    advice = f"let it return {classes} logits for each image, as float32 numbers (images, {classes})"
     if not isinstance(logits, Tensor):
-        raise InputError(f"The {role} returns {_describe(returned)}{when}, which holds no logits: {wanted}.")
+        raise InputError(f"The {role} returns {_describe(returned)}{when}, which holds no logits: {advice}.")
     if logits.shape != (count, classes):
         if logits.ndim == 2 and len(logits) == count:
             number = f"{logits.shape[1]} number{'s' if logits.shape[1] != 1 else ''} for each image"
-            raise InputError(f"The {role} gives {number}{when}, but {data.name} has {classes} classes: {wanted}.")
+            raise InputError(f"The {role} gives {number}{when}, but {data.name} has {classes} classes: {advice}.")
         shape = tuple(logits.shape)
         if count == 1 and shape == (classes,):
-            wanted = f"{wanted}, for one image too, as squeeze(-1) does where squeeze() does not"
+            advice = f"{advice}, for one image too, as squeeze(-1) does where squeeze() does not"
         raise InputError(
             f"The {role} answers {count} image{'s' if count > 1 else ''} of {classes} classes with an output of the "
-            f"shape {shape}{when}: {wanted}."
+            f"shape {shape}{when}: {advice}."
         )
     if not logits.is_floating_point():
-        raise InputError(f"The {role} returns numbers of the type {_name(logits.dtype)}{when}: {wanted}.")
-    return logits, None if logits is returned else place
+        raise InputError(f"The {role} returns numbers of the type {_name(logits.dtype)}{when}: {advice}.")
+    return logits, None if logits is returned else index
 
 
 def check_finite(role: str, logits: Tensor, data: Dataset, when: str = "") -> None:
@@ -105,30 +115,30 @@ def check_finite(role: str, logits: Tensor, data: Dataset, when: str = "") -> No
 def refuse_probabilities(
     role: str, module: nn.Module, logits: Tensor, data: Dataset, remedy: str, trained: bool = False
 ) -> None:
-    """Raise InputError for a network whose `logits` of the sample are probabilities; `remedy` says what to do.
+    """Raise InputError for a network whose `logits` of the sample are probabilities; `remedy`: advice for the sentence.
 
-    Of a `trained` one numbers that all lie between 0 and 1 are reason enough to ask it about larger inputs.
+    A `trained` network is tested with larger inputs already if all its outputs lie between 0 and 1.
     """
     reason = looks_like_probabilities(logits.float().cpu().numpy())
     if trained and bool(((logits >= 0) & (logits <= 1)).all()) and logits.max() > logits.min():
         reason = reason or SIGMOIDS
-    if reason and _stays_between(module, sample(data) * MUCH, len(data.classes)):
+    if reason and _stays_between(module, sample_inputs(data) * LARGE_INPUT_FACTOR, len(data.classes)):
         raise InputError(f"The {role} gives probabilities in place of logits ({reason}): {remedy}.")
 
 
 def _stays_between(module: nn.Module, inputs: Tensor, classes: int) -> bool:
-    """Whether even the answers to much larger inputs lie between 0 and 1, as far as that can be told."""
+    """Whether the outputs lie between 0 and 1 for much larger inputs too; True if the network fails on these."""
     try:
         with evaluating(module):
             logits = torch.cat([read_logits(module(sign * inputs), len(inputs), classes)[0] for sign in (1, -1)])
             inside: bool = bool(((logits >= 0) & (logits <= 1)).all())
             return inside or not bool(logits.isfinite().all())
-    except Exception:  # a network may mind such inputs
+    except Exception:  # a network may refuse such inputs
         return True
 
 
 def _reason(module: nn.Module, data: Dataset, count: int, error: Exception) -> str:
-    """What to change in a network that fails, as far as its first layer says so, or what it said itself."""
+    """How to change a network that fails, if its layers show that; otherwise the error that it raised."""
     raised = f"it raises {first_line(error)}"
     brackets = f"({raised})"
     layers = [layer for layer in module.modules() if not list(layer.children())]
@@ -149,7 +159,7 @@ def _reason(module: nn.Module, data: Dataset, count: int, error: Exception) -> s
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says, in one short line."""
+    """Return type and message of an error in one short line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:150]}{'…' if len(text) > 150 else ''}".rstrip(".: ")
 

@@ -1,4 +1,4 @@
-"""Networks whose logits become others without any weights, so that what stands before the head can be stacked."""
+"""Networks with a head without weights, so that the network before the head can be stacked."""
 
 from abc import ABC, abstractmethod
 
@@ -24,5 +24,5 @@ class Headed(nn.Module, ABC):
 
 
 def body(module: nn.Module) -> nn.Module:
-    """Return the network before the head, if there is one: all that has weights."""
+    """Return the network before the head, which has all weights, or the module itself without a head."""
     return module.network if isinstance(module, Headed) else module

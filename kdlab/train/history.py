@@ -1,4 +1,4 @@
-"""What happened in a run: an append-only record of its events, ready to draw, and its file."""
+"""The history of a run: an append-only record of its events for charts, and its file."""
 
 import dataclasses
 import io
@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.metrics.classification import count_errors
-from kdlab.metrics.significance import FEWEST_GROUPS, find_test
+from kdlab.metrics.significance import MIN_GROUPS, TESTS, find_test
 from kdlab.progress import counted
 from kdlab.registry import InputError
-from kdlab.train.events import Done, Event, KnobsTurned, Note, Opened, Phase, Probe, Progress, Restored, Step
+from kdlab.train.events import Done, Event, Note, Opened, ParamsChanged, Phase, Probe, Progress, Restored, Step
 from kdlab.train.spec import Spec
 
-__all__ = ["DAMAGED", "Curve", "History", "Turn"]
+__all__ = ["DAMAGED", "Curve", "History", "ParamChange"]
 
 FORMAT = 2  # of the file; in the first one the images, errors and logits were of the test set
 OTHER_VERSION = (
@@ -44,8 +44,8 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """Knobs that were turned at `epoch` of `phase`, with their new values."""
+class ParamChange:
+    """Knobs that changed at `epoch` of `phase`, with their new values."""
 
     phase: str
     epoch: float
@@ -53,10 +53,10 @@ class Turn:
 
 
 class History:
-    """Everything a page shows of a run; `append` takes its events in order.
+    """The data that a page shows of a run; `append` records its events in order.
 
     `losses[network, part]` and `errors[network]` are curves, `logits[network]` the validation logits of the
-    latest of `evaluations` probes, `notes` sentences on what to mind.
+    latest of `evaluations` probes, `notes` warnings about the numbers.
     """
 
     def __init__(self) -> None:
@@ -68,10 +68,10 @@ class History:
         self.errors: dict[str, Curve] = defaultdict(Curve)
         self.logits: dict[str, NDArray[np.float32]] = {}
         self.evaluations = 0
-        self.turns: list[Turn] = []
+        self.param_changes: list[ParamChange] = []
         self.notes: list[str] = []
         self.result: dict[str, Any] | None = None
-        # The images as the beginning of a file: to compress them takes longer than all the rest.
+        # The images as the first part of a file: compressing them takes longer than everything else.
         self._images: tuple[Opened | None, bytes] = None, b""
 
     def append(self, event: Event) -> None:
@@ -79,7 +79,7 @@ class History:
         self.progress = event if isinstance(event, Progress) else None
         match event:
             case Restored(history):
-                evaluations = self.evaluations + 1  # which tells whoever draws them that the logits are others
+                evaluations = self.evaluations + 1  # charts of the logits are redrawn when it changes
                 vars(self).update(vars(History.of({"history.npz": history})))
                 self.evaluations = evaluations
             case Opened():
@@ -99,8 +99,8 @@ class History:
                 for network, logits in event.logits.items():
                     self.logits[network] = logits
                     self._add(self.errors[network], event.step, count_errors(logits, self.opened.labels))
-            case KnobsTurned():
-                self.turns.append(Turn(event.phase, self._epoch(event.step), dict(event.values)))
+            case ParamsChanged():
+                self.param_changes.append(ParamChange(event.phase, self._epoch(event.step), dict(event.values)))
             case Done():
                 self.result = dict(event.result)
 
@@ -116,11 +116,11 @@ class History:
         if self.opened is None:
             return {}
         if self._images[0] is not self.opened:
-            pictures: dict[str, NDArray[Any]] = {"images": self.opened.images, "labels": self.opened.labels}
+            validation_set: dict[str, NDArray[Any]] = {"images": self.opened.images, "labels": self.opened.labels}
             if self.opened.groups is not None:
-                pictures["groups"] = self.opened.groups
-            self._images = self.opened, _put(b"", pictures)
-        about = {
+                validation_set["groups"] = self.opened.groups
+            self._images = self.opened, _append_arrays(b"", validation_set)
+        record = {
             "format": FORMAT,
             "spec": dataclasses.asdict(self.opened.spec),
             "classes": self.opened.classes,
@@ -129,17 +129,17 @@ class History:
             "group_unit": self.opened.group_unit,
             "phase": dataclasses.asdict(self.phase) if self.phase else None,
             "step": self.step,
-            "turns": [dataclasses.asdict(turn) for turn in self.turns],
+            "turns": [dataclasses.asdict(change) for change in self.param_changes],
             "notes": self.notes,
             "result": self.result,
         }
         arrays: dict[str, NDArray[Any]] = {
-            "about": np.array(json.dumps(about)),
+            "about": np.array(json.dumps(record)),
             **{f"logits/{network}": logits for network, logits in self.logits.items()},
             **{f"errors/{network}": _pack(curve) for network, curve in self.errors.items()},
             **{f"losses/{network}/{part}": _pack(curve) for (network, part), curve in self.losses.items()},
         }
-        return {"history.npz": _put(self._images[1], arrays)}
+        return {"history.npz": _append_arrays(self._images[1], arrays)}
 
     @classmethod
     def of(cls, files: Mapping[str, bytes]) -> "History":
@@ -162,12 +162,12 @@ class History:
             history._check()
         except InputError:
             raise
-        except Exception as error:  # zip, zlib, NumPy, tokenize, JSON: what damage may raise has no end
+        except Exception as error:  # zip, zlib, NumPy, tokenize, JSON: any exception may mean a damaged file
             raise InputError(DAMAGED) from error
         return history
 
     def _check(self) -> None:
-        """Raise any error where parts of the record do not fit each other."""
+        """Raise an error if parts of the record are inconsistent."""
         opened = self.opened
         assert opened is not None
         count, classes = len(opened.labels), len(opened.classes)
@@ -177,30 +177,30 @@ class History:
         fits += [logits.shape == (count, classes) for logits in self.logits.values()]
         if not all(fits):
             raise ValueError("sizes or labels do not fit")
-        self.summary()  # which looks up all that a result must have
+        self.summary()  # looks up all keys that a result must have
 
     @classmethod
     def _read(cls, file: IO[bytes]) -> "History":
         history = cls()
         with np.load(file, allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
-            if about.get("format") != FORMAT:
+            record = json.loads(str(arrays["about"]))
+            if record.get("format") != FORMAT:
                 raise InputError(OTHER_VERSION)
             history.opened = Opened(
-                Spec(**about["spec"]),
-                tuple(about["classes"]),
+                Spec(**record["spec"]),
+                tuple(record["classes"]),
                 arrays["images"],
                 arrays["labels"],
-                about["device"],
+                record["device"],
                 arrays["groups"] if "groups" in arrays.files else None,
-                about["example_unit"],
-                about["group_unit"],
+                record["example_unit"],
+                record["group_unit"],
             )
-            history.phase = Phase(**about["phase"]) if about["phase"] else None
-            history.step = about["step"]
-            history.turns = [Turn(**turn) for turn in about["turns"]]
-            history.notes = about["notes"]
-            history.result = about["result"]
+            history.phase = Phase(**record["phase"]) if record["phase"] else None
+            history.step = record["step"]
+            history.param_changes = [ParamChange(**change) for change in record["turns"]]
+            history.notes = record["notes"]
+            history.result = record["result"]
             for name in arrays.files:
                 match name.split("/"):
                     case ["logits", network]:
@@ -212,44 +212,45 @@ class History:
         return history
 
     def summary(self) -> dict[str, Any]:
-        """Return what a list of runs shows, in plain JSON: what was asked for, and as much as is known of the outcome.
+        """Return the data for a list of runs in plain JSON: the settings, and the results so far.
 
-        `knobs` as they are now, and `turns`: by key, when in the student's training (epochs) a knob was turned, and to
-        what. `reached`: the phase, how many of its epochs are done, and of how many. `validation`: errors of `examples`
+        `knobs`: current values; `turns`: by key, pairs of epoch in the student's training and new value of the knob.
+        `reached`: the phase, the number of finished epochs, and of all its epochs. `validation`: errors of `examples`
         validation examples by network, the latest while it trains; at the end also `test` errors of `test_examples`,
-        the `p` of the paired test there, the groups that are `too_few` to tell networks apart, and
-        `seconds`. {} before the run has opened its data.
+        the `p` of the `paired_test` there (its key in a result), the groups that are `too_few` to tell networks apart,
+        and `seconds`. {} before the run has opened its data.
         """
         if self.opened is None:
             return {}
         spec = self.opened.spec
-        found: dict[str, Any] = {"dataset": spec.dataset, "teacher": spec.teacher, "student": spec.student}
-        found["objective"], found["knobs"] = spec.objective, dict(spec.knobs)
-        turns: dict[str, dict[float, float]] = defaultdict(dict)
-        for turn in self.turns:
-            found["knobs"] |= turn.values
-            for key, value in turn.values.items():
-                # What was turned before the student began holds for the student from its beginning; of a drag, its end.
-                turns[key][round(turn.epoch, 1) if turn.phase == "student" else 0.0] = value
-        found["turns"] = {key: [list(one) for one in values.items()] for key, values in turns.items()}
+        summary: dict[str, Any] = {"dataset": spec.dataset, "teacher": spec.teacher, "student": spec.student}
+        summary["objective"], summary["knobs"] = spec.objective, dict(spec.knobs)
+        changes: dict[str, dict[float, float]] = defaultdict(dict)
+        for change in self.param_changes:
+            summary["knobs"] |= change.values
+            for key, value in change.values.items():
+                # A change before the student's phase holds for the student from epoch 0; a drag is kept as its end.
+                changes[key][round(change.epoch, 1) if change.phase == "student" else 0.0] = value
+        summary["turns"] = {key: [list(pair) for pair in values.items()] for key, values in changes.items()}
         if phase := self.phase:
             done, epochs = (round(steps / phase.steps_per_epoch, 1) for steps in (self.step, phase.steps))
-            found["reached"] = {"phase": phase.name, "epoch": done, "epochs": epochs}
-        found["examples"] = len(self.opened.labels)
+            summary["reached"] = {"phase": phase.name, "epoch": done, "epochs": epochs}
+        summary["examples"] = len(self.opened.labels)
         drawn = {network: curve for network, curve in self.errors.items() if curve.values}
-        found["validation"] = {network: int(curve.values[-1]) for network, curve in drawn.items()}
-        found["device"] = self.opened.device
+        summary["validation"] = {network: int(curve.values[-1]) for network, curve in drawn.items()}
+        summary["device"] = self.opened.device
         if result := self.result:
             test = {network: result[network]["errors"] for network in drawn}
             paired = find_test(result)
-            found |= {"test": test, "test_examples": result["examples"], "p": paired["p"]}
-            if (groups := paired.get(self.opened.group_unit)) is not None and groups < FEWEST_GROUPS:
-                found["too_few"] = counted(groups, self.opened.group_unit)
-            found |= {key: result[key] for key in ("device", "seconds")}
-        return found
+            summary |= {"test": test, "test_examples": result["examples"], "p": paired["p"]}
+            summary["paired_test"] = next(name for name in TESTS if name in result)
+            if (groups := paired.get(self.opened.group_unit)) is not None and groups < MIN_GROUPS:
+                summary["too_few"] = counted(groups, self.opened.group_unit)
+            summary |= {key: result[key] for key in ("device", "seconds")}
+        return summary
 
 
-def _put(content: bytes, arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def _append_arrays(content: bytes, arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the content of an .npz file with further arrays in it."""
     file = io.BytesIO(content)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:

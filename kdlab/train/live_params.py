@@ -1,40 +1,40 @@
-"""The knobs of a run while it goes on: how events go out, turned knobs come in, and seconds are counted."""
+"""The current knobs of a run; events are sent through it, and changed knobs are received."""
 
 import time
 from collections.abc import Generator, Mapping
 
-from kdlab.train.events import Event, KnobsTurned
+from kdlab.train.events import Event, ParamsChanged
 from kdlab.train.spec import Spec, check_knobs
 
-__all__ = ["Events", "LiveKnobs"]
+__all__ = ["Events", "LiveParams"]
 
-# What a driver may send in while it asks for the next event: objective knobs that were turned.
+# A driver may send changed knobs of the objective when it asks for the next event.
 Events = Generator[Event, Mapping[str, float] | None, None]
 
 
-class LiveKnobs:
-    """The objective's knobs as they are now, and the one way in which events go out and turned knobs come in.
+class LiveParams:
+    """The objective's current knobs, in `values`. All events are yielded by `emit`, which receives changed knobs.
 
-    `waited`: seconds that whoever takes the events took before asking for the next one, as in a pause.
+    `consumer_seconds`: seconds between an event and the request for the next one, such as a pause.
     """
 
     def __init__(self, spec: Spec) -> None:
         self.objective = spec.objective
         self.values = dict(spec.knobs)
-        self.waited = 0.0
+        self.consumer_seconds = 0.0
 
     def clock(self) -> float:
-        """Return seconds that go by only while the run itself works."""
-        return time.perf_counter() - self.waited
+        """Return the time in seconds on a clock that stands still while the consumer has an event."""
+        return time.perf_counter() - self.consumer_seconds
 
     def emit(self, event: Event, phase: str = "", step: int = 0) -> Events:
-        """Yield the event; report each set of turned knobs that comes back as an event too."""
+        """Yield the event; apply changed knobs that are sent back, and yield `ParamsChanged` for them."""
         while True:
-            asked = time.perf_counter()
-            turned = yield event
-            self.waited += time.perf_counter() - asked
-            if not turned:
+            yielded_at = time.perf_counter()
+            changes = yield event
+            self.consumer_seconds += time.perf_counter() - yielded_at
+            if not changes:
                 return
-            changed = check_knobs(self.objective, turned)
-            self.values.update(changed)
-            event = KnobsTurned(phase, step, changed)
+            checked = check_knobs(self.objective, changes)
+            self.values.update(checked)
+            event = ParamsChanged(phase, step, checked)

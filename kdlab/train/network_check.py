@@ -1,6 +1,6 @@
-"""Networks made ready for a run: tried on a few images, and otherwise left as they were given.
+"""Networks prepared for a run: copied, and tried on a few images.
 
-What does not go with the data is refused here, in one sentence, before anything is trained.
+A network that does not fit the data is refused with one sentence before any training.
 """
 
 import math
@@ -16,17 +16,17 @@ from kdlab.registry import InputError, quote
 from kdlab.train.device import choose_precision
 from kdlab.train.evaluate import evaluating
 from kdlab.train.forward_check import (
-    answer,
     check_finite,
     check_has_values,
     first_line,
+    forward_logits,
+    preserve_random_state,
     refuse_probabilities,
-    sample,
-    undisturbed,
+    sample_inputs,
 )
 from kdlab.train.logit_reader import LogitReader
 from kdlab.train.spec import Spec
-from kdlab.train.stacked_mlp import plan
+from kdlab.train.stacked_mlp import mlp_signature
 
 __all__ = ["copy_network", "ready_to_train"]
 
@@ -36,28 +36,28 @@ ALONE = "let it return logits, without a softmax or sigmoid at its end"
 def ready_to_train(
     role: str, module: nn.Module, data: Dataset, spec: Spec, examples: int = 0, teacher: nn.Module | None = None
 ) -> nn.Module:
-    """Return a copy of a network that can be trained on `data` as the spec says.
+    """Return a copy of a network that can be trained on `data` with the spec's settings.
 
     `role` names it in sentences; `examples`: how many images it learns from (0: all); `teacher`: a network that must
-    not change meanwhile. Raises InputError.
+    not change during the training. Raises InputError.
     """
     check_has_values(role, module)
     _check_parameters(role, module)
     device = data.train.images.device
     changing: set[str] = {name for name, _ in module.named_parameters()}
-    place: int | None = None
-    with undisturbed(device):
+    index: int | None = None
+    with preserve_random_state(device):
         network = copy_network(role, module).to(device)
         if not _is_perceptron_for(network, data):
             size = min(spec.batch_size, examples or len(data.train))
-            place, changing = _try(role, module, network, data, spec, size)
+            index, changing = _try(role, module, network, data, spec, size)
     _check_apart(role, module, changing, network, teacher)
-    return network if place is None else LogitReader(network, place)
+    return network if index is None else LogitReader(network, index)
 
 
 def copy_network(role: str, module: nn.Module) -> nn.Module:
     """Return a copy of a network; raises InputError where none can be made."""
-    # What it has computed and kept, as some keep their features for a look, is copied as mere numbers.
+    # Computed tensors that it stores, such as features for inspection, are copied without their graph.
     computed = {
         id(value): value.detach()
         for part in module.modules()
@@ -67,7 +67,7 @@ def copy_network(role: str, module: nn.Module) -> nn.Module:
     try:
         with torch.no_grad():  # otherwise copies of TorchScript's parameters would be computed from the originals
             copy = deepcopy(module, computed)
-    except Exception as error:  # whatever a person's own class raises
+    except Exception as error:  # a user's class may raise any exception
         raise InputError(
             f"The {role} cannot be copied ({first_line(error)}): keep in it only what copy.deepcopy copies."
         ) from error
@@ -99,35 +99,38 @@ def _check_parameters(role: str, module: nn.Module) -> None:
 
 
 def _is_perceptron_for(network: nn.Module, data: Dataset) -> bool:
-    """Whether it follows from the layers of a network that it goes with the data."""
-    form = plan(network)
-    fits = form is not None and (form.features, form.classes) == (math.prod(data.shape), len(data.classes))
+    """Whether the layers alone show that a network fits the data."""
+    signature = mlp_signature(network)
+    fits = signature is not None and (signature.features, signature.classes) == (
+        math.prod(data.shape),
+        len(data.classes),
+    )
     return fits and all(bool(parameter.isfinite().all()) for parameter in network.parameters())
 
 
 def _try(
     role: str, module: nn.Module, network: nn.Module, data: Dataset, spec: Spec, size: int
 ) -> tuple[int | None, set[str]]:
-    """Try a copy of `module` in both modes; return where its logits have to be read, and what changes, by name."""
-    inputs, trial = sample(data), copy_network(role, network)  # as some set themselves up by their first batch
+    """Try a copy of `module` in both modes; return the index for a `LogitReader`, and the names of changing tensors."""
+    inputs, trial = sample_inputs(data), copy_network(role, network)  # some networks are set up by their first batch
     with evaluating(trial):
-        logits, place = answer(role, trial, inputs, data)
-        answer(role, trial, inputs[:1], data)  # of one image alone some drop a dimension
+        logits, index = forward_logits(role, trial, inputs, data)
+        forward_logits(role, trial, inputs[:1], data)  # of one image alone some drop a dimension
     if logits.dtype != torch.float32:
         dtype = str(logits.dtype).removeprefix("torch.")
         raise InputError(f"The {role} gives logits of the type {dtype}, not float32: end it with .float().")
     check_finite(role, logits, data)
     refuse_probabilities(role, trial, logits, data, ALONE)
-    place_in_training, changing = _try_step(role, module, network, data, spec, size)
-    return place if place_in_training is None else place_in_training, changing
+    index_in_training, changing = _try_step(role, module, network, data, spec, size)
+    return index if index_in_training is None else index_in_training, changing
 
 
 def _try_step(
     role: str, module: nn.Module, network: nn.Module, data: Dataset, spec: Spec, size: int
 ) -> tuple[int | None, set[str]]:
-    """Make one pass through another copy as in training; return the same."""
+    """Make one forward and backward pass through another copy as in training; return the same as `_try`."""
     trial, device = copy_network(role, network), data.train.images.device
-    trial.train()  # whose own may return nothing
+    trial.train()  # on a line of its own: a user's method may return nothing
     dtype = choose_precision(spec.precision, network, device)
     trained = {name: parameter for name, parameter in trial.named_parameters() if parameter.requires_grad}
     originals = [parameter for parameter in (*module.parameters(), *network.parameters()) if parameter.requires_grad]
@@ -135,11 +138,11 @@ def _try_step(
     buffers = {name: buffer.clone() for name, buffer in trial.named_buffers() if buffer.layout == torch.strided}
     when = f" in training, where a batch has {size}"
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        logits, place = answer(role, trial, data.train.inputs(slice(size)), data, when)
+        logits, index = forward_logits(role, trial, data.train.inputs(slice(size)), data, when)
     check_finite(role, logits, data, when)
     try:
         loss = cross_entropy(logits.float(), data.train.labels[:size])
-        taken = torch.autograd.grad(loss, [*trained.values(), *originals], allow_unused=True)
+        all_gradients = torch.autograd.grad(loss, [*trained.values(), *originals], allow_unused=True)
     except RuntimeError as error:
         if not logits.requires_grad:
             raise InputError(
@@ -148,8 +151,8 @@ def _try_step(
         raise InputError(
             f"No gradient can be taken of the {role} ({first_line(error)}): compute without it."
         ) from error
-    gradients, others = taken[: len(trained)], taken[len(trained) :]
-    if any(gradient is not None for gradient in others):
+    gradients, original_gradients = all_gradients[: len(trained)], all_gradients[len(trained) :]
+    if any(gradient is not None for gradient in original_gradients):
         raise InputError(
             f"A copy of the {role} still computes with the original, to which a function in it refers (a forward or a "
             "hook of its own), and copies are trained: write it as a class of your own."
@@ -171,13 +174,13 @@ def _try_step(
         for name, parameter in trial.named_parameters()
         if frozen.get(name, parameter._version) != parameter._version
     }
-    return place, {*trained, *moved}
+    return index, {*trained, *moved}
 
 
 def _check_apart(
     role: str, module: nn.Module, changing: set[str], network: nn.Module, teacher: nn.Module | None
 ) -> None:
-    """Raise InputError when what changes in training is also a part of the copy's original, or of the teacher."""
+    """Raise InputError if a changing tensor is also a part of the copy's original, or of the teacher."""
     changed = {name: tensor for name, tensor in _tensors(module).items() if name in changing}
     if name := _overlap(changed, network):
         raise InputError(
@@ -197,11 +200,11 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
 
 def _overlap(tensors: Mapping[str, Tensor], module: nn.Module) -> str:
     """Return the name of one of `tensors` that lies in the same memory as a part of `module`; "" where none does."""
-    others = [_span(other) for other in _tensors(module).values() if _lies_in_memory(other)]
+    spans = [_span(part) for part in _tensors(module).values() if _lies_in_memory(part)]
     for name, tensor in tensors.items():
         if _lies_in_memory(tensor):
             device, begin, end = _span(tensor)
-            if any(device == place and begin < last and first < end for place, first, last in others):
+            if any(device == span_device and begin < last and first < end for span_device, first, last in spans):
                 return name
     return ""
 

@@ -1,4 +1,4 @@
-"""Probabilities that somebody gives in place of logits: how they are recognised, and their logits; without torch."""
+"""Probabilities in place of logits: how they are recognised and converted; without torch."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,22 +7,22 @@ from kdlab.registry import InputError
 
 __all__ = ["OUTPUTS", "SIGMOIDS", "UndeclaredError", "looks_like_probabilities", "to_logits"]
 
-OUTPUTS = ("", "probabilities", "logits")  # what outputs may be said to be; "": nothing is said
+OUTPUTS = ("", "probabilities", "logits")  # kinds of outputs that a user may declare; "": not declared
 
 TOTALS = (1, 100)  # of a row: shares or percentages
-ROUNDING = 0.05  # of a total: numbers of two decimals, or of bfloat16, keep it no closer
-SPREAD = 0.01  # from which on numbers between 0 and 1 are more than a constant
-MANY = 8  # classes, all of whose columns hardly lie above 0 by chance
+ROUNDING = 0.05  # relative error of a total that two decimals, or bfloat16, may cause
+SPREAD = 0.01  # numbers between 0 and 1 with a smaller range count as a constant
+MANY = 8  # classes; logits of so many are hardly all above 0 by chance
 SIGMOIDS = "all numbers lie between 0 and 1, as a sigmoid for each class gives them"
 LOG_ODDS = "np.log(p / (1 - p))"
 SMALLEST = np.finfo(np.float32).tiny  # stands for 0, whose logarithm is not finite
 
 
 class UndeclaredError(InputError):
-    """Numbers look like probabilities, and nobody said what they are.
+    """Numbers look like probabilities, and their kind was not declared.
 
-    `owner` gave them; `why`: the words of `looks_like_probabilities`; `ways` to say that they are probabilities, and
-    logits. `choices`: what of `OUTPUTS` can be said of them.
+    `owner`: name of their source; `why`: the words of `looks_like_probabilities`; `ways` to declare probabilities, and
+    logits. `choices`: the entries of `OUTPUTS` that fit.
     """
 
     def __init__(self, owner: str, why: str, ways: tuple[str, str]) -> None:
@@ -36,7 +36,7 @@ class UndeclaredError(InputError):
 
 
 def looks_like_probabilities(values: NDArray[np.floating]) -> str | None:
-    """Return words that say why outputs (examples, classes) are probabilities, or None for logits.
+    """Return the reason why outputs (examples, classes) are probabilities, or None for logits.
 
     They are when no number is below 0 and all rows sum to 1 (or to 100), as after a softmax, or when all numbers lie
     between 0 and 1 and are no constant, as after a sigmoid for each class. Logarithms of probabilities are logits.
@@ -49,10 +49,10 @@ def looks_like_probabilities(values: NDArray[np.floating]) -> str | None:
 
 
 def _sigmoids(values: NDArray[np.floating]) -> bool:
-    """Whether outputs that are not below 0 are a sigmoid for each class, and no small logits that happen to be so.
+    """Whether outputs without negative numbers are a sigmoid for each class, not small logits.
 
-    A ReLU gives zeros too, but seldom up to 1 and no further; of a few classes an untrained network's logits may all
-    lie above 0, but seldom around 1/2 or from end to end.
+    A ReLU gives zeros too, but its maximum is seldom just below 1. Logits of an untrained network with few classes may
+    all be above 0, but are seldom centred at 1/2 or spread from 0 to 1.
     """
     lowest, highest, mean = (float(number) for number in (values.min(), values.max(), values.mean(dtype=np.float64)))
     if highest > 1 or highest - lowest < SPREAD:
@@ -66,8 +66,8 @@ def _sigmoids(values: NDArray[np.floating]) -> bool:
 def to_logits(values: NDArray[np.floating], owner: str) -> NDArray[np.float32]:
     """Return the logarithms (nats) of probabilities (examples, classes): logits whose softmax they are.
 
-    0 becomes the logarithm of the smallest normal float32, about −87. What is the logarithm of probabilities already
-    stays as it is. Raises InputError, which names the `owner`, for other numbers and for rows that do not sum to 1.
+    0 becomes the logarithm of the smallest normal float32, about −87. Logarithms of probabilities are returned
+    unchanged. Raises InputError, which names the `owner`, for other numbers and for rows that do not sum to 1.
     """
     finite = values.ndim == 2 and len(values) > 0 and bool(np.isfinite(values).all())
     if finite and (values <= 0).all() and _total(np.exp(values, dtype=np.float64)) == 1:
@@ -83,6 +83,6 @@ def to_logits(values: NDArray[np.floating], owner: str) -> NDArray[np.float32]:
 
 
 def _total(values: NDArray[np.floating]) -> int:
-    """What all rows sum to within rounding: 1 or 100, or 0 for anything else."""
+    """The sum of all rows within rounding: 1 or 100, or 0 for anything else."""
     sums = values.sum(1, dtype=np.float64)
     return next((total for total in TOTALS if (np.abs(sums / total - 1) <= ROUNDING).all()), 0)

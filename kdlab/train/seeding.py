@@ -1,4 +1,4 @@
-"""Random streams of their own for each seed and purpose, whatever the caller draws."""
+"""Separate random streams for each seed and purpose, independent of the caller's draws."""
 
 import zlib
 from collections.abc import Iterator
@@ -20,14 +20,15 @@ def generator(seed: int, *purpose: object, device: torch.device | str = "cpu") -
 
 @contextmanager
 def seeded(device: torch.device, seed: int, *purpose: object) -> Iterator[None]:
-    """Draw everything inside from the stream of this seed and purpose; the caller's random state is kept.
+    """Draw everything inside from the stream of this seed and purpose; the caller's random state is restored.
 
     The device's own generator is set, because `torch.manual_seed` formats a stack trace each time where CUDA is unused.
     """
-    own = torch.default_generator if device.type == "cpu" else torch.cuda.default_generators[device.index or 0]
-    state = own.get_state()
-    own.manual_seed(_number(seed, *purpose))
+    is_cpu = device.type == "cpu"
+    device_generator = torch.default_generator if is_cpu else torch.cuda.default_generators[device.index or 0]
+    state = device_generator.get_state()
+    device_generator.manual_seed(_number(seed, *purpose))
     try:
         yield
     finally:
-        own.set_state(state)
+        device_generator.set_state(state)

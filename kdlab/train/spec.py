@@ -1,4 +1,4 @@
-"""What to run: a frozen, serialisable `Spec`, made when Start is pressed."""
+"""The settings of a run: a frozen, serialisable `Spec`, made when Start is pressed."""
 
 import dataclasses
 import json
@@ -13,14 +13,14 @@ from kdlab.registry import (
     DATASETS,
     MODELS,
     OBJECTIVES,
-    TEACHINGS,
+    TEACHER_VIEWS,
     InputError,
     Knob,
     knob_field,
     knob_fields,
     quote,
     read_options,
-)  # fmt: skip
+)
 from kdlab.train.probabilities import OUTPUTS
 
 __all__ = ["PRECISIONS", "SCHEDULES", "STUDENT_ONLY", "Spec", "check_knobs", "knob_defaults"]
@@ -49,14 +49,14 @@ STUDENT_ONLY = frozenset(
 class Spec:
     """One distillation run: the data, the two networks, how long, and the objective's knobs.
 
-    `teacher` and `student` are names of models; for a module made in Python they only say what it was.
-    `transfer_size` counts the training images that student and baseline see (0: all of them), `augmentation` moves
-    these, and `teaching` says what the teacher is shown of them; `teacher_augmentation` is for the teacher's own
-    training. `precision` is that of products in training ("auto": what the machine does fastest). `schedule`: the
-    learning rate falls to 0 by a cosine, or stays. `batch_seed` fixes batches, views and transfer set where it is
-    given, so that `seed` fixes weights and dropout alone. `teacher_weights`: the digest of a file that the teacher came
-    from (`Weights.digest`), which is then not trained; "" for one that is. `outputs`: what a teacher made in Python
-    returns: "logits", "probabilities", whose logarithm is then taken, or "" for logits unless they look otherwise.
+    `teacher` and `student` are names of models; for a module made in Python they only record its class.
+    `transfer_size`: number of training images for student and baseline (0: all of them); `augmentation` is applied to
+    these, and `teaching` selects the views that the teacher sees; `teacher_augmentation` is for the teacher's own
+    training. `precision`: of products in training ("auto": the fastest on the machine). `schedule`: the learning rate
+    falls to 0 by a cosine, or stays. `batch_seed`, if given, fixes batches, views and transfer set, and `seed` only
+    weights and dropout. `teacher_weights`: the digest of the file with the teacher's weights (`WeightsFile.digest`),
+    which is then not trained; "" for a teacher to train. `outputs`: kind of the outputs of a teacher made in Python:
+    "logits", "probabilities", whose logarithm is then taken, or "" for logits unless they look like probabilities.
     """
 
     dataset: str = "digits"
@@ -95,7 +95,7 @@ class Spec:
         for key, knob in knob_fields(type(self)).items():
             object.__setattr__(self, key, knob.check(getattr(self, key)))
         for registry, name in (
-            (DATASETS, self.dataset), (OBJECTIVES, self.objective), (TEACHINGS, self.teaching),
+            (DATASETS, self.dataset), (OBJECTIVES, self.objective), (TEACHER_VIEWS, self.teaching),
         ):  # fmt: skip
             _, argument = registry.find(name)
             if registry is not DATASETS:
@@ -118,24 +118,25 @@ class Spec:
         for name in (self.teacher, self.student):
             if not name.startswith("module:"):
                 MODELS.find(name)
-        if taken := sorted(
+        if clashes := sorted(
             {knob.key for knob in OBJECTIVES.find(self.objective)[0].knobs} & set(self.__dataclass_fields__)
         ):
             raise InputError(
-                f"The objective {quote(self.objective)} has a knob {taken[0]!r}, as each run has: give it another key."
+                f"The objective {quote(self.objective)} has a knob {clashes[0]!r}, as each run has: give it another "
+                "key."
             )
         object.__setattr__(self, "knobs", knob_defaults(self.objective) | check_knobs(self.objective, self.knobs))
 
     @classmethod
     def suggested(cls, dataset: str, **fields: Any) -> "Spec":
-        """Return a spec with what suits the data set wherever `fields` says nothing."""
+        """Return a spec with the data set's suggested values for all fields that are not in `fields`."""
         entry, _ = DATASETS.find(dataset)
         return cls(**{"dataset": dataset, **entry.suggested, **fields})
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """Return the fields that hold a name: of a data set, of a network, of a way to do something."""
-        fields = (item.name for item in dataclasses.fields(cls) if item.type is str)
+        """Return the fields that hold a name: of a data set, a network, an augmentation, an objective or a mode."""
+        fields = (spec_field.name for spec_field in dataclasses.fields(cls) if spec_field.type is str)
         return tuple(name for name in fields if name not in ("teacher_weights", "outputs"))
 
     @property
@@ -166,14 +167,14 @@ class Spec:
     def from_json(cls, text: str) -> "Spec":
         """Return the spec that `to_json` wrote; raises InputError when the text is no spec."""
         try:
-            given = json.loads(text)
+            fields = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise InputError("This is no kdlab spec, but other or damaged text: give what `to_json` wrote.") from error
-        known = [item.name for item in dataclasses.fields(cls)]
-        if not isinstance(given, dict) or (unknown := [key for key in given if key not in known]):
-            what = f"has no field {quote(unknown[0])}" if isinstance(given, dict) else "is a list of fields"
-            raise InputError(f"This is no kdlab spec, which {what}: give what `to_json` wrote.")
-        return cls(**given)
+        names = [spec_field.name for spec_field in dataclasses.fields(cls)]
+        if not isinstance(fields, dict) or (unknown := [key for key in fields if key not in names]):
+            problem = f"has no field {quote(unknown[0])}" if isinstance(fields, dict) else "is a list of fields"
+            raise InputError(f"This is no kdlab spec, which {problem}: give what `to_json` wrote.")
+        return cls(**fields)
 
 
 def knob_defaults(objective: str) -> dict[str, float]:

@@ -1,1 +1,1 @@
-"""What several pages draw and control, without any page's own parts; imports figures and the registry."""
+"""Widgets that several pages share; imports figures and the registry."""

@@ -1,20 +1,20 @@
-// A plotly figure in the page. plotly.js is loaded once for all canvases, from the installed plotly package: our own
-// server has it as a file, which browsers keep; elsewhere the kernel sends it.
+// A plotly figure. plotly.js is loaded once for all canvases, from the installed plotly package: our own server serves
+// it as a file, which browsers cache; elsewhere the kernel sends it.
 
-// What all canvases share hangs on the page, because each widget gets a copy of this module.
-const [SHARED, TURN] = [Symbol.for("kdlab.plotly"), Symbol.for("kdlab.turn")];
-const PATIENCE = 1000; // milliseconds that plotly.js waits at most for a page that is busy
+// Shared by all canvases through globalThis, because each widget gets a copy of this module.
+const [PLOTLY, QUEUE] = [Symbol.for("kdlab.plotly"), Symbol.for("kdlab.turn")];
+const IDLE_TIMEOUT = 1000; // milliseconds; maximum wait for an idle page before plotly.js is loaded
 
-// What needs no plotly.js is painted first, and answers first.
-const calm = () =>
+// Everything else is painted and becomes responsive before plotly.js is loaded.
+const idle = () =>
   new Promise((resolve) => {
-    if (globalThis.requestIdleCallback) requestIdleCallback(resolve, { timeout: PATIENCE });
+    if (globalThis.requestIdleCallback) requestIdleCallback(resolve, { timeout: IDLE_TIMEOUT });
     else setTimeout(resolve);
   });
 
-// First drawings take a tenth of a second each: one in a frame, so that the page answers to keys in between.
-const inTurn = (draw) => {
-  const before = globalThis[TURN] ?? Promise.resolve();
+// A first drawing takes a tenth of a second: one per frame, so that the page handles keys in between.
+const drawInTurn = (draw) => {
+  const previous = globalThis[QUEUE] ?? Promise.resolve();
   const frame = () =>
     new Promise((resolve) =>
       requestAnimationFrame(() => {
@@ -22,17 +22,17 @@ const inTurn = (draw) => {
         draw();
       }),
     );
-  globalThis[TURN] = before.then(frame);
+  globalThis[QUEUE] = previous.then(frame);
 };
 
-const fromKernel = (model) =>
+const fetchFromKernel = (model) =>
   new Promise((resolve, reject) => {
     const receive = async (content, buffers) => {
       if (content.type !== "plotly") return;
       model.off("msg:custom", receive);
       try {
-        const packed = new Blob([buffers[0]]).stream().pipeThrough(new DecompressionStream("gzip"));
-        const address = URL.createObjectURL(new Blob([await new Response(packed).text()], { type: "text/javascript" }));
+        const stream = new Blob([buffers[0]]).stream().pipeThrough(new DecompressionStream("gzip"));
+        const address = URL.createObjectURL(new Blob([await new Response(stream).text()], { type: "text/javascript" }));
         resolve(address);
       } catch (error) {
         reject(error);
@@ -42,7 +42,7 @@ const fromKernel = (model) =>
     model.send({ type: "plotly?" });
   });
 
-const run = (address) =>
+const loadScript = (address) =>
   new Promise((resolve, reject) => {
     const script = Object.assign(document.createElement("script"), { src: address, async: true });
     script.addEventListener("load", () => resolve(globalThis.kdlab_plotly));
@@ -53,15 +53,15 @@ const run = (address) =>
 async function load(model) {
   try {
     const file = document.querySelector("link[data-kdlab-plotly]")?.href;
-    await calm();
-    return await run(file ?? (await fromKernel(model)));
+    await idle();
+    return await loadScript(file ?? (await fetchFromKernel(model)));
   } catch (error) {
-    delete globalThis[SHARED]; // the next canvas may try again
+    delete globalThis[PLOTLY]; // the next canvas may try again
     throw error;
   }
 }
 
-const loadPlotly = (model) => (globalThis[SHARED] ??= load(model));
+const loadPlotly = (model) => (globalThis[PLOTLY] ??= load(model));
 
 function render({ model, el }) {
   el.classList.add("kd-canvas");
@@ -74,7 +74,7 @@ function render({ model, el }) {
   waiting.textContent = "Drawing …";
   el.append(waiting);
 
-  let library; // once it is this canvas's turn
+  let library; // set when it is this canvas's turn
   let frame = 0;
   let closed = false;
 
@@ -86,7 +86,7 @@ function render({ model, el }) {
     waiting.textContent = data ? "" : "Not trained yet";
     plot.style.visibility = data ? "visible" : "hidden";
     if (!data) return;
-    if (layout.height) plot.style.height = `${layout.height}px`; // it knows better than the style sheet
+    if (layout.height) plot.style.height = `${layout.height}px`; // the layout's height overrides the style sheet
     const size = { width: plot.clientWidth, height: plot.clientHeight };
     const first = !plot.on;
     library.react(plot, data, { ...layout, ...size }, { displayModeBar: false });
@@ -98,17 +98,17 @@ function render({ model, el }) {
       });
   }
 
-  // However many figures arrive, only the latest is drawn, once a frame.
-  function request() {
+  // Draws at most once a frame, only the latest figure.
+  function requestDraw() {
     frame ||= requestAnimationFrame(draw);
   }
 
-  model.on("change:figure", request);
-  const resized = new ResizeObserver(request);
+  model.on("change:figure", requestDraw);
+  const resized = new ResizeObserver(requestDraw);
   resized.observe(plot);
   loadPlotly(model).then(
     (loaded) =>
-      inTurn(() => {
+      drawInTurn(() => {
         library = loaded;
         draw();
       }),
@@ -119,7 +119,7 @@ function render({ model, el }) {
     closed = true;
     cancelAnimationFrame(frame);
     resized.disconnect();
-    model.off("change:figure", request);
+    model.off("change:figure", requestDraw);
     library?.purge(plot);
   };
 }

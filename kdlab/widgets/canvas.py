@@ -1,4 +1,4 @@
-"""A plotly figure on the page, without `FigureWidget`'s 5 MB for each."""
+"""A plotly figure on the page, without the 5 MB of each `FigureWidget`."""
 
 import gzip
 from functools import cache
@@ -21,7 +21,7 @@ def _plotly_script() -> bytes:
 class Canvas(anywidget.AnyWidget):
     """Draws `figure`, a plotly figure as a dict, and redraws it whenever it is replaced.
 
-    An empty figure stands for one that cannot be drawn yet. `clicked` holds where the last click fell and counts them.
+    An empty figure means that there are no data yet. `clicked`: the position of the last click and a counter.
     """
 
     _esm = Path(__file__).parent / "canvas.js"
@@ -30,8 +30,8 @@ class Canvas(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
-        self.on_msg(self._answer)
+        self.on_msg(self._on_message)
 
-    def _answer(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
+    def _on_message(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
         if content.get("type") == "plotly?":
             self.send({"type": "plotly"}, [_plotly_script()])

@@ -1,4 +1,4 @@
-"""Small ES modules as one, so that a widget or a file without a server can hold them all."""
+"""Bundle small ES modules into one, for a widget or for a file without a server."""
 
 import json
 import os
@@ -12,8 +12,8 @@ SHARED = Path(__file__).parent / "shared"  # modules and styles that several wid
 
 IMPORT = re.compile(r'\bfrom "(\.[\w./-]+\.js)"')
 
-# Each module stays one of its own, with its own names: it is given an address in the page, which stands in for the
-# relative path in the modules that import it.
+# Each module keeps its own scope: the page gives it a blob address, which replaces the relative path in the importing
+# modules.
 LOADER = """\
 const addresses = {};
 for (const [name, source] of Object.entries(SOURCES)) {
@@ -27,9 +27,9 @@ export default await import(/* webpackIgnore: true */ addresses[ENTRY]);
 
 
 def bundle(entry: Path) -> str:
-    """Return the source of one ES module whose default export is the module `entry`, with all that it imports.
+    """Return the source of one ES module whose default export is the module `entry`, with all its imports.
 
-    Modules are imported by relative paths, as `from "../shared/name.js"`, and not in a circle (ValueError).
+    Modules import each other by relative paths, as in `from "../shared/name.js"`. Raises ValueError for a cycle.
     """
     sources: dict[Path, str] = {}
     imports: dict[Path, list[Path]] = {}
@@ -38,7 +38,7 @@ def bundle(entry: Path) -> str:
         path = pending.pop()
         if path not in sources:
             sources[path] = path.read_text(encoding="utf-8")
-            imports[path] = [(path.parent / other).resolve() for other in IMPORT.findall(sources[path])]
+            imports[path] = [(path.parent / import_path).resolve() for import_path in IMPORT.findall(sources[path])]
             pending += imports[path]
     root = os.path.commonpath([path.parent for path in sources])
     names = {path: path.relative_to(root).as_posix() for path in sources}
@@ -47,6 +47,6 @@ def bundle(entry: Path) -> str:
     except CycleError as error:
         circle = " → ".join(names[path] for path in error.args[1])
         raise ValueError(f"The modules {circle} import each other in a circle.") from error
-    # "<" is escaped because the module may stand in an HTML file, where "</script>" would end it.
+    # "<" is escaped because the module may be inside an HTML file, where "</script>" would end it.
     content = json.dumps({names[path]: sources[path] for path in order}).replace("<", "\\u003c")
     return f"const SOURCES = {content};\nconst ENTRY = {json.dumps(names[entry.resolve()])};\n{LOADER}"

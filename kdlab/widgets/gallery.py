@@ -1,4 +1,4 @@
-"""Validation images, to look at and to choose from."""
+"""A gallery of validation images, one of which can be chosen."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ __all__ = ["Gallery"]
 
 
 class Gallery(anywidget.AnyWidget):
-    """Shows pictures under a title; `chosen` is the index of the example that was clicked."""
+    """Shows images under a title; `chosen` is the index of the clicked example."""
 
     _esm = bundle(SHARED / "gallery.js")
     pixels = Bytes(b"").tag(sync=True)
@@ -23,7 +23,7 @@ class Gallery(anywidget.AnyWidget):
     def show(
         self, title: str, images: NDArray[np.uint8], indices: Sequence[int], labels: Sequence[str], unit: str = "image"
     ) -> None:
-        """Show `images`, uint8 (pictures, channels, height, width), which are the examples `indices`.
+        """Show `images`, uint8 (images, channels, height, width), of the examples `indices`.
 
         `unit` is what one example is called.
         """

@@ -1,4 +1,4 @@
-"""The one place from which the screen is drawn: the kernel's own event loop."""
+"""Draw the page on the kernel's event loop, at a limited rate."""
 
 import asyncio
 import logging
@@ -13,10 +13,10 @@ log = logging.getLogger("kdlab")
 
 
 class Loop:
-    """Runs `draw` on the loop of the thread that made it, when it is asked for but at most `rate` times a second.
+    """Runs `draw` on request, at most `rate` times a second, on the event loop of the thread that created the object.
 
     Workers and JupyterLab's comm threads post to it and never touch a widget themselves. An exception in `draw` or in
-    what was posted is logged and handed to `fail`. Raises InputError where no loop runs.
+    a posted function is logged and passed to `fail`. Raises InputError where no event loop runs.
     """
 
     def __init__(self, draw: Callable[[], None], fail: Callable[[Exception], None], rate: float = 12.0) -> None:
@@ -32,11 +32,11 @@ class Loop:
         self._earliest = 0.0
 
     def post(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Call `function` on the loop soon, from whatever thread."""
+        """Schedule a call of `function` on the loop; any thread may call this."""
         self._loop.call_soon_threadsafe(self._guard, function, *arguments)
 
     def request(self) -> None:
-        """Ask for a drawing, from whatever thread; requests that come close together are answered by one."""
+        """Request a drawing; any thread may call this, and requests close together share one drawing."""
         self.post(self._schedule)
 
     def _schedule(self) -> None:

@@ -1,4 +1,4 @@
-"""Choosing a named entry and filling in the numbers of a run, with ipywidgets."""
+"""Fields for registry entries and for the numbers of a run, with ipywidgets."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,24 +16,23 @@ OTHER = "Other …"
 class NamePicker(ipywidgets.VBox):
     """A list of a registry's example names, and a text field for any other; `value` is the full name.
 
-    `hint`: what a name of one's own looks like. `only`: the names that are offered, where not all are, and then none of
-    one's own.
+    `hint`: an example of a typed name. `only`: the names to offer instead of all; then there is no text field.
     """
 
     value = Unicode()
 
     def __init__(self, registry: Registry, label: str, value: str, hint: str, only: Sequence[str] = ()) -> None:
         self._registry = registry
-        # folder:PATH cannot be chosen as it stands.
-        known = only or [name for name in registry.examples() if not name.endswith("PATH")]
-        self._options = list(known) if only else [*known, OTHER]
+        # folder:PATH is a placeholder and no valid name.
+        offered = only or [name for name in registry.examples() if not name.endswith("PATH")]
+        self._options = list(offered) if only else [*offered, OTHER]
         self._list = ipywidgets.Dropdown(options=self._options, description=label)
         self._text = ipywidgets.Text(
             placeholder=hint, tooltip=hint, continuous_update=False, description=f"{label} name"
         )
         super().__init__([self._list, self._text])
         self.add_class("kd-field")
-        self._known = set(known)
+        self._known = set(offered)
         self._showing = False
         self._list.observe(self._picked, "value")
         self._text.observe(self._typed, "value")
@@ -43,7 +42,7 @@ class NamePicker(ipywidgets.VBox):
     def _picked(self, _: Any) -> None:
         if self._showing:
             return
-        # The field is empty after a listed name: what was chosen before must not run unseen.
+        # The text field is empty after a listed name, so that an earlier choice cannot run unnoticed.
         self.value = self._text.value.strip() if self._list.value == OTHER else self._list.value
         self._text.layout.display = None if self._list.value == OTHER else "none"
 
@@ -52,22 +51,22 @@ class NamePicker(ipywidgets.VBox):
             self.value = self._text.value.strip()
 
     def _show(self, _: Any) -> None:
-        # A name that is not offered is seen for as long as it is chosen, as it may be what the page opens with.
-        known = self.value in self._known or OTHER not in self._options
-        self._showing = True  # what is set here was not chosen by a person
-        options = list(dict.fromkeys([*self._options, self.value])) if known else self._options
+        # A chosen name outside the list is added while it is chosen: the page may open with it.
+        is_offered = self.value in self._known or OTHER not in self._options
+        self._showing = True  # changes below do not come from a person
+        options = list(dict.fromkeys([*self._options, self.value])) if is_offered else self._options
         if options != list(self._list.options):
             self._list.options = options
-        self._list.value = self.value if known else OTHER
-        self._text.value = "" if known else self.value
-        self._text.layout.display = "none" if known else None
+        self._list.value = self.value if is_offered else OTHER
+        self._text.value = "" if is_offered else self.value
+        self._text.layout.display = "none" if is_offered else None
         entry = self._registry.get(self.value.partition(":")[0])
         self._list.tooltip = entry.help if entry else ""
         self._showing = False
 
 
 class EntryPicker(ipywidgets.VBox):
-    """A list of a registry's entries by their labels, and what the chosen one means; `value` is its key."""
+    """A list of a registry's entries by label, with the help text of the chosen one; `value` is its key."""
 
     value = Unicode()
 
@@ -89,7 +88,7 @@ class EntryPicker(ipywidgets.VBox):
 
 
 def number_field(knob: Knob, value: float) -> ipywidgets.ValueWidget:
-    """Return a field for a number, held within the knob's range."""
+    """Return a field for a number within the knob's range."""
     make = ipywidgets.BoundedIntText if knob.kind is int else ipywidgets.BoundedFloatText
     field = make(
         value=value, min=knob.minimum, max=knob.maximum, step=1 if knob.kind is int else 1e-4,

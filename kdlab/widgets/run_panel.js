@@ -1,4 +1,4 @@
-// Start, pause, step, stop and reset, with progress and a status line that is read out.
+// Buttons that start, pause, step, stop and reset a run, with its progress and a status line for screen readers.
 
 const BUTTONS = {
   start: ["▶ Start", "Train the teacher, then distil the student beside its baseline"],
@@ -9,8 +9,8 @@ const BUTTONS = {
   go_on: ["⏵ Go on", "Go on with this run from its last checkpoint"],
   reset: ["↺ Reset", "Back to the run and the settings this page opened with"],
 };
-// Which buttons can be pressed in which state of the run; the first is the one to press.
-const OFFERED = {
+// Enabled buttons by state of the run; the first is the default.
+const ENABLED = {
   idle: ["start", "step"],
   queued: ["stop"],
   starting: ["stop"],
@@ -49,14 +49,14 @@ function render({ model, el }) {
   el.append(row, progress, status, error, machine);
 
   function showState() {
-    // Of another person's run one may look at all and change nothing: what is offered is a run of one's own.
-    const possible = model.get("watching") ? ["start"] : OFFERED[model.get("state")];
-    const offered = [...possible, "reset", ...(model.get("resumable") ? ["go_on"] : [])];
+    // Another person's run cannot be changed: only a new run is enabled.
+    const allowed = model.get("watching") ? ["start"] : ENABLED[model.get("state")];
+    const enabled = [...allowed, "reset", ...(model.get("resumable") ? ["go_on"] : [])];
     for (const { button, names } of buttons) {
-      const action = names.find((name) => offered.includes(name)) ?? names[0];
-      [button.textContent, button.title] = model.get("words")[action] ?? BUTTONS[action];
+      const action = names.find((name) => enabled.includes(name)) ?? names[0];
+      [button.textContent, button.title] = model.get("button_texts")[action] ?? BUTTONS[action];
       button.dataset.action = action;
-      button.setAttribute("aria-disabled", !offered.includes(action)); // unlike `disabled` it keeps the keyboard's focus
+      button.setAttribute("aria-disabled", !enabled.includes(action)); // unlike `disabled` it keeps the keyboard focus
     }
     el.dataset.state = model.get("state");
   }

@@ -1,4 +1,4 @@
-"""The buttons that drive a run, and what it is doing."""
+"""The buttons that control a run, and its status."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +13,12 @@ ACTIONS = ("start", "pause", "resume", "step", "stop", "reset", "go_on")
 
 
 class RunPanel(anywidget.AnyWidget):
-    """Offers the buttons that `state` (a `kdlab.runs.worker.State`) allows, and calls `act` with the one pressed.
+    """Offers the buttons that `state` (a `kdlab.runs.worker.State`) allows, and calls `act` with the pressed one.
 
-    `progress`: share of the current phase, or -1 when it cannot be told. `error`: a sentence, or empty. `words`: other
-    texts on buttons, (what stands there, what it does) by name. `resumable`: whether "go_on" is offered too after a run
-    that ended early; `watching`: whether the run is another person's, so that nothing that would change it is offered.
-    `machine`: a sentence on the machine that runs are made on, or empty.
+    `progress`: share of the current phase, or -1 when unknown. `error`: a sentence, or "". `button_texts`: (label,
+    tooltip) by action, in place of the usual ones. `resumable`: whether "go_on" is offered after a run that ended
+    early. `watching`: whether the run belongs to another person, so that no button that changes it is offered.
+    `machine`: a sentence on the machine that trains, or "".
     """
 
     _esm = Path(__file__).parent / "run_panel.js"
@@ -26,7 +26,7 @@ class RunPanel(anywidget.AnyWidget):
     progress = Float(0.0).tag(sync=True)
     status = Unicode("").tag(sync=True)
     error = Unicode("").tag(sync=True)
-    words = Dict().tag(sync=True)
+    button_texts = Dict().tag(sync=True)
     resumable = Bool(False).tag(sync=True)
     watching = Bool(False).tag(sync=True)
     machine = Unicode("").tag(sync=True)
@@ -34,10 +34,10 @@ class RunPanel(anywidget.AnyWidget):
     def __init__(self, act: Callable[[str], None], **traits: Any) -> None:
         super().__init__(**traits)
         self._act = act
-        self.on_msg(self._pressed)
+        self.on_msg(self._on_message)
 
-    def _pressed(self, _: Any, content: Any, buffers: list[Any]) -> None:
-        # Any browser may send anything: what is no button here is not pressed.
+    def _on_message(self, _: Any, content: Any, buffers: list[Any]) -> None:
+        # A browser may send anything: ignore unknown actions.
         match content:
             case {"type": str(action)} if action in ACTIONS:
                 self._act(action)

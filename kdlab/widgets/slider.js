@@ -1,4 +1,4 @@
-// One knob as a native range input (or a checkbox), so that arrows, Page keys and screen readers work by themselves.
+// One knob as a native range input (or a checkbox), so that arrow keys, Page keys and screen readers work.
 
 function render({ model, el }) {
   const { key, label, minimum, maximum, scale, kind, help } = model.get("knob");
@@ -16,7 +16,7 @@ function render({ model, el }) {
   el.classList.add("kd-knob", `kd-knob-${key}`);
   const id = `kd-${key}-${Math.random().toString(36).slice(2)}`;
   const input = Object.assign(document.createElement("input"), { id, title: help });
-  input.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys for its notebook
+  input.dataset.lmSuppressShortcuts = "true"; // otherwise JupyterLab handles the arrow keys in its notebook
   const caption = Object.assign(document.createElement("label"), { htmlFor: id, textContent: label, title: help });
   const output = Object.assign(document.createElement("output"), { htmlFor: id });
   const checkbox = kind === "bool";
@@ -35,7 +35,7 @@ function render({ model, el }) {
       input.checked = value !== 0;
       return;
     }
-    // A value between two positions keeps its own digits; the thumb only goes where it is nearest.
+    // A value between two positions keeps its own digits; the thumb moves to the nearest position.
     if (toValue(Number(input.value)) !== value) input.value = Math.round(toPosition(value));
     output.textContent = value.toFixed(whole ? 0 : value < 10 ? 2 : 1);
     input.setAttribute("aria-valuetext", output.textContent);

@@ -12,14 +12,14 @@ __all__ = ["Slider"]
 
 
 class Slider(anywidget.AnyWidget):
-    """Turns one knob; `value` follows every move, also when the page links it to another view without the kernel."""
+    """Sets one knob; `value` follows every move, also where the page links it to another widget without the kernel."""
 
     _esm = Path(__file__).parent / "slider.js"
     knob = Dict().tag(sync=True)
     value = Float().tag(sync=True)
 
     def __init__(self, knob: Knob, value: float, **traits: Any) -> None:
-        about = {
+        knob_traits = {
             "key": knob.key,
             "label": knob.label,
             "minimum": knob.minimum,
@@ -28,4 +28,4 @@ class Slider(anywidget.AnyWidget):
             "kind": knob.kind.__name__,
             "help": knob.help,
         }
-        super().__init__(knob=about, value=value, **traits)
+        super().__init__(knob=knob_traits, value=value, **traits)

@@ -9,7 +9,7 @@ __all__ = ["SoftTargets"]
 
 
 class SoftTargets(anywidget.AnyWidget):
-    """Bars of softmax(logits / T), computed in the browser; link `temperature` to a slider there.
+    """Bars of softmax(logits / T), computed in the browser; link `temperature` to a slider with `jslink`.
 
     `example`: `classes` (names), `truth` (index) and `logits` (lists by network).
     """

@@ -1,4 +1,4 @@
-// How many errors each network makes, and whether the difference is more than noise.
+// Errors of each network, and whether the difference is significant.
 
 function element(tag, className, text = "") {
   return Object.assign(document.createElement(tag), { className, textContent: text });
@@ -19,10 +19,14 @@ function render({ model, el }) {
       );
       return card;
     });
-    const words = element("div", "kd-words");
+    const text = element("div", "kd-summary-text");
     const sentence = element("p", `kd-verdict kd-${differs ? "differs" : "noise"}`, verdict);
-    words.append(sentence, element("p", "kd-note", note), element("p", "kd-note", run));
-    el.replaceChildren(...cards, words, ...warnings.map((text) => Object.assign(element("p", "kd-warning", text), { role: "status" })));
+    text.append(sentence, element("p", "kd-note", note), element("p", "kd-note", run));
+    el.replaceChildren(
+      ...cards,
+      text,
+      ...warnings.map((text) => Object.assign(element("p", "kd-warning", text), { role: "status" })),
+    );
   }
 
   model.on("change:content", show);

@@ -1,4 +1,4 @@
-"""The result in three numbers and a sentence; it also brings the page's style sheet."""
+"""The result in three numbers and a sentence; this widget also loads the page's style sheet."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ __all__ = ["Summary"]
 
 
 class Summary(anywidget.AnyWidget):
-    """Shows `content`: `tiles`, `verdict`, if it `differs`, `warnings`, `note` and `run`.
+    """Shows `content`: `tiles`, `verdict`, whether the networks differ (`differs`), `warnings`, `note` and `run`.
 
-    A tile has a `role`, `label`, `errors`, their `share`, and `counted`: of how many of what.
+    A tile has a `role`, `label`, `errors`, their `share`, and `counted`: the number and kind of examples.
     """
 
     _esm = Path(__file__).parent / "summary.js"

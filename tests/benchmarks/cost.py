@@ -19,11 +19,11 @@ from kdlab import models
 from kdlab.augmentations import make_views
 from kdlab.datasets.dataset import Split
 from kdlab.losses.hinton import hinton
-from kdlab.train.device import count_operations, prepared, set_threads
-from kdlab.train.group import Learner, make_teams
-from kdlab.train.loop import LiveKnobs, train
+from kdlab.train.device import count_operations, set_threads, training_context
+from kdlab.train.group import Learner, make_groups
+from kdlab.train.loop import LiveParams, train
 from kdlab.train.spec import Spec
-from kdlab.train.teacher_logits import Answers
+from kdlab.train.teacher_logits import TeacherLogitCache
 
 sys.path.append(str(Path(__file__).parent))
 from stopwatch import seconds_per_epoch
@@ -62,7 +62,7 @@ def step(names: list[str], dtype: torch.dtype, place: torch.device, classes: int
     if not last:
         modules = [module.to(memory_format=torch.contiguous_format) for module in modules]
     learners = [Learner(str(at), module, 0, hinton, knobs(at)) for at, module in enumerate(modules)]
-    (team,) = make_teams(learners, dtype, "")
+    (team,) = make_groups(learners, dtype, "")
     inputs = torch.rand(BATCH, *SHAPE, device=place)
     set_threads(sum(count_operations(module, inputs) for module in modules), dtype)
     labels = torch.randint(0, classes, (BATCH,), device=place)
@@ -82,21 +82,21 @@ def epoch(names: list[str], size: int, place: torch.device, asks: str = "bfloat1
     images = torch.randint(0, 256, (size, *SHAPE), dtype=torch.uint8)
     split = Split(images, torch.randint(0, 10, (size,))).to(place)
     spec = Spec(student=names[0], batch_size=BATCH, precision=asks)
-    live, views = LiveKnobs(spec), make_views("none", split.images)
+    live, views = LiveParams(spec), make_views("none", split.images)
     modules = [models.build(name, SHAPE, 10).to(place) for name in names]
     learners = [Learner(str(at), module, 0, hinton, knobs(at)) for at, module in enumerate(modules)]
-    answers = Answers(models.build("mlp:1200x2", SHAPE, 10).to(place), views, size, 10, torch.bfloat16, place)
+    answers = TeacherLogitCache(models.build("mlp:1200x2", SHAPE, 10).to(place), views, size, 10, torch.bfloat16, place)
     everything = torch.arange(size, device=place)
     answers.prepare(everything, torch.zeros_like(everything))
     seconds = seconds_per_epoch(
-        train("student", "", learners, split, everything, views, spec, epochs=6, live=live, answers=answers)
+        train("student", "", learners, split, everything, views, spec, epochs=6, live=live, teacher_logits=answers)
     )
     return min(seconds)
 
 
 def main() -> None:
     half, single = torch.bfloat16, torch.float32
-    with prepared() as place:
+    with training_context() as place:
         device = torch.cuda.get_device_name() if place.type == "cuda" else f"{os.cpu_count()} CPU cores"
         print(
             f"{device}, torch {torch.__version__}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}\n"

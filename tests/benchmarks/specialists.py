@@ -19,9 +19,9 @@ from kdlab import models
 from kdlab.augmentations import make_views
 from kdlab.datasets import Split
 from kdlab.train.batches import Source
-from kdlab.train.device import prepared
+from kdlab.train.device import training_context
 from kdlab.train.group import Learner
-from kdlab.train.loop import LiveKnobs, train
+from kdlab.train.loop import LiveParams, train
 from kdlab.train.spec import Spec
 
 sys.path.append(str(Path(__file__).parent))
@@ -47,13 +47,13 @@ def seconds(name: str, sources: Sequence[Source], size: int, steps: int) -> floa
     """Return the seconds that networks called `name`, one for each source, take together."""
     place, shape = sources[0].examples.device, tuple(sources[0].split.images.shape[1:])
     learners = [
-        Learner(str(at), models.build(name, shape, CLASSES).to(place), 0, own=source)
+        Learner(str(at), models.build(name, shape, CLASSES).to(place), 0, source=source)
         for at, source in enumerate(sources)
     ]
     spec, shared = Spec(student=name, batch_size=size), sources[0]
     epochs = steps * size // len(shared.examples)
     events = train(
-        "student", "", learners, shared.split, shared.examples, shared.views, spec, epochs=epochs, live=LiveKnobs(spec)
+        "student", "", learners, shared.split, shared.examples, shared.views, spec, epochs=epochs, live=LiveParams(spec)
     )
     return sum(seconds_per_epoch(events))
 
@@ -62,7 +62,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}; {ROUNDS} rounds")
     print(f"{f'{COUNT} networks':<14}{'ms a step, one after another':>30}{'together':>10}{'times as fast':>15}"
           f"{'on shared data':>16}")  # fmt: skip
-    with prepared() as place:
+    with training_context() as place:
         for name, shape, size, steps in CASES:
             sources = [make_source(shape, size * min(steps, 20), place) for _ in range(COUNT)]
             found: list[tuple[float, float, float]] = []

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from kdlab.datasets import Dataset, load
 from kdlab.distillation.distill import fit
 from kdlab.distillation.many import distill_many
-from kdlab.distillation.result import Run
+from kdlab.distillation.result import DistillResult
 from kdlab.losses.hinton import hinton
 from kdlab.train.batches import transfer_set
 from kdlab.train.evaluate import predict
@@ -43,7 +43,7 @@ def interval(differences: NDArray[np.float64]) -> str:
     return f"{differences.mean():+.2f} [{differences.mean() - half:+.2f}, {differences.mean() + half:+.2f}]"
 
 
-def balance(student: nn.Module, run: Run, data: Dataset) -> tuple[float, float]:
+def balance(student: nn.Module, run: DistillResult, data: Dataset) -> tuple[float, float]:
     """Return the soft part's share of the gradient in the weights, and the hard loss, on the images learnt from."""
     examples = transfer_set(data.train, run.spec.transfer_size, run.spec.shuffle_seed)
     inputs = data.train.inputs(examples)
@@ -60,7 +60,7 @@ def size(loss: Tensor, network: nn.Module) -> float:
     return float(torch.cat([gradient.flatten() for gradient in gradients]).norm())
 
 
-def compare(runs: Sequence[tuple[Run, Run]], data: Dataset) -> str:
+def compare(runs: Sequence[tuple[DistillResult, DistillResult]], data: Dataset) -> str:
     """Return a row: what differs between runs with the factor and those without it."""
     logits = np.stack([[predict(run.student, data.validation).numpy() for run in pair] for pair in runs])
     answers = logits.argmax(-1)
@@ -74,7 +74,7 @@ def compare(runs: Sequence[tuple[Run, Run]], data: Dataset) -> str:
     )
 
 
-def shares(runs: Sequence[Run], data: Dataset) -> tuple[str, str]:
+def shares(runs: Sequence[DistillResult], data: Dataset) -> tuple[str, str]:
     """Return the soft part's share at the start and the end of training, and the hard loss at its end."""
     first, last = [], []
     for run in runs:
@@ -89,7 +89,7 @@ def main() -> None:
     data = load("digits")
     teacher = fit("digits", "mlp:256x2:dropout=0.5:input_dropout=0.2", epochs=60, precision="float32")
     options = {"transfer_size": TRANSFER_SIZE, "epochs": epochs, "precision": "float32"}
-    pairs: dict[tuple[float, float], dict[float, list[tuple[Run, Run]]]] = {}
+    pairs: dict[tuple[float, float], dict[float, list[tuple[DistillResult, DistillResult]]]] = {}
     for soft, hard in WEIGHTS:
         runs = distill_many(
             "digits", teacher, "mlp:32x1", temperature=TEMPERATURES, soft_weight=soft, hard_weight=hard,

@@ -13,7 +13,7 @@ import sys
 import time
 from statistics import median
 
-from kdlab.runs.worker import SPINS
+from kdlab.runs.worker import SPIN_COUNT
 
 CASES = [
     ("mlp:256x2", (1, 8, 8), 32),
@@ -25,7 +25,7 @@ CASES = [
     ("cnn:width=8", (1, 28, 28), 128),
     ("cnn:width=16", (1, 28, 28), 128),
 ]
-SETTINGS = {"page": SPINS, "GNU": "300000"}  # the latter is what libgomp takes by itself
+SETTINGS = {"page": SPIN_COUNT, "GNU": "300000"}  # the latter is what libgomp takes by itself
 TURNS, ROUNDS, STEPS = 2, 5, 20
 
 
@@ -35,14 +35,14 @@ def measure() -> None:
 
     from kdlab import models
     from kdlab.train.device import choose_precision
-    from kdlab.train.group import Learner, make_teams
+    from kdlab.train.group import Learner, make_groups
 
     torch.set_flush_denormal(True)
     everything, results = torch.get_num_threads(), []
     for name, shape, size in CASES:
         module = models.build(name, shape, 10)
         dtype = choose_precision("auto", module, torch.device("cpu"))
-        (team,) = make_teams([Learner("one", module, 0)], dtype, "")
+        (team,) = make_groups([Learner("one", module, 0)], dtype, "")
         inputs, labels = torch.rand(size, *shape).to(dtype), torch.randint(0, 10, (size,))
         times: dict[int, list[float]] = {1: [], everything: []}
         for _ in range(ROUNDS):

@@ -35,10 +35,10 @@ class TemperatureLab:
         self.page, self.server, self.problems = page, server, problems
         self.root = page.locator(".kd-lab")
         self.dial = page.get_by_role("slider", name="Temperature T")
-        self.alarm = page.locator(".kd-top > .kd-error")
-        self.sentence, self.spoken = page.locator(".kd-sentence"), page.locator(".kd-spoken")
+        self.alarm = page.locator(".kd-header > .kd-error")
+        self.sentence, self.spoken = page.locator(".kd-sentence"), page.locator(".kd-announcement")
         self.caption = page.locator(".kd-example p")
-        self.listed = page.locator(".kd-behind .kd-pictures button")
+        self.listed = page.locator(".kd-examples-list .kd-pictures button")
         self.log, self.menu = page.get_by_label("Log scale"), page.get_by_label("Data", exact=True)
         self.opening: dict[str, Any] = {}
         self.received = self.received_at_first = 0
@@ -68,7 +68,7 @@ class TemperatureLab:
             """link => {
               document.activeElement.blur();
               document.querySelector(".kd-pad-buttons button:last-child").click();
-              document.querySelector(".kd-behind button.kd-link").click();
+              document.querySelector(".kd-examples-list button.kd-link").click();
               history.replaceState(history.state, "", link);
               dispatchEvent(new HashChangeEvent("hashchange"));
             }""",
@@ -189,10 +189,10 @@ class TemperatureLab:
             "log": self.log.is_checked(),
             "mean": self.page.get_by_label("Exponent of the power mean").input_value(),
             "source": self.page.locator(".kd-tabs input:checked").get_attribute("value"),
-            "own": self.page.locator(".kd-own tbody input:not([type=range])").evaluate_all(
+            "own": self.page.locator(".kd-custom-logits tbody input:not([type=range])").evaluate_all(
                 "all => all.map(x => x.value)"
             ),
-            "cell": self.page.locator(".kd-behind h3").text_content(),
+            "cell": self.page.locator(".kd-examples-list h3").text_content(),
             "bars": self.table(".kd-bars"),
         }
 

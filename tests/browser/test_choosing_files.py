@@ -30,7 +30,7 @@ DROP = """([name, text, place = ".kd-lab"]) => {
     target.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
 }"""
 SEEN = """() => {
-  const { data } = document.querySelector(".kd-pad-small").getContext("2d").getImageData(0, 0, 28, 28);
+  const { data } = document.querySelector(".kd-pad-preview-image").getContext("2d").getImageData(0, 0, 28, 28);
   return Array.from({ length: 784 }, (_, at) => data[4 * at]);
 }"""
 needs_mnist = pytest.mark.skipif(mnist_validation_images() is None, reason="KDLAB_DATA has no MNIST")
@@ -102,7 +102,7 @@ def test_a_bad_file_gets_a_sentence_and_the_page_goes_on(lab: TemperatureLab) ->
 @needs_mnist
 def test_a_picture_is_read_as_a_drawing_is(lab: TemperatureLab) -> None:
     lab.choose_source("drawn")
-    told = lab.page.locator(".kd-pad-told")
+    told = lab.page.locator(".kd-pad-message")
     mnist = Predictions.load(files("kdlab.assets") / "temperature" / "mnist.npz")
     digit = mnist_validation_images()[mnist.logits["teacher"][:, 7].argmax(), 0]
     ways = {

@@ -90,7 +90,7 @@ def test_an_augmentation_offers_ways_of_teaching(dashboard: Dashboard) -> None:
     teaching.select_option(label="Fixed")
     expect(meaning).to_be_visible()
     dashboard.begin(teacher_epochs=1)
-    expect(dashboard.page.locator(".kd-words")).to_contain_text(
+    expect(dashboard.page.locator(".kd-summary-text")).to_contain_text(
         re.compile(r"200 images to learn from with shift:pixels=1, mlp:32x1 taught by \S+, fixed teaching\.")
     )
     expect(dashboard.error).to_be_hidden()

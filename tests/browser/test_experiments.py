@@ -68,7 +68,7 @@ def test_the_index_leads_to_an_experiment_that_runs_stops_and_goes_on(
     here.open("index")
     page.get_by_role("link", name="Can one network do what ten do together?").click()
     expect(page).to_have_title("kdlab – Ensemble")
-    expect(page.locator(".kd-about h2")).to_be_visible()
+    expect(page.locator(".kd-introduction h2")).to_be_visible()
 
     # What cannot be used is said, and a good setting makes it go.
     here.choose_tiny()
@@ -83,7 +83,7 @@ def test_the_index_leads_to_an_experiment_that_runs_stops_and_goes_on(
         here.press("step")
         expect(here.status).to_contain_text(words)
         here.expect_state("paused")
-    expect(page.locator(".kd-live .kd-canvas .gtitle")).to_contain_text("dropout, seed 0")
+    expect(page.locator(".kd-training .kd-canvas .gtitle")).to_contain_text("dropout, seed 0")
     here.press("stop")
     here.expect_state("stopped")
     expect(here.status).to_contain_text("Finished pieces are kept")
@@ -109,7 +109,7 @@ def test_the_index_leads_to_an_experiment_that_runs_stops_and_goes_on(
     here.press("reset")
     here.expect_state("idle")
     expect(page.get_by_label("Data set", exact=True)).to_have_value("mnist")
-    expect(page.locator(".kd-live")).to_be_hidden()
+    expect(page.locator(".kd-training")).to_be_hidden()
 
 
 def test_a_run_of_an_experiment_is_found_again(lend: Callable[..., Window], serve: Callable[[str], Server]) -> None:

@@ -69,7 +69,7 @@ GRADIENTS = """([teachers, students, labels, width, t]) => {
     softGradient: soft.flatMap((row) => [...row]),
     matchingGradient: matching.flatMap((row) => [...row]),
     hardGradient: z.flatMap((row, i) => [...softening.hardGradient(row, labels[i])]),
-    size: soft.map(softening.size),
+    norm: soft.map(softening.norm),
     angle: soft.map((row, i) => softening.angle(row, matching[i])),
     relativeError: soft.map((row, i) => softening.relativeError(row, matching[i])),
   };
@@ -77,7 +77,7 @@ GRADIENTS = """([teachers, students, labels, width, t]) => {
 VECTORS = """([exact, limit, width]) => {
   const [a, b] = [exact, limit].map((text) => rows(text, width).map((row) => Float64Array.from(row)));
   return {
-    size: b.map(softening.size),
+    norm: b.map(softening.norm),
     angle: a.map((row, i) => softening.angle(row, b[i])),
     relativeError: a.map((row, i) => softening.relativeError(row, b[i])),
   };
@@ -86,21 +86,21 @@ SHIFTED = """([teachers, students, width, t]) => {
   const [v, z] = [rows(teachers, width), rows(students, width)];
   const whole = (teacher, student) => {
     const set = { classes: teacher, labels: Int32Array.of(0), logits: { teacher, student } };
-    return set_stats.survey(set, t).divergence.student;
+    return set_stats.setStats(set, t).divergence.student;
   };
   return {
     one: v.map((row, i) => softening.divergence(row, z[i], t)),
-    survey: v.map((row, i) => whole(Float64Array.from(row), Float64Array.from(z[i]))),
+    setStats: v.map((row, i) => whole(Float64Array.from(row), Float64Array.from(z[i]))),
   };
 }"""
 ENSEMBLE = """([teachers, width, exponent]) => {
   const logs = teachers.map((text) => rows(text, width));
   return { mean: logs[0].flatMap((_, i) => [...softening.powerMean(logs.map((teacher) => teacher[i]), exponent)]) };
 }"""
-SURVEY = """([classes, labels, logits, t]) => {
+SET_STATS = """([classes, labels, logits, t]) => {
   const set = makeSet(classes, labels, logits);
-  const whole = set_stats.survey(set, t);
-  const parts = set_stats.openSurvey(set, t);
+  const whole = set_stats.setStats(set, t);
+  const parts = set_stats.makeStatsAccumulator(set, t);
   parts.add(0, 5);
   parts.add(5, 6);
   parts.add(6, labels.length);
@@ -113,12 +113,12 @@ SURVEY = """([classes, labels, logits, t]) => {
     temperature: [temperature], softGradient: [softGradient], angle: [angle], error: [error],
   };
 }"""
-UNMOVED = """([classes, labels, logits]) => {
-  const { mistakes, agreement, hardGradient } = set_stats.unmoved(makeSet(classes, labels, logits));
+INVARIANTS = """([classes, labels, logits]) => {
+  const { mistakes, agreement, hardGradient } = set_stats.temperatureInvariants(makeSet(classes, labels, logits));
   const list = (shares) => Object.keys(logits).map((role) => shares[role]);
   return { mistakes: list(mistakes), agreement: list(agreement), hardGradient: [hardGradient] };
 }"""
-LIKENESS = """([text, classes, count]) => {
+SIMILARITY = """([text, classes, count]) => {
   const confusion = doubles(text);
   const pairs = similarity.similarPairs(confusion, classes);
   if (JSON.stringify(similarity.similarPairs(confusion, classes, count)) !== JSON.stringify(pairs.slice(0, count)))
@@ -224,7 +224,7 @@ def test_gradients(page: Page, classes: int, scale: float, temperature: float) -
     assert_vectors(ours["softGradient"], soft, doubt)
     assert_vectors(ours["matchingGradient"], matching)
     assert_vectors(ours["hardGradient"], lab.hard_gradient(student, labels))
-    np.testing.assert_allclose(ours["size"], lengths(ours["softGradient"].reshape(soft.shape)), rtol=1e-14)
+    np.testing.assert_allclose(ours["norm"], lengths(ours["softGradient"].reshape(soft.shape)), rtol=1e-14)
     # Both compare gradients that T makes ever more alike, of which those of almost equal networks have 10 digits.
     np.testing.assert_allclose(ours["angle"], lab.angle(soft, matching), rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(ours["relativeError"], lab.relative_error(soft, matching), rtol=1e-7, atol=1e-10)
@@ -237,7 +237,7 @@ def test_lengths_angles_and_errors_at_any_size(page: Page) -> None:
     exact, limit = (np.concatenate([vectors, np.zeros((2, 2))]) for vectors in (exact, limit))
     limit[-1] = 1, -1  # no angle and no error: nothing against something, and against nothing
     ours = compute(page, VECTORS, packed(exact), packed(limit), 2)
-    np.testing.assert_allclose(ours["size"], lengths(limit), rtol=1e-14)
+    np.testing.assert_allclose(ours["norm"], lengths(limit), rtol=1e-14)
     np.testing.assert_allclose(ours["angle"], lab.angle(exact, limit), rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(ours["relativeError"], lab.relative_error(exact, limit), rtol=1e-12)
 
@@ -257,18 +257,18 @@ def test_ensembles(page: Page, classes: int, scale: float, exponent: float) -> N
 @for_all_kinds
 def test_whole_sets(page: Page, classes: int, scale: float, temperature: float) -> None:
     logits, labels = draw(classes, scale)
-    expected = assert_survey(page, logits, labels, classes, temperature)
+    expected = assert_set_stats(page, logits, labels, classes, temperature)
     assert np.isnan(expected["confusion teacher"][-classes:]).all()  # no example of the last class
 
 
 @for_all_kinds
 def test_what_no_temperature_moves(page: Page, classes: int, scale: float) -> None:
-    assert_unmoved(page, *draw(classes, scale), classes)
+    assert_invariants(page, *draw(classes, scale), classes)
 
 
 def test_a_student_without_a_gradient_has_no_angle_and_no_error(page: Page) -> None:
     logits, labels = draw(10, 30.0)
-    expected = assert_survey(page, logits | {"student": logits["teacher"]}, labels, 10, 2.7)
+    expected = assert_set_stats(page, logits | {"student": logits["teacher"]}, labels, 10, 2.7)
     assert np.isnan([expected["angle"], expected["error"]]).all()
 
 
@@ -279,9 +279,9 @@ def test_the_opening_run(page: Page) -> None:
     logits = {role: values.astype(np.float64) for role, values in history.logits.items()}
     assert set(logits) == {"teacher", "student", "baseline"}
     for temperature in TEMPERATURES:
-        expected = assert_survey(page, logits, history.opened.labels, 10, temperature)
-        assert_likeness(page, expected["confusion teacher"].reshape(10, 10))
-    assert_unmoved(page, logits, history.opened.labels, 10)
+        expected = assert_set_stats(page, logits, history.opened.labels, 10, temperature)
+        assert_similarity(page, expected["confusion teacher"].reshape(10, 10))
+    assert_invariants(page, logits, history.opened.labels, 10)
 
 
 @for_all_counts
@@ -294,14 +294,14 @@ def test_classes_that_are_alike(page: Page, classes: int) -> None:
         logits[np.arange(len(kept)), kept] += 4
         confusion = lab.soft_confusion(logits, kept, 2.0)
         assert np.isnan(confusion).any() == missing
-        assert_likeness(page, confusion)
+        assert_similarity(page, confusion)
 
 
 def test_classes_that_are_all_alike_or_not_at_all(page: Page) -> None:
     """Several trees are right here: SciPy and the page need only join at the same distances."""
     nothing = np.full((4, 4), np.nan)
     for confusion in (np.eye(5), np.full((5, 5), 0.2), nothing, np.array([[0.0, 1.0], [1.0, 0.0]])):
-        ours = compute(page, LIKENESS, packed(confusion), len(confusion), 3)
+        ours = compute(page, SIMILARITY, packed(confusion), len(confusion), 3)
         pairs = [number for pair in lab.similar_pairs(confusion) for number in pair]
         assert ours["pairs"].tolist() == pairs
         tree = ours["linkage"].reshape(-1, 4)
@@ -309,12 +309,12 @@ def test_classes_that_are_all_alike_or_not_at_all(page: Page) -> None:
         assert tree[-1, 3] == len(confusion)
 
 
-def assert_survey(
+def assert_set_stats(
     page: Page, logits: Mapping[str, Array], labels: NDArray[np.int64], classes: int, temperature: float
 ) -> dict[str, Array]:
-    """Assert that a survey of the set, whole and in parts, finds what the core does; return that."""
+    """Assert that the statistics of a set, in one go and in parts, equal the NumPy ones; return those."""
     given = {role: packed(values) for role, values in logits.items()}
-    ours = compute(page, SURVEY, classes, labels.tolist(), given, temperature)
+    ours = compute(page, SET_STATS, classes, labels.tolist(), given, temperature)
     teacher, student = logits["teacher"], logits["student"]
     soft = lab.soft_gradient(student, teacher, temperature)
     matching = lab.matching_gradient(student, teacher, temperature)
@@ -345,9 +345,9 @@ def assert_survey(
     return expected
 
 
-def assert_unmoved(page: Page, logits: Mapping[str, Array], labels: NDArray[np.int64], classes: int) -> None:
+def assert_invariants(page: Page, logits: Mapping[str, Array], labels: NDArray[np.int64], classes: int) -> None:
     given = {role: packed(values) for role, values in logits.items()}
-    ours = compute(page, UNMOVED, classes, labels.tolist(), given)
+    ours = compute(page, INVARIANTS, classes, labels.tolist(), given)
     assert ours["mistakes"].tolist() == [(values.argmax(-1) != labels).sum() for values in logits.values()]
     agreement = [lab.agreement(logits["teacher"], values).mean() for values in logits.values()]
     np.testing.assert_allclose(ours["agreement"], agreement, rtol=1e-12)
@@ -355,8 +355,8 @@ def assert_unmoved(page: Page, logits: Mapping[str, Array], labels: NDArray[np.i
     np.testing.assert_allclose(ours["hardGradient"], [hard], rtol=1e-12)
 
 
-def assert_likeness(page: Page, confusion: Array) -> None:
-    ours = compute(page, LIKENESS, packed(confusion), len(confusion), 3)
+def assert_similarity(page: Page, confusion: Array) -> None:
+    ours = compute(page, SIMILARITY, packed(confusion), len(confusion), 3)
     # Classes that cannot be compared have no similarity in the core and 0 in the page, which draws it.
     np.testing.assert_array_equal(ours["similarity"], np.nan_to_num(lab.class_similarity(confusion)).ravel())
     assert [tuple(pair) for pair in ours["pairs"].reshape(-1, 3)] == lab.similar_pairs(confusion)
@@ -380,6 +380,6 @@ def test_the_mistakes_of_an_ensemble(page: Page, exponent: float) -> None:
     teachers = [shipped.logits["teacher"], *shipped.more_teachers]
     mean = lab.power_mean(np.stack([lab.log_soften(logits, 4.0) for logits in teachers]), exponent)
     script = """([teachers, labels, exponent]) =>
-      set_stats.meanMistakes(teachers.map((text) => Float32Array.from(doubles(text))), labels, 10, 4, exponent)"""
+      set_stats.ensembleMistakes(teachers.map((text) => Float32Array.from(doubles(text))), labels, 10, 4, exponent)"""
     ours = page.evaluate(script, [[packed(one) for one in teachers], shipped.labels.tolist(), exponent])
     assert ours == (mean.argmax(-1) != shipped.labels).sum()

@@ -78,7 +78,7 @@ def test_the_index_leads_to_an_experiment_that_runs(open_in_lab: Callable[..., W
     page.get_by_role("link", name="Can one network do what ten do together?").click()
     expect(page.get_by_role("tab", name="ensemble.ipynb")).to_have_attribute("aria-selected", "true")
     here.run_cells()
-    expect(page.locator(".kd-about h2")).to_be_visible()
+    expect(page.locator(".kd-introduction h2")).to_be_visible()
     here.choose_tiny()
     here.press("start")
     here.expect_state("done")
@@ -111,7 +111,7 @@ def test_the_temperature_lab_opens_and_follows_python(
 ) -> None:
     lab = open_in_lab(TemperatureLab)
     page = lab.page
-    mnist = Temperature()._supply.sets["mnist"]
+    mnist = Temperature()._data_server.sets["mnist"]
     lab.open(TemperatureLab.LINK)
     expect_link(lab)
 

@@ -20,7 +20,7 @@ from kdlab.figures.plotly_js import plotly_script
 from kdlab.figures.theme import Figure
 from kdlab.io.predictions import Predictions
 from kdlab.pages import Temperature
-from kdlab.pages.temperature.data_server import Supply
+from kdlab.pages.temperature.data_server import DataServer
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.esm import SHARED, bundle
 
@@ -147,8 +147,8 @@ def alone(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             Predictions(key, key, LONG[:classes], np.arange(2 * classes) % classes, logits, (logits["student"],))
         )
     lab = Temperature()
-    lab._supply = Supply(sets, lab._supply._networks)
-    lab.sets, lab.dataset, lab.temperature = lab._supply.menu(), "ten", 1.0
+    lab._data_server = DataServer(sets, lab._data_server._networks)
+    lab.sets, lab.dataset, lab.temperature = lab._data_server.menu(), "ten", 1.0
     path = tmp_path_factory.mktemp("alone") / "lab.html"
     lab.export(path)
 
@@ -186,7 +186,7 @@ def test_names_in_the_lab_are_told_apart(alone: TemperatureLab, classes: int) ->
     places = [
         ".kd-bars tbody th",
         ".kd-gradient tbody th",
-        ".kd-ladder tbody th",
+        ".kd-temperature-strip tbody th",
         ".kd-ensemble tbody th",
         ".kd-pairs button",
     ]
@@ -243,7 +243,7 @@ def test_names_on_the_page_of_specialists_are_told_apart(chromium: Browser) -> N
     page = chromium.new_page(viewport={"width": 390, "height": 844})
     page.set_content(f"<style>{style}</style><div class='kd-page'></div>")
     for entry, traits, held in (
-        ("confused.js", {"subsets": [members], "words": {}, "matrix": matrix}, {"similarity": similarity}),
+        ("confused.js", {"subsets": [members], "texts": {}, "matrix": matrix}, {"similarity": similarity}),
         ("asking.js", asking, {"pixels": "AA=="}),
     ):
         page.evaluate(SHOW, [bundle(folder / entry), traits, held])

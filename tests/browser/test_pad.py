@@ -235,7 +235,7 @@ def test_a_drawn_one_and_seven(pad: Page) -> None:
     assert bar.min() < stem.min() < stem.max() < bar.max()
 
     # What is shown beside the pad is what the networks get.
-    shown = pad.locator(".kd-pad-small").evaluate(
+    shown = pad.locator(".kd-pad-preview-image").evaluate(
         "canvas => [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data]"
     )
     np.testing.assert_allclose(np.array(shown).reshape(28, 28, 4)[..., 0] / 255, seven, atol=0.003)

@@ -69,7 +69,7 @@ def test_nothing_kept_yet(any_window: Window, store: Store) -> None:
     window = any_window
     window.open()
     expect(window.page.locator(".kd-empty")).to_have_text("Nothing is kept yet.")
-    expect(window.page.locator(".kd-start a")).to_have_attribute("href", "distil.ipynb")
+    expect(window.page.locator(".kd-first-steps a")).to_have_attribute("href", "distil.ipynb")
     assert window.overflow() == 0
 
 

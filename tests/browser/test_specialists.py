@@ -27,7 +27,7 @@ class Specialists(Window):
             self.fill(label, value)
         self.press("start")
         expect(self.run).to_have_attribute("data-state", "done", timeout=TRAINING)
-        expect(self.page.locator(".kd-whose")).to_contain_text("Classes of digits, this run.")
+        expect(self.page.locator(".kd-matrix-origin")).to_contain_text("Classes of digits, this run.")
 
     def dot(self, name: str, specialist: int) -> Locator:
         return self.page.get_by_role("checkbox", name=f"{name} in specialist {specialist}", exact=True)
@@ -154,7 +154,7 @@ def test_pictures_are_asked_about(here: Specialists) -> None:
     page.keyboard.press("Home")
     expect(sentence).to_contain_text("With n = 0 nobody else is asked, and its answer stands.")
     expect(asked).to_have_count(0)
-    bars = ".kd-said.kd-{} .kd-shares .kd-value"
+    bars = ".kd-prediction.kd-{} .kd-shares .kd-value"
     alone = page.locator(bars.format("generalist")).all_text_contents()
     assert page.locator(bars.format("together")).all_text_contents() == alone
     page.keyboard.press("End")
@@ -171,13 +171,13 @@ def test_pictures_are_asked_about(here: Specialists) -> None:
     expect(sentence).to_contain_text("most probable class")
 
     # Another picture, and only those of one kind.
-    pictures = page.locator(".kd-asking .kd-pictures button:visible")
+    pictures = page.locator(".kd-picture-picker .kd-pictures button:visible")
     pictures.nth(3).click()
     expect(pictures.nth(3)).to_have_attribute("aria-pressed", "true")
-    expect(page.locator(".kd-asked-head strong")).to_have_text(
+    expect(page.locator(".kd-answer-head strong")).to_have_text(
         re.search(r", (\d):", pictures.nth(3).get_attribute("title"))[1]
     )
-    choice = page.locator(".kd-asking .kd-segments label", has_text="Both wrong")
+    choice = page.locator(".kd-picture-picker .kd-segments label", has_text="Both wrong")
     choice.click()
     count = int(choice.locator("small").inner_text())
     assert count > 0
@@ -193,9 +193,9 @@ def test_nothing_overflows(
     window = lend(serve("voila"), size, Specialists)
     page = window.page
     window.open("specialists")  # with the result that comes with kdlab
-    expect(page.locator(".kd-said").first).to_be_visible()
+    expect(page.locator(".kd-prediction").first).to_be_visible()
     assert page.evaluate("document.scrollingElement.scrollWidth") <= size[0]
     boxes = "all => all.map(one => one.getBoundingClientRect().toJSON())"
-    for box in page.locator(".kd-rows > :visible, .kd-said, .kd-pictures, .kd-tools button").evaluate_all(boxes):
+    for box in page.locator(".kd-rows > :visible, .kd-prediction, .kd-pictures, .kd-tools button").evaluate_all(boxes):
         assert box["left"] >= 0
         assert box["right"] <= size[0]

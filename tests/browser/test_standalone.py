@@ -46,7 +46,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> File:
 
 @pytest.fixture(scope="module")
 def mnist() -> Predictions:
-    return Temperature()._supply.sets["mnist"]
+    return Temperature()._data_server.sets["mnist"]
 
 
 @pytest.fixture
@@ -132,13 +132,13 @@ def test_a_drawn_digit_is_answered(file: File, open_file: Callable[..., Temperat
 def test_a_link_into_the_file(file: File, open_file: Callable[..., TemperatureLab], mnist: Predictions) -> None:
     lab = open_file(file, "T=33&data=digits&example=17&scale=log&cell=student.3.5&source=own&own=a,b;1,2;3,-4")
     expect(lab.caption).to_contain_text("Example 17 of 143")
-    expect(lab.page.locator(".kd-behind h3")).to_contain_text("True 3 → 5")
+    expect(lab.page.locator(".kd-examples-list h3")).to_contain_text("True 3 → 5")
     assert [row[2] for row in lab.table(".kd-bars")] == [share(value) for value in core.soften([1, 2], 33)]
     lab.turn("ArrowLeft")
     lab.page.wait_for_function("T => location.hash.startsWith(`#T=${T}&data=digits&`)", arg=lab.temperature())
     view, link = lab.state(), lab.page.url.partition("#")[2]
     other = open_file(file, link)
-    expect(other.page.locator(".kd-behind h3")).to_contain_text("True 3 → 5")
+    expect(other.page.locator(".kd-examples-list h3")).to_contain_text("True 3 → 5")
     assert other.state() == view
     other.go("source=example&data=mnist&example=9&scale=linear&T=2")
     expect(other.caption).to_contain_text("Example 9 of 5,000")
@@ -174,7 +174,7 @@ def test_a_file_without_mnists_pictures_says_so(
     assert result.exit_code == 0
     assert "pictures of MNIST" in result.stderr
     lab = open_file(File(path))
-    expect(lab.page.locator(".kd-behind .kd-note")).to_contain_text("no pictures of these examples here")
+    expect(lab.page.locator(".kd-examples-list .kd-note")).to_contain_text("no pictures of these examples here")
     expect(lab.page.get_by_text("MNIST's pictures are not on this machine")).to_be_visible()
     assert lab.listed.all_text_contents() == list(map(str, lab.examples()))
     expect(lab.page.locator(".kd-example-picture")).to_be_hidden()
@@ -202,7 +202,7 @@ def test_names_and_choices_of_ones_own_are_in_the_file(
     assert [row[0] for row in lab.table(".kd-bars")] == ["a $b", "</scrip…ipt> ●", "<b>c</b>"]
     expect(lab.page.locator(".kd-bars th[title]").nth(1)).to_have_attribute("title", evil)
     assert [row[2] for row in lab.table(".kd-bars")] == [share(x) for x in core.soften(one.logits["teacher"][7], 20)]
-    expect(lab.page.locator(".kd-behind h3")).to_have_text(
+    expect(lab.page.locator(".kd-examples-list h3")).to_have_text(
         f"True {evil} → a $b: examples with most of the student's share there first"
     )
 
@@ -244,6 +244,6 @@ def test_a_finger_reads_and_chooses_a_cell(chromium: Browser, file: File) -> Non
         box = cells.bounding_box()
         page.touchscreen.tap(box["x"] + 0.95 * box["width"], box["y"] + 0.45 * box["height"])
         expect(page.locator(".kd-cell-hint").first).to_contain_text("True 4 → 9")
-        expect(page.locator(".kd-behind h3")).to_contain_text("True 4 → 9")
+        expect(page.locator(".kd-examples-list h3")).to_contain_text("True 4 → 9")
     finally:
         context.close()

@@ -19,7 +19,7 @@ from kdlab.io.predictions import Predictions
 from kdlab.metrics import softened as core
 from kdlab.metrics.classification import telling_example
 from kdlab.pages import Temperature
-from kdlab.pages.temperature.data_server import Supply
+from kdlab.pages.temperature.data_server import DataServer
 
 pytestmark = pytest.mark.browser
 needs_mnist = pytest.mark.skipif(
@@ -31,17 +31,17 @@ ONE = ((0.5, 0.15), (0.5, 0.85))
 
 
 @pytest.fixture(scope="module")
-def supply() -> Supply:
-    return Temperature()._supply
+def supply() -> DataServer:
+    return Temperature()._data_server
 
 
 @pytest.fixture(scope="module")
-def mnist(supply: Supply) -> Predictions:
+def mnist(supply: DataServer) -> Predictions:
     return supply.sets["mnist"]
 
 
 @pytest.fixture(scope="module")
-def digits(supply: Supply) -> Predictions:
+def digits(supply: DataServer) -> Predictions:
     return supply.sets["digits"]
 
 
@@ -92,7 +92,7 @@ def expect_views(lab: TemperatureLab, one: Predictions, example: int, temperatur
     sizes.append(np.linalg.norm(core.hard_gradient(z, one.labels[example])))
     soft_size, whole_size, hard_size = map(number, sizes)
     angle, error = number(core.angle(soft, limit)), number(core.relative_error(soft, limit))
-    assert lab.texts(".kd-gradient-words") == [
+    assert lab.texts(".kd-gradient-summary") == [
         f"Between the two: {angle}°, relative error {error}. The soft gradient's size is {soft_size}, "
         f"with the factor T² {whole_size}. The hard gradient's is {hard_size}."
     ]
@@ -119,7 +119,9 @@ def expect_views(lab: TemperatureLab, one: Predictions, example: int, temperatur
         f"{one.classes[a]} – {one.classes[b]}" for a, b, _ in pairs
     ]
     assert lab.texts(".kd-pairs output") == [share(similar) for _, _, similar in pairs]
-    assert [row[-1] for row in lab.table(".kd-ladder")] == [share(value) for value in core.soften(v, temperature)]
+    assert [row[-1] for row in lab.table(".kd-temperature-strip")] == [
+        share(value) for value in core.soften(v, temperature)
+    ]
 
 
 def expect_hint(lab: TemperatureLab, one: Predictions, network: str, true: int, predicted: int) -> None:
@@ -154,7 +156,7 @@ def expect_link(lab: TemperatureLab) -> None:
     assert [row[2:] for row in opening.pop("bars")] == [
         [share(core.soften(values, 7.5)[at]) for values in own.values()] for at in range(3)
     ]
-    label = Temperature()._supply.sets["mnist"].labels[17]
+    label = Temperature()._data_server.sets["mnist"].labels[17]
     assert opening == {
         "temperature": 7.5, "dataset": "mnist", "example": f"Example 17 of 5,000, true class {label}.",
         "log": True, "mean": "0.25", "source": "own",
@@ -272,7 +274,7 @@ def test_own_logits_are_typed_and_dragged(lab: TemperatureLab) -> None:
     temperature = lab.turn("PageUp")
     expect_bars(lab, logits, temperature)
     assert [row[0] for row in lab.table(".kd-gradient")] == ["a lynx", "tree", "class 4"]
-    assert "The hard gradient" not in lab.texts(".kd-gradient-words")[0]
+    assert "The hard gradient" not in lab.texts(".kd-gradient-summary")[0]
     for name in ("Remove tree", "Remove class 4"):
         expect(lab.page.get_by_role("button", name=name)).to_be_enabled()
     lab.page.get_by_role("button", name="Remove tree").click()
@@ -282,7 +284,7 @@ def test_own_logits_are_typed_and_dragged(lab: TemperatureLab) -> None:
 def test_a_logit_that_is_none_says_so_and_loses_nothing(lab: TemperatureLab) -> None:
     lab.choose_source("own")
     logits = {"teacher": [9, 4, -3], "student": [5, 1, 0]}
-    warning = lab.page.locator(".kd-own .kd-error")
+    warning = lab.page.locator(".kd-custom-logits .kd-error")
     field = lab.page.get_by_label("Teacher's logit of dog, as a number")
     for typed in ("", "10001", "1e999"):
         lab.fill("Teacher's logit of dog, as a number", typed)
@@ -319,7 +321,7 @@ def test_presets_come_from_the_literature(lab: TemperatureLab) -> None:
         ladder = [
             [share(core.soften(teacher, t)[at]) for t in (0.5, 1, 2, 5, 10, 20, 100, 4)] for at in range(len(classes))
         ]
-        assert [row[1:] for row in lab.table(".kd-ladder")] == ladder
+        assert [row[1:] for row in lab.table(".kd-temperature-strip")] == ladder
 
 
 def test_the_matrices_are_read_with_the_mouse(lab: TemperatureLab, mnist: Predictions) -> None:
@@ -343,7 +345,7 @@ def test_a_cell_lists_its_examples(lab: TemperatureLab, mnist: Predictions) -> N
     for network, true, predicted in (("teacher", 4, 9), ("difference", 8, 3)):
         lab.click(network, true, predicted)
         heading = f"True {true} → {predicted}: examples with most of {whose[network]} there first"
-        expect(lab.page.locator(".kd-behind h3")).to_have_text(heading)
+        expect(lab.page.locator(".kd-examples-list h3")).to_have_text(heading)
         assert lab.examples() == behind(mnist, network, true, predicted, 4)
 
     # The arrow keys go on from the chosen cell.
@@ -366,7 +368,7 @@ def test_a_cell_lists_its_examples(lab: TemperatureLab, mnist: Predictions) -> N
     lab.settle()
     assert lab.examples() == behind(mnist, "teacher", a, b, temperature)
     lab.page.get_by_role("button", name="Back to those the teacher is least sure of").click()
-    expect(lab.page.locator(".kd-behind h3")).to_have_text(
+    expect(lab.page.locator(".kd-examples-list h3")).to_have_text(
         "Examples the teacher is least sure of (most entropy at T = 1)"
     )
 
@@ -406,7 +408,7 @@ def test_another_data_set_changes_every_view(lab: TemperatureLab, mnist: Predict
     expect_views(lab, digits, example, lab.turn("PageUp"))
     lab.point("student", 1, 8)
     expect_hint(lab, digits, "student", 1, 8)
-    expect(lab.page.locator(".kd-behind h3")).to_have_text(
+    expect(lab.page.locator(".kd-examples-list h3")).to_have_text(
         "Examples the teacher is least sure of (most entropy at T = 1)"
     )
     expect(lab.listed.locator("canvas")).to_have_count(20)
@@ -414,7 +416,9 @@ def test_another_data_set_changes_every_view(lab: TemperatureLab, mnist: Predict
     assert lab.listed.first.locator("canvas").evaluate(RED) == digits.images[first].ravel().tolist()
     wrong = [int((digits.logits[role].argmax(1) != digits.labels).sum()) for role in ("teacher", "student")]
     still = lab.root.get_by_text("Why is there no hard confusion matrix here?")
-    expect(still).to_contain_text(f"Of 143 examples the teacher has {wrong[0]} wrong and the student {wrong[1]}")
+    expect(still).to_contain_text(
+        f"Of 143 validation examples the teacher has {wrong[0]} wrong and the student {wrong[1]}"
+    )
     expect(lab.page.locator(".kd-ensemble")).to_be_hidden()
     lab.menu.select_option(mnist.label)
     expect(lab.caption).to_contain_text("of 5,000")
@@ -442,12 +446,12 @@ def test_the_mean_of_the_teachers_slides_from_one_kind_to_the_other(lab: Tempera
     assert len(set(columns)) > 2
 
 
-def test_a_drawn_digit_is_answered(lab: TemperatureLab, supply: Supply) -> None:
+def test_a_drawn_digit_is_answered(lab: TemperatureLab, supply: DataServer) -> None:
     lab.choose_source("drawn")
     expect(lab.sentence).to_contain_text("the empty pad")
     lab.draw(*ONE)
     expect(lab.sentence).to_contain_text("this drawing is 1:")
-    pixels = np.array(lab.page.locator(".kd-pad-small").evaluate(RED)).reshape(1, 28, 28) / 255
+    pixels = np.array(lab.page.locator(".kd-pad-preview-image").evaluate(RED)).reshape(1, 28, 28) / 255
     answers = {name: read_digit(*network, pixels) for name, network in supply._networks.items()}
     for network in ("teacher", "student"):
         assert lab.bars(network) == pytest.approx(core.soften(answers[network], 4), abs=0.02)
@@ -505,7 +509,7 @@ def test_the_address_follows_within_a_second(lab: TemperatureLab) -> None:
     lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     lab.turn("PageDown")
     lab.page.get_by_role("button", name="Copy link").click()
-    expect(lab.page.locator(".kd-told")).to_have_text("Copied.")
+    expect(lab.page.locator(".kd-notice")).to_have_text("Copied.")
     copied = lab.page.evaluate("navigator.clipboard.readText()")
     assert copied == lab.page.evaluate("location.href")
     assert f"T={lab.temperature():g}&" in copied
@@ -527,7 +531,7 @@ def test_the_address_of_a_view_opens_it_again(lab: TemperatureLab, lend: Callabl
     assert view["dataset"] == "digits"
     other = lend(lab.server, DESKTOP, TemperatureLab)
     other.open(lab.page.url.split("#")[1])
-    expect(other.page.locator(".kd-behind h3")).to_contain_text("True 2 → 7")
+    expect(other.page.locator(".kd-examples-list h3")).to_contain_text("True 2 → 7")
     assert other.state() == view
 
 
@@ -582,7 +586,7 @@ def test_export_saves_the_view_in_a_file(lab: TemperatureLab, tmp_path: Path) ->
     assert 2_000_000 < len(text.encode()) < 8_000_000
     traits = json.loads(re.search(r"const HELD = (.*);\n", text)[1])["traits"]
     assert (traits["temperature"], traits["scale"], traits["dataset"]) == (temperature, "log", "mnist")
-    expect(lab.page.locator(".kd-told")).to_have_text("Saved as kdlab-temperature.html.")
+    expect(lab.page.locator(".kd-notice")).to_have_text("Saved as kdlab-temperature.html.")
 
 
 # --- keyboard, screen readers, layout ---------------------------------------------------------------------------------
@@ -687,7 +691,7 @@ def expect_no_overflow(lab: TemperatureLab, width: int) -> None:
     assert lab.page.evaluate("document.scrollingElement.scrollWidth") <= width
     outside = lab.page.evaluate(
         """width => [...document.querySelectorAll(".kd-lab *")]
-          .filter(it => it.checkVisibility({contentVisibilityAuto: true}) && !it.closest("svg, .kd-spoken"))
+          .filter(it => it.checkVisibility({contentVisibilityAuto: true}) && !it.closest("svg, .kd-announcement"))
           .map(it => [it, it.getBoundingClientRect()])
           .filter(([it, box]) => box.width > 0 && (box.right > width + 0.5 || box.left < -0.5))
           .map(([it, box]) => `${it.tagName}.${it.className} ${box.left} to ${box.right}`)""",

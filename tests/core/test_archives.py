@@ -155,8 +155,8 @@ def test_progress(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["pictures.zip", "pictures.tgz"])
 def test_closed_half_way(tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr("kdlab.datasets.archives.INTERVAL", 0)
-    monkeypatch.setattr("kdlab.datasets.image_files.INTERVAL", 0)
+    monkeypatch.setattr("kdlab.datasets.archives.PROGRESS_INTERVAL", 0)
+    monkeypatch.setattr("kdlab.datasets.image_files.PROGRESS_INTERVAL", 0)
     archive = pack(tmp_path / name, tree(count=50))
     total = sum(1 for _ in load_events(f"folder:{archive}"))
     assert total > 100

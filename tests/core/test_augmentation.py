@@ -23,15 +23,15 @@ from kdlab.distillation import teacher_training
 from kdlab.distillation.distill import distill, distill_events, fit
 from kdlab.losses import Part
 from kdlab.losses.hinton import hinton
-from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, TEACHINGS, Entry, InputError, UnknownNameError
+from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, TEACHER_VIEWS, Entry, InputError, UnknownNameError
 from kdlab.train import teacher_logits as answers_module
-from kdlab.train.batches import AHEAD, batches, transfer_set
+from kdlab.train.batches import PREFETCH_BATCHES, batches, transfer_set
 from kdlab.train.evaluate import CHUNK, evaluating, predict
 from kdlab.train.events import Phase, Probe, Step
-from kdlab.train.forward_check import sample
+from kdlab.train.forward_check import sample_inputs
 from kdlab.train.seeding import generator, seeded
 from kdlab.train.spec import Spec
-from kdlab.train.teacher_logits import Answers
+from kdlab.train.teacher_logits import TeacherLogitCache
 
 # Teachers here have mostly learnt nothing.
 pytestmark = pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")
@@ -369,7 +369,7 @@ def draw(
 ) -> list[Batch]:  # fmt: skip
     """The first batches; of 30 images in no order unless `examples` says otherwise."""
     views = make_views(name, IMAGES)
-    answers = Answers(teacher, views, len(SPLIT), 10, FLOAT32, CPU) if teacher else None
+    answers = TeacherLogitCache(teacher, views, len(SPLIT), 10, FLOAT32, CPU) if teacher else None
     if examples is None:
         examples = transfer_set(SPLIT, 30, 7)
     spec = Spec(augmentation=name, teaching=mode, seed=seed, **fields)
@@ -383,7 +383,7 @@ def view_numbers(name: str, inputs: Tensor, labels: Tensor) -> list[int]:
     return [known[label].index(row) for row, label in zip(rows(inputs), labels.tolist(), strict=True)]
 
 
-@pytest.mark.parametrize("mode", TEACHINGS)
+@pytest.mark.parametrize("mode", TEACHER_VIEWS)
 @pytest.mark.parametrize("name", ["none", "shift:pixels=1", "affine:views=5:scale=0.3"])
 def test_each_view_is_shown_once_in_as_many_epochs_as_there_are_views(name: str, mode: str) -> None:
     count = make_views(name, IMAGES).count
@@ -419,7 +419,7 @@ def test_the_teachers_logits_are_those_of_what_the_way_of_teaching_says() -> Non
     with evaluating(teacher):
         told = torch.stack([teacher(own) for own in shown(views, IMAGES)])  # (images, views, classes)
     numbers: dict[str, list[tuple[int, int]]] = {}
-    for mode in TEACHINGS:
+    for mode in TEACHER_VIEWS:
         numbers[mode] = []
         for inputs, labels, guide in draw(60, name, mode, teacher=Linear()):
             assert guide is not None
@@ -465,7 +465,7 @@ def test_views_move_neither_the_shuffle_nor_the_images_that_are_chosen() -> None
             assert torch.equal(labels, index)
             assert torch.equal(inputs, SPLIT.inputs(index))
             assert guide is None
-    for name, mode in product(NAMES, TEACHINGS):
+    for name, mode in product(NAMES, TEACHER_VIEWS):
         for (_, labels, _), (_, expected, _) in zip(draw(12, name, mode), plain, strict=True):
             assert torch.equal(labels, expected)
 
@@ -473,9 +473,9 @@ def test_views_move_neither_the_shuffle_nor_the_images_that_are_chosen() -> None
 def test_the_teacher_is_asked_a_little_ahead_so_that_a_run_can_be_stopped() -> None:
     teacher = Linear()
     draw(1, teacher=teacher, batch_size=1)
-    assert teacher.count == AHEAD
-    draw(AHEAD + 1, teacher=(later := Linear()), batch_size=1)
-    assert later.count == 2 * AHEAD
+    assert teacher.count == PREFETCH_BATCHES
+    draw(PREFETCH_BATCHES + 1, teacher=(later := Linear()), batch_size=1)
+    assert later.count == 2 * PREFETCH_BATCHES
 
 
 # --- the teacher's answers --------------------------------------------------------------------------------------------
@@ -509,7 +509,7 @@ def test_answers_are_the_teachers_logits_of_that_very_view(
 ) -> None:
     teacher, views = make().train(training), make_views(name, IMAGES)
     before = deepcopy(teacher.state_dict())
-    answers = Answers(teacher, views, len(IMAGES), 10, FLOAT32, CPU)
+    answers = TeacherLogitCache(teacher, views, len(IMAGES), 10, FLOAT32, CPU)
     index, view = every(views, IMAGES)
     mixed = torch.randperm(len(index), generator=torch.Generator().manual_seed(0))
     # In parts that overlap, and out of order.
@@ -531,7 +531,7 @@ def test_answers_are_the_teachers_logits_of_that_very_view(
 @pytest.mark.parametrize("name", NAMES)
 def test_the_teacher_is_asked_once_for_each_view_and_only_to_look(name: str) -> None:
     teacher, views = Linear().train(), make_views(name, IMAGES)
-    answers = Answers(teacher, views, len(IMAGES), 10, FLOAT32, CPU)
+    answers = TeacherLogitCache(teacher, views, len(IMAGES), 10, FLOAT32, CPU)
     assert teacher.count == 0
     index, view = every(views, IMAGES)
     mixed = torch.randperm(len(index), generator=torch.Generator().manual_seed(0))
@@ -549,7 +549,7 @@ def test_a_teacher_in_bfloat16_answers_as_in_float32_within_a_hundredth_of_a_log
     images = noise(300, (1, 28, 28))
     teacher, views = perceptron(256, 784), make_views("shift:pixels=1", images)
     index, view = every(views, images)
-    exact, rounded = (Answers(teacher, views, 300, 10, dtype, CPU) for dtype in (FLOAT32, BFLOAT16))
+    exact, rounded = (TeacherLogitCache(teacher, views, 300, 10, dtype, CPU) for dtype in (FLOAT32, BFLOAT16))
     for answers in (exact, rounded):
         answers.prepare(index, view)
     expected = exact(index, view)
@@ -573,7 +573,7 @@ def test_logits_beyond_float16_stay_finite_and_in_their_order() -> None:
     index, view = torch.arange(40), torch.zeros(40, dtype=torch.int64)
     teacher = Loud()
     for name, most in (("shift:pixels=1", 65504.0), ("none", 1e6)):
-        answers = Answers(teacher, make_views(name, IMAGES), 40, 10, FLOAT32, CPU)
+        answers = TeacherLogitCache(teacher, make_views(name, IMAGES), 40, 10, FLOAT32, CPU)
         answers.prepare(index, view)
         told = answers(index, view)
         torch.testing.assert_close(told, teacher(index).detach().clamp(-most, most), rtol=2**-11, atol=1e-6)
@@ -586,11 +586,11 @@ def test_more_answers_than_memory_should_hold_are_refused_at_once(monkeypatch: p
 
     # Far more than any machine has, so that it would fail to be allocated.
     with pytest.raises(InputError) as error:
-        Answers(Linear(), Views(1_000_000, show), 1_000_000_000, 100, FLOAT32, CPU)
+        TeacherLogitCache(Linear(), Views(1_000_000, show), 1_000_000_000, 100, FLOAT32, CPU)
     assert sentence(error) == (
         "The teacher's logits of 1,000,000 views of 1,000,000,000 images would fill 200000000.0 GB: choose fewer views."
     )
-    monkeypatch.setattr(answers_module, "MOST_BYTES", 1294 * 9 * 10 * 2)
+    monkeypatch.setattr(answers_module, "MAX_BYTES", 1294 * 9 * 10 * 2)
     options = {"epochs": 1, "transfer_size": 50, "batch_size": 50}
     distill("digits", Linear(), "mlp:4x1", augmentation="shift:pixels=1", **options)
     teacher = Linear()
@@ -604,7 +604,7 @@ def test_more_answers_than_memory_should_hold_are_refused_at_once(monkeypatch: p
 def test_large_images_are_shown_to_the_teacher_a_few_at_a_time() -> None:
     images = torch.zeros(200, 3, 64, 64, dtype=torch.uint8)
     teacher = Linear(3 * 64 * 64)
-    answers = Answers(teacher, make_views("shift:pixels=1", images), 200, 10, FLOAT32, CPU)
+    answers = TeacherLogitCache(teacher, make_views("shift:pixels=1", images), 200, 10, FLOAT32, CPU)
     answers.prepare(torch.arange(200), torch.arange(200) % 9)
     assert teacher.count == 200
     assert max(map(len, teacher.asked)) == CHUNK // (3 * 64 * 64)
@@ -641,7 +641,7 @@ def unmoved(*splits: Split) -> set[bytes]:
 
 
 @pytest.mark.parametrize("name", ["shift:pixels=1", "affine:views=6:degrees=20"])
-@pytest.mark.parametrize("mode", TEACHINGS)
+@pytest.mark.parametrize("mode", TEACHER_VIEWS)
 def test_what_teacher_student_and_baseline_are_shown(
     mode: str, name: str, digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -678,7 +678,7 @@ def test_what_teacher_student_and_baseline_are_shown(
     asked = Counter(rows(torch.cat(teacher.looked)))
     answered = Counter({row: times for row, times in asked.items() if row not in held_out})
     assert held_out <= set(asked)
-    for row in rows(sample(digits)):  # on which it was tried
+    for row in rows(sample_inputs(digits)):  # on which it was tried
         del answered[row]
         mine.discard(row)
         plain.discard(row)
@@ -718,7 +718,7 @@ RUN = Spec(teacher="mlp:16x1:dropout=0.2", student="mlp:8x1:dropout=0.2", teache
 
 def test_without_augmentation_all_ways_of_teaching_are_one_run_and_with_it_they_are_not() -> None:
     for name, runs in (("none", 1), ("shift:pixels=0", 1), ("shift:pixels=1", 3)):
-        traces = [trace(RUN.replace(augmentation=name, teaching=mode)) for mode in TEACHINGS]
+        traces = [trace(RUN.replace(augmentation=name, teaching=mode)) for mode in TEACHER_VIEWS]
         assert sum(one not in traces[:at] for at, one in enumerate(traces)) == runs
         assert trace(RUN.replace(augmentation=name, teaching="independent")) in traces
 
@@ -833,7 +833,7 @@ class Normed(nn.Module):
 
 
 @pytest.mark.parametrize("name", ["shift:pixels=2", "affine:views=2"])
-@pytest.mark.parametrize("mode", TEACHINGS)
+@pytest.mark.parametrize("mode", TEACHER_VIEWS)
 @pytest.mark.parametrize("make", [Normed, Linear, frozen, convolutions])
 def test_a_module_of_any_build_teaches_and_learns(make: Callable[[], nn.Module], mode: str, name: str) -> None:
     teacher = make().train()

@@ -10,7 +10,7 @@ from torch import nn
 from kdlab.datasets import load as load_data
 from kdlab.distillation import run_folder
 from kdlab.distillation.distill import distill
-from kdlab.distillation.result import Run
+from kdlab.distillation.result import DistillResult
 from kdlab.distillation.run_folder import NETWORKS, check_free, load, save
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import InputError
@@ -23,7 +23,7 @@ OPTIONS = {"epochs": 1, "teacher_epochs": 1, "transfer_size": 200}
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
+def run() -> DistillResult:
     return distill("digits", "cnn:width=4", "mlp:16x1", **OPTIONS)  # a CNN, whose batch norm has buffers too
 
 
@@ -37,7 +37,7 @@ def refusal(action, *arguments: object) -> str:
     return message
 
 
-def test_round_trip(run: Run, tmp_path: Path) -> None:
+def test_round_trip(run: DistillResult, tmp_path: Path) -> None:
     folder = tmp_path / "some" / "where" / "run"
     save(run, folder)
     names = {"spec.json", "result.json", "history.npz", *(f"{network}.safetensors" for network in NETWORKS)}
@@ -71,7 +71,7 @@ class Tied(nn.Module):
         return self.second(self.first(inputs.flatten(1)))[:, :10]
 
 
-def test_modules_made_in_python(run: Run, tmp_path: Path) -> None:
+def test_modules_made_in_python(run: DistillResult, tmp_path: Path) -> None:
     mine = distill("digits", run.teacher, Tied(), **OPTIONS)
     save(mine, tmp_path / "run")
     assert "Tied" in refusal(load, tmp_path / "run", "student")
@@ -82,7 +82,7 @@ def test_modules_made_in_python(run: Run, tmp_path: Path) -> None:
     assert "another build" in refusal(load, tmp_path / "run", "student", nn.Linear(64, 10))
 
 
-def test_only_free_folders(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_free_folders(run: DistillResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     save(run, empty)
@@ -101,11 +101,11 @@ def test_only_free_folders(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_leaves_nothing(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    run: DistillResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     write = run_folder._write
 
-    def fail(run: Run, folder: Path) -> None:
+    def fail(run: DistillResult, folder: Path) -> None:
         write(run, folder)
         raise error
 
@@ -117,7 +117,7 @@ def test_a_failure_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_loaded(run: Run, tmp_path: Path) -> None:
+def test_what_cannot_be_loaded(run: DistillResult, tmp_path: Path) -> None:
     assert "no run in" in refusal(load, tmp_path / "nowhere", "student")
     assert "no run in" in refusal(load, tmp_path, "student")
     folder = tmp_path / "run"

@@ -129,8 +129,8 @@ def test_mnist_is_downloaded_once(root: Path, server: Server, capfd: pytest.Capt
 
 
 def test_progress_is_told_while_a_file_comes(root: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "INTERVAL", 0.0)
-    monkeypatch.setattr(download, "CHUNK", 1_000)
+    monkeypatch.setattr(download, "PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr(download, "CHUNK_BYTES", 1_000)
     done = [event.done for event in load_events("mnist") if event.unit == "B"]
     assert done == sorted(done)
     assert len(done) > len(ARCHIVES["train-images-idx3-ubyte.gz"]) // 1_000
@@ -187,7 +187,7 @@ def test_a_file_that_the_server_does_not_have(root: Path, server: Server) -> Non
 
 
 def test_a_server_that_falls_silent(root: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "SILENCE", 0.1)
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.1)
     server.silent.add("t10k-images-idx3-ubyte.gz")
     assert "timed out" in refusal("mnist", root)
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from kdlab.datasets import Dataset, load
-from kdlab.experiments.framework.events import Began, Watched
-from kdlab.experiments.framework.jobs import Course, Pupil, Subject, Trained
+from kdlab.experiments.framework.events import JobStarted, JobValidated
+from kdlab.experiments.framework.jobs import DataOverride, NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.trainer import Study
-from kdlab.experiments.framework.weights_cache import Store
+from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.experiments.specialists import Specialists
-from kdlab.experiments.specialists_model import consultation
+from kdlab.experiments.specialists_model import specialist_ensemble
 from kdlab.registry import InputError
 from kdlab.specialists.combine import DIRECTIONS, combine
-from kdlab.specialists.model import DUSTBIN, Specialist, correction, half_special, relabelled
+from kdlab.specialists.model import DUSTBIN, Specialist, balanced_sample, dustbin_bias, relabelled
 from kdlab.specialists.routing import route
 from kdlab.train.evaluate import predict
 from kdlab.train.loop import make_network
@@ -50,10 +50,12 @@ def data() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def generalist(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    study = Study(data, Store(tmp_path_factory.mktemp("generalist")))
-    (found,) = finish(study.learn("generalist", [Pupil("mlp:32x1", 0)], Course(epochs=10, learning_rate=4e-3)))
-    assert isinstance(found, Trained)
+def generalist(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> TrainedNetwork:
+    study = Study(data, WeightsCache(tmp_path_factory.mktemp("generalist")))
+    (found,) = finish(
+        study.train("generalist", [NetworkSpec("mlp:32x1", 0)], TrainConfig(epochs=10, learning_rate=4e-3))
+    )
+    assert isinstance(found, TrainedNetwork)
     return found
 
 
@@ -67,7 +69,7 @@ def test_a_specialist_begins_with_all_that_the_generalist_says(data: Dataset, ne
     torch.testing.assert_close(own[:, :3], p[:, list(SUBSET)])
     torch.testing.assert_close(own[:, 3], 1 - p[:, list(SUBSET)].sum(1))
     # Raised is the dustbin's logit, and nothing else; neither the specialist nor the generalist changes with it.
-    raised = predict(special.raised(1.5), some)
+    raised = predict(special.with_dustbin_bias(1.5), some)
     torch.testing.assert_close(raised, predict(special, some) + torch.tensor([0.0, 0.0, 0.0, 1.5]))
     torch.testing.assert_close(predict(general, some).softmax(1), p)
     assert all(a is not b for a, b in zip(general.parameters(), special.parameters(), strict=True))
@@ -86,45 +88,47 @@ def test_a_specialist_sees_its_classes_and_a_dustbin(data: Dataset) -> None:
 @pytest.mark.parametrize("subset", [(8,), SUBSET, (0, 1, 2, 3, 4, 5, 6, 7)])
 def test_half_of_what_it_sees_is_special(data: Dataset, subset: tuple[int, ...]) -> None:
     labels = data.train.labels
-    shown = half_special(labels, subset, 0)
+    shown = balanced_sample(labels, subset, 0)
     special = torch.isin(labels[shown], torch.tensor(subset))
     assert len(shown) == len(labels)
     assert special.sum() == len(labels) // 2
     counts = torch.bincount(shown, minlength=len(labels))
     for part in (torch.isin(labels, torch.tensor(subset)), ~torch.isin(labels, torch.tensor(subset))):
         assert counts[part].max() - counts[part].min() <= 1
-    assert torch.equal(shown, half_special(labels, subset, 0))
-    assert not torch.equal(shown, half_special(labels, subset, 1))
+    assert torch.equal(shown, balanced_sample(labels, subset, 0))
+    assert not torch.equal(shown, balanced_sample(labels, subset, 1))
 
 
 def test_without_images_of_its_classes_there_is_nothing_to_learn(data: Dataset) -> None:
     with pytest.raises(InputError, match="training images"):
-        half_special(data.train.labels.clamp(max=6), (8,), 0)
+        balanced_sample(data.train.labels.clamp(max=6), (8,), 0)
 
 
 @pytest.mark.parametrize(("subsets", "told"), [("", "There is no training image of 'ten'"), ("ten, 1", "Specialist 1")])
 def test_a_class_without_data_is_refused_before_anything_is_trained(
     data: Dataset, subsets: str, told: str, tmp_path: Path
 ) -> None:
-    study = Study(replace(data, classes=(*data.classes, "ten")), Store(tmp_path))
+    study = Study(replace(data, classes=(*data.classes, "ten")), WeightsCache(tmp_path))
     with pytest.raises(InputError, match=told):
         next(Specialists(dataset="digits", network="mlp:8x1", subsets=subsets).train(study, 0))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_kept_of_another_subset_is_trained_anew(data: Dataset, generalist: Trained, tmp_path: Path) -> None:
+def test_what_is_kept_of_another_subset_is_trained_anew(
+    data: Dataset, generalist: TrainedNetwork, tmp_path: Path
+) -> None:
     """A found specialist is named by how it was found: once other classes are found, its weights are no use."""
     kept = []
     for subset in (SUBSET, SUBSET, (1, 7, 4)):
         start = Specialist(generalist.module, subset, 10)
-        shown = half_special(data.train.labels, subset, 0)
-        subject = Subject("found", relabelled(data, subset), start, shown, list(subset))
+        shown = balanced_sample(data.train.labels, subset, 0)
+        subject = DataOverride("found", relabelled(data, subset), start, shown, list(subset))
         events: list[Any] = []
-        running = Study(data, Store(tmp_path)).learn(
-            "one", [Pupil("mlp:32x1", 0)], Course(epochs=1), subjects=[subject]
+        running = Study(data, WeightsCache(tmp_path)).train(
+            "one", [NetworkSpec("mlp:32x1", 0)], TrainConfig(epochs=1), overrides=[subject]
         )
         finish(noted(running, events))
-        kept += [event.kept for event in events if isinstance(event, Began)]
+        kept += [event.kept for event in events if isinstance(event, JobStarted)]
     assert kept == [False, True, False]
 
 
@@ -132,7 +136,7 @@ def test_the_correction_gives_the_posterior_of_the_data_as_they_are() -> None:
     """Three classes on a line: what is right for the specialist's mixture becomes right for the natural one."""
     natural, centres = torch.tensor([0.15, 0.05, 0.8]).double(), torch.tensor([0.0, 1.0, 2.0]).double()
     labels = torch.multinomial(natural, 100_000, replacement=True, generator=torch.Generator().manual_seed(0))
-    shown = half_special(labels, (0, 1), 0)
+    shown = balanced_sample(labels, (0, 1), 0)
     x = torch.linspace(-2, 4, 50)[:, None].double()
     likelihood = -((x - centres) ** 2) / 2
 
@@ -141,35 +145,38 @@ def test_the_correction_gives_the_posterior_of_the_data_as_they_are() -> None:
         return likelihood + torch.bincount(chosen, minlength=3).double().log()
 
     learnt = posterior(labels[shown])
-    learnt[:, 2] += correction(labels, (0, 1), shown)
+    learnt[:, 2] += dustbin_bias(labels, (0, 1), shown)
     torch.testing.assert_close(learnt.softmax(1), posterior(labels).softmax(1), atol=2e-3, rtol=0)
-    assert correction(labels, (0, 1), shown) > 1  # rare classes are shown much more often than they are met
+    assert dustbin_bias(labels, (0, 1), shown) > 1  # rare classes are shown much more often than they are met
 
 
-def test_a_consultation_is_route_and_combination(data: Dataset, generalist: Trained) -> None:
+def test_a_consultation_is_route_and_combination(data: Dataset, generalist: TrainedNetwork) -> None:
     subsets = [(8, 3, 5), (1, 7), (4, 9, 8)]
     networks = [
-        Trained(Specialist(generalist.module, one, 10).raised(0.3 * at), f"{at}") for at, one in enumerate(subsets)
+        TrainedNetwork(Specialist(generalist.module, one, 10).with_dustbin_bias(0.3 * at), f"{at}")
+        for at, one in enumerate(subsets)
     ]
     first = predict(generalist.module, data.validation).numpy()
     said = [predict(one.module, data.validation).numpy() for one in networks]
     for direction in DIRECTIONS:
-        alone = consultation(generalist, networks, subsets, 0, direction, "none")
+        alone = specialist_ensemble(generalist, networks, subsets, 0, direction, "none")
         np.testing.assert_allclose(
             predict(alone.module, data.validation).softmax(1), torch.tensor(first).softmax(1), atol=1e-6
         )
         for n in (1, 2):
-            found = predict(consultation(generalist, networks, subsets, n, direction, "some").module, data.validation)
+            found = predict(
+                specialist_ensemble(generalist, networks, subsets, n, direction, "some").module, data.validation
+            )
             expected = combine(first, said, subsets, route(first, subsets, n), direction)
             np.testing.assert_allclose(found.exp(), np.exp(expected), atol=1e-6)
 
 
-def test_what_learnt_from_other_subsets_is_not_taken_for_the_same(generalist: Trained) -> None:
+def test_what_learnt_from_other_subsets_is_not_taken_for_the_same(generalist: TrainedNetwork) -> None:
     """Neither n nor the direction tells: a student's teacher is marked with its subsets too."""
     marks = []
     for subset in (SUBSET, (1, 7, 4)):
-        special = Trained(Specialist(generalist.module, subset, 10), "found")
-        marks.append(consultation(generalist, [special], [subset], 1, "forward", "consulted").mark)
+        special = TrainedNetwork(Specialist(generalist.module, subset, 10), "found")
+        marks.append(specialist_ensemble(generalist, [special], [subset], 1, "forward", "consulted").cache_tag)
     assert marks[0] != marks[1]
     assert json.loads(json.dumps(marks)) == marks
 
@@ -184,18 +191,18 @@ def test_specialists_are_asked_for_the_first_classes_of_the_generalist() -> None
 
 
 def test_a_subject_is_learnt_from_its_own_beginning_and_kept_by_its_name(
-    data: Dataset, generalist: Trained, tmp_path: Path
+    data: Dataset, generalist: TrainedNetwork, tmp_path: Path
 ) -> None:
-    store = Store(tmp_path)
+    store = WeightsCache(tmp_path)
 
-    def learn(name: str, epochs: int = 1, rate: float = 1e-3) -> tuple[Trained, list[str]]:
+    def learn(name: str, epochs: int = 1, rate: float = 1e-3) -> tuple[TrainedNetwork, list[str]]:
         study = Study(data, store)
-        shown = half_special(data.train.labels, SUBSET, 0)
+        shown = balanced_sample(data.train.labels, SUBSET, 0)
         start = Specialist(generalist.module, SUBSET, 10)
-        subject = Subject(name, relabelled(data, SUBSET), start, shown)
+        subject = DataOverride(name, relabelled(data, SUBSET), start, shown)
         before = {key: value.clone() for key, value in start.state_dict().items()}
-        course = Course(epochs=epochs, learning_rate=rate)
-        (one,) = finish(study.learn("specialist", [Pupil("mlp:32x1", 0)], course, subjects=[subject]))
+        course = TrainConfig(epochs=epochs, learning_rate=rate)
+        (one,) = finish(study.train("specialist", [NetworkSpec("mlp:32x1", 0)], course, overrides=[subject]))
         assert all(torch.equal(value, before[key]) for key, value in start.state_dict().items())
         return one, sorted(path.name for path in tmp_path.iterdir())
 
@@ -220,26 +227,26 @@ def test_a_subject_is_learnt_from_its_own_beginning_and_kept_by_its_name(
 
 
 def test_specialists_that_train_together_end_as_each_would_alone(
-    data: Dataset, generalist: Trained, tmp_path: Path
+    data: Dataset, generalist: TrainedNetwork, tmp_path: Path
 ) -> None:
     subsets = [SUBSET, (1, 7), (4, 9, 8, 2)]  # heads of different sizes over networks of one build
     subjects = [
-        Subject(
+        DataOverride(
             f"{at}", relabelled(data, subset), Specialist(generalist.module, subset, 10),
-            half_special(data.train.labels, subset, 0),
+            balanced_sample(data.train.labels, subset, 0),
         )
         for at, subset in enumerate(subsets)
     ]  # fmt: skip
-    pupils = [Pupil("mlp:32x1", 0) for _ in subjects]
-    course = Course(epochs=2, precision="float32")
+    pupils = [NetworkSpec("mlp:32x1", 0) for _ in subjects]
+    course = TrainConfig(epochs=2, precision="float32")
     events = []
-    running = Study(data, Store(tmp_path / "one")).learn("all", pupils, course, subjects=subjects)
+    running = Study(data, WeightsCache(tmp_path / "one")).train("all", pupils, course, overrides=subjects)
     together = finish(noted(running, events))
     for at, (pupil, subject) in enumerate(zip(pupils, subjects, strict=True)):
-        study = Study(data, Store(tmp_path / "each"))
-        (alone,) = finish(study.learn("one", [pupil], course, subjects=[subject]))
+        study = Study(data, WeightsCache(tmp_path / "each"))
+        (alone,) = finish(study.train("one", [pupil], course, overrides=[subject]))
         assert alone.curve["errors"] == together[at].curve["errors"]
         for a, b in zip(alone.module.parameters(), together[at].module.parameters(), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
     assert len(list((tmp_path / "one").iterdir())) == 1
-    assert {event.label for event in events if isinstance(event, Watched)} == {"all"}
+    assert {event.label for event in events if isinstance(event, JobValidated)} == {"all"}

@@ -18,16 +18,16 @@ from tiny_experiments import NAMES, OWN, SEEDS, SMALLEST, Outcome, conduct, kind
 from kdlab.datasets import load
 from kdlab.experiments.framework import report_files
 from kdlab.experiments.framework.claims import judge_anew
-from kdlab.experiments.framework.events import Advanced, Began, Planned, Watched
+from kdlab.experiments.framework.events import ExperimentPlanned, JobStarted, JobValidated, PlanAdvanced
 from kdlab.experiments.framework.experiment import NAMES as NAMED
-from kdlab.experiments.framework.experiment import Exam, Finished
-from kdlab.experiments.framework.jobs import Trained
+from kdlab.experiments.framework.experiment import SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import TrainedNetwork
 from kdlab.experiments.framework.logit_bias import left_out_sets
 from kdlab.experiments.framework.outcomes import Outcomes
 from kdlab.experiments.framework.plan import forecast
-from kdlab.experiments.framework.run import SHARED, examine, reproduce_events
+from kdlab.experiments.framework.run import SHARED, evaluate_on_test, reproduce_events
 from kdlab.experiments.framework.verdicts import HOLDS, NO_GAIN, NOISE, REFUTED, RULE
-from kdlab.experiments.framework.weights_cache import Store
+from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.registry import EXPERIMENTS, InputError, knob_fields
 
 every = pytest.mark.parametrize("name", NAMES)
@@ -126,7 +126,7 @@ def test_bad_text_is_refused_before_anything_is_trained(name: str, key: str, val
 
     def run() -> None:
         for event in reproduce_events(name, folder, True, smallest(name, seeds=1, **{key: value})):
-            begun.extend([event] if isinstance(event, Began) else [])
+            begun.extend([event] if isinstance(event, JobStarted) else [])
 
     with noting(kind_of(name)), pytest.raises(InputError) as caught:
         run()
@@ -141,26 +141,26 @@ def test_bad_text_is_refused_before_anything_is_trained(name: str, key: str, val
 @every
 def test_what_is_planned_is_what_is_trained(name: str, tmp_path: Path) -> None:
     made = outcome(name)
-    (plan,) = made.every(Planned)
-    begun = made.every(Began)
+    (plan,) = made.every(ExperimentPlanned)
+    begun = made.every(JobStarted)
     assert [label for label, _ in plan.pieces] == [event.label for event in begun]
     assert not any(event.kept for event in begun)
     assert all(seconds > 0 for _, seconds in plan.pieces)
     assert plan.seconds == pytest.approx(sum(seconds for _, seconds in plan.pieces))
-    done = [event.seconds for event in made.every(Advanced)]
+    done = [event.seconds for event in made.every(PlanAdvanced)]
     assert done == sorted(done)
     assert done[-1] == pytest.approx(plan.seconds)
     kinds = [type(event).__name__ for event in made.events]
-    assert kinds.index("Planned") < kinds.index("Began")
-    assert (kinds.count("Concluded"), kinds[-1]) == (1, "Concluded")
-    for event in made.every(Watched):
+    assert kinds.index("ExperimentPlanned") < kinds.index("JobStarted")
+    assert (kinds.count("ExperimentFinished"), kinds[-1]) == (1, "ExperimentFinished")
+    for event in made.every(JobValidated):
         assert event.label in [label for label, _ in plan.pieces]
         assert 0 <= event.epoch <= event.epochs
         assert all(0 <= errors <= event.total for errors in event.errors.values())
     # Not only the labels: the pieces themselves.
     with noting(kind_of(name)):
         data = load("sealed:plain")
-        again = forecast(kind_of(name).of_size(True, **smallest(name)), data, Store(tmp_path))
+        again = forecast(kind_of(name).of_size(True, **smallest(name)), data, WeightsCache(tmp_path))
     assert set(again.costs) == set(made.pieces)
     assert list(tmp_path.iterdir()) == []
 
@@ -168,13 +168,13 @@ def test_what_is_planned_is_what_is_trained(name: str, tmp_path: Path) -> None:
 @every
 def test_an_interrupted_experiment_goes_on_and_ends_the_same(name: str, tmp_path: Path) -> None:
     whole = outcome(name)
-    half = (len(whole.every(Began)) + 1) // 2
+    half = (len(whole.every(JobStarted)) + 1) // 2
     stopped = conduct(name, tmp_path, pieces=half)
     assert len(stopped.pieces) == half
     resumed = conduct(name, tmp_path)
-    assert [event.kept for event in resumed.every(Began)] == [at < half for at in range(len(whole.pieces))]
-    (plan,) = resumed.every(Planned)
-    assert [seconds == 0 for _, seconds in plan.pieces] == [event.kept for event in resumed.every(Began)]
+    assert [event.kept for event in resumed.every(JobStarted)] == [at < half for at in range(len(whole.pieces))]
+    (plan,) = resumed.every(ExperimentPlanned)
+    assert [seconds == 0 for _, seconds in plan.pieces] == [event.kept for event in resumed.every(JobStarted)]
     assert resumed.pieces.keys() == whole.pieces.keys()
     assert report_files.to_line(resumed.numbers) == report_files.to_line(whole.numbers)
     assert resumed.concluded.arrays.keys() == whole.concluded.arrays.keys()
@@ -377,8 +377,8 @@ def test_a_left_out_class_without_test_images_has_no_share() -> None:
     labels = np.arange(40) % 9
     names = {"teacher", *left_out_sets("3; only 7,8", True, tuple("0123456789"))}
     logits = {name: np.eye(10, dtype=np.float32)[labels] for name in names}
-    exam = Exam(0, labels, logits, tuple("0123456789"), None, {"offsets": dict.fromkeys(names, 0.0)})
-    summary = kind.sum_up([exam])
+    exam = SeedResult(0, labels, logits, tuple("0123456789"), None, {"offsets": dict.fromkeys(names, 0.0)})
+    summary = kind.summarize([exam])
     rows = {row.label: row.to_dict() for row in summary.rows}
     assert rows["no 9: as trained, missing classes right"]["mean"] is None
     assert rows["no 8: as trained, missing classes right"]["mean"] == 100
@@ -390,9 +390,9 @@ def test_what_a_network_cannot_say_of_the_test_images_is_refused() -> None:
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             return torch.full((len(inputs), 10), torch.nan)
 
-    finished = Finished({"student": Trained(Nothing(), "hash")})
+    finished = TrainedSeed({"student": TrainedNetwork(Nothing(), "hash")})
     with pytest.raises(InputError, match="The network 'student' gives logits that are NaN to images of digits"):
-        examine([finished], load("digits"))
+        evaluate_on_test([finished], load("digits"))
 
 
 def test_the_left_out_classes_sliders_score_validation_images() -> None:

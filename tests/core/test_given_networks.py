@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from kdlab.datasets import Dataset, Split, load
 from kdlab.distillation.distill import distill, distill_events, fit
 from kdlab.distillation.many import distill_many
-from kdlab.distillation.result import Run
+from kdlab.distillation.result import DistillResult
 from kdlab.registry import DATASETS, Entry, InputError, InputWarning
 from kdlab.train.events import Done, Note, Phase
 from kdlab.train.loop import Diverged
@@ -47,7 +47,7 @@ def student() -> nn.Module:
         return flat()
 
 
-def same_numbers(run: Run, other: Run) -> None:
+def same_numbers(run: DistillResult, other: DistillResult) -> None:
     for role in ("teacher", "student", "baseline"):
         np.testing.assert_allclose(run.history.logits[role], other.history.logits[role], rtol=1e-3, atol=1e-3)
     for role in ("student", "baseline"):

@@ -15,7 +15,7 @@ from kdlab.distillation.distill import distill_events
 from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import InputError
-from kdlab.train.events import Event, KnobsTurned, Opened, Phase, Probe, Progress, Step
+from kdlab.train.events import Event, Opened, ParamsChanged, Phase, Probe, Progress, Step
 from kdlab.train.history import Curve, History
 from kdlab.train.spec import Spec
 
@@ -73,7 +73,7 @@ def test_errors_and_logits_come_from_the_probes(events: list[Event], history: Hi
 
 
 def test_a_turned_knob_is_kept_where_it_was_turned(history: History) -> None:
-    (turn,) = history.turns
+    (turn,) = history.param_changes
     assert (turn.phase, turn.values) == ("student", {"temperature": 2.0})
     assert turn.epoch == pytest.approx(4 / 3)
 
@@ -83,10 +83,10 @@ def test_a_summary_says_what_was_turned_when_and_how_far_the_run_came(events: li
     for event in events:
         history.append(event)
         if isinstance(event, Phase) and event.name == "teacher":
-            history.append(KnobsTurned("teacher", 2, {"soft_weight": 0.5}))  # holds from the student's beginning
+            history.append(ParamsChanged("teacher", 2, {"soft_weight": 0.5}))  # holds from the student's beginning
         if isinstance(event, Step) and event.phase == "student" and event.step == 5:
             for value in (3.0, 5.0):
-                history.append(KnobsTurned("student", 5, {"temperature": value}))
+                history.append(ParamsChanged("student", 5, {"temperature": value}))
             break
     summary = history.summary()
     assert summary["turns"] == {"soft_weight": [[0.0, 0.5]], "temperature": [[1.3, 2.0], [1.7, 5.0]]}
@@ -96,8 +96,8 @@ def test_a_summary_says_what_was_turned_when_and_how_far_the_run_came(events: li
 
 def test_knobs_that_are_turned_before_the_first_phase_stand_at_0() -> None:
     history = History()
-    history.append(KnobsTurned("", 0, {"temperature": 2.0}))
-    assert history.turns[0].epoch == 0
+    history.append(ParamsChanged("", 0, {"temperature": 2.0}))
+    assert history.param_changes[0].epoch == 0
 
 
 def test_progress_is_over_when_the_data_are_open(events: list[Event]) -> None:
@@ -126,7 +126,7 @@ def test_a_saved_history_comes_back(history: History, tmp_path: Path) -> None:
         before, after = getattr(history.opened, name), getattr(loaded.opened, name)
         assert after.dtype == before.dtype
         assert np.array_equal(after, before)
-    assert (loaded.phase, loaded.step, loaded.turns) == (history.phase, history.step, history.turns)
+    assert (loaded.phase, loaded.step, loaded.param_changes) == (history.phase, history.step, history.param_changes)
     assert loaded.logits.keys() == history.logits.keys()
     assert all(np.array_equal(loaded.logits[name], history.logits[name]) for name in history.logits)
     assert loaded.errors.keys() == history.errors.keys()
@@ -148,7 +148,7 @@ def test_a_history_that_has_only_begun_comes_back(events: list[Event], tmp_path:
         history.append(event)
     history.save(tmp_path / "history.npz")
     loaded = History.load(tmp_path / "history.npz")
-    assert (loaded.phase, loaded.step, loaded.turns, loaded.result) == (None, 0, [], None)
+    assert (loaded.phase, loaded.step, loaded.param_changes, loaded.result) == (None, 0, [], None)
     assert not loaded.logits
 
 

@@ -11,7 +11,7 @@ import torch
 from kdlab.datasets import load
 from kdlab.distillation import run_folder, teacher_training
 from kdlab.distillation.distill import distill_events
-from kdlab.distillation.job import keep
+from kdlab.distillation.job import run_distill_job
 from kdlab.io.predictions import Predictions
 from kdlab.registry import InputError
 from kdlab.train.evaluate import predict
@@ -25,7 +25,7 @@ SPEC = Spec(teacher="mlp:16x1", student="mlp:8x1", epochs=2, teacher_epochs=1, b
 @pytest.fixture(scope="module")
 def events() -> list[Event]:
     teacher_training._last_teacher = None
-    return list(keep(SPEC, seconds=0))
+    return list(run_distill_job(SPEC, seconds=0))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_going_on_ends_with_the_same_files_but_for_the_seconds(events: list[Even
     assert isinstance(events[-1], Saved)
     whole = events[-1].files
     kept = [event.files for event in events if isinstance(event, Saved) and not event.final]
-    last = list(keep(SPEC, checkpoint=kept[1]))[-1]
+    last = list(run_distill_job(SPEC, checkpoint=kept[1]))[-1]
     assert isinstance(last, Saved)
     assert last.files.keys() == whole.keys()
     for name in ("spec.json", "teacher.safetensors", "student.safetensors", "baseline.safetensors"):
@@ -91,7 +91,7 @@ def test_going_on_ends_with_the_same_files_but_for_the_seconds(events: list[Even
 
 
 def test_knobs_sent_in_reach_the_run() -> None:
-    generator = keep(SPEC)
+    generator = run_distill_job(SPEC)
     sent = None
     try:
         while True:
@@ -109,28 +109,28 @@ def test_knobs_sent_in_reach_the_run() -> None:
 
 def test_a_network_that_is_too_large_is_refused_before_anything_happens() -> None:
     spec = SPEC.replace(teacher="mlp:1000x2")  # 64·1000 + 1000 + 1000·1000 + 1000 + 1000·10 + 10
-    message = refusal(keep, spec, {"parameters": 1_076_009})
+    message = refusal(run_distill_job, spec, {"parameters": 1_076_009})
     assert (
         message
         == "The teacher mlp:1000x2 has 1,076,010 parameters; this server allows 1,076,009: choose a smaller one."
     )
-    assert refusal(keep, SPEC.replace(student="mlp:1000x2"), {"parameters": 50_000}).startswith(
+    assert refusal(run_distill_job, SPEC.replace(student="mlp:1000x2"), {"parameters": 50_000}).startswith(
         "The student mlp:1000x2"
     )
     # Larger than any memory.
-    assert "16,925,491,210" not in refusal(keep, SPEC.replace(student="mlp:16384x64"), {"parameters": 1e6})
+    assert "16,925,491,210" not in refusal(run_distill_job, SPEC.replace(student="mlp:16384x64"), {"parameters": 1e6})
     seen: list[Event] = []
     with pytest.raises(InputError):
-        seen.extend(keep(spec, {"parameters": 1e6}))
+        seen.extend(run_distill_job(spec, {"parameters": 1e6}))
     assert not any(isinstance(event, Opened | Phase) for event in seen)
-    events = keep(spec, {"parameters": 1_076_010})
+    events = run_distill_job(spec, {"parameters": 1_076_010})
     assert isinstance(next(event for event in events if not isinstance(event, Progress)), Opened)
     events.close()
 
 
 def test_bounds_hold_for_a_run_that_goes_on(events: list[Event]) -> None:
     kept = next(event.files for event in events if isinstance(event, Saved))
-    assert "teacher mlp:16x1" in refusal(keep, SPEC, {"parameters": 1000}, checkpoint=kept)
+    assert "teacher mlp:16x1" in refusal(run_distill_job, SPEC, {"parameters": 1000}, checkpoint=kept)
 
 
 def test_what_only_torch_can_tell_is_refused_before_training() -> None:
@@ -142,7 +142,7 @@ def test_what_only_torch_can_tell_is_refused_before_training() -> None:
     ):
         seen: list[Event] = []
         with pytest.raises(InputError, match=says):
-            seen.extend(keep(spec))
+            seen.extend(run_distill_job(spec))
         assert not any(isinstance(event, Phase) for event in seen)
 
 
@@ -191,7 +191,8 @@ def test_a_summary_says_what_was_asked_for_and_what_is_known(events: list[Event]
         "seconds": done["seconds"],
         "test": {name: done[name]["errors"] for name in networks},
         "validation": {name: done["validation"][name]["errors"] for name in networks},
-        "p": done["mcnemar"]["p"], "turns": {}, "reached": {"phase": "student", "epoch": 2.0, "epochs": 2.0},
+        "p": done["mcnemar"]["p"], "paired_test": "mcnemar",
+        "turns": {}, "reached": {"phase": "student", "epoch": 2.0, "epochs": 2.0},
     }  # fmt: skip
     assert history.summary() == expected
     first_student = next(at for at, event in enumerate(events) if isinstance(event, Step) and event.phase == "student")

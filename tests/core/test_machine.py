@@ -10,7 +10,7 @@ import torch
 
 from kdlab.distillation.distill import distill, distill_events, fit
 from kdlab.registry import OBJECTIVES
-from kdlab.train.device import prepared
+from kdlab.train.device import training_context
 from kdlab.train.events import Step
 from kdlab.train.spec import Spec
 
@@ -53,9 +53,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> dict[float, set[Settings]]:
 def test_helping_threads_compute_as_the_caller_says(apart: Callable[..., Any]) -> None:
     def compute() -> None:
         assert settings() == ORDINARY  # the other thread begins here, and is to change twice
-        with prepared():
+        with training_context():
             assert settings() == TRAINING
-            with prepared():
+            with training_context():
                 assert settings() == TRAINING
             assert settings() == TRAINING
         assert settings() == ORDINARY

@@ -15,9 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdlab.datasets import load
 from kdlab.distillation.distill import distill, fit
-from kdlab.distillation.grouping import choices, together
+from kdlab.distillation.grouping import choices, group_compatible
 from kdlab.distillation.many import distill_many, fit_many
-from kdlab.distillation.result import Run
+from kdlab.distillation.result import DistillResult
 from kdlab.losses import Part, log_softmax
 from kdlab.losses.hinton import hinton
 from kdlab.registry import OBJECTIVES, Entry, InputError, Knob
@@ -37,7 +37,7 @@ def teacher() -> nn.Module:
     return fit("digits", "mlp:24x1", **(SHORT | {"epochs": 4}))
 
 
-def alone(run: Run, teacher: str | nn.Module) -> Run:
+def alone(run: DistillResult, teacher: str | nn.Module) -> DistillResult:
     """The same spec, distilled on its own."""
     spec = run.spec
     fields = {key: getattr(spec, key) for key in Spec.__dataclass_fields__}
@@ -54,7 +54,7 @@ def assert_same_weights(one: nn.Module, other: nn.Module) -> None:
         torch.testing.assert_close(value, expected, **TOLERANCE)
 
 
-def assert_same_run(run: Run, other: Run) -> None:
+def assert_same_run(run: DistillResult, other: DistillResult) -> None:
     assert run.spec == other.spec
     for role in ("teacher", "student", "baseline"):
         assert_same_weights(getattr(run, role), getattr(other, role))
@@ -301,7 +301,7 @@ def test_networks_of_one_build_and_the_same_batches_train_together(
     data = load("digits")
     specs = [Spec(**choice) for choice in choices(**options)]
     modules = [make_network(spec.student, data, spec.seed, "student") for spec in specs]
-    groups = together(specs, modules, torch.device("cpu"))
+    groups = group_compatible(specs, modules, torch.device("cpu"))
     assert sorted(groups) == sorted(map(sorted, expected))
 
 
@@ -363,7 +363,7 @@ def test_the_result_says_which_precision_was_used(student: str, teacher: nn.Modu
 def test_precision_does_not_depend_on_the_company(monkeypatch: pytest.MonkeyPatch, teacher: nn.Module) -> None:
     """Networks on either side of the size from which bfloat16 pays train apart, each as it would alone."""
     monkeypatch.setattr(device, "_multiplies_bfloat16", lambda device: True)
-    monkeypatch.setattr(device, "FEW_PARAMETERS", 1_000)
+    monkeypatch.setattr(device, "MIN_BFLOAT16_PARAMETERS", 1_000)
     runs = distill_many("digits", teacher, ["mlp:12x1", "mlp:16x1"], precision="auto", **SHORT)
     assert [run.result["precision"]["student"] for run in runs] == ["float32", "bfloat16"]
     assert [run.result["precision"]["teacher"] for run in runs] == ["bfloat16", "bfloat16"]

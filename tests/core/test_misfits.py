@@ -14,7 +14,7 @@ from kdlab.distillation.distill import distill, distill_events, fit
 from kdlab.distillation.many import distill_many, fit_many
 from kdlab.io import read_weights
 from kdlab.registry import MODELS, InputError
-from kdlab.train.group import Team
+from kdlab.train.group import GroupTrainer
 from kdlab.train.spec import Spec
 
 pytestmark = pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")  # of networks that learnt nothing
@@ -24,11 +24,11 @@ FLAT = "mlp:8x1"
 
 
 @pytest.fixture(autouse=True)
-def steps(monkeypatch: pytest.MonkeyPatch) -> list[Team]:
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[GroupTrainer]:
     """What makes a training step: nothing may, where a network is refused."""
-    made: list[Team] = []
-    step = Team.step
-    monkeypatch.setattr(Team, "step", lambda team, *batch: made.append(team) or step(team, *batch))
+    made: list[GroupTrainer] = []
+    step = GroupTrainer.step
+    monkeypatch.setattr(GroupTrainer, "step", lambda team, *batch: made.append(team) or step(team, *batch))
     return made
 
 
@@ -44,7 +44,7 @@ def registered() -> Iterator[Callable[[Callable[[], nn.Module]], str]]:
     MODELS._entries.pop("misfit", None)
 
 
-def refused(run: Callable[[], Any], says: str, steps: list[Team]) -> None:
+def refused(run: Callable[[], Any], says: str, steps: list[GroupTrainer]) -> None:
     state = torch.get_rng_state()
     with pytest.raises(InputError, match=says) as caught:
         run()
@@ -58,20 +58,20 @@ def refused(run: Callable[[], Any], says: str, steps: list[Team]) -> None:
 
 
 @pytest.mark.parametrize("kind", LEARNERS)
-def test_a_student_that_does_not_fit_is_refused(kind: str, steps: list[Team]) -> None:
+def test_a_student_that_does_not_fit_is_refused(kind: str, steps: list[GroupTrainer]) -> None:
     student = LEARNERS[kind].make()
     refused(lambda: distill("digits", FLAT, student, epochs=1), LEARNERS[kind].says, steps)
 
 
 @pytest.mark.parametrize("kind", TEACHERS)
-def test_a_teacher_that_does_not_fit_is_refused(kind: str, steps: list[Team]) -> None:
+def test_a_teacher_that_does_not_fit_is_refused(kind: str, steps: list[GroupTrainer]) -> None:
     teacher, says = TEACHERS[kind].make(), TEACHERS[kind].says
     refused(lambda: distill("digits", teacher, FLAT, epochs=1), says, steps)
     refused(lambda: distill_many("digits", teacher, FLAT, temperature=[1, 2], epochs=1), says, steps)
 
 
 @pytest.mark.parametrize("kind", LEARNERS)
-def test_a_network_that_does_not_fit_is_not_fitted(kind: str, steps: list[Team]) -> None:
+def test_a_network_that_does_not_fit_is_not_fitted(kind: str, steps: list[GroupTrainer]) -> None:
     network = LEARNERS[kind].make()
     refused(lambda: fit("digits", network, epochs=1), LEARNERS[kind].says, steps)
 
@@ -79,7 +79,7 @@ def test_a_network_that_does_not_fit_is_not_fitted(kind: str, steps: list[Team])
 @pytest.mark.parametrize(
     "kind", ["a softmax", "an ambiguous tuple", "colours", "double", "nothing to train", "one output"]
 )
-def test_a_registered_model_that_does_not_fit_is_refused(kind: str, registered: Any, steps: list[Team]) -> None:
+def test_a_registered_model_that_does_not_fit_is_refused(kind: str, registered: Any, steps: list[GroupTrainer]) -> None:
     misfit = LEARNERS[kind]
     name = registered(misfit.make)
     for run in (
@@ -95,7 +95,9 @@ def test_a_registered_model_that_does_not_fit_is_refused(kind: str, registered: 
 
 
 @pytest.mark.parametrize("kind", ["a softmax", "sigmoids", "one output", "other classes", "infinite", "a dictionary"])
-def test_a_file_of_a_network_that_does_not_fit_is_refused(kind: str, registered: Any, steps: list[Team]) -> None:
+def test_a_file_of_a_network_that_does_not_fit_is_refused(
+    kind: str, registered: Any, steps: list[GroupTrainer]
+) -> None:
     """What the page Distil does with the teacher's file that somebody chose."""
     misfit = TEACHERS[kind]
     weights = read_weights("mine.safetensors", to_safetensors(misfit.make().state_dict()), 10**6)
@@ -104,7 +106,9 @@ def test_a_file_of_a_network_that_does_not_fit_is_refused(kind: str, registered:
 
 
 @pytest.mark.parametrize("by_name", [False, True], ids=["module", "name"])
-def test_batch_normalisation_of_single_images_is_refused(by_name: bool, registered: Any, steps: list[Team]) -> None:
+def test_batch_normalisation_of_single_images_is_refused(
+    by_name: bool, registered: Any, steps: list[GroupTrainer]
+) -> None:
     network = registered(batch_normalised) if by_name else batch_normalised()
     says = "in training, where a batch has 1: .* raise batch_size"
     refused(lambda: distill("digits", FLAT, network, batch_size=1, epochs=1), says, steps)
@@ -156,14 +160,14 @@ def sharing(kind: str) -> tuple[nn.Module, nn.Module]:
         "a frozen body with batch normalisation",
     ],
 )
-def test_a_student_that_shares_what_changes_with_its_teacher_is_refused(kind: str, steps: list[Team]) -> None:
+def test_a_student_that_shares_what_changes_with_its_teacher_is_refused(kind: str, steps: list[GroupTrainer]) -> None:
     teacher, student = sharing(kind)
     before = deepcopy(teacher.state_dict())
     refused(lambda: distill("digits", teacher, student, epochs=1), "shares '.*' with the teacher, which would", steps)
     assert all(torch.equal(before[name], one) for name, one in teacher.state_dict().items())
 
 
-def test_a_frozen_part_may_be_shared(steps: list[Team]) -> None:
+def test_a_frozen_part_may_be_shared(steps: list[GroupTrainer]) -> None:
     teacher, student = sharing("a frozen body")
     before = deepcopy(teacher.state_dict())
     run = distill("digits", teacher, student, epochs=1)
@@ -188,12 +192,14 @@ class Clinging(nn.Module):
         return self.network(inputs)
 
 
-def test_a_student_that_keeps_hold_of_its_copies_is_refused(steps: list[Team]) -> None:
+def test_a_student_that_keeps_hold_of_its_copies_is_refused(steps: list[GroupTrainer]) -> None:
     student = Clinging()
     refused(lambda: distill("digits", FLAT, student, epochs=1), "A copy of the student still computes with", steps)
 
 
-def test_a_teacher_is_no_student_of_a_registered_model_that_hands_it_out(registered: Any, steps: list[Team]) -> None:
+def test_a_teacher_is_no_student_of_a_registered_model_that_hands_it_out(
+    registered: Any, steps: list[GroupTrainer]
+) -> None:
     teacher = flat()
     name = registered(lambda: teacher)
     refused(lambda: distill("digits", teacher, name, epochs=1), "shares '.*' with the teacher", steps)

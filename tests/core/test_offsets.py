@@ -11,9 +11,9 @@ from torch import nn
 
 from kdlab import models
 from kdlab.datasets import load
-from kdlab.experiments.framework.ensembles import combine, committee, with_dropout
-from kdlab.experiments.framework.jobs import Trained
-from kdlab.experiments.framework.logit_bias import left_out_sets, matching_offset, oracle_offset, shifted
+from kdlab.experiments.framework.ensembles import log_power_mean, logit_ensemble, mc_dropout
+from kdlab.experiments.framework.jobs import TrainedNetwork
+from kdlab.experiments.framework.logit_bias import add_bias, left_out_sets, oracle_bias, prior_matching_bias
 from kdlab.experiments.framework.model_selection import best_of, numbers, whole_numbers
 from kdlab.experiments.high_temperature import alignment
 from kdlab.registry import InputError
@@ -35,7 +35,7 @@ def draw(*shape: int, seed: int = 0, scale: float = 3.0) -> np.ndarray:
 @pytest.mark.parametrize("scale", [0.0, 3.0, 30.0])
 def test_the_matching_offset_solves_its_equation(missing: list[int], prior: float, scale: float) -> None:
     logits = draw(200, 10, scale=scale)
-    offset = matching_offset(logits, missing, prior)
+    offset = prior_matching_bias(logits, missing, prior)
     moved = logits.astype(np.float64)
     moved[:, missing] += offset
     assert softmax(moved, 1)[:, missing].sum(1).mean() == pytest.approx(prior, abs=1e-6)
@@ -44,14 +44,14 @@ def test_the_matching_offset_solves_its_equation(missing: list[int], prior: floa
 def test_shifting_moves_the_missing_classes_of_a_copy() -> None:
     logits = draw(5, 4)
     before = logits.copy()
-    moved = shifted(logits, [1, 3], 2.5)
+    moved = add_bias(logits, [1, 3], 2.5)
     assert (logits == before).all()
     np.testing.assert_allclose(moved - logits, np.tile([0, 2.5, 0, 2.5], (5, 1)), atol=1e-6)
     assert moved.dtype == np.float32
 
 
 def errors_with(logits: np.ndarray, labels: np.ndarray, missing: Sequence[int], offset: float) -> int:
-    return int((shifted(logits, missing, offset).argmax(1) != labels).sum())
+    return int((add_bias(logits, missing, offset).argmax(1) != labels).sum())
 
 
 @pytest.mark.parametrize("missing", [[3], [0, 9], [0, 1, 2, 3, 4, 5, 6, 9]], ids=str)
@@ -67,7 +67,7 @@ def test_no_offset_makes_fewer_errors_than_the_oracles(missing: list[int], kept:
         grid = np.linspace(-30, 30, 6_001) + 0.003
         fewest = min(errors_with(logits, labels, missing, offset) for offset in grid)
         assert fewest < errors_with(logits, labels, missing, 0.0)
-        assert errors_with(logits, labels, missing, oracle_offset(logits, labels, missing)) <= fewest
+        assert errors_with(logits, labels, missing, oracle_bias(logits, labels, missing)) <= fewest
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def mean_of(logits: np.ndarray, power: float) -> np.ndarray:
 @pytest.mark.parametrize("power", [0.0, 0.1, 0.5, 1.0])
 def test_networks_together_answer_with_the_mean_of_their_probabilities(power: float) -> None:
     logits = draw(5, 40, 10)
-    found = combine(logits, power)
+    found = log_power_mean(logits, power)
     assert found.shape == (40, 10)
     assert found.dtype == np.float32
     np.testing.assert_allclose(softmax(found, -1), mean_of(logits, power), rtol=1e-4, atol=1e-7)
@@ -159,44 +159,46 @@ def test_networks_together_answer_with_the_mean_of_their_probabilities(power: fl
 
 def test_between_the_means_nothing_jumps() -> None:
     logits = draw(3, 20, 10)
-    near, half, far = (softmax(combine(logits, power), -1) for power in (0.01, 0.5, 0.99))
+    near, half, far = (softmax(log_power_mean(logits, power), -1) for power in (0.01, 0.5, 0.99))
     geometric, arithmetic = mean_of(logits, 0), mean_of(logits, 1)
     assert abs(near - geometric).max() < 0.02
     assert abs(far - arithmetic).max() < 0.02
     assert 0.02 < abs(half - geometric).max() < abs(arithmetic - geometric).max()
-    path = [softmax(combine(logits, power), -1) for power in np.linspace(0, 1, 101)]
+    path = [softmax(log_power_mean(logits, power), -1) for power in np.linspace(0, 1, 101)]
     assert max(abs(one - other).max() for one, other in pairwise(path)) < 0.02
 
 
 def test_the_mean_of_extreme_and_of_one_networks_logits() -> None:
     for power in (0.0, 0.5, 1.0):
         extreme = 1_000 * draw(3, 20, 10)
-        assert np.isfinite(combine(extreme, power)).all()
+        assert np.isfinite(log_power_mean(extreme, power)).all()
         single = draw(1, 20, 10)
-        np.testing.assert_allclose(softmax(combine(single, power), -1), softmax(single[0], -1), rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(
+            softmax(log_power_mean(single, power), -1), softmax(single[0], -1), rtol=1e-4, atol=1e-7
+        )
 
 
-def trained(name: str, seed: int) -> Trained:
+def trained(name: str, seed: int) -> TrainedNetwork:
     with seeded(torch.device("cpu"), seed, "test"):
-        return Trained(models.build(name, (1, 8, 8), 10).eval(), f"{name}, {seed}")
+        return TrainedNetwork(models.build(name, (1, 8, 8), 10).eval(), f"{name}, {seed}")
 
 
 def test_a_committee_answers_with_the_mean_of_its_members_logits() -> None:
     test = load("digits").test
     members = [trained("mlp:8x1:dropout=0.5", 0), trained("mlp:8x1", 1), trained("cnn:width=2", 2)]
     own = torch.stack([predict(member.module, test) for member in members])
-    found = committee(members)
+    found = logit_ensemble(members)
     torch.testing.assert_close(predict(found.module, test), own.mean(0))
     assert not any(part.training for part in found.module.modules())
     # Named by its members, in their order, so that what it teaches is found again.
-    assert committee(members).name == found.name
-    assert len({found.name, committee(members[:2]).name, committee(members[::-1]).name, members[0].name}) == 4
+    assert logit_ensemble(members).name == found.name
+    assert len({found.name, logit_ensemble(members[:2]).name, logit_ensemble(members[::-1]).name, members[0].name}) == 4
 
 
 def test_dropout_as_an_ensemble_is_the_mean_of_draws_and_leaves_nothing_behind() -> None:
     inputs = load("digits").test.inputs(slice(40))
     network = trained("mlp:64x2:dropout=0.3", 0)
-    drawing = with_dropout(network, 50)
+    drawing = mc_dropout(network, 50)
     state = torch.get_rng_state()
     with torch.no_grad():
         first, again, plain = drawing.module(inputs), drawing.module(inputs), network.module(inputs)
@@ -214,9 +216,9 @@ def test_dropout_as_an_ensemble_is_the_mean_of_draws_and_leaves_nothing_behind()
     # One that drops nothing says in all draws what it says alone.
     plain = trained("mlp:8x1", 0)
     torch.testing.assert_close(
-        with_dropout(plain, 3).module(inputs).log_softmax(-1), plain.module(inputs).log_softmax(-1)
+        mc_dropout(plain, 3).module(inputs).log_softmax(-1), plain.module(inputs).log_softmax(-1)
     )
-    assert len({drawing.name, with_dropout(network, 51).name, with_dropout(plain, 50).name, network.name}) == 4
+    assert len({drawing.name, mc_dropout(network, 51).name, mc_dropout(plain, 50).name, network.name}) == 4
 
 
 def test_dropout_is_switched_off_again_when_a_network_fails() -> None:
@@ -224,9 +226,9 @@ def test_dropout_is_switched_off_again_when_a_network_fails() -> None:
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             raise RuntimeError("broken")
 
-    network = Trained(nn.Sequential(nn.Dropout(0.5), Failing()).eval(), "failing")
+    network = TrainedNetwork(nn.Sequential(nn.Dropout(0.5), Failing()).eval(), "failing")
     with pytest.raises(RuntimeError, match="broken"):
-        with_dropout(network, 2).module(torch.ones(1, 4))
+        mc_dropout(network, 2).module(torch.ones(1, 4))
     assert not any(part.training for part in network.module.modules())
 
 

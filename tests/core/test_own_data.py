@@ -14,16 +14,16 @@ from kdlab.augmentations import make_views
 from kdlab.datasets import Split, load
 from kdlab.losses import Part, log_softmax
 from kdlab.metrics.classification import count_errors
-from kdlab.train.batches import Source, feed
-from kdlab.train.early_stopping import Selection
+from kdlab.train.batches import Source, group_batches
+from kdlab.train.early_stopping import BestWeights
 from kdlab.train.events import Probe, Step
-from kdlab.train.group import Learner, Team, hard_loss, make_teams
-from kdlab.train.loop import LiveKnobs, train
+from kdlab.train.group import GroupTrainer, Learner, hard_loss, make_groups
+from kdlab.train.loop import LiveParams, train
 from kdlab.train.seeding import seeded
-from kdlab.train.single_module import Solo
+from kdlab.train.single_module import SingleModule
 from kdlab.train.spec import Spec
-from kdlab.train.stacked_mlp import Stack
-from kdlab.train.teacher_logits import Answers
+from kdlab.train.stacked_mlp import StackedMLP
+from kdlab.train.teacher_logits import TeacherLogitCache
 
 CPU = torch.device("cpu")
 SUBSETS = [(0, 6, 8), (1, 7, 9), (2, 3, 5)]
@@ -62,7 +62,7 @@ def run(learners: Sequence[Learner], shared: Source, spec: Spec = SPEC, **rest: 
     return list(
         train(
             "student", "", learners, shared.split, shared.examples, shared.views, spec,
-            epochs=2, live=LiveKnobs(spec), watch=shared.watch, **rest,
+            epochs=2, live=LiveParams(spec), eval_split=shared.eval_split, **rest,
         )
     )  # fmt: skip
 
@@ -97,22 +97,22 @@ def test_each_network_ends_as_it_would_alone(what: str, seeds: tuple[int, ...]) 
     spec = SPEC.replace(**options)
     sources = [source(at, spec.augmentation) for at in range(3)]
     learners = [
-        Learner(str(at), build(name, seed), seed, own=own)
+        Learner(str(at), build(name, seed), seed, source=own)
         for at, (seed, own) in enumerate(zip(seeds, sources, strict=True))
     ]
-    selection = Selection()
-    events = run(learners, sources[0], spec, selection=selection)
+    selection = BestWeights()
+    events = run(learners, sources[0], spec, best_weights=selection)
     for at, (learner, own) in enumerate(zip(learners, sources, strict=True)):
-        single, choice = Learner("single", build(name, seeds[at]), seeds[at]), Selection()
-        expected = run([single], own, spec, selection=choice)
+        single, choice = Learner("single", build(name, seeds[at]), seeds[at]), BestWeights()
+        expected = run([single], own, spec, best_weights=choice)
         torch.testing.assert_close(weights(learner.module), weights(single.module), **TOLERANCE)
         for event, other in zip(events, expected, strict=True):
             assert type(event) is type(other)
             if isinstance(event, Step):
                 assert event.losses[str(at)] == pytest.approx(other.losses["single"], rel=1e-5)
             elif isinstance(event, Probe):
-                assert own.watch is not None
-                assert event.logits[str(at)].shape == (len(own.watch), DUSTBIN + 1)
+                assert own.eval_split is not None
+                assert event.logits[str(at)].shape == (len(own.eval_split), DUSTBIN + 1)
                 np.testing.assert_allclose(event.logits[str(at)], other.logits["single"], **TOLERANCE)
         assert selection.errors[str(at)] == choice.errors["single"]
         assert selection.steps[str(at)] == choice.steps["single"]
@@ -123,7 +123,7 @@ def test_each_network_ends_as_it_would_alone(what: str, seeds: tuple[int, ...]) 
 
 def test_each_network_learns_its_own_labels() -> None:
     sources = [source(at) for at in range(3)]
-    learners = [Learner(str(at), build("mlp:32x1", 0), 0, own=own) for at, own in enumerate(sources)]
+    learners = [Learner(str(at), build("mlp:32x1", 0), 0, source=own) for at, own in enumerate(sources)]
     last = only(run(learners, sources[0], SPEC.replace(batch_size=16)), Probe)[-1]
     validation = load("digits").validation
     for at in range(3):
@@ -138,7 +138,7 @@ def test_each_network_learns_its_own_labels() -> None:
 def test_learners_of_one_source_are_exactly_what_they_are_on_shared_data(name: str) -> None:
     own, pairs = source(0), []
     for given in (own, None):
-        pair = [Learner(str(seed), build(name, seed), seed, own=given) for seed in range(2)]
+        pair = [Learner(str(seed), build(name, seed), seed, source=given) for seed in range(2)]
         run(pair, own)
         pairs.append(pair)
     for one, other in zip(*pairs, strict=True):
@@ -148,7 +148,7 @@ def test_learners_of_one_source_are_exactly_what_they_are_on_shared_data(name: s
 @pytest.mark.parametrize("name", ["mlp:16x1", "cnn:width=2"])
 def test_a_learner_without_a_source_of_its_own_takes_what_was_given(name: str) -> None:
     shared, own = source(0), source(1)
-    learners = [Learner("shared", build(name, 0), 0), Learner("own", build(name, 1), 1, own=own)]
+    learners = [Learner("shared", build(name, 0), 0), Learner("own", build(name, 1), 1, source=own)]
     run(learners, shared)
     for at, (learner, data) in enumerate(zip(learners, (shared, own), strict=True)):
         single = Learner("single", build(name, at), at)
@@ -170,7 +170,7 @@ def test_losses_of_several_kinds_get_the_labels_of_their_own_networks() -> None:
         {}, {"objective": smoothed, "knobs": {"share": 0.1}}, {"objective": smoothed, "knobs": {"share": 0.4}}, {},
     ]  # fmt: skip
     learners = [
-        Learner(str(at), build("mlp:16x1", at), at, **way, own=own)
+        Learner(str(at), build("mlp:16x1", at), at, **way, source=own)
         for at, (way, own) in enumerate(zip(ways, sources, strict=True))
     ]
     steps = only(run(learners, sources[0]), Step)
@@ -183,40 +183,40 @@ def test_losses_of_several_kinds_get_the_labels_of_their_own_networks() -> None:
 
 
 def test_without_a_split_to_watch_nothing_is_looked_at() -> None:
-    sources = [replace(source(at), watch=None) for at in range(2)]
-    learners = [Learner(str(at), build("mlp:8x1", 0), 0, own=own) for at, own in enumerate(sources)]
+    sources = [replace(source(at), eval_split=None) for at in range(2)]
+    learners = [Learner(str(at), build("mlp:8x1", 0), 0, source=own) for at, own in enumerate(sources)]
     assert not only(run(learners, source(0)), Probe)
 
 
 # --- what is one program, and what it is given ------------------------------------------------------------------------
 
 
-def teams_of(name: str, own: bool) -> list[Team]:
+def teams_of(name: str, own: bool) -> list[GroupTrainer]:
     """Of two learners of different seeds."""
-    learners = [Learner(str(at), build(name, at), at, own=source(at) if own else None) for at in range(2)]
-    return list(make_teams(learners, torch.float32, ""))
+    learners = [Learner(str(at), build(name, at), at, source=source(at) if own else None) for at in range(2)]
+    return list(make_groups(learners, torch.float32, ""))
 
 
 def test_networks_with_data_of_their_own_are_one_program_where_they_can_be_stacked() -> None:
     dropping = "mlp:8x1:dropout=0.2:input_dropout=0.2"
-    assert [type(team.network) for team in teams_of("mlp:8x1", own=True)] == [Stack]
-    assert [type(team.network) for team in teams_of("cnn:width=2", own=True)] == [Solo, Solo]
+    assert [type(team.network) for team in teams_of("mlp:8x1", own=True)] == [StackedMLP]
+    assert [type(team.network) for team in teams_of("cnn:width=2", own=True)] == [SingleModule, SingleModule]
     # Each seed drops inputs of its own, which is no loss where each has inputs of its own.
-    assert [type(team.network) for team in teams_of(dropping, own=True)] == [Stack]
-    assert [type(team.network) for team in teams_of(dropping, own=False)] == [Stack, Stack]
+    assert [type(team.network) for team in teams_of(dropping, own=True)] == [StackedMLP]
+    assert [type(team.network) for team in teams_of(dropping, own=False)] == [StackedMLP, StackedMLP]
 
 
 def test_a_step_of_a_stack_takes_one_batch_of_each_source() -> None:
     first, second = source(0), source(1)
     rest = SPEC, 64, "student", torch.float32, None
-    singles = [next(feed([[one]], *rest))[0] for one in (first, second)]
+    singles = [next(group_batches([[one]], *rest))[0] for one in (first, second)]
     assert [inputs.shape for inputs, _, _ in singles] == [(64, 1, 8, 8)] * 2
-    (stacked,) = next(feed([[first, second, first]], *rest))
+    (stacked,) = next(group_batches([[first, second, first]], *rest))
     for at, (inputs, labels, guide) in enumerate([*singles, singles[0]]):
         assert stacked[0][at].equal(inputs)
         assert stacked[1][at].equal(labels)
         assert stacked[2] is guide is None
-    apart = next(feed([[first], [second], [first, first]], *rest))
+    apart = next(group_batches([[first], [second], [first, first]], *rest))
     assert apart[0] is apart[2]  # made once
     for found, expected in zip(apart, [*singles, singles[0]], strict=True):
         assert found[0].equal(expected[0])
@@ -232,7 +232,7 @@ def test_sources_that_do_not_go_together_are_refused_before_anything_is_trained(
 
     def start(other: Source, **rest: Any) -> None:
         learners = [
-            Learner(str(at), one, 0, hard_loss, own=given)
+            Learner(str(at), one, 0, hard_loss, source=given)
             for at, (one, given) in enumerate([(module, own), (build("mlp:8x1", 1), other)])
         ]
         run(learners, own, **rest)
@@ -240,8 +240,8 @@ def test_sources_that_do_not_go_together_are_refused_before_anything_is_trained(
     with pytest.raises(ValueError, match="as many examples each"):
         start(replace(own, examples=own.examples[1:]))
     with pytest.raises(ValueError, match="all or none of them a split to watch"):
-        start(replace(own, watch=None))
-    answers = Answers(build("mlp:8x1", 2), own.views, len(own.split), DUSTBIN + 1, torch.float32, CPU)
+        start(replace(own, eval_split=None))
+    answers = TeacherLogitCache(build("mlp:8x1", 2), own.views, len(own.split), DUSTBIN + 1, torch.float32, CPU)
     with pytest.raises(ValueError, match="images that all learners share"):
-        start(source(1), answers=answers)
+        start(source(1), teacher_logits=answers)
     assert all(map(torch.equal, weights(module), before))

@@ -13,7 +13,7 @@ from torch import nn
 
 from kdlab.distillation import run_folder
 from kdlab.experiments.framework import report_files
-from kdlab.experiments.framework.weights_cache import Store
+from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.io import portable_network
 from kdlab.io.predictions import Predictions
 from kdlab.pages import Temperature
@@ -120,7 +120,7 @@ def test_files(run: Any, kind: type, tmp_path: Path) -> None:
     report_files.check_writable(folder)
     assert report_files.save({"a": 1}, {}, folder, "stem") == tmp_path / "stem.json"
     assert report_files.load(folder, "stem") == ({"a": 1}, {})
-    assert "nothing" not in Store(folder)
+    assert "nothing" not in WeightsCache(folder)
     for missing in (kind(tmp_path / "nowhere"),):
         for read in (Predictions.load, Predictions.read, lambda folder: run_folder.load(folder, "student")):
             with pytest.raises(InputError, match="There is no"):

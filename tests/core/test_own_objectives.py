@@ -10,7 +10,7 @@ from kdlab.distillation.distill import distill
 from kdlab.distillation.many import distill_many
 from kdlab.losses import Part
 from kdlab.registry import OBJECTIVES, InputError, Knob
-from kdlab.train.group import Team
+from kdlab.train.group import GroupTrainer
 
 FAULTS: dict[str, tuple[Callable[..., Any], str]] = {
     "a number": (lambda s, t, y: F.cross_entropy(s, y), "returns no parts: let it return a dictionary such as"),
@@ -30,7 +30,7 @@ FAULTS: dict[str, tuple[Callable[..., Any], str]] = {
 @pytest.fixture(autouse=True)
 def own_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OBJECTIVES, "_entries", dict(OBJECTIVES._entries))
-    monkeypatch.setattr(Team, "step", lambda *_: pytest.fail("a step was made"))
+    monkeypatch.setattr(GroupTrainer, "step", lambda *_: pytest.fail("a step was made"))
 
 
 @pytest.mark.parametrize("kind", FAULTS)

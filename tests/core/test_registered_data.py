@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kdlab.datasets import Dataset, Split, load
-from kdlab.datasets.dataset import assemble, hold_out
+from kdlab.datasets.dataset import assemble, stratified_split
 from kdlab.progress import Progress
 from kdlab.registry import DATASETS, InputError
 
@@ -69,9 +69,12 @@ IMAGES, LABELS = split(*COUNTS).images, split(*COUNTS).labels
             "training split of the data set 'mine' has no example of b: add some",
         ),
         (lambda: assemble("mine", ("a", "b"), split(*COUNTS), split(6, 6)), "has labels from 0 to 2, and of its 2"),
-        (lambda: hold_out(np.array([0, 0, 1]), 2), "2 of 3 examples cannot be set aside, because each part needs one"),
-        (lambda: hold_out(np.array([0, 0, 0, 1]), 2), "Label 1 has one example only, and one must stay"),
-        (lambda: hold_out(np.array([], dtype=np.int64), 1), "1 of 0 examples cannot be set aside"),
+        (
+            lambda: stratified_split(np.array([0, 0, 1]), 2),
+            "2 of 3 examples cannot be set aside, because each part needs one",
+        ),
+        (lambda: stratified_split(np.array([0, 0, 0, 1]), 2), "Label 1 has one example only, and one must stay"),
+        (lambda: stratified_split(np.array([], dtype=np.int64), 1), "1 of 0 examples cannot be set aside"),
         (lambda: None, "'mine' is a NoneType and not a Dataset: return one"),
         (lambda: (IMAGES, LABELS), "'mine' is a tuple and not a Dataset"),
         (lambda: data(classes=["a", "b", "c"]), "needs a tuple of names as its classes, not ['a', 'b', 'c']"),

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from kdlab.datasets import load
 from kdlab.distillation import teacher_training
 from kdlab.distillation.distill import distill_events, fit
-from kdlab.distillation.result import Run
+from kdlab.distillation.result import DistillResult
 from kdlab.registry import InputError
 from kdlab.train import checkpoint, loop
-from kdlab.train.events import Event, KnobsTurned, Opened, Phase, Restored, Saved, Step
+from kdlab.train.events import Event, Opened, ParamsChanged, Phase, Restored, Saved, Step
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
-from kdlab.train.teacher_logits import Answers
+from kdlab.train.teacher_logits import TeacherLogitCache
 
 BASE: dict[str, Any] = {"epochs": 2, "teacher_epochs": 2, "batch_size": 256, "learning_rate": 1e-2}
 PERCEPTRONS = {
@@ -47,7 +47,7 @@ def no_kept_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_through(
     spec: Spec, *, turn: Mapping[str, float] | None = None, every: float | None = 0, **options: Any
-) -> tuple[Run, list[Event]]:
+) -> tuple[DistillResult, list[Event]]:
     """A whole run with a teacher that is trained anew; `turn` is sent in after the student's first step."""
     teacher_training._last_teacher = None
     generator, events, sent = distill_events(spec, every=every, **options), [], None
@@ -68,7 +68,7 @@ def mark(files: Mapping[str, bytes]) -> dict[str, Any]:
     return json.loads(files["checkpoint.json"])["about"]["mark"]
 
 
-def assert_same(one: Run, other: Run) -> None:
+def assert_same(one: DistillResult, other: DistillResult) -> None:
     for name in ("teacher", "student", "baseline"):
         first, second = getattr(one, name).state_dict(), getattr(other, name).state_dict()
         assert first.keys() == second.keys()
@@ -80,7 +80,7 @@ def assert_same(one: Run, other: Run) -> None:
         assert curve.values == other.history.losses[key].values
         # A file keeps epochs in float32.
         assert np.array_equal(np.float32(curve.epochs), np.float32(other.history.losses[key].epochs))
-    assert one.history.turns == other.history.turns
+    assert one.history.param_changes == other.history.param_changes
     assert one.history.step == other.history.step
     assert one.history.phase == other.history.phase
     first, second = dict(one.result), dict(other.result)
@@ -131,14 +131,14 @@ def test_knobs_stand_as_they_were_turned_and_may_be_turned_on() -> None:
     generator = distill_events(SPEC, checkpoint=files)
     assert isinstance(next(generator), Restored)
     turned = generator.send({"temperature": 3.0})
-    assert turned == KnobsTurned("student", mark(files)["step"], {"temperature": 3.0})
+    assert turned == ParamsChanged("student", mark(files)["step"], {"temperature": 3.0})
     while True:
         try:
             next(generator)
         except StopIteration as end:
             run = end.value
             break
-    assert [(turn.epoch, turn.values["temperature"]) for turn in run.history.turns] == [(0.5, 2.0), (1.0, 3.0)]
+    assert [(turn.epoch, turn.values["temperature"]) for turn in run.history.param_changes] == [(0.5, 2.0), (1.0, 3.0)]
     assert run.result["knobs_at_end"]["temperature"] == 3.0
     assert not torch.equal(run.student[1].weight, whole.student[1].weight)
 
@@ -146,7 +146,7 @@ def test_knobs_stand_as_they_were_turned_and_may_be_turned_on() -> None:
 def test_answers_that_are_too_many_to_keep_are_worked_out_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = SPEC.replace(teacher="mlp:300x2", epochs=4)
     whole, _ = run_through(spec, every=None)
-    monkeypatch.setattr(checkpoint, "MOST_ANSWERS", 0)
+    monkeypatch.setattr(checkpoint, "MAX_LOGIT_BYTES", 0)
     kept = checkpoints(run_through(spec)[1])
     assert not any("answers.safetensors" in files for files in kept)
     for files in kept[2:]:
@@ -154,14 +154,14 @@ def test_answers_that_are_too_many_to_keep_are_worked_out_anew(monkeypatch: pyte
 
 
 def test_answers_that_were_kept_are_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    ask, asked = Answers._ask, 0
+    ask, asked = TeacherLogitCache._compute, 0
 
-    def count(self: Answers, index: Tensor, view: Tensor) -> Tensor:
+    def count(self: TeacherLogitCache, index: Tensor, view: Tensor) -> Tensor:
         nonlocal asked
         asked += len(index)
         return ask(self, index, view)
 
-    monkeypatch.setattr(Answers, "_ask", count)
+    monkeypatch.setattr(TeacherLogitCache, "_compute", count)
     _, events = run_through(SPEC)
     in_all, asked = asked, 0
     run_through(SPEC, checkpoint=checkpoints(events)[2])
@@ -172,13 +172,13 @@ def test_answers_that_were_kept_are_not_asked_for_again(monkeypatch: pytest.Monk
 def test_losses_are_still_held_against_the_first_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     _, events = run_through(SPEC)
     firsts = {event.phase: event.losses for event in events if isinstance(event, Step) and event.step == 1}
-    check, seen = loop._check, []
+    check, seen = loop._check_losses, []
 
     def spy(losses: Any, first: Any, step: int, spec: Spec) -> None:
         seen.append(first)
         check(losses, first, step, spec)
 
-    monkeypatch.setattr(loop, "_check", spy)
+    monkeypatch.setattr(loop, "_check_losses", spy)
     run_through(SPEC, checkpoint=checkpoints(events)[2])
     assert seen == [firsts["student"]] * 2
 

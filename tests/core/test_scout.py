@@ -8,26 +8,28 @@ import torch
 from tiny_experiments import NAMES, conduct, kind_of, noting, smallest
 
 from kdlab.datasets import load
-from kdlab.experiments.framework.distributed_jobs import Scout, train_piece
-from kdlab.experiments.framework.events import Began, Watched
-from kdlab.experiments.framework.weights_cache import Store
+from kdlab.experiments.framework.distributed_jobs import Scout, train_ready_job
+from kdlab.experiments.framework.events import JobStarted, JobValidated
+from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.registry import InputError
 from kdlab.train import group
-from kdlab.train.device import prepared
+from kdlab.train.device import training_context
 
 
 def train_apart(name: str, folder: Path, **changes: Any) -> list[list[str]]:
     """Train all pieces of an experiment, each on its own; return the labels of those that could be at once."""
     folder.mkdir()
     rounds = []
-    with noting(kind_of(name)), prepared():
+    with noting(kind_of(name)), training_context():
         experiment = kind_of(name).of_size(True, **smallest(name, **changes))
-        scout = Scout(load(experiment.dataset), Store(folder))
-        while tasks := scout.look(experiment):
+        scout = Scout(load(experiment.dataset), WeightsCache(folder))
+        while tasks := scout.find_ready(experiment):
             rounds.append([task.label for task in tasks.values()])
             for piece, task in reversed(tasks.items()):
-                needs = {f"{need}.safetensors": (folder / f"{need}.safetensors").read_bytes() for need in task.needs}
-                *_, saved = train_piece(experiment, task.seed, piece, task.replays, torch.get_num_threads(), needs)
+                needs = {
+                    f"{need}.safetensors": (folder / f"{need}.safetensors").read_bytes() for need in task.dependencies
+                }
+                *_, saved = train_ready_job(experiment, task.seed, piece, task.replays, torch.get_num_threads(), needs)
                 assert saved.final  # type: ignore[union-attr]
                 for file, content in saved.files.items():  # type: ignore[union-attr]
                     (folder / file).write_bytes(content)
@@ -39,7 +41,7 @@ def test_an_experiment_in_pieces_is_the_same(name: str, tmp_path: Path) -> None:
     whole = conduct(name, tmp_path / "whole")
     rounds = train_apart(name, tmp_path / "apart")
     again = conduct(name, tmp_path / "apart")
-    assert all(event.kept for event in again.every(Began)), "something was not trained apart"
+    assert all(event.kept for event in again.every(JobStarted)), "something was not trained apart"
     assert again.numbers == whole.numbers
     labels = [label for one in rounds for label in one]
     assert len(labels) == len(set(labels)), "something was trained twice"
@@ -56,13 +58,13 @@ def test_specialists_do_not_wait_for_one_another(tmp_path: Path) -> None:
 def test_another_piece_than_was_asked_for_is_refused() -> None:
     experiment = kind_of("early-stopping").of_size(True, dataset="digits", teacher="mlp:4x1", student="mlp:4x1")
     with pytest.raises(InputError, match="other pieces"):
-        list(train_piece(experiment, 0, "nothing", (), 1))
+        list(train_ready_job(experiment, 0, "nothing", (), 1))
 
 
 def test_threads_are_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
     experiment = kind_of("early-stopping").of_size(True, dataset="digits", teacher="mlp:1200x2", student="mlp:4x1")
-    (piece,) = Scout(load("digits"), Store(tmp_path)).look(experiment)
+    (piece,) = Scout(load("digits"), WeightsCache(tmp_path)).find_ready(experiment)
     trained_on, adam = set(), group.adam
 
     def step(*arguments: Any, **options: Any) -> None:
@@ -70,8 +72,8 @@ def test_threads_are_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         adam(*arguments, **options)
 
     monkeypatch.setattr(group, "adam", step)
-    events = train_piece(experiment, 0, piece, (), before + 1)
-    watched = (event for event in events if isinstance(event, Watched))
+    events = train_ready_job(experiment, 0, piece, (), before + 1)
+    watched = (event for event in events if isinstance(event, JobValidated))
     next(watched)
     next(watched)  # before the first epoch, and after it
     assert trained_on == {before + 1}  # which the training chose, as it is a large network

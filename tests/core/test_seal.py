@@ -15,9 +15,9 @@ from tiny_experiments import NAMES, SEEDS, Outcome, conduct
 
 from kdlab.datasets import load
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Course, Pupil
-from kdlab.experiments.framework.report import Row, Summary
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
+from kdlab.experiments.framework.report import ReportRow, Summary
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import EXPERIMENTS, Entry
 
@@ -59,17 +59,17 @@ class Peeking(Experiment):
 
     peek: str = "never"
 
-    def train(self, study: Any, seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: Any, seed: int) -> Generator[Event, None, TrainedSeed]:
         test, validation = load(self.dataset).test, study.data.validation
         split = test if self.peek == "to learn" else None
-        pupils = [Pupil("mlp:4x1", seed), Pupil("mlp:8x1", seed)]
-        found = yield from study.learn(f"seed {seed}", pupils, Course(epochs=1, learning_rate=1e-2), split=split)
+        pupils = [NetworkSpec("mlp:4x1", seed), NetworkSpec("mlp:8x1", seed)]
+        found = yield from study.train(f"seed {seed}", pupils, TrainConfig(epochs=1, learning_rate=1e-2), split=split)
         asked = test if self.peek == "to choose" else validation
         errors = [count_errors(study.logits(one, asked), asked.labels.cpu().numpy()) for one in found]
-        return Finished({"network": found[int(np.argmin(errors))]}, {"errors": min(errors)})
+        return TrainedSeed({"network": found[int(np.argmin(errors))]}, {"errors": min(errors)})
 
-    def sum_up(self, exams: Sequence[Exam]) -> Summary:
-        return Summary([Row("network", [float(exam.wrong("network").sum()) for exam in exams])], [])
+    def summarize(self, exams: Sequence[SeedResult]) -> Summary:
+        return Summary([ReportRow("network", [float(exam.wrong("network").sum()) for exam in exams])], [])
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_an_experiment_that_peeks_is_caught(
 class Asking(Peeking):
     """Asks the study for the test images, which it has not."""
 
-    def train(self, study: Any, seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: Any, seed: int) -> Generator[Event, None, TrainedSeed]:
         finished = yield from super().train(study, seed)
         assert (len(study.data.test), study.data.test.images.numel()) == (0, 0)
         return finished

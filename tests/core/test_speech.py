@@ -20,7 +20,7 @@ from scipy.io import wavfile
 
 from kdlab.datasets import Split, load, load_events, loading, log_mel, spoken_digits
 from kdlab.datasets.download import Archive
-from kdlab.experiments.framework.experiment import Exam
+from kdlab.experiments.framework.experiment import SeedResult
 from kdlab.experiments.framework.groups import by_recording, draw_recordings, wrong_recordings
 from kdlab.experiments.framework.outcomes import Outcomes
 from kdlab.experiments.framework.run import reproduce_events
@@ -374,7 +374,7 @@ def votes(classes: list[int]) -> np.ndarray:
     return 4 * np.eye(3, dtype=np.float32)[classes]
 
 
-def exam(seed: int) -> Exam:
+def exam(seed: int) -> SeedResult:
     """Six recordings of 2, 2, 2, 2, 3 and 1 frames, with known answers."""
     groups = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5])
     labels = np.array([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 1, 2])
@@ -392,11 +392,11 @@ def exam(seed: int) -> Exam:
     chosen = {f"{name}: training accuracy": value for name, value in
               {"members": 0.9, "hard": 1.0, "stopped": 0.8, "soft": 0.7}.items()}  # fmt: skip
     curves = {name: {"errors": [9.0, 5.0, 7.0], "nats": [1.0, 0.5, 0.9]} for name in ("hard", "soft")}
-    return Exam(seed, labels, {"members": members, **logits}, (), groups, chosen, curves)
+    return SeedResult(seed, labels, {"members": members, **logits}, (), groups, chosen, curves)
 
 
 def test_the_tables_of_known_answers() -> None:
-    summary = Speech().sum_up([exam(0), exam(1)])
+    summary = Speech().summarize([exam(0), exam(1)])
     rows = {row.label: row for row in summary.rows}
     means = {label: np.mean(row.values) for label, row in rows.items()}
     assert means["baseline, one network (mean): test frames right"] == pytest.approx(100 * (0.5 + 0.5 + 1) / 3)
@@ -414,7 +414,7 @@ def test_the_tables_of_known_answers() -> None:
 
 
 def test_without_groups_nothing_is_said_of_recordings() -> None:
-    summary = Speech(dataset="digits").sum_up([replace(exam(0), groups=None)])
+    summary = Speech(dataset="digits").summarize([replace(exam(0), groups=None)])
     words = [row.label for row in summary.rows] + [claim.text for claim in summary.claims]
     words += [chart["title"] for chart in summary.charts]
     assert not [text for text in words if "recording" in text]
@@ -426,7 +426,7 @@ def test_without_groups_nothing_is_said_of_recordings() -> None:
 
 def test_the_noise_is_that_between_recordings() -> None:
     exams = [exam(0), exam(1)]
-    summary = Speech().sum_up(exams)
+    summary = Speech().summarize(exams)
     outcomes = Outcomes(summary.outcomes, exams[0].labels, exams[0].groups)
     claims = {claim.text: claim.to_dict(outcomes) for claim in summary.claims}
     beats = claims["On 3 % of the recordings soft targets beat hard labels, both without early stopping."]

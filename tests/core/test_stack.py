@@ -20,10 +20,10 @@ from kdlab.registry import MODELS, InputError
 from kdlab.train import device
 from kdlab.train.device import choose_precision, count_operations
 from kdlab.train.evaluate import predict
-from kdlab.train.group import Learner, Team, hard_loss, make_teams
+from kdlab.train.group import GroupTrainer, Learner, hard_loss, make_groups
 from kdlab.train.seeding import generator, seeded
-from kdlab.train.single_module import Solo
-from kdlab.train.stacked_mlp import Plan, Stack, plan
+from kdlab.train.single_module import SingleModule
+from kdlab.train.stacked_mlp import MLPSignature, StackedMLP, mlp_signature
 
 CPU = torch.device("cpu")
 KNOBS = {"temperature": 4.0, "soft_weight": 0.9, "hard_weight": 0.1, "t_squared": True}
@@ -57,22 +57,22 @@ def errors(module: nn.Module) -> int:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("mlp:16x1", Plan(64, 2, 10, (0.0, 0.0), 0.0)),
-        ("mlp:7x3", Plan(64, 4, 10, (0.0, 0.0, 0.0, 0.0), 0.0)),
-        ("mlp:8x2:dropout=0.5", Plan(64, 3, 10, (0.0, 0.5, 0.5), 0.0)),
-        ("mlp:8x1:input_dropout=0.2", Plan(64, 2, 10, (0.2, 0.0), 0.0)),
-        ("mlp:8x2:dropout=0.5:input_dropout=0.2", Plan(64, 3, 10, (0.2, 0.5, 0.5), 0.0)),
-        ("mlp:8x1:max_norm=2.5", Plan(64, 2, 10, (0.0, 0.0), 2.5)),
+        ("mlp:16x1", MLPSignature(64, 2, 10, (0.0, 0.0), 0.0)),
+        ("mlp:7x3", MLPSignature(64, 4, 10, (0.0, 0.0, 0.0, 0.0), 0.0)),
+        ("mlp:8x2:dropout=0.5", MLPSignature(64, 3, 10, (0.0, 0.5, 0.5), 0.0)),
+        ("mlp:8x1:input_dropout=0.2", MLPSignature(64, 2, 10, (0.2, 0.0), 0.0)),
+        ("mlp:8x2:dropout=0.5:input_dropout=0.2", MLPSignature(64, 3, 10, (0.2, 0.5, 0.5), 0.0)),
+        ("mlp:8x1:max_norm=2.5", MLPSignature(64, 2, 10, (0.0, 0.0), 2.5)),
     ],
 )
-def test_a_perceptron_of_the_registry_has_a_plan(name: str, expected: Plan) -> None:
-    assert plan(build(name)) == plan(build(name).eval()) == expected
+def test_a_perceptron_of_the_registry_has_a_plan(name: str, expected: MLPSignature) -> None:
+    assert mlp_signature(build(name)) == mlp_signature(build(name).eval()) == expected
 
 
 def test_all_perceptrons_that_are_offered_have_a_plan_and_other_networks_have_none() -> None:
     for name in MODELS["mlp"].examples:
-        assert plan(build(name)) is not None
-    assert plan(build("cnn:width=2")) is None
+        assert mlp_signature(build(name)) is not None
+    assert mlp_signature(build("cnn:width=2")) is None
 
 
 class Own(nn.Linear):
@@ -177,9 +177,9 @@ COPIED_OTHERWISE = {"gradient hook", "forward of its own"}
 def test_what_is_no_plain_perceptron_trains_alone_and_as_it_is(what: str) -> None:
     with seeded(CPU, 0, what):
         module = REFUSED[what]()
-    assert plan(module) is None
-    (team,) = make_teams([Learner("one", module, 0)], torch.float32, "test")
-    assert isinstance(team.network, Solo)
+    assert mlp_signature(module) is None
+    (team,) = make_groups([Learner("one", module, 0)], torch.float32, "test")
+    assert isinstance(team.network, SingleModule)
     before = deepcopy(module.state_dict())
     if what in COPIED_OTHERWISE:
         with pytest.raises(InputError, match="copies are trained"):
@@ -209,15 +209,15 @@ def test_what_is_no_plain_perceptron_trains_alone_and_as_it_is(what: str) -> Non
     ids=["empty", "flattening", "layer", "float64", "bfloat16", "all dropped", "no flattening"],
 )
 def test_what_else_has_no_plan(module: nn.Module) -> None:
-    assert plan(module) is None
+    assert mlp_signature(module) is None
 
 
 def test_networks_of_different_plans_are_not_stacked() -> None:
     with pytest.raises(ValueError, match="unpack"):
-        Stack([build("mlp:8x1"), models.build("mlp:8x1", (1, 8, 8), 5)], torch.float32)
+        StackedMLP([build("mlp:8x1"), models.build("mlp:8x1", (1, 8, 8), 5)], torch.float32)
     for names in (("mlp:8x1", "mlp:8x2", "cnn:width=2"), ("mlp:8x1", "mlp:8x1:max_norm=1", "mlp:8x1:max_norm=2")):
         learners = [Learner(name, build(name), 0) for name in names]
-        assert [len(team.learners) for team in make_teams(learners, torch.float32, "test")] == [1, 1, 1]
+        assert [len(team.learners) for team in make_groups(learners, torch.float32, "test")] == [1, 1, 1]
 
 
 # --- logits -----------------------------------------------------------------------------------------------------------
@@ -229,10 +229,10 @@ def company(names: list[str]) -> list[nn.Module]:
     return [build(name, seed) for seed, name in enumerate(names)]
 
 
-def team_of(modules: list[nn.Module], dtype: torch.dtype = torch.float32, **rest: Any) -> Team:
+def team_of(modules: list[nn.Module], dtype: torch.dtype = torch.float32, **rest: Any) -> GroupTrainer:
     learners = [Learner(str(at), module, at, **rest) for at, module in enumerate(modules)]
-    (team,) = make_teams(learners, dtype, "test")
-    assert isinstance(team.network, Stack)
+    (team,) = make_groups(learners, dtype, "test")
+    assert isinstance(team.network, StackedMLP)
     return team
 
 
@@ -250,7 +250,7 @@ def test_a_stacks_logits_are_its_networks_own_before_and_after_training(names: l
     for steps in (0, 4):
         for _ in range(steps):
             team.step(inputs, labels, guide, 1e-2)
-        team.network.store()
+        team.network.write_back()
         logits = team.network.logits(inputs).detach()
         assert logits.shape == (len(names), 64, 10)
         assert logits.dtype == torch.float32
@@ -268,7 +268,7 @@ def test_logits_in_bfloat16_are_close_and_the_weights_stay_exact(names: list[str
     team = team_of(modules, torch.bfloat16, objective=hinton, knobs=KNOBS)
     for rate in (1e-2, 1e-2, 1e-7):
         team.step(inputs.bfloat16(), labels, guide, rate)
-    team.network.store()
+    team.network.write_back()
     exact, logits = alone(modules, inputs), team.network.logits(inputs.bfloat16()).detach()
     assert logits.dtype == torch.float32
     assert not torch.equal(logits, exact)
@@ -279,7 +279,7 @@ def test_logits_in_bfloat16_are_close_and_the_weights_stay_exact(names: list[str
     # A change far below bfloat16's steps is kept.
     before = deepcopy(weights(modules[0]))
     team.step(inputs.bfloat16(), labels, guide, 1e-7)
-    team.network.store()
+    team.network.write_back()
     for old, new in zip(before, weights(modules[0]), strict=True):
         assert not torch.equal(old, new)
         torch.testing.assert_close(old, new, rtol=0, atol=1e-6)
@@ -309,14 +309,14 @@ def step_together(modules: list[nn.Module], steps: int, own: list[dict[str, floa
     learners = [
         Learner(str(at), module, 0, hinton, knobs) for at, (module, knobs) in enumerate(zip(modules, own, strict=True))
     ]
-    teams = list(make_teams(learners, torch.float32, "test"))
+    teams = list(make_groups(learners, torch.float32, "test"))
     parts: dict[str, list[float]] = {}
     for team in teams:
         for step in range(steps):
             values = team.step(*batch(step % 20), 1e-2 / (1 + step / 10))
-        for (name, _), value in zip(team.names, values.tolist(), strict=True):
+        for (name, _), value in zip(team.loss_names, values.tolist(), strict=True):
             parts.setdefault(name, []).append(value)
-        team.network.store()
+        team.network.write_back()
     return [parts[learner.name] for learner in learners]
 
 
@@ -342,9 +342,9 @@ def test_knobs_that_are_turned_count_at_the_next_step() -> None:
         knobs = [dict(KNOBS) for _ in range(count)]
         modules = company(["mlp:16x1"] * count)
         learners = [Learner(str(at), module, 0, hinton, knobs[at]) for at, module in enumerate(modules)]
-        (team,) = make_teams(learners, torch.float32, "test")
+        (team,) = make_groups(learners, torch.float32, "test")
         team.step(*batch(0), 1e-2)
-        team.network.store()
+        team.network.write_back()
         turned = deepcopy(modules)
         for own in knobs:
             own["temperature"] = 20.0
@@ -360,7 +360,7 @@ def test_a_frozen_and_an_unused_parameter_are_left_exactly_alone() -> None:
     module[1].weight.requires_grad_(False)
     module.register_parameter("spare", nn.Parameter(torch.ones(5)))
     frozen = module[1].weight.clone()
-    (team,) = make_teams([Learner("one", module, 0, hinton, KNOBS)], torch.float32, "test")
+    (team,) = make_groups([Learner("one", module, 0, hinton, KNOBS)], torch.float32, "test")
     bias = module[1].bias.detach().clone()
     for step in range(3):
         team.step(*batch(step), 1e-2)
@@ -400,7 +400,7 @@ def test_eight_students_make_as_many_operations_as_two() -> None:
         knobs = [KNOBS | {"temperature": 1.0 + at} for at in range(count)]
         learners = [Learner(str(at), module, at, hinton, knobs[at]) for at, module in enumerate(modules)]
         learners += [Learner("baseline", build("mlp:16x2"), 0), Learner("other", build("mlp:16x2"), 1)]
-        (team,) = make_teams(learners, torch.float32, "test")
+        (team,) = make_groups(learners, torch.float32, "test")
         inputs = batch()
         team.step(*inputs, 1e-2)
         with Counter() as counter:
@@ -449,12 +449,12 @@ def test_max_norm_is_held_after_every_step(make: Callable[[], list[nn.Module]], 
     modules = make()
     assert any((own > MOST).any() for module in modules for own in lengths(module)[:-1])
     learners = [Learner(str(at), module, at, hinton, KNOBS) for at, module in enumerate(modules)]
-    (team,) = make_teams(learners, dtype, "test")
+    (team,) = make_groups(learners, dtype, "test")
     reached = 0
     for step in range(8):
         inputs, labels, guide = batch(step)
         team.step(inputs.to(dtype), labels, guide, 3e-2)
-        team.network.store()
+        team.network.write_back()
         for module in modules:
             *hidden, last = lengths(module)
             for own in hidden:
@@ -462,7 +462,7 @@ def test_max_norm_is_held_after_every_step(make: Callable[[], list[nn.Module]], 
                 reached += int((own > MOST * (1 - 1e-5)).sum())
     assert reached > 0
     assert float(last.max()) > MOST  # the last layer is free
-    if isinstance(team.network, Stack):  # units that fill a narrower network up stay exactly zero
+    if isinstance(team.network, StackedMLP):  # units that fill a narrower network up stay exactly zero
         (master,) = team.network.parameters
         assert int(master.count_nonzero()) == sum(one.numel() for module in modules for one in module.parameters())
         assert master.isfinite().all()
@@ -514,8 +514,8 @@ def mirror(width: int, share: float) -> nn.Module:
 
 def masks(learners: list[Learner], dtype: torch.dtype = torch.float32, steps: int = 2) -> Tensor:
     """What a stack keeps, (steps, networks, batch, units)."""
-    (team,) = make_teams(learners, dtype, "test")
-    assert isinstance(team.network, Stack)
+    (team,) = make_groups(learners, dtype, "test")
+    assert isinstance(team.network, StackedMLP)
     inputs = torch.rand(4000, 1, 8, 8, generator=torch.Generator().manual_seed(0)).to(dtype)
     return torch.stack([team.network.logits(inputs, training=True).detach() for _ in range(steps)])
 
@@ -537,7 +537,7 @@ def test_the_asked_share_is_dropped_and_the_mean_stays(share: float, dtype: torc
 
 
 def test_nothing_is_dropped_in_evaluation() -> None:
-    (team,) = make_teams([Learner(str(at), mirror(10, 0.5), at) for at in range(2)], torch.float32, "test")
+    (team,) = make_groups([Learner(str(at), mirror(10, 0.5), at) for at in range(2)], torch.float32, "test")
     assert torch.equal(team.network.logits(torch.rand(50, 1, 8, 8)), torch.ones(2, 50, 10))
     assert all(torch.equal(logits, torch.ones(360, 10)) for logits in team.predict(load("digits").test).values())
 
@@ -574,14 +574,16 @@ def test_dropped_inputs_are_those_that_each_would_drop_alone() -> None:
         return module
 
     inputs = torch.ones(3000, 1, 8, 8)
-    stack = Stack([network(10), network(10), network(8)], torch.float32, [generator(seed, "x") for seed in (0, 1, 0)])
+    stack = StackedMLP(
+        [network(10), network(10), network(8)], torch.float32, [generator(seed, "x") for seed in (0, 1, 0)]
+    )
     for _ in range(2):
         found = stack.logits(inputs, training=True)
         assert found.unique().tolist() == pytest.approx([0.0, 1 / 0.6])
         assert float((found[:, :, :8] == 0).float().mean()) == pytest.approx(0.4, abs=0.01)
         assert not torch.equal(found[0], found[1])
     for at, seed in enumerate((0, 1, 0)):
-        single = Stack([network((10, 10, 8)[at])], torch.float32, [generator(seed, "x")])
+        single = StackedMLP([network((10, 10, 8)[at])], torch.float32, [generator(seed, "x")])
         single.logits(inputs, training=True)
         assert torch.equal(single.logits(inputs, training=True)[0], found[at])
 
@@ -595,10 +597,10 @@ def test_with_dropout_a_network_ends_as_it_would_alone(options: str) -> None:
         learners = [
             Learner(str(at), module, kinds[at][1], hinton, KNOBS) for at, module in zip(chosen, modules, strict=True)
         ]
-        for team in make_teams(learners, torch.float32, "test"):
+        for team in make_groups(learners, torch.float32, "test"):
             for step in range(5):
                 team.step(*batch(step), 1e-2)
-            team.network.store()
+            team.network.write_back()
         return modules
 
     together = train([0, 1, 2, 3])
@@ -658,7 +660,7 @@ def test_operations_of_a_batch_are_counted_alike_for_all_networks(name: str) -> 
     """A perceptron's are known without running it."""
     module, (inputs, _, _) = build(name).train(), batch()
     wrapped = nn.Sequential(module)
-    assert plan(wrapped) is None
+    assert mlp_signature(wrapped) is None
     assert count_operations(module, inputs) == count_operations(wrapped, inputs) > 0
     assert module.training
 

@@ -15,37 +15,39 @@ from torch import Tensor, nn
 from kdlab.augmentations import make_views
 from kdlab.datasets import Dataset, Split, load
 from kdlab.experiments.framework import trainer as module
-from kdlab.experiments.framework.ensembles import committee
-from kdlab.experiments.framework.events import Began
-from kdlab.experiments.framework.jobs import Course, Pupil, Trained
+from kdlab.experiments.framework.ensembles import logit_ensemble
+from kdlab.experiments.framework.events import JobStarted
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.run import reproduce_events
 from kdlab.experiments.framework.trainer import Study
-from kdlab.experiments.framework.weights_cache import Store
+from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.losses import Part
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, Entry, InputError, Registry
 from kdlab.train.loop import make_network
 
 # 1,294 training images: two steps an epoch.
-COURSE = Course(epochs=1, batch_size=512, learning_rate=1e-2)
+COURSE = TrainConfig(epochs=1, batch_size=512, learning_rate=1e-2)
 SOFT = {"temperature": 4.0, "soft_weight": 1.0, "hard_weight": 0.0}
 
 
-def learn(study: Study, *pupils: Pupil, course: Course = COURSE, **rest: Any) -> tuple[list[Trained], bool]:
+def learn(
+    study: Study, *pupils: NetworkSpec, course: TrainConfig = COURSE, **rest: Any
+) -> tuple[list[TrainedNetwork], bool]:
     """What was trained, and whether it was found."""
-    learning, kept = study.learn("piece", pupils, course, **rest), []
+    learning, kept = study.train("piece", pupils, course, **rest), []
     while True:
         try:
             event = next(learning)
         except StopIteration as end:
             return end.value, kept == [True]
-        if isinstance(event, Began):
+        if isinstance(event, JobStarted):
             kept.append(event.kept)
 
 
 def open_study(folder: Path, **changes: Split) -> Study:
     """A study as another process would open it."""
-    return Study(replace(load("digits"), **changes), Store(folder))
+    return Study(replace(load("digits"), **changes), WeightsCache(folder))
 
 
 def assert_same_weights(one: nn.Module, other: nn.Module) -> None:
@@ -54,18 +56,18 @@ def assert_same_weights(one: nn.Module, other: nn.Module) -> None:
         assert torch.equal(value, expected)
 
 
-def errors(study: Study, network: Trained) -> int:
+def errors(study: Study, network: TrainedNetwork) -> int:
     return count_errors(study.logits(network), study.data.validation.labels.numpy())
 
 
 # --- what is found again ----------------------------------------------------------------------------------------------
 
-PUPIL = Pupil("mlp:8x1:dropout=0.1", 0, "hinton", SOFT)
+PUPIL = NetworkSpec("mlp:8x1:dropout=0.1", 0, "hinton", SOFT)
 OTHER_PUPILS = {
-    "network": Pupil("mlp:9x1:dropout=0.1", 0, "hinton", SOFT),
-    "seed": Pupil("mlp:8x1:dropout=0.1", 1, "hinton", SOFT),
-    "objective": Pupil("mlp:8x1:dropout=0.1", 0, "logit-matching"),
-    "knobs": Pupil("mlp:8x1:dropout=0.1", 0, "hinton", SOFT | {"temperature": 5.0}),
+    "network": NetworkSpec("mlp:9x1:dropout=0.1", 0, "hinton", SOFT),
+    "seed": NetworkSpec("mlp:8x1:dropout=0.1", 1, "hinton", SOFT),
+    "objective": NetworkSpec("mlp:8x1:dropout=0.1", 0, "logit-matching"),
+    "knobs": NetworkSpec("mlp:8x1:dropout=0.1", 0, "hinton", SOFT | {"temperature": 5.0}),
 }
 OTHER_COURSES = {
     "epochs": 2, "seed": 1, "batch_size": 256, "learning_rate": 2e-2, "augmentation": "shift:pixels=1",
@@ -87,17 +89,17 @@ def test_an_entry_that_was_registered_again_is_another(tmp_path: Path, monkeypat
         return lambda student, teacher, labels: {"mine": Part((student - teacher).square().mean(), weight)}
 
     study = open_study(tmp_path)
-    (guide,), _ = learn(study, Pupil("mlp:8x1", 0))
+    (guide,), _ = learn(study, NetworkSpec("mlp:8x1", 0))
     run_cell(MODELS, "mine", network(4))
     run_cell(OBJECTIVES, "ours", loss(1.0))
-    pupil = Pupil("mine", 0, "ours")
+    pupil = NetworkSpec("mine", 0, "ours")
     for registry, key, again in ((MODELS, "mine", network(5)), (OBJECTIVES, "ours", loss(2.0))):
-        _, kept = learn(open_study(tmp_path), pupil, guide=guide)
+        _, kept = learn(open_study(tmp_path), pupil, teacher=guide)
         assert not kept
-        _, kept = learn(open_study(tmp_path), pupil, guide=guide)
+        _, kept = learn(open_study(tmp_path), pupil, teacher=guide)
         assert kept
         run_cell(registry, key, again)
-    _, kept = learn(open_study(tmp_path), pupil, guide=guide)
+    _, kept = learn(open_study(tmp_path), pupil, teacher=guide)
     assert not kept
 
 
@@ -106,14 +108,14 @@ def test_answers_to_views_that_were_registered_again_are_others(
 ) -> None:
     monkeypatch.setattr(AUGMENTATIONS, "_entries", dict(AUGMENTATIONS._entries))
     study, course = open_study(tmp_path), replace(COURSE, augmentation="mine")
-    (guide,), _ = learn(study, Pupil("mlp:8x1", 0))
+    (guide,), _ = learn(study, NetworkSpec("mlp:8x1", 0))
     for turned in (False, True):
         AUGMENTATIONS.add("mine", label="Mine", help="of a notebook")(
             lambda argument, images, turned=turned: make_views("none", images.flip(3) if turned else images)
         )
-        (pupil,), _ = learn(study, PUPIL, course=course, guide=guide)
-        elsewhere = Study(study.data, Store(tmp_path / str(turned)))
-        (again,), _ = learn(elsewhere, PUPIL, course=course, guide=guide)
+        (pupil,), _ = learn(study, PUPIL, course=course, teacher=guide)
+        elsewhere = Study(study.data, WeightsCache(tmp_path / str(turned)))
+        (again,), _ = learn(elsewhere, PUPIL, course=course, teacher=guide)
         assert_same_weights(pupil.module, again.module)
 
 
@@ -128,7 +130,7 @@ def test_a_network_that_does_not_fit_is_refused_before_it_is_trained(
     MODELS.add("misfit", label="Misfit", help="of a notebook")(lambda *_: misfits[kind].make())
     study = open_study(tmp_path)
     with pytest.raises(InputError, match=misfits[kind].says):
-        learn(study, Pupil("mlp:8x1", 0), Pupil("misfit", 0))
+        learn(study, NetworkSpec("mlp:8x1", 0), NetworkSpec("misfit", 0))
     assert not list(tmp_path.iterdir())
 
 
@@ -143,18 +145,18 @@ def touched(split: Split, what: str) -> Split:
 
 
 def test_every_field_that_matters_is_varied_below() -> None:
-    assert {item.name for item in dataclasses.fields(Pupil)} == {*OTHER_PUPILS, "name"}
-    assert {item.name for item in dataclasses.fields(Course)} == set(OTHER_COURSES)
+    assert {item.name for item in dataclasses.fields(NetworkSpec)} == {*OTHER_PUPILS, "name"}
+    assert {item.name for item in dataclasses.fields(TrainConfig)} == set(OTHER_COURSES)
 
 
 def test_a_piece_is_found_again_only_if_all_that_matters_is_equal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = load("digits")
-    (one, other), _ = learn(open_study(tmp_path), Pupil("mlp:8x1", 0), Pupil("mlp:8x1", 1))
-    usual: dict[str, Any] = {"course": COURSE, "guide": one, "split": None, "examples": None}
+    (one, other), _ = learn(open_study(tmp_path), NetworkSpec("mlp:8x1", 0), NetworkSpec("mlp:8x1", 1))
+    usual: dict[str, Any] = {"course": COURSE, "teacher": one, "split": None, "examples": None}
 
-    def ask(*pupils: Pupil, validation: Split = data.validation, **changes: Any) -> tuple[Trained, bool]:
+    def ask(*pupils: NetworkSpec, validation: Split = data.validation, **changes: Any) -> tuple[TrainedNetwork, bool]:
         found, kept = learn(open_study(tmp_path, validation=validation), *pupils, **(usual | changes))
         return found[0], kept
 
@@ -175,14 +177,14 @@ def test_a_piece_is_found_again_only_if_all_that_matters_is_equal(
         return sum("0/known" not in load_file(path) for path in tmp_path.iterdir())
 
     files = pieces()
-    differing: list[tuple[tuple[Pupil, ...], dict[str, Any]]] = [
+    differing: list[tuple[tuple[NetworkSpec, ...], dict[str, Any]]] = [
         *(((pupil,), {}) for pupil in OTHER_PUPILS.values()),
         ((PUPIL, PUPIL), {}),
         ((PUPIL, OTHER_PUPILS["seed"]), {}),
         ((OTHER_PUPILS["seed"], PUPIL), {}),
         *(((PUPIL,), {"course": replace(COURSE, **{key: value})}) for key, value in OTHER_COURSES.items()),
-        ((PUPIL,), {"guide": other}),
-        ((PUPIL,), {"guide": committee([one, other])}),
+        ((PUPIL,), {"teacher": other}),
+        ((PUPIL,), {"teacher": logit_ensemble([one, other])}),
         ((PUPIL,), {"split": touched(train, "images")}),
         ((PUPIL,), {"split": touched(train, "labels")}),
         ((PUPIL,), {"examples": whole[:-1]}),
@@ -199,7 +201,7 @@ def test_a_piece_is_found_again_only_if_all_that_matters_is_equal(
     assert len(names) == 1 + len(differing)
     assert pieces() == files + len(differing)
     # Without a guide, on labels.
-    assert not ask(Pupil("mlp:8x1:dropout=0.1", 0), guide=None)[1]
+    assert not ask(NetworkSpec("mlp:8x1:dropout=0.1", 0), teacher=None)[1]
     # Another kdlab or torch may train otherwise.
     monkeypatch.setattr(module, "version", lambda name: "999")
     assert not ask(PUPIL)[1]
@@ -207,10 +209,10 @@ def test_a_piece_is_found_again_only_if_all_that_matters_is_equal(
 
 def test_the_test_set_and_the_folder_do_not_matter(tmp_path: Path) -> None:
     data = load("digits")
-    (first,), _ = learn(open_study(tmp_path), Pupil("mlp:8x1", 0))
-    (again,), kept = learn(open_study(tmp_path, test=touched(data.test, "labels")), Pupil("mlp:8x1", 0))
+    (first,), _ = learn(open_study(tmp_path), NetworkSpec("mlp:8x1", 0))
+    (again,), kept = learn(open_study(tmp_path, test=touched(data.test, "labels")), NetworkSpec("mlp:8x1", 0))
     assert kept
-    (moved,), kept = learn(open_study(tmp_path / "elsewhere"), Pupil("mlp:8x1", 0))
+    (moved,), kept = learn(open_study(tmp_path / "elsewhere"), NetworkSpec("mlp:8x1", 0))
     assert not kept
     assert first.name == again.name == moved.name
     assert_same_weights(moved.module, first.module)
@@ -219,7 +221,7 @@ def test_the_test_set_and_the_folder_do_not_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_what_is_found_is_what_was_trained(early_stopping: bool, tmp_path: Path) -> None:
     course = replace(COURSE, epochs=3, early_stopping=early_stopping)
-    pupils = [Pupil("mlp:8x1", 0), Pupil("cnn:width=2", 1)]
+    pupils = [NetworkSpec("mlp:8x1", 0), NetworkSpec("cnn:width=2", 1)]
     first, _ = learn(open_study(tmp_path), *pupils, course=course)
     found, kept = learn(open_study(tmp_path), *pupils, course=course)
     assert kept
@@ -252,29 +254,29 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("how", DAMAGE)
 def test_a_damaged_file_is_trained_anew(how: str, tmp_path: Path) -> None:
-    (first,), _ = learn(open_study(tmp_path), Pupil("mlp:8x1", 0))
+    (first,), _ = learn(open_study(tmp_path), NetworkSpec("mlp:8x1", 0))
     (path,) = tmp_path.iterdir()
     content = path.read_bytes()
     path.write_bytes(DAMAGE[how](content))
-    (again,), kept = learn(open_study(tmp_path), Pupil("mlp:8x1", 0))
+    (again,), kept = learn(open_study(tmp_path), NetworkSpec("mlp:8x1", 0))
     assert not kept
     assert_same_weights(again.module, first.module)
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
-    assert learn(open_study(tmp_path), Pupil("mlp:8x1", 0))[1]
+    assert learn(open_study(tmp_path), NetworkSpec("mlp:8x1", 0))[1]
 
 
 def test_a_folder_that_cannot_be_written_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for folder in (tmp_path / "file", tmp_path / "file" / "deeper"):
         with pytest.raises(InputError, match=r"cannot be kept.*--out\.$") as caught:
-            learn(open_study(folder), Pupil("mlp:8x1", 0))
+            learn(open_study(folder), NetworkSpec("mlp:8x1", 0))
         assert str(folder) in str(caught.value)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_training_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "new"
-    learning = open_study(folder).learn("piece", [Pupil("mlp:8x1", 0)], replace(COURSE, epochs=50))
+    learning = open_study(folder).train("piece", [NetworkSpec("mlp:8x1", 0)], replace(COURSE, epochs=50))
     for _ in range(10):
         next(learning)
     learning.close()
@@ -283,10 +285,10 @@ def test_training_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
 
 def test_an_unknown_knob_or_objective_is_refused(tmp_path: Path) -> None:
     for pupil, says in (
-        (Pupil("mlp:8x1", 0, "hinton", {"warmth": 1}), "no knob 'warmth'"),
-        (Pupil("mlp:8x1", 0, "hinton", {"temperature": 0}), "temperature"),
-        (Pupil("mlp:8x1", 0, "hintn"), "Did you mean 'hinton'"),
-        (Pupil("mlp:wide", 0), "WIDTHxDEPTH"),
+        (NetworkSpec("mlp:8x1", 0, "hinton", {"warmth": 1}), "no knob 'warmth'"),
+        (NetworkSpec("mlp:8x1", 0, "hinton", {"temperature": 0}), "temperature"),
+        (NetworkSpec("mlp:8x1", 0, "hintn"), "Did you mean 'hinton'"),
+        (NetworkSpec("mlp:wide", 0), "WIDTHxDEPTH"),
     ):
         with pytest.raises(InputError, match=says):
             learn(open_study(tmp_path), pupil)
@@ -298,8 +300,8 @@ def test_an_unknown_knob_or_objective_is_refused(tmp_path: Path) -> None:
 
 def test_early_stopping_keeps_the_earliest_best_epoch_and_the_last(tmp_path: Path) -> None:
     study = open_study(tmp_path)
-    course = Course(epochs=12, batch_size=128, learning_rate=0.05, schedule="constant", early_stopping=True)
-    pupils = [Pupil("mlp:16x1", 0), Pupil("mlp:16x1", 1), Pupil("mlp:12x1", 2)]
+    course = TrainConfig(epochs=12, batch_size=128, learning_rate=0.05, schedule="constant", early_stopping=True)
+    pupils = [NetworkSpec("mlp:16x1", 0), NetworkSpec("mlp:16x1", 1), NetworkSpec("mlp:12x1", 2)]
     networks, _ = learn(study, *pupils, course=course)
     earlier, ties = 0, 0
     for pupil, network in zip(pupils, networks, strict=True):
@@ -358,21 +360,21 @@ def test_a_guides_answers_belong_to_the_images_and_views_that_are_shown(
     data = load("digits")
     study = open_study(tmp_path)
     course = replace(COURSE, epochs=20, learning_rate=3e-2)
-    guides, _ = learn(study, Pupil("mlp:16x1", 0), Pupil("cnn:width=2", 1), course=course)
+    guides, _ = learn(study, NetworkSpec("mlp:16x1", 0), NetworkSpec("cnn:width=2", 1), course=course)
     few = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))[:300]
     noise = Split(torch.randint(0, 256, (200, 1, 8, 8), dtype=torch.uint8), torch.zeros(200, dtype=torch.int64))
-    cases: list[tuple[Trained, str, Split, Tensor]] = [
+    cases: list[tuple[TrainedNetwork, str, Split, Tensor]] = [
         (guides[0], "none", data.train, few), (guides[0], "affine:views=3", data.train, few),
         (guides[1], "affine:views=3", data.train, few.repeat(2)),
-        (committee(guides), "shift:pixels=1", noise, few % 200),
+        (logit_ensemble(guides), "shift:pixels=1", noise, few % 200),
         (guides[0], "affine:views=3", noise, few % 200), (guides[0], "affine:views=2", data.train, few),
         (guides[0], "affine:views=3", data.train, few.flip(0)), (guides[0], "none", noise, few % 200),
     ]  # fmt: skip
     for guide, augmentation, split, examples in cases:
         answered.clear()
-        course = Course(epochs=3, batch_size=100, augmentation=augmentation, seed=5)
+        course = TrainConfig(epochs=3, batch_size=100, augmentation=augmentation, seed=5)
         (student,), kept = learn(
-            study, Pupil("logged", 0, "spy"), course=course, guide=guide, split=split, examples=examples
+            study, NetworkSpec("logged", 0, "spy"), course=course, teacher=guide, split=split, examples=examples
         )
         assert not kept
         assert isinstance(student.module.seen, list)
@@ -394,7 +396,7 @@ def test_a_guides_answers_belong_to_the_images_and_views_that_are_shown(
 
 def test_a_study_has_no_test_images_and_takes_none_away(tmp_path: Path) -> None:
     data: Dataset = load("digits")
-    study = Study(data, Store(tmp_path))
+    study = Study(data, WeightsCache(tmp_path))
     assert (len(study.data.test), len(study.data.test.images)) == (0, 0)
     assert study.data.test.images.shape[1:] == data.test.images.shape[1:]
     assert len(data.test) == 360
@@ -406,7 +408,7 @@ def test_a_study_has_no_test_images_and_takes_none_away(tmp_path: Path) -> None:
 def test_latencies_are_measured_side_by_side(tmp_path: Path) -> None:
     study = open_study(tmp_path)
     small, large = (
-        Trained(make_network(name, study.data, 0, "test").eval(), name) for name in ("mlp:8x1", "mlp:800x3")
+        TrainedNetwork(make_network(name, study.data, 0, "test").eval(), name) for name in ("mlp:8x1", "mlp:800x3")
     )
     threads = torch.get_num_threads()
     found = study.latency({"small": small, "large": large}, 64)
@@ -420,14 +422,14 @@ def test_latencies_are_measured_side_by_side(tmp_path: Path) -> None:
 @pytest.mark.parametrize("settings", [{"teacher": "mlp:400x2"}, {"student": "mlp:400x2"}])
 def test_a_network_that_is_too_large_is_refused_before_any_training(tmp_path: Path, settings: dict[str, str]) -> None:
     tiny = {"dataset": "digits", "other": "digits", "teacher": "mlp:8x1", "student": "mlp:8x1"} | settings
-    running = reproduce_events("unlabelled", tmp_path, True, tiny, most_parameters=10_000)
+    running = reproduce_events("unlabelled", tmp_path, True, tiny, max_parameters=10_000)
     with pytest.raises(InputError, match=r"The network mlp:400x2 has [0-9,]+ parameters; this server allows 10,000:"):
         list(running)
     assert list(tmp_path.glob("*.safetensors")) == []
 
 
 def test_a_study_builds_no_network_that_is_too_large(tmp_path: Path) -> None:
-    study = Study(load("digits"), Store(tmp_path), most_parameters=666)
-    learn(study, Pupil("mlp:8x1", 0))  # which has 610
+    study = Study(load("digits"), WeightsCache(tmp_path), max_parameters=666)
+    learn(study, NetworkSpec("mlp:8x1", 0))  # which has 610
     with pytest.raises(InputError, match="mlp:9x1"):
-        learn(study, Pupil("mlp:8x1", 0), Pupil("mlp:9x1", 0))  # and this one 685
+        learn(study, NetworkSpec("mlp:8x1", 0), NetworkSpec("mlp:9x1", 0))  # and this one 685

@@ -21,8 +21,8 @@ from kdlab.losses.hinton import hinton
 from kdlab.registry import OBJECTIVES, Entry, InputError
 from kdlab.train import group, loop
 from kdlab.train.evaluate import evaluating, predict
-from kdlab.train.events import Done, KnobsTurned, Opened, Phase, Probe, Progress, Step
-from kdlab.train.group import Learner, make_teams
+from kdlab.train.events import Done, Opened, ParamsChanged, Phase, Probe, Progress, Step
+from kdlab.train.group import Learner, make_groups
 from kdlab.train.loop import Diverged
 from kdlab.train.seeding import seeded
 from kdlab.train.spec import Spec
@@ -256,7 +256,7 @@ def test_a_network_of_any_layout_learns_as_with_torchs_own_adam() -> None:
     inputs, labels = data.train.inputs(slice(64)), data.train.labels[:64]
     (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(mine(inputs), labels), [mine.weight])
     assert gradient.stride() != mine.weight.stride()  # or this test shows nothing
-    (team,) = make_teams([Learner("mine", mine, 0)], torch.float32, "")
+    (team,) = make_groups([Learner("mine", mine, 0)], torch.float32, "")
     optimizer = torch.optim.Adam(theirs.parameters(), 1e-2)
     for _ in range(3):
         team.step(inputs, labels, None, 1e-2)
@@ -276,7 +276,7 @@ def train_alone(spec: Spec, module: nn.Module, epochs: int, **rest: Any) -> list
     return list(
         loop.train(
             "student", "", [learner], data.train, torch.arange(256), views, spec,
-            epochs=epochs, live=loop.LiveKnobs(spec), **rest,
+            epochs=epochs, live=loop.LiveParams(spec), **rest,
         )
     )  # fmt: skip
 
@@ -285,7 +285,7 @@ def train_alone(spec: Spec, module: nn.Module, epochs: int, **rest: Any) -> list
 def test_only_watched_images_are_probed(watched: bool) -> None:
     spec, validation = Spec(batch_size=128), load("digits").validation
     modules = perceptron(), perceptron()
-    events = train_alone(spec, modules[0], 3, watch=validation if watched else None)
+    events = train_alone(spec, modules[0], 3, eval_split=validation if watched else None)
     kinds = [type(event).__name__ for event in events]
     probes = ["Probe"] if watched else []
     assert kinds == ["Phase", *probes, *(["Step"] * 2 + probes) * 3]
@@ -401,7 +401,7 @@ def test_distilling_only_looks_at_a_trained_teacher() -> None:
 
 def test_the_same_teacher_is_replayed_and_not_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = events_of()
-    monkeypatch.setattr(teacher_training, "teach", None)  # training would fail now
+    monkeypatch.setattr(teacher_training, "train_teacher", None)  # training would fail now
     assert all_same(first, events_as_kept())
     other = SPEC.replace(student="mlp:4x1", epochs=1, transfer_size=200, knobs={"temperature": 2.0})
     replayed = [event for event in events_as_kept(other) if getattr(event, "phase", "") == "teacher"]
@@ -420,7 +420,7 @@ def test_another_teacher_is_trained(changed: dict[str, Any]) -> None:
 
 def test_a_replayed_teacher_does_not_turn_the_knobs_that_were_turned_while_it_learnt() -> None:
     turned = run_turning(lambda event: isinstance(event, Step) and event.phase == "teacher", {"temperature": 2.0})
-    assert any(isinstance(event, KnobsTurned) for event in turned)
+    assert any(isinstance(event, ParamsChanged) for event in turned)
     assert all_same(events_as_kept(), events_of())
 
 
@@ -505,8 +505,8 @@ def at_step(number: int) -> Any:
 
 def test_a_turned_knob_acts_from_the_next_step_on() -> None:
     plain, turned = events_of(), run_turning(at_step(4), {"temperature": 9.0})
-    found = turned.index(next(event for event in turned if isinstance(event, KnobsTurned)))
-    assert turned[found] == KnobsTurned("student", 4, {"temperature": 9.0})
+    found = turned.index(next(event for event in turned if isinstance(event, ParamsChanged)))
+    assert turned[found] == ParamsChanged("student", 4, {"temperature": 9.0})
     assert at_step(4)(turned[found - 1])
     assert at_step(5)(turned[found + 1])
     before, after = only(plain, Step), only(turned, Step)
@@ -535,7 +535,7 @@ def test_a_turned_knob_acts_from_the_next_step_on() -> None:
 def test_knobs_that_are_turned_before_the_first_step_act_as_if_set_from_the_start(at: Any) -> None:
     knobs = {"temperature": 2.0, "soft_weight": 0.3, "hard_weight": 1.0, "t_squared": 0}
     turned, meant = run_turning(at, knobs), events_of(SPEC.replace(knobs=knobs))
-    assert sum(isinstance(event, KnobsTurned) for event in turned) == 1
+    assert sum(isinstance(event, ParamsChanged) for event in turned) == 1
     for kind in (Step, Probe):
         assert all_same(only(turned, kind), only(meant, kind))
     assert not all_same(only(turned, Step), only(events_of(), Step))
@@ -579,8 +579,8 @@ def test_knobs_sent_twice_at_one_step_are_both_reported() -> None:
     run = distill_events(SPEC)
     while not at_step(2)(next(run)):
         pass
-    assert run.send({"temperature": 9.0}) == KnobsTurned("student", 2, {"temperature": 9.0})
-    assert run.send({"soft_weight": 0.5}) == KnobsTurned("student", 2, {"soft_weight": 0.5})
+    assert run.send({"temperature": 9.0}) == ParamsChanged("student", 2, {"temperature": 9.0})
+    assert run.send({"soft_weight": 0.5}) == ParamsChanged("student", 2, {"soft_weight": 0.5})
     assert at_step(3)(next(run))
 
 
@@ -600,15 +600,15 @@ def test_a_bad_knob_is_refused(values: dict[str, float], says: str) -> None:
 
 def test_losses_that_are_fetched_in_bursts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = events_of()
-    monkeypatch.setattr(loop, "_stride", lambda device: 4)  # does not divide the 10 steps of an epoch
+    monkeypatch.setattr(loop, "_sync_interval", lambda device: 4)  # does not divide the 10 steps of an epoch
     assert all_same(plain, events_of())
 
 
 def test_a_knob_turned_in_a_burst_acts_after_it_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = events_of()
-    monkeypatch.setattr(loop, "_stride", lambda device: 4)
+    monkeypatch.setattr(loop, "_sync_interval", lambda device: 4)
     turned = run_turning(at_step(2), {"temperature": 9.0})
-    (change,) = only(turned, KnobsTurned)
+    (change,) = only(turned, ParamsChanged)
     assert change.step == 4
     before, after = only(plain, Step), only(turned, Step)
     assert all_same(before[:4], after[:4])

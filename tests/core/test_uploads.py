@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from kdlab.io import check_size, file_title, read_logits, read_weights, tidy
+from kdlab.io import check_size, file_title, read_logits, read_weights, sanitize_text
 from kdlab.io.predictions import Predictions
 from kdlab.models import build
 from kdlab.registry import InputError
@@ -113,12 +113,12 @@ def test_weights_fill_the_network_they_belong_to(name: str) -> None:
     weights = read_weights("mine.safetensors", content, LIMIT)
     assert len(weights.digest) == 12
     images = torch.rand(5, 1, 8, 8)
-    filled = weights.fill(name, (1, 8, 8), 4)
+    filled = weights.load_into(name, (1, 8, 8), 4)
     assert not filled.training
     torch.testing.assert_close(filled(images), network(images), rtol=0, atol=0)
     for other, classes in (("mlp:7x2", 4), (name, 5), ("mlp:6x3", 4), ("resnet18", 4)):
         with pytest.raises(InputError, match=r"needs the weights .* and mine\.safetensors .*: name the network"):
-            weights.fill(other, (1, 8, 8), classes)
+            weights.load_into(other, (1, 8, 8), classes)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_weights_that_are_not_finite() -> None:
         key: torch.full_like(value, torch.nan) for key, value in build("mlp:4x1", (1, 2, 2), 2).state_dict().items()
     }
     with pytest.raises(InputError, match="are not finite"):
-        read_weights("a", save(state), LIMIT).fill("mlp:4x1", (1, 2, 2), 2)
+        read_weights("a", save(state), LIMIT).load_into("mlp:4x1", (1, 2, 2), 2)
 
 
 # --- names and sizes --------------------------------------------------------------------------------------------------
@@ -173,4 +173,4 @@ def test_a_limit_of_bytes() -> None:
     for size, words in ((0, "is empty"), (LIMIT + 1, "has 1,000,001 bytes, and 1,000,000 are the most")):
         with pytest.raises(InputError, match=words):
             check_size("a", size, LIMIT)
-    assert tidy(" a\t\u200bb ") == "a b"
+    assert sanitize_text(" a\t\u200bb ") == "a b"

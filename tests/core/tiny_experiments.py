@@ -14,7 +14,7 @@ from torch import Tensor
 
 import kdlab.experiments  # noqa: F401  (fills the registry)
 from kdlab.datasets import Dataset, loading
-from kdlab.experiments.framework.events import Concluded
+from kdlab.experiments.framework.events import ExperimentFinished
 from kdlab.experiments.framework.experiment import Experiment
 from kdlab.experiments.framework.run import reproduce_events
 from kdlab.registry import DATASETS, EXPERIMENTS, Entry
@@ -71,9 +71,9 @@ class Outcome:
         return [event for event in self.events if isinstance(event, kind)]
 
     @property
-    def concluded(self) -> Concluded:
+    def concluded(self) -> ExperimentFinished:
         end = self.events[-1]
-        assert isinstance(end, Concluded)
+        assert isinstance(end, ExperimentFinished)
         return end
 
     @property
@@ -126,7 +126,7 @@ def conduct(name: str, folder: Path, pieces: int | None = None, **changes: Any) 
         running = reproduce_events(name, folder, True, smallest(name, **changes))
         for event in running:
             events.append(event)
-            begun += type(event).__name__ == "Began"
+            begun += type(event).__name__ == "JobStarted"
             if pieces is not None and begun > pieces:
                 running.close()
     kept = {path.stem: load_file(path) for path in sorted(folder.iterdir())}

@@ -2,4 +2,4 @@
 
 from kdlab.runs.executors import dask_worker
 
-dask_worker.UNCLAIMED = 5.0
+dask_worker.START_TIMEOUT = 5.0

@@ -22,7 +22,7 @@ from kdlab.registry import InputError
 from kdlab.runs.executors import dask_worker
 from kdlab.runs.executors.dask import ClusterEngine
 from kdlab.runs.protocol import Job
-from kdlab.runs.worker import ENDS, SPINS, Happened, Message, Status
+from kdlab.runs.worker import ENDS, SPIN_COUNT, Happened, Message, Status
 
 PATIENCE = 60.0  # seconds after which something that should happen has failed to
 TESTS = Path(__file__).parents[1]
@@ -219,7 +219,7 @@ def test_workers_are_polite_and_leave_nothing_behind(driver: Driver, monkeypatch
     driver.start("pool_events:environment")
     found = driver.first_unit()
     assert found["nice"] >= 5
-    assert found["GOMP_SPINCOUNT"] == SPINS
+    assert found["GOMP_SPINCOUNT"] == SPIN_COUNT
     assert found["OMP_NUM_THREADS"] == os.environ["OMP_NUM_THREADS"]
     assert not list(Path(found["folder"]).glob("dask-*"))
 
@@ -295,8 +295,8 @@ def test_a_run_waits_for_whoever_is_slow_to_hear(engine: ClusterEngine, tmp_path
 
     engine.start("slow", Job("test", "pool_events:measured", (str(note),), "", Unit, "", ""), False, None, receive)
     try:
-        most = dask_worker.MOST_MESSAGES + dask_worker.BATCH_MESSAGES
-        until(lambda: far() >= dask_worker.MOST_MESSAGES, "the outbox did not fill")
+        most = dask_worker.MAX_PENDING_MESSAGES + dask_worker.BATCH_MESSAGES
+        until(lambda: far() >= dask_worker.MAX_PENDING_MESSAGES, "the outbox did not fill")
         time.sleep(0.3)  # in which a generator that does not wait would go on for thousands
         assert far() <= most
         go_on.set()
@@ -320,7 +320,7 @@ def test_a_run_that_nobody_collects_from_ends(monkeypatch: pytest.MonkeyPatch) -
 
     link = dask_worker.Link(Worker())
     assert not link.poll()
-    monkeypatch.setattr(dask_worker, "DESERTED", 0.0)
+    monkeypatch.setattr(dask_worker, "CLIENT_TIMEOUT", 0.0)
     assert link.poll()
     with pytest.raises(BrokenPipeError):
         link.recv(0.0)
@@ -439,7 +439,7 @@ def test_a_scheduler_that_comes_late_and_is_restarted(elsewhere: Elsewhere, capl
 
 
 def test_a_scheduler_that_never_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdlab.runs.executors.dask.AWAY", 0.5)
+    monkeypatch.setattr("kdlab.runs.executors.dask.SCHEDULER_TIMEOUT", 0.5)
     elsewhere = Elsewhere(tmp_path)
     engine = ClusterEngine(elsewhere.address, None, None)
     try:

@@ -15,7 +15,7 @@ import pytest
 from fake_events import Tally, Unit
 
 from kdlab.registry import InputError
-from kdlab.runs.active_run import RECORDS, discreet
+from kdlab.runs.active_run import discreet
 from kdlab.runs.executors.local import LocalEngine
 from kdlab.runs.keeper import Keeper
 from kdlab.runs.limits import Limits
@@ -58,10 +58,19 @@ class Ear:
         return [message.event.value for message in self.said if isinstance(message, Happened)]
 
 
+def register_tally(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs of the kind "tally" have their record, as an installed package would."""
+    metadata = folder / "site" / "tally-1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: tally\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text("[kdlab.records]\ntally = fake_events:Tally\n")
+    monkeypatch.syspath_prepend(metadata.parent)
+
+
 @pytest.fixture(params=["here", "elsewhere"])
 def desks(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desks]:
     """Return a function that makes a desk, in this process or behind a socket."""
-    monkeypatch.setitem(RECORDS, "tally", "fake_events:Tally")  # for runs that ended before anybody looked
+    register_tally(tmp_path, monkeypatch)  # for runs that ended before anybody looked
     made: list[Desk] = []
     ends: list[threading.Event] = []
     guests: list[RemoteDesk] = []
@@ -228,7 +237,7 @@ def test_limits_are_said(desks: Desks) -> None:
 def test_what_cannot_be_kept_stays_on_the_page_and_is_kept_when_there_is_room(
     desks: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdlab.runs.caretaker.BEAT", 0.1)
+    monkeypatch.setattr("kdlab.runs.caretaker.HEARTBEAT_INTERVAL", 0.1)
     desk = desks()
     run = desk.submit(job("endless"), paused=True)
     ear, _ = watched(desk, run)
@@ -253,7 +262,7 @@ def test_what_cannot_be_kept_stays_on_the_page_and_is_kept_when_there_is_room(
 def test_what_outgrows_the_room_is_not_kept_until_there_is_some(
     desks: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdlab.runs.caretaker.BEAT", 0.1)
+    monkeypatch.setattr("kdlab.runs.caretaker.HEARTBEAT_INTERVAL", 0.1)
     desk = desks(Limits(disk_bytes=15_000))
 
     def full(target: str, *arguments: Any) -> tuple[str, Ear]:
@@ -281,7 +290,7 @@ def test_what_outgrows_the_room_is_not_kept_until_there_is_some(
 
 
 def test_a_run_whose_checkpoints_have_no_room_goes_on(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdlab.runs.caretaker.BEAT", 0.1)
+    monkeypatch.setattr("kdlab.runs.caretaker.HEARTBEAT_INTERVAL", 0.1)
     desk = desks(Limits(disk_bytes=20))  # less than what the store writes about a run, as is found out when it is there
     run = desk.submit(job("saving", 200_000))
     ear, _ = watched(desk, run)
@@ -306,7 +315,7 @@ def test_what_could_not_be_kept_does_not_come_after_what_is_newer(tmp_path: Path
 
 
 def test_a_run_that_does_not_stop_loses_its_worker(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdlab.runs.dispatch.STUBBORN", 0.5)
+    monkeypatch.setattr("kdlab.runs.dispatch.KILL_AFTER", 0.5)
     desk = desks(Limits(runs_at_once=1))
     run = desk.submit(job("endless"))
     ear, _ = watched(desk, run)
@@ -330,7 +339,7 @@ class Clumsy(Tally):
 def test_a_record_that_fails_ends_its_run_and_no_other(
     desks: Desks, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdlab.runs.dispatch.STUBBORN", 0.5)
+    monkeypatch.setattr("kdlab.runs.dispatch.KILL_AFTER", 0.5)
     desk = desks()
     other, _ = watched(desk, desk.submit(job("endless"), paused=True))
     run = desk.submit(replace(job(target), record=f"{__name__}:{Clumsy.__name__}"), paused=True)
@@ -368,7 +377,7 @@ def test_a_desk_that_ends_says_so_and_its_runs_are_found_by_the_next(tmp_path: P
     with pytest.raises(InputError, match="is being closed"):
         desk.submit(job("count", 1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(RECORDS, "tally", "fake_events:Tally")
+        register_tally(tmp_path, patch)
         desk = Desk(LocalEngine(), Store(tmp_path))
         try:
             ear, found = watched(desk, run)

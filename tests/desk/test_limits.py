@@ -154,7 +154,7 @@ def test_a_desk_without_a_server_keeps_to_the_environment(monkeypatch: pytest.Mo
 def test_wrong_limits_are_said_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     async def shown() -> str:
         page = Runs()
-        page._look()
+        page._refresh()
         page._draw()
         page.close()
         return str(page._list.content["trouble"])

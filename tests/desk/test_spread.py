@@ -17,8 +17,8 @@ from fake_events import Unit
 
 import kdlab.experiments  # noqa: F401  (fills the registry)
 from kdlab.cli import main
-from kdlab.experiments.framework.distributed import spread_events
-from kdlab.experiments.framework.events import Began, Concluded, Planned, Watched
+from kdlab.experiments.framework.distributed import distributed_events
+from kdlab.experiments.framework.events import ExperimentFinished, ExperimentPlanned, JobStarted, JobValidated
 from kdlab.experiments.framework.run import reproduce_events
 from kdlab.registry import EXPERIMENTS
 from kdlab.runs.executors.dask import ClusterEngine
@@ -73,7 +73,7 @@ def engine(cluster: LocalCluster) -> Iterator[ClusterEngine]:
 
 def spread(engine: Any, name: str, folder: Path, settings: dict[str, Any]) -> Any:
     kind: Any = EXPERIMENTS[name].build
-    return spread_events(engine, kind.of_size(True, **settings), name, folder, True, settings)
+    return distributed_events(engine, kind.of_size(True, **settings), name, folder, True, settings)
 
 
 def numbers(report: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def numbers(report: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     *_, end = reproduce_events("early-stopping", tmp_path_factory.mktemp("whole"), True, SETTINGS)
-    assert isinstance(end, Concluded)
+    assert isinstance(end, ExperimentFinished)
     return numbers(end.report)
 
 
@@ -92,13 +92,13 @@ def test_two_workers_come_to_the_same_report(engine: ClusterEngine, whole: dict[
     counted = Counted(engine)
     events = list(spread(counted, "early-stopping", tmp_path / "new", SETTINGS))
     assert numbers(events[-1].report) == whole
-    labels = [event.label for event in events if isinstance(event, Began)]
+    labels = [event.label for event in events if isinstance(event, JobStarted)]
     assert labels[0] == "teacher"  # which all seeds share, once
     assert sorted(labels[1:]) == [f"students, seed {seed}" for seed in range(3)]
     assert counted.most == 2
-    assert sum(isinstance(event, Watched) for event in events) >= 3 * 4
+    assert sum(isinstance(event, JobValidated) for event in events) >= 3 * 4
     again = list(spread(counted, "early-stopping", tmp_path / "new", SETTINGS))
-    assert [type(event) for event in again] == [Planned, Concluded]
+    assert [type(event) for event in again] == [ExperimentPlanned, ExperimentFinished]
     assert numbers(again[-1].report) == whole
 
 
@@ -141,13 +141,13 @@ def test_a_piece_whose_worker_dies_is_begun_again(
     before = {child.pid for child in psutil.Process().children(recursive=True) if "spawn_main" in str(child.cmdline())}
     killed, end = False, None
     for event in spread(engine, "early-stopping", tmp_path / "killed", settings):
-        if isinstance(event, Watched) and event.label.startswith("students") and not killed:
+        if isinstance(event, JobValidated) and event.label.startswith("students") and not killed:
             killed = True
             for pid in before:
                 os.kill(pid, signal.SIGKILL)
         end = event
     *_, usual = reproduce_events("early-stopping", tmp_path / "usual", True, settings)
-    assert isinstance(end, Concluded)
-    assert isinstance(usual, Concluded)
+    assert isinstance(end, ExperimentFinished)
+    assert isinstance(usual, ExperimentFinished)
     assert numbers(end.report) == numbers(usual.report)
     assert "It is begun again." in capsys.readouterr().err

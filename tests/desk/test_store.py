@@ -147,9 +147,9 @@ def test_a_run_whose_process_is_gone_reads_as_interrupted(kept: Store, monkeypat
     begin(kept, "b")
     kept.note("b", state="done")
     now = time.time()
-    monkeypatch.setattr(store.time, "time", lambda: now + store.SILENT + 1)
+    monkeypatch.setattr(store.time, "time", lambda: now + store.HEARTBEAT_TIMEOUT + 1)
     row = kept.one("a")
-    assert (row.state, row.message, row.ended < now + 1) == ("interrupted", store.GONE, True)
+    assert (row.state, row.message, row.ended < now + 1) == ("interrupted", store.ORPHANED, True)
     assert kept.one("b").state == "done"
     kept.note("a")  # a sign of life
     assert (kept.one("a").state, kept.one("a").message) == ("running", "")
@@ -517,7 +517,7 @@ def test_old_runs_and_left_overs_are_tidied_away(kept: Store, tmp_path: Path, mo
         os.utime(place, (now - hours * 3600,) * 2)
     (files / ".gone.x.1").mkdir()
     (files / ".gone.x.1" / "result.zip").write_bytes(b"left")
-    os.utime(files / ".gone.x.1" / "result.zip", (now - 2 * run_files.STALE,) * 2)
+    os.utime(files / ".gone.x.1" / "result.zip", (now - 2 * run_files.STALE_AFTER,) * 2)
     assert kept.tidy(0) == 0
     assert {row.run for row in kept.rows(None)} == {"old", "new", "lost", "long"}
     assert [name for name in contents(tmp_path) if "/." in name or name.startswith(".")] == ["new/.result.zip.2"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from kdlab.experiments.framework.report_files import load
 
-__all__ = ["Result", "shipped"]
+__all__ = ["Result", "load_bundled"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Result:
         return "validation" if "rule" in self.report else "test"
 
 
-def shipped(name: str) -> Result | None:
+def load_bundled(name: str) -> Result | None:
     """Return the result that comes with kdlab of the experiment called `name`, or None."""
-    found = load(files("kdlab.assets") / "results", name)
-    return Result(*found) if found else None
+    loaded = load(files("kdlab.assets") / "results", name)
+    return Result(*loaded) if loaded else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from kdlab.experiments.framework.experiment import Exam
+    from kdlab.experiments.framework.experiment import SeedResult
 
 __all__ = ["lines", "series", "validation_curves"]
 
@@ -28,15 +28,15 @@ def lines(title: str, x: str, y: str, drawn: Sequence[Mapping[str, Any]], log: b
 
 
 def validation_curves(
-    exams: "Sequence[Exam]", shown: Mapping[str, tuple[str, str]], what: str = "errors"
+    results: "Sequence[SeedResult]", shown: Mapping[str, tuple[str, str]], metric: str = "errors"
 ) -> dict[str, Any]:
     """Return validation errors or cross-entropy ("nats") by epoch; `shown`: what to call a network, and its role."""
     drawn = []
     for key, (label, role) in shown.items():
-        curves = [exam.curves[key][what] for exam in exams]
+        curves = [result.curves[key][metric] for result in results]
         # Where transfer sets of the seeds differ in size, so may their epochs.
         shared = min(map(len, curves))
         # Before the first epoch all are at chance, which would flatten what follows.
         drawn.append(series(label, role, range(1, shared), [curve[1:shared] for curve in curves]))
-    title = "Validation errors" if what == "errors" else "Cross-entropy on validation images"
-    return lines(title, "epoch", UNITS[what], drawn)
+    title = "Validation errors" if metric == "errors" else "Cross-entropy on validation images"
+    return lines(title, "epoch", UNITS[metric], drawn)

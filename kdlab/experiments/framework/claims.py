@@ -1,4 +1,4 @@
-"""Claims of an experiment: sentences, and what they say of named outcomes, as plain data that can be judged anew."""
+"""Claims of an experiment: sentences about named outcomes, as plain data that can be judged anew."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ __all__ = ["Above", "All", "Claim", "Fewer", "Keeps", "Rare", "Within", "judge_a
 
 @dataclass(frozen=True, kw_only=True)
 class Claim(ABC):
-    """A statement, and `measured`: in words what came out."""
+    """A statement, and the measured outcome in words."""
 
     text: str
     measured: str
@@ -86,8 +86,8 @@ class Keeps(Claim):
 
     def judge(self, outcomes: Outcomes, level: float = LEVEL) -> Judgement:
         """Judge the share, where there is a gain."""
-        baseline, best, kept = (outcomes.scores(name) for name in (self.baseline, self.best, self.kept))
-        return judge_share(baseline - best, baseline - kept, self.share, level, outcomes.groups(self.baseline))
+        baseline, best, student = (outcomes.scores(name) for name in (self.baseline, self.best, self.kept))
+        return judge_share(baseline - best, baseline - student, self.share, level, outcomes.groups(self.baseline))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What pupils learn from: views of images and a teacher's answers to them, made once, and the answers kept."""
+"""Caches of training data: views of images, and a teacher's logits on them, which are also saved to files."""
 
 from typing import Any
 
@@ -6,28 +6,28 @@ import torch
 
 from kdlab.augmentations import Views, make_views
 from kdlab.datasets import Split
-from kdlab.experiments.framework.jobs import Piece
-from kdlab.experiments.framework.weights_cache import RECIPE, Store, digest, fingerprint
+from kdlab.experiments.framework.jobs import TrainJob
+from kdlab.experiments.framework.weights_cache import RECIPE, WeightsCache, digest, fingerprint
 from kdlab.registry import AUGMENTATIONS
 from kdlab.train.device import choose_precision
-from kdlab.train.teacher_logits import Answers
+from kdlab.train.teacher_logits import TeacherLogitCache
 
-__all__ = ["Materials"]
+__all__ = ["ViewAndLogitCache"]
 
-MOST_KEPT = 4  # teachers whose answers, and augmentations whose views, stay in memory
+MAX_CACHED = 4  # teachers whose logits, and augmentations whose views, stay in memory
 
 
-class Materials:
-    """Views and answers by what they are made of; the answers to many views take longer than a student."""
+class ViewAndLogitCache:
+    """Views and teacher logits by their inputs; a teacher's logits on many views take longer than a student."""
 
-    def __init__(self, store: Store, classes: int, place: torch.device) -> None:
-        self._store, self._classes, self._place = store, classes, place
+    def __init__(self, weights_cache: WeightsCache, classes: int, device: torch.device) -> None:
+        self._weights_cache, self._classes, self._device = weights_cache, classes, device
         self._fingerprints: dict[int, tuple[Split, int]] = {}
         self._views: dict[tuple[int, str, str], Views] = {}
-        self._answers: dict[str, Answers] = {}
+        self._teacher_logits: dict[str, TeacherLogitCache] = {}
 
     def fingerprint(self, split: Split) -> int:
-        """Return a number that stands for a split, worked out once."""
+        """Return the fingerprint of a split, computed once."""
         if id(split) not in self._fingerprints:
             _make_room(self._fingerprints)
             self._fingerprints[id(split)] = split, fingerprint(split)
@@ -41,49 +41,46 @@ class Materials:
             self._views[key] = make_views(augmentation, split.images)
         return self._views[key]
 
-    def answers(self, piece: Piece) -> Answers | None:
-        """Return the guide's answers to these views, as far as they were kept; None where there is no guide."""
-        if piece.guide is None:
+    def teacher_logits(self, job: TrainJob) -> TeacherLogitCache | None:
+        """Return the teacher's logits on these views, with those that are saved; None without a teacher."""
+        if job.teacher is None:
             return None
-        name = self.name(piece)
-        if name not in self._answers:
-            _make_room(self._answers)
-            dtype = choose_precision(piece.course.precision, piece.guide.module, self._place)
-            sizes = len(piece.split), self._classes
-            views = self.views(piece.split, piece.course.augmentation)
-            self._answers[name] = Answers(piece.guide.module, views, *sizes, dtype, self._place)
-            if kept := self._store.read(name):
-                self._answers[name].restore(kept[0][0])
-        return self._answers[name]
+        name = self.name(job)
+        if name not in self._teacher_logits:
+            _make_room(self._teacher_logits)
+            dtype = choose_precision(job.config.precision, job.teacher.module, self._device)
+            sizes = len(job.split), self._classes
+            views = self.views(job.split, job.config.augmentation)
+            self._teacher_logits[name] = TeacherLogitCache(job.teacher.module, views, *sizes, dtype, self._device)
+            if saved := self._weights_cache.read(name):
+                self._teacher_logits[name].restore(saved[0][0])
+        return self._teacher_logits[name]
 
-    def keep_answers(self, piece: Piece, answers: Answers) -> None:
-        """Keep what the guide answered in a file; raises InputError."""
-        record = {"label": f"answers for {piece.label}", "known": answers.known}
-        self._store.write(self.name(piece), [answers.state()], record)
+    def save_teacher_logits(self, job: TrainJob, teacher_logits: TeacherLogitCache) -> None:
+        """Save the teacher's logits in a file; raises InputError."""
+        record = {"label": f"answers for {job.label}", "known": teacher_logits.cached_count}
+        self._weights_cache.write(self.name(job), [teacher_logits.state()], record)
 
-    def kept_answers(self, piece: Piece) -> int:
-        """Return how many answers of the guide were kept."""
-        record = self._store.record(self.name(piece))
+    def count_saved(self, job: TrainJob) -> int:
+        """Return how many of the teacher's logits are saved."""
+        record = self._weights_cache.record(self.name(job))
         return record["known"] if record else 0
 
-    def are_known(self, piece: Piece) -> bool:
-        """Whether all that the guide could be asked in this piece was kept."""
-        return (
-            self.kept_answers(piece)
-            >= len(piece.split) * make_views(piece.course.augmentation, piece.split.images[:1]).count
-        )
+    def is_complete(self, job: TrainJob) -> bool:
+        """Whether the teacher's logits on all views of this job are saved."""
+        return self.count_saved(job) >= len(job.split) * make_views(job.config.augmentation, job.split.images[:1]).count
 
-    def name(self, piece: Piece) -> str:
-        """Return the name of the file that keeps the guide's answers."""
-        assert piece.guide is not None
-        dtype = choose_precision(piece.course.precision, piece.guide.module, self._place)
-        guide = [piece.guide.name, *([] if piece.guide.mark is None else [piece.guide.mark])]
-        about = [RECIPE, *guide, self.fingerprint(piece.split), piece.course.augmentation, str(dtype)]
-        if not (entry := AUGMENTATIONS.find(piece.course.augmentation)[0]).shipped:
+    def name(self, job: TrainJob) -> str:
+        """Return the name of the file with the teacher's logits."""
+        assert job.teacher is not None
+        dtype = choose_precision(job.config.precision, job.teacher.module, self._device)
+        teacher = [job.teacher.name, *([] if job.teacher.cache_tag is None else [job.teacher.cache_tag])]
+        about = [RECIPE, *teacher, self.fingerprint(job.split), job.config.augmentation, str(dtype)]
+        if not (entry := AUGMENTATIONS.find(job.config.augmentation)[0]).shipped:
             about.append(entry.stamp)  # another of the same name moves images otherwise
-        return f"answers-{digest([*about, self._place.type])}"
+        return f"answers-{digest([*about, self._device.type])}"
 
 
-def _make_room(kept: dict[Any, Any]) -> None:
-    while len(kept) >= MOST_KEPT:
-        del kept[next(iter(kept))]
+def _make_room(cache: dict[Any, Any]) -> None:
+    while len(cache) >= MAX_CACHED:
+        del cache[next(iter(cache))]

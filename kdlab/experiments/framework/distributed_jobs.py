@@ -1,10 +1,10 @@
-"""Pieces of an experiment that can be trained by now, wherever that is done, and the training of one of them.
+"""The jobs of an experiment that can be trained now, on any machine, and the training of one of them.
 
-Which piece needs which is in no list: an experiment is a program, whose later pieces may depend on what earlier ones
-answered. So it is gone through with what is kept, and with stand-ins for what is not: networks of numbers that are
-none (NaN), in which all that is made of them can be told. A piece that was asked for before anything depended on a
-stand-in can be trained. What a teacher answers is kept, because it differs in the last digit with the batch it is asked
-in: a piece whose teacher others would have asked before first has it answer what they would ask.
+No list says which job needs which: an experiment is a program, whose later jobs may depend on the logits of earlier
+ones. So the program runs with the cached networks, and with stand-ins for all others: networks whose weights are NaN,
+so that every network that depends on one has NaN in its weights, too. A job can be trained if it was requested before
+anything depended on a stand-in. A teacher's logits are saved, because their last digit depends on the batch: where
+other jobs would have asked the teacher first, their requests are replayed before the job is trained.
 """
 
 import itertools
@@ -23,181 +23,189 @@ from torch import Tensor, nn
 from kdlab.datasets import Dataset, Split, load_events
 from kdlab.experiments.framework.events import Event
 from kdlab.experiments.framework.experiment import Experiment
-from kdlab.experiments.framework.jobs import Course, Piece, Pupil, Subject, Trained
+from kdlab.experiments.framework.jobs import DataOverride, NetworkSpec, TrainConfig, TrainedNetwork, TrainJob
 from kdlab.experiments.framework.plan import Rehearsal
-from kdlab.experiments.framework.train_job import give
+from kdlab.experiments.framework.train_job import run
 from kdlab.experiments.framework.trainer import Study
-from kdlab.experiments.framework.weights_cache import Store
+from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.registry import InputError
-from kdlab.train.device import choose_precision, count_operations, isolated, prepared, set_threads
+from kdlab.train.device import choose_precision, count_operations, isolated, set_threads, training_context
 from kdlab.train.events import Saved
 from kdlab.train.heads import body
 from kdlab.train.loop import make_network
-from kdlab.train.stacked_mlp import plan
+from kdlab.train.stacked_mlp import mlp_signature
 
-__all__ = ["Scout", "Task", "train_piece"]
+__all__ = ["ReadyJob", "Scout", "train_ready_job"]
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A piece that can be trained: its label, its seed, and the names of what is read from the store before.
+class ReadyJob:
+    """A job that can be trained: its label, its seed, and the names of the cache files that it reads.
 
-    `replays`: the pieces that would have asked the teacher before, in order.
+    `replays`: the jobs that would have asked the teacher before, in order.
     """
 
     label: str
     seed: int
-    needs: tuple[str, ...]
+    dependencies: tuple[str, ...]
     replays: tuple[str, ...] = ()
 
 
 class Scout(Rehearsal):
-    """A study that reads what is kept, has stand-ins for the rest, and notes what can be trained."""
+    """A study that reads cached networks, has stand-ins for all others, and collects the jobs that can be trained."""
 
-    def __init__(self, data: Dataset, store: Store) -> None:
-        super().__init__(data, store)
-        self.ready: dict[str, Task] = {}
-        self._asking: dict[str, list[str]] = {}
-        self._from_before = {path.stem for path in store.folder.glob("*.safetensors")}
-        self._said: dict[str, np.ndarray[Any, np.dtype[np.float32]]] = {}
+    def __init__(self, data: Dataset, weights_cache: WeightsCache) -> None:
+        super().__init__(data, weights_cache)
+        self.ready: dict[str, ReadyJob] = {}
+        self._requested_by: dict[str, list[str]] = {}
+        self._cached_at_start = {path.stem for path in weights_cache.folder.glob("*.safetensors")}
+        self._logits: dict[str, np.ndarray[Any, np.dtype[np.float32]]] = {}
 
-    def look(self, experiment: Experiment) -> dict[str, Task]:
-        """Return the pieces that can be trained with what is kept, by name, in order; none when all is kept."""
-        self.ready, self._asking = {}, {}
+    def find_ready(self, experiment: Experiment) -> dict[str, ReadyJob]:
+        """Return the jobs that can be trained with the cached networks, by name, in order; none when all are cached."""
+        self.ready, self._requested_by = {}, {}
         for seed in range(experiment.seeds):
-            for _ in self.go(experiment, seed):
+            for _ in self.run_seed(experiment, seed):
                 pass
         return self.ready
 
-    def go(self, experiment: Experiment, seed: int) -> Generator[Event, None, Any]:
-        """Go through one seed."""
-        self._seed, self._needs, self._guessed = seed, dict[str, None](), False
+    def run_seed(self, experiment: Experiment, seed: int) -> Generator[Event, None, Any]:
+        """Run the experiment's program for one seed."""
+        self._seed, self._dependencies, self._depends_on_stand_in = seed, dict[str, None](), False
         return experiment.train(self, seed)
 
-    def learn(
-        self, label: str, pupils: Sequence[Pupil], course: Course, *,
-        guide: Trained | None = None, split: Split | None = None, examples: Tensor | None = None,
-        subjects: Sequence[Subject] = (),
-    ) -> Generator[Event, None, list[Trained]]:  # fmt: skip
-        """Return the pupils as they are kept, or stand-ins."""
-        piece, modules = self._prepare(label, pupils, course, guide, split, examples, subjects)
-        answers, replays = self._asks(piece)
-        if piece.name not in self._finished and (kept := self._kept(piece)):
-            self._finished[piece.name] = self._wrap(piece, modules, *kept)
-        if piece.name in self._finished:
-            self._needs[piece.name] = None
-            return self._finished[piece.name]
-        sources = [subject.start for subject in subjects] + ([guide.module] if guide else [])
-        if not self._guessed and not any(map(_is_stand_in, sources)):
-            needs = (*self._needs, *([answers] if answers in self.store else []))
-            self.ready.setdefault(piece.name, Task(label, self._seed, needs, replays))
-        networks = yield from super().learn(
-            label, pupils, course, guide=guide, split=split, examples=examples, subjects=subjects
+    def train(
+        self, label: str, specs: Sequence[NetworkSpec], config: TrainConfig, *,
+        teacher: TrainedNetwork | None = None, split: Split | None = None, examples: Tensor | None = None,
+        overrides: Sequence[DataOverride] = (),
+    ) -> Generator[Event, None, list[TrainedNetwork]]:  # fmt: skip
+        """Return the cached networks, or stand-ins."""
+        job, modules = self._prepare(label, specs, config, teacher, split, examples, overrides)
+        answers, replays = self._teacher_request(job)
+        if job.name not in self._finished and (cached := self._load(job)):
+            self._finished[job.name] = self._wrap(job, modules, *cached)
+        if job.name in self._finished:
+            self._dependencies[job.name] = None
+            return self._finished[job.name]
+        sources = [override.initial for override in overrides] + ([teacher.module] if teacher else [])
+        if not self._depends_on_stand_in and not any(map(_is_stand_in, sources)):
+            dependencies = (*self._dependencies, *([answers] if answers in self.weights_cache else []))
+            self.ready.setdefault(job.name, ReadyJob(label, self._seed, dependencies, replays))
+        networks = yield from super().train(
+            label, specs, config, teacher=teacher, split=split, examples=examples, overrides=overrides
         )
         for network in networks:
-            for one in filter(None, (network, network.best)):
+            for state in filter(None, (network, network.best)):
                 with torch.no_grad():
-                    for parameter in one.module.parameters():
+                    for parameter in state.module.parameters():
                         parameter.fill_(torch.nan)
         return networks
 
-    def _asks(self, piece: Piece) -> tuple[str, tuple[str, ...]]:
-        """The name of the teacher's answers, and the pieces that ask for them before this one."""
-        if piece.guide is None or _is_stand_in(piece.guide.module):
+    def _teacher_request(self, job: TrainJob) -> tuple[str, tuple[str, ...]]:
+        """The file name of the teacher's logits, and the jobs that ask for them before this one."""
+        if job.teacher is None or _is_stand_in(job.teacher.module):
             return "", ()
-        name = self.materials.name(piece)
-        before = self._asking.setdefault(name, [])
-        replays = () if self.materials.are_known(piece) else tuple(one for one in before if one != piece.name)
-        if piece.name not in before and piece.name not in self._from_before:
-            before.append(piece.name)
+        name = self.data_cache.name(job)
+        requesters = self._requested_by.setdefault(name, [])
+        replays = (
+            ()
+            if self.data_cache.is_complete(job)
+            else tuple(requester for requester in requesters if requester != job.name)
+        )
+        if job.name not in requesters and job.name not in self._cached_at_start:
+            requesters.append(job.name)
         return name, replays
 
-    def logits(self, network: Trained, split: Split | None = None) -> "np.ndarray[Any, np.dtype[np.float32]]":
-        """Return the logits of a network that is kept, or zeros, after which nothing is sure."""
+    def logits(self, network: TrainedNetwork, split: Split | None = None) -> "np.ndarray[Any, np.dtype[np.float32]]":
+        """Return the logits of a cached network, or zeros, on which all that follows depends."""
         if _is_stand_in(network.module):
-            self._guessed = True
+            self._depends_on_stand_in = True
             return super().logits(network, split)
         if split is not None:
             return Study.logits(self, network, split)
-        if network.name not in self._said:
-            self._said[network.name] = Study.logits(self, network)
-        return self._said[network.name]
+        if network.name not in self._logits:
+            self._logits[network.name] = Study.logits(self, network)
+        return self._logits[network.name]
 
 
 class Apprentice(Scout):
-    """A scout that trains one piece when it comes to it."""
+    """A scout that trains one job when the program requests it."""
 
-    def __init__(self, data: Dataset, store: Store, wanted: str, replays: Sequence[str]) -> None:
-        super().__init__(data, store)
-        self._wanted, self._replays = wanted, list(replays)
+    def __init__(self, data: Dataset, weights_cache: WeightsCache, target: str, replays: Sequence[str]) -> None:
+        super().__init__(data, weights_cache)
+        self._target, self._replays = target, list(replays)
 
-    def learn(
-        self, label: str, pupils: Sequence[Pupil], course: Course, *,
-        guide: Trained | None = None, split: Split | None = None, examples: Tensor | None = None,
-        subjects: Sequence[Subject] = (),
-    ) -> Generator[Event, None, list[Trained]]:  # fmt: skip
-        """Train the pupils when they are those that are wanted."""
-        rest: dict[str, Any] = {"guide": guide, "split": split, "examples": examples, "subjects": subjects}
-        piece, modules = self._prepare(label, pupils, course, *rest.values())
-        networks = yield from super().learn(label, pupils, course, **rest)
-        if piece.name in self._replays:
-            self._replays.remove(piece.name)
-            self._replay(piece, modules)
-        elif piece.name == self._wanted and piece.name in self.ready and not self._replays:
-            networks = yield from Study.learn(self, label, pupils, course, **rest)
+    def train(
+        self, label: str, specs: Sequence[NetworkSpec], config: TrainConfig, *,
+        teacher: TrainedNetwork | None = None, split: Split | None = None, examples: Tensor | None = None,
+        overrides: Sequence[DataOverride] = (),
+    ) -> Generator[Event, None, list[TrainedNetwork]]:  # fmt: skip
+        """Train the networks if they are the target job."""
+        options: dict[str, Any] = {"teacher": teacher, "split": split, "examples": examples, "overrides": overrides}
+        job, modules = self._prepare(label, specs, config, *options.values())
+        networks = yield from super().train(label, specs, config, **options)
+        if job.name in self._replays:
+            self._replays.remove(job.name)
+            self._replay(job, modules)
+        elif job.name == self._target and job.name in self.ready and not self._replays:
+            networks = yield from Study.train(self, label, specs, config, **options)
         return networks
 
-    def _replay(self, piece: Piece, modules: Sequence[nn.Module]) -> None:
-        """Have the teacher asked as it would be, by students that are next to nothing.
+    def _replay(self, job: TrainJob, modules: Sequence[nn.Module]) -> None:
+        """Ask the teacher as the job would, with the smallest of students.
 
-        That is in the same batches, and on as many threads as `modules`, the students themselves, would be trained on.
+        That is in the same batches, and on as many threads as `modules`, the job's own students, would be trained on.
         """
-        answers = self.materials.answers(piece)
-        assert answers is not None
-        most = len(piece.split) * self.materials.views(piece.split, piece.course.augmentation).count
-        small = [make_network("mlp:1x1", self.data, pupil.seed, "student") for pupil in piece.pupils]
-        dtype = choose_precision(piece.course.precision, modules[0], self.place)
-        batch = piece.split.inputs(slice(min(piece.course.batch_size, len(piece.examples))))
+        teacher_logits = self.data_cache.teacher_logits(job)
+        assert teacher_logits is not None
+        view_count = len(job.split) * self.data_cache.views(job.split, job.config.augmentation).count
+        small = [make_network("mlp:1x1", self.data, spec.seed, "student") for spec in job.specs]
+        dtype = choose_precision(job.config.precision, modules[0], self.device)
+        batch = job.split.inputs(slice(min(job.config.batch_size, len(job.examples))))
         operations = [count_operations(module, batch) for module in modules]
-        with closing(give(piece, small, self.materials, 0.0, 0.0)) as events:
-            for at, _ in enumerate(events):
-                if at == 0:  # only now, as the training has just chosen for the small ones
-                    set_threads(sum(operations) if plan(body(modules[0])) else max(operations), dtype)
-                if answers.known == most:
+        with closing(run(job, small, self.data_cache, 0.0, 0.0)) as events:
+            for index, _ in enumerate(events):
+                if index == 0:  # only now, as the training has just chosen the threads for the small students
+                    set_threads(sum(operations) if mlp_signature(body(modules[0])) else max(operations), dtype)
+                if teacher_logits.cached_count == view_count:
                     break
 
 
 @isolated
-def train_piece(
+def train_ready_job(
     experiment: Experiment, seed: int, name: str, replays: Sequence[str], threads: int,
     checkpoint: Mapping[str, bytes] | None = None,
 ) -> Generator[Event | Saved, None, None]:  # fmt: skip
-    """Train one piece of an experiment on as many threads, and yield its events and at last its files.
+    """Train one job of an experiment on `threads` threads, and yield its events and at last its files.
 
     `checkpoint`: the files that it needs. Raises InputError, also where the same settings make another
-    piece than `name`; Diverged.
+    job than `name`; Diverged.
     """
-    torch.set_num_threads(threads)  # first, as it is the most that `prepared` lets the training choose
-    with prepared() as place, tempfile.TemporaryDirectory(prefix="kdlab-piece-") as folder:
-        data = (yield from load_events(experiment.dataset)).to(place)
+    torch.set_num_threads(threads)  # first, as it is the most that `training_context` lets the training choose
+    with training_context() as device, tempfile.TemporaryDirectory(prefix="kdlab-piece-") as folder:
+        data = (yield from load_events(experiment.dataset)).to(device)
         for file, content in (checkpoint or {}).items():
             Path(folder, os.path.basename(file)).write_bytes(content)  # noqa: PTH119
-        store = Store(Path(folder))
-        apprentice = Apprentice(data, store, name, replays)
-        for event in itertools.chain.from_iterable(apprentice.go(experiment, one) for one in range(seed + 1)):
+        weights_cache = WeightsCache(Path(folder))
+        apprentice = Apprentice(data, weights_cache, name, replays)
+        for event in itertools.chain.from_iterable(
+            apprentice.run_seed(experiment, number) for number in range(seed + 1)
+        ):
             yield event
-            if name in store:
+            if name in weights_cache:
                 break
         else:
             raise InputError(
-                f"A worker on {place.type} with torch {torch.__version__} would train other pieces than this "
+                f"A worker on {device.type} with torch {torch.__version__} would train other pieces than this "
                 f"machine: both need the same kdlab, the same torch and the same kind of device."
             )
-        own, given = f"{name}.safetensors", checkpoint or {}
-        made = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
-        # The answers, too, as the store would have them after this piece.
-        news = (file for file in made if file == own or (not replays and made[file] != given.get(file)))
-        yield Saved({file: made[file] for file in news}, True)
+        weights_file, inputs = f"{name}.safetensors", checkpoint or {}
+        contents = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+        # The teacher's logits, too, as the cache would have them after this job.
+        news = (
+            file for file in contents if file == weights_file or (not replays and contents[file] != inputs.get(file))
+        )
+        yield Saved({file: contents[file] for file in news}, True)
 
 
 def _is_stand_in(module: nn.Module) -> bool:

@@ -1,4 +1,4 @@
-"""What happens while an experiment runs, as small frozen records without tensors."""
+"""Events of a running experiment: small frozen records without tensors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,23 @@ from typing import Any
 
 from kdlab.progress import Progress
 
-__all__ = ["Advanced", "Began", "Concluded", "Event", "Noted", "Planned", "Progress", "Watched"]
+__all__ = [
+    "Event",
+    "ExperimentFinished",
+    "ExperimentPlanned",
+    "JobStarted",
+    "JobValidated",
+    "PlanAdvanced",
+    "PreviewReady",
+    "Progress",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """What is to be trained: `pieces` (label, estimated seconds; 0 for one that is kept from before), in order.
+class ExperimentPlanned:
+    """The plan: `pieces` are the jobs (label, estimated seconds; 0 for a cached one), in order.
 
-    `seconds`: the whole, as estimated from a few steps of each kind on this machine.
+    `seconds`: their sum, estimated from a few steps of each kind on this machine.
     """
 
     pieces: tuple[tuple[str, float], ...]
@@ -21,23 +30,23 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
-    """A piece of training begins; `kept`: it was finished before and is only read."""
+class JobStarted:
+    """A training job starts; `kept`: it was finished before and is only read from the cache."""
 
     label: str
     kept: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Advanced:
-    """`seconds` of what was planned are done, counted as estimated."""
+class PlanAdvanced:
+    """`seconds` of the plan are done, by its own estimate."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """Networks were looked at after `epoch` of `epochs`: wrong validation `examples` of `total`, by name."""
+class JobValidated:
+    """Networks were validated after `epoch` of `epochs`: wrong validation examples of `total`, by name."""
 
     label: str
     epoch: int
@@ -47,18 +56,18 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Noted:
-    """Something to look at before the end, as NumPy `arrays` by name."""
+class PreviewReady:
+    """NumPy `arrays` by name, to show before the experiment is finished."""
 
     arrays: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Concluded:
-    """The experiment is complete; `report` is what `kdlab reproduce --json` prints, `arrays` what pages re-score."""
+class ExperimentFinished:
+    """The experiment is finished; `kdlab reproduce --json` prints `report`, pages rescore `arrays`."""
 
     report: Mapping[str, Any]
     arrays: Mapping[str, Any]
 
 
-Event = Progress | Planned | Began | Advanced | Watched | Noted | Concluded
+Event = Progress | ExperimentPlanned | JobStarted | PlanAdvanced | JobValidated | PreviewReady | ExperimentFinished

@@ -1,10 +1,10 @@
-"""What an experiment is: a frozen record of settings, how it trains, and what follows from its networks' answers.
+"""The base class of experiments: a frozen record of settings, the training, and the summary of the test logits.
 
 To add one, derive a frozen dataclass from `Experiment` in a file of its own and register it with `EXPERIMENTS.add`: the
 command `kdlab reproduce` and the contract tests find it by themselves; pages are listed in `kdlab.pages`. Numbers
 are `knob_field`s; text fields are names (of a data set, a network …) or text of its own kind. `train` never sees the
-test set; `sum_up` sees nothing but what the trained networks said of it. Torch is imported inside methods only: the
-pages list experiments.
+test set; `summarize` sees nothing but the logits of the trained networks on it. Torch is imported inside methods only:
+the pages list experiments.
 """
 
 from abc import ABC, abstractmethod
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from kdlab import augmentations, datasets, losses, models  # noqa: F401  (they fill the registries)
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.jobs import Trained
+from kdlab.experiments.framework.jobs import TrainedNetwork
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, InputError, Knob, Registry, knob_field, knob_fields, quote
 
 if TYPE_CHECKING:
     from kdlab.experiments.framework.report import Rescored, Summary
     from kdlab.experiments.framework.trainer import Study
 
-__all__ = ["NAMES", "Exam", "Experiment", "Finished"]
+__all__ = ["NAMES", "Experiment", "SeedResult", "TrainedSeed"]
 
 # The fields whose text is a name that a registry knows.
 NAMES: dict[str, Registry] = {
@@ -34,26 +34,26 @@ NAMES: dict[str, Registry] = {
 
 
 @dataclass(frozen=True)
-class Finished:
-    """What training one seed ended with.
+class TrainedSeed:
+    """The outcome of training one seed.
 
-    `networks` to be examined, by name: one, or several whose logits are wanted one by one; `chosen`: what was chosen
-    without a look at the test set (an offset, an epoch …), by name; `noted`: what else a page may show, as arrays.
+    `networks` to be tested, by name: one, or several that are evaluated one by one; `chosen`: choices that were made
+    without the test set (an offset, an epoch …), by name; `extras`: further arrays that a page may show.
     """
 
-    networks: Mapping[str, Trained | Sequence[Trained]]
+    networks: Mapping[str, TrainedNetwork | Sequence[TrainedNetwork]]
     chosen: Mapping[str, Any] = field(default_factory=dict)
-    noted: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
-class Exam:
-    """What the networks of one seed said of the test set, which is read once, after all training of all seeds.
+class SeedResult:
+    """The networks of one seed on the test set, which is read once, after all training of all seeds.
 
     `logits`: float32 (examples, classes), or (networks, examples, classes) where there were several, by name; `labels`
     int64 (examples,), of `classes`; `groups`: which examples belong together (frames of a recording), int64
     (examples,), or None; `curves`: validation errors and cross-entropy by epoch, by name; `sizes`: parameters and
-    multiply-adds, by name; `noted`: what `Finished` has; `images`: uint8 (examples, channels, height, width), to show.
+    multiply-adds, by name; `extras`: as in `TrainedSeed`; `images`: uint8 (examples, channels, height, width), to show.
     """
 
     seed: int
@@ -64,7 +64,7 @@ class Exam:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    noted: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     images: NDArray[np.uint8] | None = None
 
     def wrong(self, name: str) -> NDArray[np.float64]:
@@ -77,7 +77,7 @@ class Exam:
 class Experiment(ABC):
     """The settings of one experiment; their defaults are the full one, `quick` says what the quick one changes.
 
-    `sliders` move what `rescore` makes of validation logits that `sum_up` kept; without any there is nothing to move.
+    `sliders` set the values with which `rescore` scores the validation logits that `summarize` returned.
     """
 
     dataset: str = "mnist"
@@ -92,9 +92,9 @@ class Experiment(ABC):
         for key, registry in NAMES.items():
             if hasattr(self, key):
                 registry.find(getattr(self, key))
-        for item in fields(self):
-            if item.type is str and not isinstance(value := getattr(self, item.name), str):
-                raise InputError(f"The setting {item.name} must be text, not {quote(value)}.")
+        for setting in fields(self):
+            if setting.type is str and not isinstance(value := getattr(self, setting.name), str):
+                raise InputError(f"The setting {setting.name} must be text, not {quote(value)}.")
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -102,26 +102,26 @@ class Experiment(ABC):
         return tuple(getattr(self, key) for key in NAMES if NAMES[key] is DATASETS and hasattr(self, key))
 
     @property
-    def most_epochs(self) -> int:
+    def max_epochs(self) -> int:
         """The largest of the settings that count epochs, or 0 without any."""
         return max((getattr(self, key) for key in knob_fields(type(self)) if key.endswith("epochs")), default=0)
 
     @classmethod
     def of_size(cls, quick: bool, /, **changes: Any) -> Self:
         """Return the quick or the full experiment with these settings changed; raises InputError."""
-        known = [item.name for item in fields(cls)]
+        names = [setting.name for setting in fields(cls)]
         for key in changes:
-            if key not in known:
-                raise InputError(f"The experiment has no setting {quote(key)}; it has {', '.join(known)}.")
+            if key not in names:
+                raise InputError(f"The experiment has no setting {quote(key)}; it has {', '.join(names)}.")
         return cls(**{**(cls.quick if quick else {}), **changes})
 
     @abstractmethod
-    def train(self, study: "Study", seed: int) -> Generator[Event, None, Finished]:
+    def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:
         """Train what one seed needs and choose what must be chosen, on training and validation images alone."""
 
     @abstractmethod
-    def sum_up(self, exams: Sequence[Exam]) -> "Summary":
-        """Return rows, claims and charts from the exams of all seeds."""
+    def summarize(self, results: Sequence[SeedResult]) -> "Summary":
+        """Return rows, claims and charts from the results of all seeds."""
 
     @classmethod
     def choices(cls, arrays: Mapping[str, NDArray[Any]]) -> list[str]:

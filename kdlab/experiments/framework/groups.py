@@ -1,16 +1,17 @@
 """Examples that belong together, as the frames of one recording do: drawn together, judged together."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.lazy import torch
 from kdlab.registry import InputError, quote
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from kdlab.datasets import Split
 
 __all__ = ["by_recording", "draw_recordings", "wrong_recordings"]
@@ -18,13 +19,12 @@ __all__ = ["by_recording", "draw_recordings", "wrong_recordings"]
 Groups = NDArray[np.int64] | None  # the recording of each example; None: each example is one by itself
 
 
-def draw_recordings(split: "Split", share: float, seed: int, classes: Sequence[str] = ()) -> "Tensor":
+def draw_recordings(split: Split, share: float, seed: int, classes: Sequence[str] = ()) -> torch.Tensor:
     """Return the examples, int64, of `share` per cent of a split's recordings, as many of each class as can be.
 
     There is at least one recording of each class, and one of each is left out: a class with fewer than two raises
     InputError, which calls it by its name among `classes`.
     """
-    import torch
     from sklearn.model_selection import train_test_split
 
     labels = split.labels.cpu().numpy()
@@ -39,10 +39,10 @@ def draw_recordings(split: "Split", share: float, seed: int, classes: Sequence[s
                 f"{unit}{'' if count == 1 else 's'}, but some of each class are drawn and some left out: give it two "
                 f"{unit}s or more."
             )
-    least = len(present)
-    size = int(np.clip(round(len(recordings) * share / 100), least, len(recordings) - least))
-    kept, _ = train_test_split(recordings, train_size=size, stratify=labels[first], random_state=seed)
-    return torch.from_numpy(np.flatnonzero(np.isin(groups, kept))).to(split.labels.device)
+    min_size = len(present)
+    size = int(np.clip(round(len(recordings) * share / 100), min_size, len(recordings) - min_size))
+    drawn, _ = train_test_split(recordings, train_size=size, stratify=labels[first], random_state=seed)
+    return torch.from_numpy(np.flatnonzero(np.isin(groups, drawn))).to(split.labels.device)
 
 
 def by_recording(values: NDArray[np.float64], groups: Groups) -> NDArray[np.float64]:

@@ -1,22 +1,23 @@
-"""What an experiment asks a study for: pupils, a course for them, and what comes of it."""
+"""Training jobs of experiments: the networks to train, how, on which data, and the trained networks."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kdlab.lazy import nn, torch
 from kdlab.registry import OBJECTIVES, InputError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from kdlab.datasets import Dataset, Split
 
-__all__ = ["Course", "Piece", "Pupil", "Subject", "Trained"]
+__all__ = ["DataOverride", "NetworkSpec", "TrainConfig", "TrainJob", "TrainedNetwork"]
 
 
 @dataclass(frozen=True, slots=True)
-class Pupil:
-    """A network to train: on labels, or on a teacher's answers by `objective` with `knobs`.
+class NetworkSpec:
+    """A network to train: on labels, or on a teacher's logits by `objective` with `knobs`.
 
     `seed` fixes its first weights and its dropout.
     """
@@ -29,24 +30,24 @@ class Pupil:
 
     @property
     def label(self) -> str:
-        """What to call it beside others."""
+        """Its name beside others."""
         return self.name or self.network
 
-    def way(self) -> dict[str, Any]:
+    def objective_args(self) -> dict[str, Any]:
         """Return its objective and knobs, as a `Learner` takes them; raises InputError for a bad one."""
         if not self.objective:
             return {}
         entry, _ = OBJECTIVES.find(self.objective)
-        known = {knob.key: knob for knob in entry.knobs}
-        if unknown := set(self.knobs) - set(known):
+        knobs_by_key = {knob.key: knob for knob in entry.knobs}
+        if unknown := set(self.knobs) - set(knobs_by_key):
             raise InputError(f"The objective {self.objective!r} has no knob {unknown.pop()!r}.")
-        knobs = {key: knob.check(self.knobs.get(key, knob.default)) for key, knob in known.items()}
+        knobs = {key: knob.check(self.knobs.get(key, knob.default)) for key, knob in knobs_by_key.items()}
         return {"objective": entry.build, "knobs": knobs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """How pupils are trained, side by side on the same batches, whose order `seed` fixes.
+class TrainConfig:
+    """How networks are trained, side by side on the same batches, whose order `seed` fixes.
 
     `early_stopping`: the weights of the best epoch, by errors on the validation images, are kept beside the last.
     """
@@ -62,63 +63,63 @@ class Course:
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """What pupils learn when it is not the whole: `data` of its own, of whose training images `examples` are shown.
+class DataOverride:
+    """Data and first weights that replace the study's: of the training images of `data`, `examples` are shown.
 
-    `start`: the network as it begins, of which each pupil is a copy. `name` stands for all of it, so that a plan can be
-    made before any of it is known: it must follow from what it is made of. `mark`: what came to be known of it, as
-    plain data; what is kept with another one is trained anew.
+    `initial`: the network before training; each network of the job starts as a copy. `name` identifies the override
+    before its content is known, so that a plan can be made: it must follow from the inputs. `cache_tag`: plain data
+    that become known only later; networks that were cached with another tag are trained anew.
     """
 
     name: str
-    data: "Dataset"
-    start: "nn.Module"
-    examples: "Tensor"
-    mark: Any = None
+    data: Dataset
+    initial: nn.Module
+    examples: torch.Tensor
+    cache_tag: Any = None
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
-    """A network that was trained, its name among all that ever were, and its validation curve by epoch.
+class TrainedNetwork:
+    """A trained network, its unique name, and its validation curve by epoch.
 
-    `best`: the same network as it stood after `epoch` epochs, the best by early stopping, where that was asked for.
-    `mark`: as a `Subject` has it.
+    `best`: the same network after `epoch` epochs, the best by early stopping, if the config asks for it. `cache_tag`:
+    as in `DataOverride`.
     """
 
-    module: "nn.Module"
+    module: nn.Module
     name: str
     curve: Mapping[str, Sequence[float]] = field(default_factory=dict)
     epoch: int = 0
-    best: "Trained | None" = None
-    mark: Any = None
+    best: TrainedNetwork | None = None
+    cache_tag: Any = None
 
     @property
-    def stopped_early(self) -> "Trained":
-        """The network as early stopping leaves it; the course must have asked for it."""
+    def stopped_early(self) -> TrainedNetwork:
+        """The network after early stopping, which the config must ask for."""
         assert self.best is not None
         return self.best
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """Pupils that are trained together: what `Study.learn` was asked for, worked out.
+class TrainJob:
+    """Networks that are trained together: a request to `Study.train`, with all defaults filled in.
 
-    `subjects`: of each pupil its own, where there are several, instead of `split`, `examples` and `validation`.
+    `overrides`: one for each network, where there are several, instead of `split`, `examples` and `validation`.
     """
 
     label: str
     name: str
-    pupils: Sequence[Pupil]
-    course: Course
-    guide: Trained | None
-    split: "Split"
-    examples: "Tensor"
-    validation: "Split"
-    subjects: "Sequence[Subject]" = ()
-    mark: Any = None
+    specs: Sequence[NetworkSpec]
+    config: TrainConfig
+    teacher: TrainedNetwork | None
+    split: Split
+    examples: torch.Tensor
+    validation: Split
+    overrides: Sequence[DataOverride] = ()
+    cache_tag: Any = None
 
     @property
     def steps(self) -> int:
-        """Optimisation steps of the whole piece."""
-        size = min(self.course.batch_size, len(self.examples))
-        return self.course.epochs * (len(self.examples) // size)
+        """Optimisation steps of the whole job."""
+        size = min(self.config.batch_size, len(self.examples))
+        return self.config.epochs * (len(self.examples) // size)

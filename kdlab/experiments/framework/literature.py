@@ -1,4 +1,4 @@
-"""What others report, to stand beside what is measured: facts only."""
+"""Published results to compare with: facts only."""
 
 __all__ = ["BLOG", "FOFFANO", "PAPER", "SIMARD", "SOURCES", "on_mnist"]
 
@@ -13,5 +13,5 @@ SOURCES = {
 
 
 def on_mnist(dataset: str, values: dict[str, float]) -> dict[str, float]:
-    """Return what is reported of MNIST, or nothing where another data set is used."""
+    """Return the values reported for MNIST, or none for another data set."""
     return values if dataset == "mnist" else {}

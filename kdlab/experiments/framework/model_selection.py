@@ -22,25 +22,28 @@ def best_of(logits: Sequence[NDArray[np.float32]], validation: "Split") -> int:
     Of several with as many errors, the one with the smallest cross-entropy.
     """
     labels = validation.labels.cpu().numpy()
-    return min(range(len(logits)), key=lambda at: (count_errors(logits[at], labels), cross_entropy(logits[at], labels)))
+    return min(
+        range(len(logits)),
+        key=lambda index: (count_errors(logits[index], labels), cross_entropy(logits[index], labels)),
+    )
 
 
-def numbers(text: str, what: str) -> list[float]:
-    """Return the numbers that `text` lists, as "1, 2.5, 4"; raises InputError, which names `what` they are."""
+def numbers(text: str, setting: str) -> list[float]:
+    """Return the numbers that `text` lists, as "1, 2.5, 4"; raises InputError, which names `setting` they are."""
     try:
-        found = [float(one) for one in text.split(",")]
-        if not all(map(math.isfinite, found)):
+        values = [float(part) for part in text.split(",")]
+        if not all(map(math.isfinite, values)):
             raise ValueError("no number")
     except ValueError as error:
         raise InputError(
-            f"The {what} must be numbers with commas between them, such as 1,2,4, not {quote(text)}."
+            f"The {setting} must be numbers with commas between them, such as 1,2,4, not {quote(text)}."
         ) from error
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(values))
 
 
-def whole_numbers(text: str, what: str) -> list[int]:
+def whole_numbers(text: str, setting: str) -> list[int]:
     """Return the whole numbers that `text` lists, each at least 1; raises InputError as `numbers` does."""
-    found = numbers(text, what)
-    if any(one != int(one) or one < 1 for one in found):
-        raise InputError(f"The {what} must be whole numbers from 1 on, such as 30,100, not {quote(text)}.")
-    return [int(one) for one in found]
+    values = numbers(text, setting)
+    if any(value != int(value) or value < 1 for value in values):
+        raise InputError(f"The {setting} must be whole numbers from 1 on, such as 30,100, not {quote(text)}.")
+    return [int(value) for value in values]

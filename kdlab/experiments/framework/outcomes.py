@@ -1,4 +1,4 @@
-"""What came out for every test example, by seed and network: enough to judge claims anew without any training."""
+"""Outcomes of every test example, by seed and network: enough to judge claims anew without training."""
 
 from collections.abc import Mapping
 from typing import Any, Self

@@ -1,4 +1,4 @@
-"""What happened in a run of an experiment so far."""
+"""The record of a run of an experiment: its events so far."""
 
 import json
 from collections.abc import Mapping
@@ -9,97 +9,106 @@ from typing import Any, Self
 import numpy as np
 
 from kdlab.experiments.framework.bundled import Result
-from kdlab.experiments.framework.events import Advanced, Began, Concluded, Event, Noted, Planned, Progress, Watched
+from kdlab.experiments.framework.events import (
+    Event,
+    ExperimentFinished,
+    ExperimentPlanned,
+    JobStarted,
+    JobValidated,
+    PlanAdvanced,
+    PreviewReady,
+    Progress,
+)
 from kdlab.experiments.framework.report_files import to_line
 from kdlab.registry import InputError
 
-__all__ = ["Live"]
+__all__ = ["ExperimentRecord"]
 
 
 @dataclass(slots=True, eq=False)
-class Live:
-    """A run's events, kept as a page shows them; `watched` is of the piece at work, the last one in `begun`.
+class ExperimentRecord:
+    """A run's events, as a page shows them; `watched` is of the current job, the last one in `begun`.
 
     `settings`: the experiment's, with which the run was started.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    planned: Planned | None = None
-    begun: list[Began] = field(default_factory=list)
-    watched: list[Watched] = field(default_factory=list)
+    planned: ExperimentPlanned | None = None
+    begun: list[JobStarted] = field(default_factory=list)
+    watched: list[JobValidated] = field(default_factory=list)
     done: float = 0.0
     progress: Progress | None = None
-    noted: Noted | None = None
+    preview: PreviewReady | None = None
     result: Result | None = None
 
     def append(self, event: Event) -> None:
-        """Take in one event."""
+        """Record one event."""
         self.progress = None
         match event:
             case Progress():
                 self.progress = event
-            case Planned():
-                # The beginning, or a beginning anew: a run that goes on has a plan of its own.
+            case ExperimentPlanned():
+                # The start, or a restart: a run that is resumed has a plan of its own.
                 self.planned, self.begun, self.watched, self.done = event, [], [], 0.0
-            case Began():
+            case JobStarted():
                 self.begun.append(event)
-                if not event.kept:  # the curve of the piece before stays until there is another
+                if not event.kept:  # the curve of the previous job stays until there is another
                     self.watched = []
-            case Watched():
+            case JobValidated():
                 self.watched.append(event)
-            case Advanced(seconds):
+            case PlanAdvanced(seconds):
                 self.done = seconds
-            case Noted():
-                self.noted = event
-            case Concluded(report, arrays):
+            case PreviewReady():
+                self.preview = event
+            case ExperimentFinished(report, arrays):
                 self.result = Result(report, arrays)
 
     def files(self) -> dict[str, bytes]:
-        """Return the course of the run and, once it concluded, its report and arrays; {} before it has a plan."""
+        """Return the progress of the run and, once it is finished, its report and arrays; {} before it has a plan."""
         if self.planned is None:
             return {}
-        course = {
-            "planned": asdict(self.planned), "begun": [asdict(one) for one in self.begun],
-            "watched": [asdict(one) for one in self.watched], "done": self.done,
+        progress = {
+            "planned": asdict(self.planned), "begun": [asdict(event) for event in self.begun],
+            "watched": [asdict(event) for event in self.watched], "done": self.done,
         }  # fmt: skip
-        kept = {"course.json": json.dumps(course).encode()}
-        if self.noted:
-            kept["noted.npz"] = _packed(self.noted.arrays)
+        contents = {"course.json": json.dumps(progress).encode()}
+        if self.preview:
+            contents["noted.npz"] = _packed(self.preview.arrays)
         if self.result:
-            kept["report.json"] = f"{to_line(self.result.report)}\n".encode()
-            kept["arrays.npz"] = _packed(self.result.arrays)
-        return kept
+            contents["report.json"] = f"{to_line(self.result.report)}\n".encode()
+            contents["arrays.npz"] = _packed(self.result.arrays)
+        return contents
 
     @classmethod
     def of(cls, files: Mapping[str, bytes]) -> Self:
-        """Return what `files` wrote; raises InputError when it is damaged."""
-        live = cls()
+        """Return the record that `files` wrote; raises InputError when it is damaged."""
+        record = cls()
         if not files:
-            return live
+            return record
         try:
-            course = json.loads(files["course.json"])
-            planned = course["planned"]
-            live.planned = Planned(
+            progress = json.loads(files["course.json"])
+            planned = progress["planned"]
+            record.planned = ExperimentPlanned(
                 tuple((str(label), float(seconds)) for label, seconds in planned["pieces"]), float(planned["seconds"])
             )
-            live.begun = [Began(**one) for one in course["begun"]]
-            live.watched = [Watched(**one) for one in course["watched"]]
-            live.done = float(course["done"])
+            record.begun = [JobStarted(**event) for event in progress["begun"]]
+            record.watched = [JobValidated(**event) for event in progress["watched"]]
+            record.done = float(progress["done"])
             if "noted.npz" in files:
-                live.noted = Noted(_unpacked(files["noted.npz"]))
+                record.preview = PreviewReady(_unpacked(files["noted.npz"]))
             if "report.json" in files:
-                live.result = Result(json.loads(files["report.json"]), _unpacked(files["arrays.npz"]))
-        except Exception as error:  # zip, zlib, NumPy, JSON: what damage may raise has no end
+                record.result = Result(json.loads(files["report.json"]), _unpacked(files["arrays.npz"]))
+        except Exception as error:  # zip, zlib, NumPy, JSON: any exception may mean a corrupt file
             raise InputError("What is kept of this run is damaged: delete it, and run the experiment anew.") from error
-        return live
+        return record
 
     def summary(self) -> dict[str, Any]:
-        """Return how far it came or, once it concluded, its claims with their verdicts."""
+        """Return its progress or, once it is finished, its claims with their verdicts."""
         if self.result:
             claims = self.result.report["claims"]
             return {
                 "seconds": self.result.report["seconds"],
-                "claims": [{key: one[key] for key in ("text", "measured", "verdict")} for one in claims],
+                "claims": [{key: claim[key] for key in ("text", "measured", "verdict")} for claim in claims],
             }
         pieces = len(self.planned.pieces) if self.planned else 0
         return {"pieces": pieces, "begun": len(self.begun)}

@@ -1,4 +1,4 @@
-"""What an experiment shows: rows beside the references, claims with verdicts, and charts; all of it plain data."""
+"""The content of an experiment's report: rows beside references, claims with verdicts, and charts; plain data."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 from kdlab.experiments.framework.claims import Claim
 
-__all__ = ["Rescored", "Row", "Summary"]
+__all__ = ["ReportRow", "Rescored", "Summary"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A measured quantity: one value a seed, and what others report of it, by source.
+class ReportRow:
+    """A measured quantity: one value per seed, and the values that others report, by source.
 
-    `unit`: "errors", "%" …; `place`: the digits behind the point; `detail`: for those who want to know it all.
+    `unit`: "errors", "%" …; `decimals`: digits behind the point; `detail`: shown only among the details.
     """
 
     label: str
     values: Sequence[float]
     unit: str = "errors"
     reference: Mapping[str, float] = field(default_factory=dict)
-    place: int = 1
+    decimals: int = 1
     detail: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,7 +36,7 @@ class Row:
         return {
             "label": self.label, "unit": self.unit, "values": values if mean is not None else [], "mean": mean,
             "deviation": deviation,
-            "reference": dict(self.reference), "place": self.place, "detail": self.detail,
+            "reference": dict(self.reference), "place": self.decimals, "detail": self.detail,
         }  # fmt: skip
 
 
@@ -44,14 +44,14 @@ class Row:
 class Summary:
     """Rows, claims and charts of an experiment, and `arrays` that a page scores anew when its sliders move.
 
-    `outcomes`: what the claims are about, as `Outcomes` takes them.
+    `outcomes`: the outcomes that the claims refer to, as `Outcomes` takes them.
 
     A chart is {"kind": "lines", "title", "x", "y", "log", "series": [{"name", "x", "y", "deviation", "role"}]} or
     {"kind": "map", "title", "x", "y", "x_values", "y_values", "z"}, the axes' titles being "x" and "y", or
     {"kind": "confusion", "title", "classes", "counts"}, with true classes in rows, and "minus" for a difference.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[ReportRow]
     claims: Sequence[Claim]
     outcomes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     charts: Sequence[Mapping[str, Any]] = ()
@@ -61,7 +61,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rescored:
-    """What follows from kept logits where the sliders stand: `tiles` (label, value in words) and charts."""
+    """Kept logits scored at the sliders' values: `tiles` (label, value in words) and charts."""
 
     tiles: Sequence[tuple[str, str]]
     charts: Sequence[Mapping[str, Any]] = ()

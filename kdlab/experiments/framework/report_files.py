@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from kdlab.registry import InputError
 
-__all__ = ["check_writable", "load", "measured", "put", "referenced", "save", "to_line", "told"]
+__all__ = [
+    "check_writable",
+    "format_measured",
+    "format_reference",
+    "format_value",
+    "load",
+    "save",
+    "to_line",
+    "write_atomic",
+]
 
 
 def check_writable(folder: Path | str) -> None:
@@ -26,7 +35,7 @@ def check_writable(folder: Path | str) -> None:
     folder = Path(folder).absolute()
     home = folder
     try:
-        home = next(place for place in (folder, *folder.parents) if place.exists())
+        home = next(parent for parent in (folder, *folder.parents) if parent.exists())
         with tempfile.TemporaryDirectory(prefix=".kdlab-", dir=home):
             pass
     except OSError as error:
@@ -53,10 +62,10 @@ def save(report: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], folder: 
         if arrays:
             content = BytesIO()
             np.savez_compressed(content, **dict(arrays))  # type: ignore[arg-type]
-            put(beside, content.getvalue())
+            write_atomic(beside, content.getvalue())
         else:
             beside.unlink(missing_ok=True)  # an older report's
-        put(path, f"{to_line(report)}\n".encode())
+        write_atomic(path, f"{to_line(report)}\n".encode())
     except OSError as error:
         raise InputError(
             f"The report cannot be kept in {folder} ({error.strerror or error}): make room there, or choose another "
@@ -82,32 +91,32 @@ def load(folder: Traversable | str, stem: str = "") -> tuple[dict[str, Any], dic
             return report, {}
         with beside.open("rb") as file, np.load(BytesIO(file.read()), allow_pickle=False) as arrays:
             return report, dict(arrays)
-    except Exception as error:  # zip, zlib, NumPy, JSON: what damage may raise has no end
+    except Exception as error:  # zip, zlib, NumPy, JSON: any exception may mean a corrupt file
         raise InputError(
             f"{path} or {beside.name} is damaged: remove it, and reproduce the experiment anew."
         ) from error
 
 
-def measured(row: Mapping[str, Any]) -> str:
-    """Return what was measured, "143.7 ± 3.2": mean and standard deviation over seeds, where there are several."""
+def format_measured(row: Mapping[str, Any]) -> str:
+    """Return the measured value, "143.7 ± 3.2": mean and standard deviation over seeds, where there are several."""
     mean = _number(row["mean"], row["place"])
     return mean if row["deviation"] is None else f"{mean} ± {_number(row['deviation'], row['place'])}"
 
 
-def referenced(row: Mapping[str, Any], source: str) -> str:
-    """Return what a source reports of a row, or "" where it says nothing."""
+def format_reference(row: Mapping[str, Any], source: str) -> str:
+    """Return the value that a source reports for a row, or "" without one."""
     value = row["reference"].get(source)
     return "" if value is None else f"{value:,.10g}"
 
 
-def told(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a setting or a choice as people write it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {told(one)}" for key, one in value.items())
+        return ", ".join(f"{key} {format_value(part)}" for key, part in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(told, value))
+        return ", ".join(map(format_value, value))
     return f"{value:.4g}" if isinstance(value, float) else f"{value}"
 
 
@@ -115,19 +124,19 @@ def _names(stem: str) -> tuple[str, str]:
     return (f"{stem}.json", f"{stem}.npz") if stem else ("report.json", "arrays.npz")
 
 
-def _number(value: float | None, place: int) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:,.{place}f}"
+def _number(value: float | None, decimals: int) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{value:,.{decimals}f}"
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_plain(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def put(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all; raises OSError."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -12,17 +12,17 @@ import numpy as np
 import torch
 
 from kdlab.datasets import Dataset, load_events
-from kdlab.experiments.framework.events import Concluded, Event, Planned
-from kdlab.experiments.framework.experiment import Exam, Experiment, Finished
-from kdlab.experiments.framework.jobs import Trained
+from kdlab.experiments.framework.events import Event, ExperimentFinished, ExperimentPlanned
+from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
+from kdlab.experiments.framework.jobs import TrainedNetwork
 from kdlab.experiments.framework.literature import SOURCES
 from kdlab.experiments.framework.outcomes import Outcomes
 from kdlab.experiments.framework.plan import forecast
 from kdlab.experiments.framework.trainer import Study, sizes
 from kdlab.experiments.framework.verdicts import RULE
-from kdlab.experiments.framework.weights_cache import Store
+from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.registry import EXPERIMENTS, quote
-from kdlab.train.device import isolated, prepared
+from kdlab.train.device import isolated, training_context
 from kdlab.train.evaluate import predict
 from kdlab.train.forward_check import check_finite
 from kdlab.train.logit_reader import LOWEST
@@ -36,33 +36,33 @@ ONE_SEED = "One seed alone: what another seed would change is not in these verdi
 @isolated
 def reproduce_events(
     name: str, folder: Path | str, quick: bool = False, settings: Mapping[str, Any] | None = None,
-    most_parameters: float = math.inf,
+    max_parameters: float = math.inf,
 ) -> Generator[Event, None, dict[str, Any]]:  # fmt: skip
-    """Yield the events of the experiment called `name` and return its report; finished pieces are kept in `folder`.
+    """Yield the events of the experiment called `name` and return its report; finished jobs are cached in `folder`.
 
-    `settings`: changes to the full or quick experiment's own. A network of `most_parameters` is the largest that is
+    `settings`: changes to the full or quick experiment's own. A network of `max_parameters` is the largest that is
     trained. Raises InputError, Diverged.
     """
     entry, _ = EXPERIMENTS.find(name)
     kind: type[Experiment] = entry.build  # type: ignore[assignment]
     experiment = kind.of_size(quick, **(settings or {}))
-    with prepared() as place:
+    with training_context() as device:
         threads = torch.get_num_threads()
-        data = (yield from load_events(experiment.dataset)).to(place)
-        store = Store(folder)
-        plan = forecast(experiment, data, store, most_parameters)
-        yield Planned(plan.pieces, plan.seconds)
-        study = Study(data, store, plan.costs, most_parameters)
-        finished: list[Finished] = []
+        data = (yield from load_events(experiment.dataset)).to(device)
+        weights_cache = WeightsCache(folder)
+        plan = forecast(experiment, data, weights_cache, max_parameters)
+        yield ExperimentPlanned(plan.pieces, plan.seconds)
+        study = Study(data, weights_cache, plan.costs, max_parameters)
+        trained_seeds: list[TrainedSeed] = []
         for seed in range(experiment.seeds):
-            one = yield from experiment.train(study, seed)
-            finished.append(one)
-        # All is trained and chosen: only now is the test set looked at, and only once.
-        exams = examine(finished, data)
-        summary = experiment.sum_up(exams)
-        device = "cpu" if place.type == "cpu" else torch.cuda.get_device_name(place)
+            trained_seed = yield from experiment.train(study, seed)
+            trained_seeds.append(trained_seed)
+        # Training and choices are complete: only now is the test set read, and only once.
+        results = evaluate_on_test(trained_seeds, data)
+        summary = experiment.summarize(results)
+        device_name = "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
     notes = [ONE_SEED] if experiment.seeds == 1 else [SHARED] if study.shares_teacher else []
-    outcomes = Outcomes(summary.outcomes, exams[0].labels, exams[0].groups)
+    outcomes = Outcomes(summary.outcomes, results[0].labels, results[0].groups)
     report: dict[str, Any] = {
         "experiment": name,
         "label": entry.label,
@@ -75,43 +75,46 @@ def reproduce_events(
         "notes": [*data.notes, *summary.notes, *notes],
         "sources": {key: SOURCES[key] for row in summary.rows for key in row.reference},
         "examples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
-        "chosen": [dict(one.chosen) for one in finished],
+        "chosen": [dict(trained_seed.chosen) for trained_seed in trained_seeds],
         "seconds": round(sum(seconds for _, seconds in study.trained), 3),
         "pieces": study.trained,
-        "device": device,
+        "device": device_name,
         "machine": platform.machine(),
         "threads": threads,
         "versions": {"kdlab": version("kdlab"), "torch": str(torch.__version__), "python": platform.python_version()},
     }
-    yield Concluded(report, {**summary.arrays, **outcomes.pack()})
+    yield ExperimentFinished(report, {**summary.arrays, **outcomes.pack()})
     return report
 
 
-def examine(finished: Sequence[Finished], data: Dataset) -> list[Exam]:
-    """Return what the networks of each seed say of the test set; raises InputError for NaN."""
+def evaluate_on_test(trained_seeds: Sequence[TrainedSeed], data: Dataset) -> list[SeedResult]:
+    """Return the results of each seed's networks on the test set; raises InputError for NaN."""
     test = data.test
     labels = test.labels.cpu().numpy()
     images = test.images.cpu().numpy()
     groups = None if test.groups is None else test.groups.cpu().numpy()
-    said: dict[str, np.ndarray[Any, np.dtype[np.float32]]] = {}
+    logits_by_network: dict[str, np.ndarray[Any, np.dtype[np.float32]]] = {}
 
-    def ask(role: str, network: Trained) -> "np.ndarray[Any, np.dtype[np.float32]]":
-        if network.name not in said:  # a teacher that seeds share is asked once
+    def test_logits(role: str, network: TrainedNetwork) -> "np.ndarray[Any, np.dtype[np.float32]]":
+        if network.name not in logits_by_network:  # a teacher that seeds share is evaluated once
             values = predict(network.module, test).clamp(min=LOWEST)
             check_finite(f"network {quote(role)}", values, data)
-            said[network.name] = values.cpu().numpy()
-        return said[network.name]
+            logits_by_network[network.name] = values.cpu().numpy()
+        return logits_by_network[network.name]
 
-    exams = []
-    for seed, one in enumerate(finished):
-        networks = {name: [own] if isinstance(own, Trained) else list(own) for name, own in one.networks.items()}
-        logits = {name: np.stack([ask(name, member) for member in own]) for name, own in networks.items()}
-        single = {name for name, own in one.networks.items() if isinstance(own, Trained)}
-        exams.append(
-            Exam(
-                seed, labels, {name: own[0] if name in single else own for name, own in logits.items()},
-                data.classes, groups, one.chosen, {name: own[0].curve for name, own in networks.items()},
-                {name: sizes(own, test) for name, own in networks.items()}, one.noted, images,
+    results = []
+    for seed, trained_seed in enumerate(trained_seeds):
+        networks = {
+            name: [group] if isinstance(group, TrainedNetwork) else list(group)
+            for name, group in trained_seed.networks.items()
+        }
+        logits = {name: np.stack([test_logits(name, member) for member in group]) for name, group in networks.items()}
+        single = {name for name, group in trained_seed.networks.items() if isinstance(group, TrainedNetwork)}
+        results.append(
+            SeedResult(
+                seed, labels, {name: group[0] if name in single else group for name, group in logits.items()},
+                data.classes, groups, trained_seed.chosen, {name: group[0].curve for name, group in networks.items()},
+                {name: sizes(group, test) for name, group in networks.items()}, trained_seed.extras, images,
             )
         )  # fmt: skip
-    return exams
+    return results

@@ -3,9 +3,9 @@
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from kdlab.experiments.framework.ensembles import committee
+from kdlab.experiments.framework.ensembles import logit_ensemble
 from kdlab.experiments.framework.events import Event
-from kdlab.experiments.framework.jobs import Course, Pupil, Trained
+from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig, TrainedNetwork
 
 if TYPE_CHECKING:
     from kdlab.experiments.framework.trainer import Study
@@ -20,24 +20,24 @@ EXPERT = "cnn:width=16:convolutions=2:dropout=0.3"
 VIEWS = "affine:views=30:degrees=12:scale=0.12:pixels=2"
 
 
-def perceptron_teacher(study: "Study", network: str, epochs: int) -> Generator[Event, None, Trained]:
+def perceptron_teacher(study: "Study", network: str, epochs: int) -> Generator[Event, None, TrainedNetwork]:
     """Train the paper's teacher, or one in its place, on moved images."""
-    course = Course(epochs=epochs, batch_size=128, augmentation=JITTER)
-    (teacher,) = yield from study.learn("teacher", [Pupil(network, 0)], course)
+    config = TrainConfig(epochs=epochs, batch_size=128, augmentation=JITTER)
+    (teacher,) = yield from study.train("teacher", [NetworkSpec(network, 0)], config)
     return teacher
 
 
 def convolutional_teachers(
     study: "Study", network: str, count: int, epochs: int, augmentation: str
-) -> Generator[Event, None, tuple[Trained, Trained]]:
-    """Train several networks on the same views, one after the other; return them as one that answers, and the first."""
+) -> Generator[Event, None, tuple[TrainedNetwork, TrainedNetwork]]:
+    """Train several networks on the same views, one after the other; return their ensemble, and the first."""
     members = []
     for seed in range(count):
-        course = Course(epochs=epochs, seed=seed, batch_size=128, learning_rate=3e-3, augmentation=augmentation)
-        members += yield from study.learn(f"teacher {seed + 1} of {count}", [Pupil(network, seed)], course)
-    return committee(members), members[0]
+        config = TrainConfig(epochs=epochs, seed=seed, batch_size=128, learning_rate=3e-3, augmentation=augmentation)
+        members += yield from study.train(f"teacher {seed + 1} of {count}", [NetworkSpec(network, seed)], config)
+    return logit_ensemble(members), members[0]
 
 
-def on_views(epochs: int, seed: int, augmentation: str) -> Course:
-    """Return the course of perceptrons that learn from views: long, at a higher rate, with early stopping."""
-    return Course(epochs=epochs, seed=seed, augmentation=augmentation, learning_rate=2e-3, early_stopping=True)
+def on_views(epochs: int, seed: int, augmentation: str) -> TrainConfig:
+    """Return the config of perceptrons that learn from views: long, at a higher rate, with early stopping."""
+    return TrainConfig(epochs=epochs, seed=seed, augmentation=augmentation, learning_rate=2e-3, early_stopping=True)

@@ -1,4 +1,4 @@
-"""Training for experiments: pieces that are kept, on data without a test set."""
+"""Training for experiments: jobs whose networks are cached, on data without a test set."""
 
 import math
 import statistics
@@ -15,192 +15,198 @@ from torch import Tensor, nn
 
 from kdlab.datasets import Dataset, Split
 from kdlab.distillation.validate import check_network
-from kdlab.experiments.framework.data_cache import Materials
-from kdlab.experiments.framework.events import Advanced, Began, Event
-from kdlab.experiments.framework.jobs import Course, Piece, Pupil, Subject, Trained
-from kdlab.experiments.framework.train_job import give
-from kdlab.experiments.framework.weights_cache import RECIPE, Store, Weights, digest
+from kdlab.experiments.framework.data_cache import ViewAndLogitCache
+from kdlab.experiments.framework.events import Event, JobStarted, PlanAdvanced
+from kdlab.experiments.framework.jobs import DataOverride, NetworkSpec, TrainConfig, TrainedNetwork, TrainJob
+from kdlab.experiments.framework.train_job import run
+from kdlab.experiments.framework.weights_cache import RECIPE, Weights, WeightsCache, digest
 from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, InputError
 from kdlab.train.device import choose_precision, count_operations
 from kdlab.train.evaluate import predict
-from kdlab.train.logit_reader import bare
+from kdlab.train.logit_reader import unwrap
 from kdlab.train.loop import make_network
 from kdlab.train.network_check import ready_to_train
 from kdlab.train.spec import Spec
 
-__all__ = ["Study", "blind"]
+__all__ = ["Study", "without_test_set"]
 
-ROUNDS = 101  # answers that a latency is the median of
+LATENCY_ROUNDS = 101  # predictions; a latency is their median
 
 
 class Study:
-    """Trains what an experiment asks for, piece by piece, and keeps what is finished.
+    """Trains the networks that an experiment asks for, job by job, and caches those that are finished.
 
-    `data` comes without its test set: `blind` takes it out, so that nothing that is trained or chosen can have seen it.
-    `trained`: the pieces so far, and the seconds that each took to train, whenever that was; `shares_teacher`: whether
-    seeds have one in common. A network of `most_parameters` is the largest that is built.
+    `data` has no test set: `without_test_set` removes it, so that no training and no choice can have seen it.
+    `trained`: the jobs so far, and the seconds that each took to train, now or earlier; `shares_teacher`: whether seeds
+    have a teacher in common. A network of `max_parameters` is the largest that is built.
     """
 
     def __init__(
-        self, data: Dataset, store: Store, costs: Mapping[str, float] | None = None, most_parameters: float = math.inf
+        self,
+        data: Dataset,
+        weights_cache: WeightsCache,
+        costs: Mapping[str, float] | None = None,
+        max_parameters: float = math.inf,
     ) -> None:
-        self.data = blind(data)
-        self.store = store
+        self.data = without_test_set(data)
+        self.weights_cache = weights_cache
         self.done = 0.0
         self.trained: list[tuple[str, float]] = []
         self.shares_teacher = False
-        self._finished: dict[str, list[Trained]] = {}
+        self._finished: dict[str, list[TrainedNetwork]] = {}
         self._costs = costs or {}
-        self._most_parameters = most_parameters
-        self.materials = Materials(store, len(data.classes), self.place)
+        self._max_parameters = max_parameters
+        self.data_cache = ViewAndLogitCache(weights_cache, len(data.classes), self.device)
 
     @property
-    def place(self) -> torch.device:
-        """The device that all is on."""
+    def device(self) -> torch.device:
+        """The device of data and networks."""
         return self.data.train.labels.device
 
-    def learn(
-        self, label: str, pupils: Sequence[Pupil], course: Course, *,
-        guide: Trained | None = None, split: Split | None = None, examples: Tensor | None = None,
-        subjects: Sequence[Subject] = (),
-    ) -> Generator[Event, None, list[Trained]]:  # fmt: skip
-        """Train `pupils`, or read them when they were trained before, and return them in order.
+    def train(
+        self, label: str, specs: Sequence[NetworkSpec], config: TrainConfig, *,
+        teacher: TrainedNetwork | None = None, split: Split | None = None, examples: Tensor | None = None,
+        overrides: Sequence[DataOverride] = (),
+    ) -> Generator[Event, None, list[TrainedNetwork]]:  # fmt: skip
+        """Train the networks of `specs`, or read them from the cache, and return them in order.
 
-        `guide`: the teacher; `split`: what is learnt from (the training images), of which `examples`, int64, are used
-        (all); or `subjects` with data and weights of their own, one for all pupils or one for each. Raises InputError,
-        Diverged.
+        `split`: the images to learn from (by default the training images), of which `examples`, int64, are used (by
+        default all); or `overrides` with data and first weights, one for all networks or one for each. Raises
+        InputError, Diverged.
         """
-        piece, modules = self._prepare(label, pupils, course, guide, split, examples, subjects)
-        if piece.name in self._finished:
+        job, modules = self._prepare(label, specs, config, teacher, split, examples, overrides)
+        if job.name in self._finished:
             self.shares_teacher = True
-            return self._finished[piece.name]
-        kept, cost = self._kept(piece), self._costs.get(piece.name, 0.0)
-        yield Began(label, kept is not None)
-        if kept is None:
-            if not subjects:
-                self._try(piece, modules)
-            weights, record = yield from give(piece, modules, self.materials, self.done, cost)
-            self.store.write(piece.name, weights, record | {"mark": piece.mark})
+            return self._finished[job.name]
+        cached, cost = self._load(job), self._costs.get(job.name, 0.0)
+        yield JobStarted(label, cached is not None)
+        if cached is None:
+            if not overrides:
+                self._check_networks(job, modules)
+            weights, record = yield from run(job, modules, self.data_cache, self.done, cost)
+            self.weights_cache.write(job.name, weights, record | {"mark": job.cache_tag})
         else:
-            weights, record = kept
+            weights, record = cached
         self.done += cost
         self.trained.append((label, record["seconds"]))
-        yield Advanced(self.done)
-        self._finished[piece.name] = self._wrap(piece, modules, weights, record)
-        return self._finished[piece.name]
+        yield PlanAdvanced(self.done)
+        self._finished[job.name] = self._wrap(job, modules, weights, record)
+        return self._finished[job.name]
 
     def _prepare(
-        self, label: str, pupils: Sequence[Pupil], course: Course, guide: Trained | None, split: Split | None,
-        examples: Tensor | None, subjects: Sequence[Subject],
-    ) -> tuple[Piece, list[nn.Module]]:  # fmt: skip
-        """What is asked for, worked out, and its networks as they begin."""
-        for pupil in pupils:
-            pupil.way()  # refused here, which is before any training
+        self, label: str, specs: Sequence[NetworkSpec], config: TrainConfig, teacher: TrainedNetwork | None,
+        split: Split | None, examples: Tensor | None, overrides: Sequence[DataOverride],
+    ) -> tuple[TrainJob, list[nn.Module]]:  # fmt: skip
+        """The job with all defaults filled in, and its networks before training."""
+        for spec in specs:
+            spec.objective_args()  # raises InputError here, before any training
         about: dict[str, Any] = {}
-        if subjects:
-            own = subjects if len(subjects) > 1 else list(subjects) * len(pupils)
-            modules = [deepcopy(subject.start) for subject in own]
-            data, examples, split = subjects[0].data, subjects[0].examples, subjects[0].data.train
-            about["subject"] = subjects[0].name if len(subjects) == 1 else [subject.name for subject in subjects]
+        if overrides:
+            all_overrides = overrides if len(overrides) > 1 else list(overrides) * len(specs)
+            modules = [deepcopy(override.initial) for override in all_overrides]
+            data, examples, split = overrides[0].data, overrides[0].examples, overrides[0].data.train
+            about["subject"] = overrides[0].name if len(overrides) == 1 else [override.name for override in overrides]
         else:
             data, split = self.data, self.data.train if split is None else split
-            if self._most_parameters < math.inf:
-                for name in {pupil.network for pupil in pupils}:
-                    check_network("network", name, data, self._most_parameters)
-            modules = [make_network(pupil.network, data, pupil.seed, "student") for pupil in pupils]
-            examples = torch.arange(len(split), device=self.place) if examples is None else examples.to(self.place)
+            if self._max_parameters < math.inf:
+                for name in {spec.network for spec in specs}:
+                    check_network("network", name, data, self._max_parameters)
+            modules = [make_network(spec.network, data, spec.seed, "student") for spec in specs]
+            examples = torch.arange(len(split), device=self.device) if examples is None else examples.to(self.device)
             about |= {
-                "split": self.materials.fingerprint(split),
-                "validation": self.materials.fingerprint(data.validation),
+                "split": self.data_cache.fingerprint(split),
+                "validation": self.data_cache.fingerprint(data.validation),
                 "examples": digest(examples.tolist()),
                 "classes": len(data.classes),
             }
         about |= {
             "recipe": RECIPE,
-            "pupils": [asdict(pupil) | {"name": ""} for pupil in pupils],
-            "course": asdict(course),
-            "guide": guide.name if guide else None,
-            "precision": [str(choose_precision(course.precision, module, self.place)) for module in modules],
-            "versions": [version("kdlab"), str(torch.__version__), self.place.type],
+            "pupils": [asdict(spec) | {"name": ""} for spec in specs],
+            "course": asdict(config),
+            "guide": teacher.name if teacher else None,
+            "precision": [str(choose_precision(config.precision, module, self.device)) for module in modules],
+            "versions": [version("kdlab"), str(torch.__version__), self.device.type],
         }
-        if stamps := _stamps(pupils, course):
+        if stamps := _stamps(specs, config):
             about["stamps"] = stamps
-        several = subjects if len(subjects) > 1 else ()
-        marks = [subject.mark for subject in subjects] + ([guide.mark] if guide else [])
-        marks = [mark for mark in marks if mark is not None]
-        piece = Piece(label, digest(about), pupils, course, guide, split, examples, data.validation, several, marks)
-        return piece, modules
+        per_network = overrides if len(overrides) > 1 else ()
+        tags = [override.cache_tag for override in overrides] + ([teacher.cache_tag] if teacher else [])
+        tags = [tag for tag in tags if tag is not None]
+        job = TrainJob(
+            label, digest(about), specs, config, teacher, split, examples, data.validation, per_network, tags
+        )
+        return job, modules
 
-    def _try(self, piece: Piece, modules: Sequence[nn.Module]) -> None:
-        """Raise InputError for networks that do not go with the data, before a long training finds out."""
-        spec = Spec(batch_size=piece.course.batch_size, precision=piece.course.precision)
+    def _check_networks(self, job: TrainJob, modules: Sequence[nn.Module]) -> None:
+        """Raise InputError for networks that do not fit the data, before a long training."""
+        spec = Spec(batch_size=job.config.batch_size, precision=job.config.precision)
         for name, module in {
-            pupil.network: module for pupil, module in zip(piece.pupils, modules, strict=True)
+            network_spec.network: module for network_spec, module in zip(job.specs, modules, strict=True)
         }.items():
-            tried = ready_to_train(f"network {name}", module, self.data, spec, len(piece.examples))
-            if bare(tried) is not tried:
+            checked = ready_to_train(f"network {name}", module, self.data, spec, len(job.examples))
+            if unwrap(checked) is not checked:
                 raise InputError(f"The network {name} returns more than its logits: let it return them alone.")
 
-    def _kept(self, piece: Piece) -> tuple[Weights, dict[str, Any]] | None:
-        """What is kept of a piece that is the same to the mark."""
-        kept = self.store.read(piece.name)
-        return kept if kept and kept[1].get("mark", piece.mark) == piece.mark else None
+    def _load(self, job: TrainJob) -> tuple[Weights, dict[str, Any]] | None:
+        """The cached networks of a job with the same tag, or None."""
+        cached = self.weights_cache.read(job.name)
+        return cached if cached and cached[1].get("mark", job.cache_tag) == job.cache_tag else None
 
     def _wrap(
-        self, piece: Piece, modules: Sequence[nn.Module], weights: Weights, record: Mapping[str, Any]
-    ) -> list[Trained]:
-        """The networks as they ended, each with its best state where there is one."""
+        self, job: TrainJob, modules: Sequence[nn.Module], weights: Weights, record: Mapping[str, Any]
+    ) -> list[TrainedNetwork]:
+        """The networks after training, each with its best state where there is one."""
         count, networks = len(modules), []
-        for at, (module, told) in enumerate(zip(modules, record["networks"], strict=True)):
-            name, best = f"{piece.name}/{at}", None
-            if piece.course.early_stopping:
+        for index, (module, summary) in enumerate(zip(modules, record["networks"], strict=True)):
+            name, best = f"{job.name}/{index}", None
+            if job.config.early_stopping:
                 copy = deepcopy(module)
-                copy.load_state_dict(weights[count + at])
-                best = Trained(copy.eval(), f"{name}/best", told["curve"], told["best_epoch"])
-            module.load_state_dict(weights[at])
-            networks.append(Trained(module.eval(), name, told["curve"], piece.course.epochs, best))
+                copy.load_state_dict(weights[count + index])
+                best = TrainedNetwork(copy.eval(), f"{name}/best", summary["curve"], summary["best_epoch"])
+            module.load_state_dict(weights[index])
+            networks.append(TrainedNetwork(module.eval(), name, summary["curve"], job.config.epochs, best))
         return networks
 
-    def logits(self, network: Trained, split: Split | None = None) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    def logits(self, network: TrainedNetwork, split: Split | None = None) -> "np.ndarray[Any, np.dtype[np.float32]]":
         """Return the logits of the validation images, or of another split, float32 (examples, classes)."""
-        found: np.ndarray[Any, np.dtype[np.float32]]
-        found = predict(network.module, self.data.validation if split is None else split).cpu().numpy()
-        return found
+        logits: np.ndarray[Any, np.dtype[np.float32]]
+        logits = predict(network.module, self.data.validation if split is None else split).cpu().numpy()
+        return logits
 
-    def latency(self, networks: Mapping[str, Trained], batch: int) -> dict[str, float]:
-        """Return the seconds of an answer to `batch` images by each network: medians of rounds on one thread."""
+    def latency(self, networks: Mapping[str, TrainedNetwork], batch: int) -> dict[str, float]:
+        """Return the seconds that each network takes for `batch` images: medians of rounds on one thread."""
         inputs = self.data.validation.inputs(slice(batch))
         seconds: dict[str, list[float]] = {name: [] for name in networks}
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # whatever trained before must not decide
+        torch.set_num_threads(1)  # not the number that the last training left behind
         try:
-            for _ in range(ROUNDS):
+            for _ in range(LATENCY_ROUNDS):
                 for name, network in networks.items():
                     began = time.perf_counter()
                     with torch.no_grad():
-                        network.module(inputs)[0, 0].item()  # asked for, so that an accelerator has answered
+                        network.module(inputs)[0, 0].item()  # read, so that an accelerator has finished
                     seconds[name].append(time.perf_counter() - began)
         finally:
             torch.set_num_threads(threads)
-        return {name: statistics.median(own) for name, own in seconds.items()}
+        return {name: statistics.median(times) for name, times in seconds.items()}
 
 
-def _stamps(pupils: Sequence[Pupil], course: Course) -> list[str]:
-    """What tells a person's own entries from others of the same names, such as those of another day's notebook."""
-    names = [(AUGMENTATIONS, course.augmentation)]
-    for pupil in pupils:
-        names += [(MODELS, pupil.network), (OBJECTIVES, pupil.objective)]
+def _stamps(specs: Sequence[NetworkSpec], config: TrainConfig) -> list[str]:
+    """Stamps that distinguish a person's own entries from others of the same names, as in an earlier notebook."""
+    names = [(AUGMENTATIONS, config.augmentation)]
+    for spec in specs:
+        names += [(MODELS, spec.network), (OBJECTIVES, spec.objective)]
     entries = [registry.get(name.partition(":")[0]) for registry, name in names]
     return sorted({entry.stamp for entry in entries if entry and not entry.shipped})
 
 
-def blind(data: Dataset) -> Dataset:
+def without_test_set(data: Dataset) -> Dataset:
     """Return the data with an empty test set."""
     empty = Split(data.validation.images[:0], data.validation.labels[:0])
     return replace(data, test=empty)
 
 
-def sizes(networks: Sequence[Trained], split: Split) -> dict[str, int]:
+def sizes(networks: Sequence[TrainedNetwork], split: Split) -> dict[str, int]:
     """Return parameters, and multiply-adds for one answer to an image of `split`, of all networks together."""
     image = split.inputs(slice(1))
     return {

@@ -11,9 +11,9 @@ Shape = tuple[int, int, int]
 GRAIN = 4  # pixels between the values that smooth noise is drawn at
 
 
-def resized(dataset: str, shape: Shape, place: torch.device) -> Split:
+def resized(dataset: str, shape: Shape, device: torch.device) -> Split:
     """Return the training images of another data set with `shape` (channels, height, width)."""
-    images = load(dataset).train.images.to(place).float()
+    images = load(dataset).train.images.to(device).float()
     if images.shape[1] != shape[0]:
         images = images.mean(1, keepdim=True).expand(-1, shape[0], -1, -1)
     return _split(F.interpolate(images, shape[1:], mode="bilinear", align_corners=False, antialias=True))

@@ -24,7 +24,7 @@ FIRST_RULE = (
     "too narrow with two or three seeds, and Student's interval for proportions as well."
 )
 # Fewer examples than these cannot tell anything from noise: five heads in a row have McNemar's exact p = 0.06.
-FEWEST = 6
+MIN_DIFFERING = 6
 
 Values = NDArray[np.float64]
 Judgement = dict[str, Any]  # "verdict", and "mean" and "interval" of what must be above 0
@@ -55,7 +55,7 @@ def judge(scores: Values, level: float = LEVEL, groups: Groups = None) -> Judgem
         return {"verdict": NOISE, "mean": mean, "interval": None}
     half = math.hypot(*halves)
     verdict = _verdict(mean - half, mean + half)
-    if (half == 0 and mean == 0) or (values.shape[1] > 1 and np.count_nonzero(values.any(0)) < FEWEST):
+    if (half == 0 and mean == 0) or (values.shape[1] > 1 and np.count_nonzero(values.any(0)) < MIN_DIFFERING):
         verdict = NOISE
     # Of whole numbers the exact paired test is known, by which a few differences tell less than their interval says.
     whole = sums.shape[1] > 1 and bool((examples == np.rint(examples)).all())
@@ -93,17 +93,19 @@ def judge_rate(happens: Values, below: float, level: float = LEVEL, groups: Grou
     }
 
 
-def judge_share(gain: Values, kept: Values, share: float, level: float = LEVEL, groups: Groups = None) -> Judgement:
+def judge_share(
+    gain: Values, kept_gain: Values, share: float, level: float = LEVEL, groups: Groups = None
+) -> Judgement:
     """Return a verdict on "at least this share of the gain is kept", or NO_GAIN where no gain is beyond the noise.
 
-    `gain`, `kept`: what is better than the baseline, by how much, for each seed and example; `groups` as `judge` has
-    them. Of the draws in which a
-    weak gain passes as one, rather many refute a large share: `tests/benchmarks/verdicts.py` prints how many.
+    `gain`, `kept_gain`: by how much the best and the other are better than the baseline, for each seed and example;
+    `groups` as `judge` has them. Of the draws in which a weak gain passes as one, rather many refute a large share:
+    `tests/benchmarks/verdicts.py` prints how many.
     """
-    found = judge(kept - share * gain, level, groups)
-    if math.isnan(found["mean"]) or judge(gain, level, groups)["verdict"] == HOLDS:
-        return found
-    return {"verdict": NO_GAIN, "mean": found["mean"], "interval": None}
+    judgement = judge(kept_gain - share * gain, level, groups)
+    if math.isnan(judgement["mean"]) or judge(gain, level, groups)["verdict"] == HOLDS:
+        return judgement
+    return {"verdict": NO_GAIN, "mean": judgement["mean"], "interval": None}
 
 
 def judge_all(judgements: Sequence[Judgement], stricter: Sequence[Judgement]) -> Judgement:
@@ -113,10 +115,10 @@ def judge_all(judgements: Sequence[Judgement], stricter: Sequence[Judgement]) ->
     those of the claim that has the lowest.
     """
     weakest = min(judgements, key=_lowest)
-    if all(one["verdict"] == HOLDS for one in judgements):
+    if all(judgement["verdict"] == HOLDS for judgement in judgements):
         verdict = HOLDS
     else:
-        verdict = REFUTED if any(one["verdict"] == REFUTED for one in stricter) else NOISE
+        verdict = REFUTED if any(judgement["verdict"] == REFUTED for judgement in stricter) else NOISE
     return weakest | {"verdict": verdict}
 
 

@@ -1,16 +1,16 @@
-"""What experiments found: lines with their deviation, maps of numbers, and one dot a seed beside what others report."""
+"""Figures of experiments: lines with deviations, maps of numbers, and one dot per seed beside reported numbers."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from kdlab.figures.experiments.lines import lines, watched_curves
+from kdlab.figures.experiments.lines import lines, validation_curves
 from kdlab.figures.experiments.maps import confusion, number_map
 from kdlab.figures.experiments.rows import rows_plot
 from kdlab.figures.theme import Figure
 
-__all__ = ["chart", "rows_plot", "watched_curves"]
+__all__ = ["chart_figure", "rows_plot", "validation_curves"]
 
 
-def chart(about: Mapping[str, Any]) -> Figure:
-    """Return a chart of a report, of the kind "lines", "map" or "confusion"; raises KeyError for another kind."""
-    return {"lines": lines, "map": number_map, "confusion": confusion}[about["kind"]](about)
+def chart_figure(chart: Mapping[str, Any]) -> Figure:
+    """Return the figure of a report's chart, of the kind "lines", "map" or "confusion"; raises KeyError for others."""
+    return {"lines": lines, "map": number_map, "confusion": confusion}[chart["kind"]](chart)

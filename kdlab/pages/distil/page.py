@@ -12,9 +12,9 @@ from kdlab.metrics.classification import telling_example
 from kdlab.pages.distil import view
 from kdlab.pages.distil.setup import Setup
 from kdlab.pages.distil.state import DistilState
-from kdlab.pages.eta import Pace
+from kdlab.pages.eta import Eta
 from kdlab.pages.machine_note import machine_line
-from kdlab.pages.run_controller import Course, CoursePage
+from kdlab.pages.run_controller import RunController, RunPage, box
 from kdlab.pages.url_state import read_spec, write_spec
 from kdlab.progress import singular
 from kdlab.registry import OBJECTIVES, InputError
@@ -32,7 +32,7 @@ from kdlab.widgets.run_panel import RunPanel
 from kdlab.widgets.slider import Slider
 from kdlab.widgets.soft_targets import SoftTargets
 from kdlab.widgets.summary import Summary
-from kdlab.widgets.url import Address, Said
+from kdlab.widgets.url import UrlHash, UrlState
 
 __all__ = ["Distil"]
 
@@ -40,8 +40,8 @@ OPENING_NOTE = "A run that comes with kdlab. Press Start to train it here, and t
 OTHER_PAGE = "The run that the address names is not one of this page's: open it from the list of runs."
 
 
-class Distil(CoursePage):
-    """The dashboard; `state` holds its choices, `history` what is shown."""
+class Distil(RunPage):
+    """The dashboard; `state` holds its choices, `history` is the shown run's."""
 
     def __init__(self) -> None:
         with as_file(files("kdlab.assets") / "opening" / "history.npz") as path:
@@ -50,13 +50,14 @@ class Distil(CoursePage):
         self.history = self._opening
         self.state = DistilState(self._opening.opened.spec)
         self._note = OPENING_NOTE
-        self._pace = Pace()
-        self._evaluated: object = None  # what the matrices show
-        self._turned: dict[str, float] = {}  # knobs moved since the worker was last told
+        self._eta = Eta()
+        self._drawn: object = None  # the state that the matrices show
+        self._changed_params: dict[str, float] = {}  # knobs moved since the last message to the worker
         self._loop = Loop(self._draw, self._fail)
-        self._incoming = History()  # what the worker says, shown once its data are open
-        self._settled = self.state.dataset  # the data set whose settings are filled in
-        self._bare = ""  # a run that an address names without a word about choices, which are then the run's own
+        self._run_history = History()  # the run's, shown once its data are open
+        self._dataset_applied = self.state.dataset  # the data set whose settings are filled in
+        # The id of a run that the address names without choices: the page adopts the run's.
+        self._adopt_run_config = ""
         super().__init__(self._build())
         self.add_class("kd-page")
         self._connect()
@@ -70,8 +71,9 @@ class Distil(CoursePage):
         state = self.state
         self._panel = RunPanel(lambda action: self._loop.post(self._act, action), machine=machine_line())
         self._setup = Setup(state)
-        self._course = Course(self._panel, partial(self._loop.post, self._take), self._setup.file.again)
-        self._address = Address(partial(self._loop.post, self._follow))
+        receive = partial(self._loop.post, self._on_message)
+        self._controller = RunController(self._panel, receive, self._setup.file.resume_job)
+        self._address = UrlHash(partial(self._loop.post, self._follow))
         self._summary = Summary()
         knobs = [knob for entry in OBJECTIVES.values() for knob in entry.knobs]
         self._sliders = {knob.key: Slider(knob, getattr(state, knob.key)) for knob in knobs}
@@ -81,21 +83,17 @@ class Distil(CoursePage):
         self._bars, self._gallery = SoftTargets(), Gallery()
         self._picture = Gallery()
 
-        controls = _box(
-            "kd-controls",
-            self._panel,
-            _box("kd-knobs", self._objective, *self._sliders.values()),
-            self._setup,
-        )
+        knobs_box = box("kd-knobs", self._objective, *self._sliders.values())
+        controls = box("kd-controls", self._panel, knobs_box, self._setup)
         matrices = [self._canvases[name] for name in (*ROLES, "difference")]
-        results = _box(
+        results = box(
             "kd-results",
             self._summary,
-            _box("kd-curves", self._canvases["errors"], self._canvases["losses"]),
-            _box("kd-matrices", *matrices),
-            _box("kd-examples", _box("kd-card", self._picture, self._bars), _box("kd-card", self._gallery)),
+            box("kd-curves", self._canvases["errors"], self._canvases["losses"]),
+            box("kd-matrices", *matrices),
+            box("kd-examples", box("kd-card", self._picture, self._bars), box("kd-card", self._gallery)),
         )
-        return [_box("kd-columns", controls, results), self._address, Connection()]
+        return [box("kd-columns", controls, results), self._address, Connection()]
 
     def _connect(self) -> None:
         state = self.state
@@ -108,54 +106,51 @@ class Distil(CoursePage):
             self._canvases[name].observe(
                 lambda change, name=name: self._loop.post(self._click, name, change.new), "clicked"
             )
-        state.observe(lambda change: self._loop.post(self._turn, change), list(self._sliders))
+        state.observe(lambda change: self._loop.post(self._change_param, change), list(self._sliders))
         state.observe(lambda _: self._loop.post(self._show_chosen), "chosen")
         state.observe(lambda _: self._loop.post(self._offer_knobs), "objective")
         self._offer_knobs()
         # A sentence about a choice goes when a choice changes, not when another example is looked at: a run chooses one
         # as its data are opened, just before it may fail. A new sentence may follow from the data set.
         controls = ["objective", *self._sliders, *self._setup.controls]
-        state.observe(lambda _: self._loop.post(self._forgive), controls)
+        state.observe(lambda _: self._loop.post(self._clear_error), controls)
         state.observe(lambda _: self._loop.request(), controls)
-        self._setup.file.observe(lambda _: self._loop.post(self._forgive), "digest")
-        self._setup.pickers["dataset"].observe(lambda _: self._loop.post(self._suggest), "value")
+        self._setup.file.observe(lambda _: self._loop.post(self._clear_error), "digest")
+        self._setup.pickers["dataset"].observe(lambda _: self._loop.post(self._suggest_settings), "value")
 
     def _offer_knobs(self) -> None:
         offered = self.state.knobs()
         for key, slider in self._sliders.items():
             slider.layout.display = None if key in offered else "none"
 
-    # --- what people do -----------------------------------------------------------------------------------------------
+    # --- user actions -------------------------------------------------------------------------------------------------
 
     def _act(self, action: str) -> None:
-        self._tell_turned()
-        self._course.press(action, lambda: self._setup.file.job(self.state.spec()))
+        self._send_params()
+        self._controller.press(action, lambda: self._setup.file.job(self.state.spec()))
 
-    def _follow(self, said: Said) -> None:
-        """Take what the address says; what it leaves out is as the page opens."""
-        run, complaints = said.run, list(said.complaints)
+    def _follow(self, url: UrlState) -> None:
+        """Apply the run and the choices of the address; the choices that it leaves out are those of the opening."""
+        run, complaints = url.run, list(url.complaints)
         new = run not in ("", self._address.run)
-        self._bare = run if new and not said.choices else ""
-        self._course.session.visitor = self._address.visitor
-        if new and (trouble := self._course.attach(run)):
+        self._adopt_run_config = run if new and not url.choices else ""
+        self._controller.session.visitor = self._address.visitor
+        if new and (trouble := self._controller.attach(run)):
             complaints.append(trouble)
-            self._bare = ""
+            self._adopt_run_config = ""
             self._show_opening()
-        if not self._bare:
-            spec, unusable = read_spec(said.choices, self._opening_spec)
+        if not self._adopt_run_config:
+            spec, unusable = read_spec(url.choices, self._opening_spec)
             self._choose(spec)
             complaints += unusable
-        # Behind what forgives, which the choices have just asked for.
-        self._loop.post(self._complain, " ".join(complaints))
+        # Posted after `_clear_error`, which the new choices have just posted.
+        self._loop.post(self._show_error, " ".join(complaints))
 
     def _choose(self, spec: Spec) -> None:
         """Set every choice without the suggestions of a data set, and without turning the knobs of a run."""
-        self._settled = spec.dataset
-        self.state.take(spec)
-        self._loop.post(self._turned.clear)
-
-    def _complain(self, sentences: str) -> None:
-        self._panel.error = sentences or self._panel.error
+        self._dataset_applied = spec.dataset
+        self.state.apply(spec)
+        self._loop.post(self._changed_params.clear)
 
     @property
     def _opening_spec(self) -> Spec:
@@ -165,152 +160,147 @@ class Distil(CoursePage):
     def _show_opening(self) -> None:
         """Show the run that comes with kdlab, and set its choices."""
         self._note, self._address.run = OPENING_NOTE, ""
-        self._incoming = History()
+        self._run_history = History()
         self._choose(self._opening_spec)
         self._setup.file.want("")
         self._show(self._opening)
         self._show_pictures()
 
     def _show(self, history: History) -> None:
-        """Make `history` the one that is seen."""
+        """Show `history`."""
         self.history = history
         self.state.cell = None
         assert history.opened is not None
         self.state.chosen = telling_example(history.logits, history.opened.labels)
         self._loop.request()
 
-    def _turn(self, change: Bunch) -> None:
-        """Send a knob to the run, if its objective has it: another one may have been chosen for the next run."""
-        opened = self._incoming.opened
+    def _change_param(self, change: Bunch) -> None:
+        """Note a knob for the run, if its objective has it: another one may have been chosen for the next run."""
+        opened = self._run_history.opened
         if opened is None or change.name in opened.spec.knobs:
-            self._turned[change.name] = change.new
+            self._changed_params[change.name] = change.new
             self._loop.request()
 
-    def _forgive(self) -> None:
-        self._panel.error = ""
+    def _send_params(self) -> None:
+        """Send the changed knobs to the worker: at each drawing, because a slider moves far more often."""
+        if self._changed_params:
+            self._controller.send(dict(self._changed_params))
+            self._changed_params.clear()
 
-    def _tell_turned(self) -> None:
-        """Tell the worker what was turned: at each drawing, as a slider moves far more often than it need hear of."""
-        if self._turned:
-            self._course.send(dict(self._turned))
-            self._turned.clear()
-
-    def _suggest(self) -> None:
-        """Fill in what suits a data set that was just chosen, unless its settings came with it."""
-        if self.state.dataset in (self._settled, ""):
+    def _suggest_settings(self) -> None:
+        """Fill in the settings that suit a data set that was just chosen, unless its settings came with it."""
+        if self.state.dataset in (self._dataset_applied, ""):
             return
-        self._settled = self.state.dataset
+        self._dataset_applied = self.state.dataset
         try:
-            kept = {"objective": self.state.objective, "knobs": self.state.knobs(), "seed": self.state.seed}
-            suggested = Spec.suggested(self.state.dataset, **kept)
+            unchanged = {"objective": self.state.objective, "knobs": self.state.knobs(), "seed": self.state.seed}
+            suggested = Spec.suggested(self.state.dataset, **unchanged)
         except InputError as error:
             self._panel.error = str(error)
         else:
             self._panel.error = ""
-            self.state.take(suggested)
+            self.state.apply(suggested)
 
     def _click(self, matrix: str, clicked: dict[str, Any]) -> None:
         self.state.cell = view.Cell(matrix, clicked["y"], clicked["x"])
         self._show_pictures()
 
-    # --- what the worker says -----------------------------------------------------------------------------------------
+    # --- messages of the run ------------------------------------------------------------------------------------------
 
-    def _take(self, message: Hearing) -> None:
-        if not self._course.hear(message):
+    def _on_message(self, message: Hearing) -> None:
+        if not self._controller.on_message(message):
             return
         match message:
             case Happened(event):
                 self._record(event)
-            # In the order in which the session said them, so that nothing of an earlier run reaches the new history.
+            # In the order of the session's messages, so that no event of an earlier run reaches the new history.
             case Attached(kind="distil"):
                 self._attach(message)
             case Attached():
-                self._course.leave()
+                self._controller.leave()
                 self._show_opening()
-                self._loop.post(self._complain, OTHER_PAGE)
+                self._loop.post(self._show_error, OTHER_PAGE)
             case Status("idle"):
                 self._show_opening()
             case Status(state):
-                self._pace.reset()
-                if state in ("paused", "stopped", "done", "interrupted") and self.history is self._incoming:
+                self._eta.reset()
+                if state in ("paused", "stopped", "done", "interrupted") and self.history is self._run_history:
                     self._show_pictures()
         self._loop.request()
 
-    def _attach(self, found: Attached) -> None:
-        """Show what happened in a run so far, from now on all that happens in it."""
-        if found.run != self._address.run:
-            self._setup.file.want(found.about.get("teacher_weights", ""))
-        self._incoming, self._note, self._address.run = found.record, "", found.run
-        if self._bare == found.run:
-            turned = {key: value for turn in found.record.turns for key, value in turn.values.items()}
-            spec = Spec(**found.about)
-            self._choose(spec.replace(knobs={**spec.knobs, **turned}))
-        self._bare = ""
-        if found.record.opened:
-            self._show(found.record)
+    def _attach(self, attached: Attached) -> None:
+        """Show the record of a run so far; its further events are added to it."""
+        if attached.run != self._address.run:
+            self._setup.file.want(attached.about.get("teacher_weights", ""))
+        self._run_history, self._note, self._address.run = attached.record, "", attached.run
+        if self._adopt_run_config == attached.run:
+            spec = Spec(**attached.about)
+            self._choose(spec.replace(knobs=view.current_knobs(spec, attached.record)))
+        self._adopt_run_config = ""
+        if attached.record.opened:
+            self._show(attached.record)
             self._show_chosen()
             self._show_pictures()
 
     def _record(self, event: Event) -> None:
-        self._incoming.append(event)
+        self._run_history.append(event)
         match event:
             case Opened() | Restored():
-                assert self._incoming.opened is not None
-                opened = self._incoming.opened
-                chosen, before = self.state.chosen, self.history.opened
-                self._show(self._incoming)
-                same = before and before.spec.dataset == opened.spec.dataset
-                if same and chosen < len(opened.labels):
+                assert self._run_history.opened is not None
+                opened = self._run_history.opened
+                chosen, previous = self.state.chosen, self.history.opened
+                self._show(self._run_history)
+                same_dataset = previous and previous.spec.dataset == opened.spec.dataset
+                if same_dataset and chosen < len(opened.labels):
                     self.state.chosen = chosen
                 self._show_chosen()  # the same number may be another data set's image
                 self._show_pictures()
                 if isinstance(event, Restored):
-                    self._retake()
+                    self._restore_params()
             case Phase():
-                self._pace.reset()
+                self._eta.reset()
             case Step():
-                self._pace.tick(event.step)
+                self._eta.tick(event.step)
 
-    def _retake(self) -> None:
-        """Set the sliders to what the run goes on with: what was turned after its checkpoint is not in it."""
-        assert self._incoming.opened is not None
-        turned = {key: value for turn in self._incoming.turns for key, value in turn.values.items()}
-        for key, value in {**self._incoming.opened.spec.knobs, **turned}.items():
+    def _restore_params(self) -> None:
+        """Set the sliders to the knobs of a resumed run: changes after its checkpoint are lost."""
+        assert self._run_history.opened is not None
+        for key, value in view.current_knobs(self._run_history.opened.spec, self._run_history).items():
             setattr(self.state, key, float(value))
-        self._loop.post(self._turned.clear)
+        self._loop.post(self._changed_params.clear)
 
     # --- drawing, on the kernel's loop only ---------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        self._tell_turned()
-        history, phase = self.history, self._incoming.phase
+        self._send_params()
+        history, phase = self.history, self._run_history.phase
         for name, figure in view.curves(history).items():
             self._canvases[name].figure = figure
-        evaluated = history, history.evaluations, len(history.notes), history.result is None, self._note
-        if evaluated != self._evaluated:  # between two evaluations nothing below moves
-            self._evaluated = evaluated
+        state = self._panel.state
+        waiting = self._controller.attached is not None and self._run_history.opened is None
+        evaluated = (
+            history, history.evaluations, len(history.notes), history.result is None, self._note, state, waiting
+        )  # fmt: skip
+        if evaluated != self._drawn:  # between two evaluations nothing below moves
+            self._drawn = evaluated
             matrices = view.matrices(history)
             for name in (*ROLES, "difference"):
                 self._canvases[name].figure = matrices.get(name, {})
-            self._summary.content = view.summary(history, self._note)
+            content = view.waiting(history, state) if waiting else view.summary(history, self._note, state)
+            self._summary.content = content
             self._bars.example = view.example(history, self.state.chosen)
-        left = self._pace.seconds_left(phase.steps) if phase else None
-        state, said = self._panel.state, self._course.said
-        self._panel.progress, words = view.progress(self._incoming, state, left, said)
-        self._panel.status = self._course.told(words)
+        left = self._eta.seconds_left(phase.steps) if phase else None
+        self._panel.progress, status = view.progress(self._run_history, state, left, self._controller.status_text)
+        self._panel.status = self._controller.describe_status(status)
         chosen = {name: getattr(self.state, name) for name in (*Spec.names(), *Spec.run_knobs())}
         self._address.choices = write_spec(chosen | self.state.knobs(), self._opening_spec)
-
-    def _fail(self, error: Exception) -> None:
-        trouble = f"The page could not show this ({type(error).__name__}): the log says why."
-        self._panel.error = str(error) if isinstance(error, InputError) else trouble
 
     def _show_pictures(self) -> None:
         opened = self.history.opened
         assert opened is not None
-        found = view.pictures(self.history, self.state.cell)
-        unit = singular(opened.example_unit)
-        self._gallery.show(found.title, opened.images[found.indices], found.indices, found.captions, unit)
+        pictures = view.pictures(self.history, self.state.cell)
+        images, unit = opened.images[pictures.indices], singular(opened.example_unit)
+        self._gallery.show(pictures.title, images, pictures.indices, pictures.captions, unit)
 
     def _show_chosen(self) -> None:
         opened, chosen = self.history.opened, self.state.chosen
@@ -318,9 +308,3 @@ class Distil(CoursePage):
         name, unit = opened.classes[opened.labels[chosen]], singular(opened.example_unit)
         self._picture.show(view.picked(opened, chosen), opened.images[[chosen]], [chosen], [name], unit)
         self._bars.example = view.example(self.history, chosen)
-
-
-def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:
-    box = ipywidgets.Box(children)
-    box.add_class(name)
-    return box

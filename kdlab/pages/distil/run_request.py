@@ -1,8 +1,8 @@
-"""What the page "Distil" asks of a desk: runs, made of its choices and of a teacher's file."""
+"""Requests for runs of the page "Distil", from its choices and a teacher's file."""
 
 from dataclasses import asdict
 
-from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHINGS, InputError
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHER_VIEWS, InputError
 from kdlab.runs import session
 from kdlab.runs.protocol import Attached, Job
 from kdlab.train.events import Step
@@ -11,7 +11,7 @@ from kdlab.widgets.weights import WeightsField
 
 __all__ = ["TeacherFile"]
 
-MOST_BYTES = 8_000_000  # of a file, where the operator names no limit
+MAX_BYTES = 8_000_000  # of a file, where the operator names no limit
 # The fields of a spec whose text is a name that a registry knows.
 NAMES = {
     "dataset": DATASETS,
@@ -20,26 +20,26 @@ NAMES = {
     "objective": OBJECTIVES,
     "augmentation": AUGMENTATIONS,
     "teacher_augmentation": AUGMENTATIONS,
-    "teaching": TEACHINGS,
+    "teaching": TEACHER_VIEWS,
 }
-AGAIN = "This run's teacher came from a file: choose the file again, or let it go to train one."
+FILE_MISSING = "This run's teacher came from a file: choose the file again, or let it go to train one."
 
 
 class TeacherFile(WeightsField):
-    """The field for a teacher's file, and the jobs with it; the desk is asked only then, as a page opens before it."""
+    """The field for a teacher's file, and the jobs with it; only a job asks the desk, as a page opens before it."""
 
     def __init__(self) -> None:
-        super().__init__(lambda: session.the_desk().limits().upload_bytes or MOST_BYTES)
+        super().__init__(lambda: session.the_desk().limits().upload_bytes or MAX_BYTES)
 
     def job(self, spec: Spec) -> Job:
         """Return a new run of `spec`, with the teacher of the file; raises InputError where that is missing."""
         if self.digest and self.weights is None:
-            raise InputError(AGAIN)
+            raise InputError(FILE_MISSING)
         return self._job(spec.replace(teacher_weights=self.digest))
 
-    def again(self, found: Attached) -> Job:
-        """Return the job to go on with a run, whose checkpoint holds a teacher that came from a file."""
-        return self._job(Spec(**found.about))
+    def resume_job(self, attached: Attached) -> Job:
+        """Return the job that resumes a run; its checkpoint holds a teacher that came from a file."""
+        return self._job(Spec(**attached.about))
 
     def _job(self, spec: Spec) -> Job:
         for field, registry in NAMES.items():
@@ -48,8 +48,9 @@ class TeacherFile(WeightsField):
         if not spec.teacher_weights:
             asks["teacher_epochs"] = spec.teacher_epochs
         weights = self.weights if spec.teacher_weights and spec.teacher_weights == self.digest else None
-        most = session.the_desk().limits().parameters
+        max_parameters = session.the_desk().limits().parameters
+        bounds = {"parameters": max_parameters} if max_parameters else None
         return Job(
-            "distil", "kdlab.distillation.job:keep", (spec, {"parameters": most} if most else None, weights),
+            "distil", "kdlab.distillation.job:run_distill_job", (spec, bounds, weights),
             "kdlab.train.history:History", Step, spec.label, "distil", asks, asdict(spec),
         )  # fmt: skip

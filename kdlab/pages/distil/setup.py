@@ -1,11 +1,11 @@
-"""The part of the page "Distil" that says what is run next: data, networks and numbers."""
+"""The choices for the next run on the page "Distil": data, networks and numbers."""
 
 import ipywidgets
 from traitlets import link
 
 from kdlab.pages.distil.run_request import TeacherFile
 from kdlab.pages.distil.state import DistilState
-from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, TEACHINGS
+from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, TEACHER_VIEWS
 from kdlab.runs.session import offered
 from kdlab.train.spec import Spec
 from kdlab.widgets.pickers import EntryPicker, NamePicker, number_field
@@ -27,11 +27,11 @@ class Setup(ipywidgets.Box):
             "augmentation": NamePicker(AUGMENTATIONS, "Augmentation", state.augmentation, "shift:pixels=1 …"),
         }
         self.file = TeacherFile()
-        self.teaching = EntryPicker(TEACHINGS, "Teaching", state.teaching)
+        self.teaching = EntryPicker(TEACHER_VIEWS, "Teaching", state.teaching)
         self.numbers = {key: number_field(knob, getattr(state, key)) for key, knob in Spec.run_knobs().items()}
         self.controls = {"teaching": self.teaching, **self.pickers, **self.numbers}
         numbers = ipywidgets.Box(list(self.numbers.values()))
-        numbers.add_class("kd-numbers")
+        numbers.add_class("kd-number-fields")
         data, teacher, *others = self.pickers.values()
         super().__init__([data, teacher, self.file, *others, self.teaching, numbers])
         self.add_class("kd-setup")

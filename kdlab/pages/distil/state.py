@@ -21,10 +21,10 @@ class DistilState(HasTraits):
         self.add_traits(
             **knobs, **{name: Unicode() for name in Spec.names()}, **{key: Float() for key in Spec.run_knobs()}
         )
-        self.take(spec)
+        self.apply(spec)
 
-    def take(self, spec: Spec) -> None:
-        """Set every choice to what `spec` says."""
+    def apply(self, spec: Spec) -> None:
+        """Set every choice to that of `spec`."""
         for name in (*Spec.names(), *Spec.run_knobs()):
             setattr(self, name, getattr(spec, name))
         for key, value in spec.knobs.items():
@@ -36,6 +36,6 @@ class DistilState(HasTraits):
         return {knob.key: getattr(self, knob.key, knob.default) for knob in knobs}
 
     def spec(self) -> Spec:
-        """Return what to run; raises InputError when a choice cannot be used."""
+        """Return the spec of the next run; raises InputError when a choice cannot be used."""
         names = (*Spec.names(), *Spec.run_knobs())
         return Spec(knobs=self.knobs(), **{name: getattr(self, name) for name in names})

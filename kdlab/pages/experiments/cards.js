@@ -1,19 +1,19 @@
 // Links to the pages.
-import { element, view } from "../../widgets/shared/view.js";
-import { link } from "../../widgets/shared/page_link.js";
+import { contentView, element } from "../../widgets/shared/view.js";
+import { pageLink } from "../../widgets/shared/page_link.js";
 
 function card({ page, title, question, answer, mark }) {
-  const made = element(
+  const node = element(
     "a",
-    { class: "kd-link-card", ...link(page) },
+    { class: "kd-link-card", ...pageLink(page) },
     element("h2", {}, title),
     element("p", {}, question),
   );
   if (answer) {
     const symbol = element("span", { class: "kd-symbol", "aria-hidden": "true" }, mark);
-    made.append(element("p", { class: "kd-note" }, symbol, answer));
+    node.append(element("p", { class: "kd-note" }, symbol, answer));
   }
-  return made;
+  return node;
 }
 
-export const render = view("kd-cards", ({ cards = [] }) => cards.map(card));
+export const render = contentView("kd-cards", ({ cards = [] }) => cards.map(card));

@@ -27,6 +27,6 @@ class Charts(ipywidgets.Box):
         if len(figures) != len(self.children):
             self.children = self._canvases[: len(figures)]
         # Three matrices are read side by side.
-        matrices = len(figures) > 2 and all(one["data"][0]["type"] == "heatmap" for one in figures[:3])
+        matrices = len(figures) > 2 and all(figure["data"][0]["type"] == "heatmap" for figure in figures[:3])
         (self.add_class if matrices else self.remove_class)("kd-thirds")
         self.layout.display = None if figures else "none"

@@ -3,7 +3,7 @@
 import ipywidgets
 
 from kdlab.experiments.framework.bundled import Result
-from kdlab.experiments.framework.record import Live
+from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.pages.experiments import view
 from kdlab.pages.experiments.charts import Charts
 from kdlab.pages.experiments.panel import Panel
@@ -16,11 +16,11 @@ __all__ = ["Explore"]
 
 TITLE = "Move and see"
 TEXT = "What the first seed's networks answer on the {split} images is scored anew as you move: nothing is trained."
-OLD = "This report kept the answers in half precision, so counts may differ by a few from the table's."
+HALF_PRECISION = "This report kept the answers in half precision, so counts may differ by a few from the table's."
 
 
 class Explore(Panel):
-    """Sliders, tiles and charts of a result; `state` holds what is chosen."""
+    """Sliders, tiles and charts of a result; `state` holds the choices."""
 
     follows = ("turned", "choice")
 
@@ -30,25 +30,25 @@ class Explore(Panel):
         self._filling = False
         self.sliders = {knob.key: Slider(knob, state.turned[knob.key]) for knob in entry.build.sliders}
         for key, slider in self.sliders.items():
-            slider.observe(lambda change, key=key: self._turn(key, change["new"]), "value")
+            slider.observe(lambda change, key=key: self._move_slider(key, change["new"]), "value")
         self.choices = ipywidgets.Dropdown(description="Of")
         self.choices.add_class("kd-field")
         self.choices.observe(self._choose, "value")
-        turn = ipywidgets.Box([self.choices, *self.sliders.values()])
-        turn.add_class("kd-turn")
+        controls = ipywidgets.Box([self.choices, *self.sliders.values()])
+        controls.add_class("kd-explore-controls")
         self.tiles, self.charts = Facts(), Charts()
         self.title = Facts()
-        self.children = [self.title, turn, self.tiles, self.charts]
+        self.children = [self.title, controls, self.tiles, self.charts]
         self.add_class("kd-explore")
 
-    def show(self, result: Result | None, live: Live) -> None:
+    def show(self, result: Result | None, live: ExperimentRecord) -> None:
         """Explore another result, or nothing."""
         self._result = result if result and result.arrays and self.sliders else None
         self.layout.display = None if self._result else "none"
         if self._result is None:
             return
         split = self._result.split
-        text = [TEXT.format(split=split), *([OLD] if split == "test" else [])]
+        text = [TEXT.format(split=split), *([HALF_PRECISION] if split == "test" else [])]
         self.title.content = {"title": TITLE, "text": text}
         offered = self._entry.build.choices(self._result.arrays)
         self._filling = True
@@ -69,7 +69,7 @@ class Explore(Panel):
             )
             self.charts.show(figures)
 
-    def _turn(self, key: str, value: float) -> None:
+    def _move_slider(self, key: str, value: float) -> None:
         self._state.turned = {**self._state.turned, key: value}
 
     def _choose(self, change: dict[str, str]) -> None:

@@ -1,13 +1,13 @@
-// A title, what it means in words, and values by their labels.
-import { element, view } from "../../widgets/shared/view.js";
+// A title, paragraphs of text, and labelled values.
+import { contentView, element } from "../../widgets/shared/view.js";
 
 function build({ title = "", text = [], facts = [] }) {
-  const made = [];
-  if (title) made.push(element("h2", {}, title));
-  for (const words of text) made.push(element("p", {}, words));
+  const nodes = [];
+  if (title) nodes.push(element("h2", {}, title));
+  for (const paragraph of text) nodes.push(element("p", {}, paragraph));
   const pairs = facts.map(([label, value]) => element("div", {}, element("dt", {}, label), element("dd", {}, value)));
-  if (pairs.length) made.push(element("dl", {}, ...pairs));
-  return made;
+  if (pairs.length) nodes.push(element("dl", {}, ...pairs));
+  return nodes;
 }
 
-export const render = view("kd-facts", build);
+export const render = contentView("kd-facts", build);

@@ -2,7 +2,7 @@
 
 import ipywidgets
 
-from kdlab.experiments.framework.bundled import shipped
+from kdlab.experiments.framework.bundled import load_bundled
 from kdlab.pages.catalogue import PAGES
 from kdlab.pages.experiments import view
 from kdlab.pages.experiments.widgets import Cards
@@ -14,6 +14,6 @@ class Index(ipywidgets.VBox):
     """The pages with the question that each answers, and the first verdict of a result that comes with kdlab."""
 
     def __init__(self) -> None:
-        results = {name: shipped(name) for page in PAGES for name in page.experiments[:1]}
-        super().__init__([Cards(content=view.cards(PAGES, {key: one for key, one in results.items() if one}))])
+        results = {name: load_bundled(name) for page in PAGES for name in page.experiments[:1]}
+        super().__init__([Cards(content=view.cards(PAGES, {key: result for key, result in results.items() if result}))])
         self.add_class("kd-page")

@@ -5,7 +5,7 @@ from typing import ClassVar
 import ipywidgets
 
 from kdlab.experiments.framework.bundled import Result
-from kdlab.experiments.framework.record import Live
+from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.registry import Entry
 
@@ -26,13 +26,13 @@ class Panel(ipywidgets.Box):
         super().__init__()
         self._entry, self._state = entry, state
 
-    def show(self, result: Result | None, live: Live) -> None:
+    def show(self, result: Result | None, live: ExperimentRecord) -> None:
         """Show another result, or nothing, and draw; `live`: the run, which has noted something or concluded."""
         raise NotImplementedError
 
     def draw(self) -> None:
-        """Show what the state has become."""
+        """Show the current state."""
         raise NotImplementedError
 
     def check(self) -> None:
-        """Raise InputError when what is chosen here cannot be run."""
+        """Raise InputError when the choices of this panel cannot be run."""

@@ -1,4 +1,4 @@
-// What is trained one after another, and how far it is.
+// The list of training jobs with the state of each.
 import { element } from "../../widgets/shared/view.js";
 
 const MARKS = { done: "✓", kept: "✓", now: "▶", waiting: "·" };
@@ -8,12 +8,12 @@ export function render({ model, el }) {
   const title = element("h2");
   const list = element("ol", { tabindex: "0", "aria-label": "Pieces of training" });
   el.append(title, list);
-  let at = -1;
+  let followed = -1;
 
   function show() {
     const { title: text = "", pieces = [] } = model.get("content");
     title.textContent = text;
-    const made = pieces.map(([label, state, detail]) =>
+    const items = pieces.map(([label, state, detail]) =>
       element(
         "li",
         { "data-state": state },
@@ -23,12 +23,12 @@ export function render({ model, el }) {
       ),
     );
     const top = list.scrollTop;
-    list.replaceChildren(...made);
+    list.replaceChildren(...items);
     list.scrollTop = top;
-    // The list follows the work; who scrolls away is left alone until the next piece begins.
-    const now = pieces.findIndex(([, state]) => state === "now");
-    if (now !== at && now >= 0) list.scrollTop = made[now].offsetTop - list.clientHeight / 2;
-    at = now;
+    // Scrolls to the current job once, when it starts: the list does not undo a user's scrolling.
+    const current = pieces.findIndex(([, state]) => state === "now");
+    if (current !== followed && current >= 0) list.scrollTop = items[current].offsetTop - list.clientHeight / 2;
+    followed = current;
   }
 
   model.on("change:content", show);

@@ -1,4 +1,4 @@
-// Radio buttons that look like one bar: the arrow keys and screen readers know what they are.
+// A segmented control made of radio buttons, so that arrow keys and screen readers work.
 import { element } from "../../widgets/shared/view.js";
 
 let groups = 0;
@@ -11,16 +11,16 @@ export function render({ model, el }) {
 
   function build() {
     group.setAttribute("aria-label", model.get("label"));
-    const made = model.get("options").map(([value, text]) => {
+    const labels = model.get("options").map(([value, text]) => {
       const input = element("input", { type: "radio", name, value });
-      input.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys for its notebook
+      input.dataset.lmSuppressShortcuts = "true"; // otherwise JupyterLab handles the arrow keys in its notebook
       input.addEventListener("change", () => {
         model.set("value", value);
         model.save_changes();
       });
       return element("label", {}, input, element("span", {}, text));
     });
-    group.replaceChildren(...made);
+    group.replaceChildren(...labels);
     show();
   }
 

@@ -28,7 +28,7 @@ class Settings(ipywidgets.Box):
         knobs, allowed = knob_fields(kind), offered().datasets
         names, texts, switches = [], [], []
         self.controls: dict[str, ipywidgets.Widget] = {}
-        for name in (item.name for item in fields(kind)):
+        for name in (field.name for field in fields(kind)):
             value, label = getattr(state, name), _label(name)
             if name in NAMES:
                 only = allowed if NAMES[name] is DATASETS else ()
@@ -46,13 +46,13 @@ class Settings(ipywidgets.Box):
             self.controls[name] = control
             link((state, name), (control, "value"))
         numbers = ipywidgets.Box([self.controls[name] for name, knob in knobs.items() if knob.kind is not bool])
-        numbers.add_class("kd-numbers")
+        numbers.add_class("kd-number-fields")
         super().__init__([*names, *texts, *switches, numbers])
         self.add_class("kd-setup")
 
 
 def for_worker(name: str, quick: bool, settings: Mapping[str, Any]) -> Experiment:
-    """Return the experiment called `name` as a worker is to run it; raises InputError for what that does not know."""
+    """Return the experiment called `name` for a worker; raises InputError for a name that the worker does not know."""
     EXPERIMENTS.check_worker(name)
     experiment: Experiment = EXPERIMENTS[name].build.of_size(quick, **settings)
     for field in NAMES.keys() & settings.keys():

@@ -12,7 +12,7 @@ __all__ = ["ExperimentState"]
 
 
 class ExperimentState(HasTraits):
-    """The settings of an experiment, each a trait of its own by its name, and what is looked at."""
+    """The settings of an experiment, each a trait of its own by its name, and the choices of what is shown."""
 
     quick = Bool(True, help="whether the settings begin from the quick experiment's or from the full one's")
     shown = Unicode("shipped", help="whose result is shown: the shipped one or that of the run")
@@ -24,13 +24,15 @@ class ExperimentState(HasTraits):
         self._kind = kind
         self.turned = {knob.key: float(knob.default) for knob in kind.sliders}
         knobs = knob_fields(kind)
-        self.settings = {item.name: Float() if item.name in knobs else Unicode() for item in fields(kind)}
-        if taken := set(self.settings) & set(self.trait_names()):
-            raise ValueError(f"{kind.__name__} has a setting called {taken.pop()!r}, which the page needs for itself.")
+        self.settings = {field.name: Float() if field.name in knobs else Unicode() for field in fields(kind)}
+        if duplicates := set(self.settings) & set(self.trait_names()):
+            raise ValueError(
+                f"{kind.__name__} has a setting called {duplicates.pop()!r}, which the page needs for itself."
+            )
         self.add_traits(**self.settings)
-        self.take(quick=True)
+        self.apply(quick=True)
 
-    def take(self, quick: bool) -> None:
+    def apply(self, quick: bool) -> None:
         """Fill in the quick or the full experiment's settings."""
         self.quick = quick
         experiment = self._kind.of_size(quick)
@@ -38,7 +40,7 @@ class ExperimentState(HasTraits):
             setattr(self, name, getattr(experiment, name))
 
     def experiment(self) -> Experiment:
-        """Return what to run; raises InputError when a setting cannot be used."""
+        """Return the experiment to run; raises InputError when a setting cannot be used."""
         return self._kind.of_size(self.quick, **self.chosen())
 
     def chosen(self) -> dict[str, Any]:

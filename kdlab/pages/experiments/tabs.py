@@ -6,67 +6,67 @@ from functools import partial
 
 import ipywidgets
 
-from kdlab.pages.experiments.page import OneExperiment
+from kdlab.pages.experiments.page import ExperimentPage
 from kdlab.pages.experiments.panel import Panel
 from kdlab.pages.experiments.widgets import Facts, Segments
 from kdlab.registry import EXPERIMENTS
 from kdlab.widgets.connection import Connection
 from kdlab.widgets.loop import Loop
-from kdlab.widgets.url import Address, Said
+from kdlab.widgets.url import UrlHash, UrlState
 
-__all__ = ["Experiments"]
+__all__ = ["ExperimentTabs"]
 
-EXPERIMENT = "experiment"  # the address's word for the experiment that is looked at
+EXPERIMENT_KEY = "experiment"  # the address's key for the experiment that is shown
 
 
-class Experiments(ipywidgets.VBox):
+class ExperimentTabs(ipywidgets.VBox):
     """The dashboard of the experiments called `names`; each has its own run. Raises UnknownNameError.
 
-    `panels`: classes of what each of them shows beside what all experiments show.
+    `panels`: classes of further panels of each experiment.
     """
 
     def __init__(self, *names: str, panels: Sequence[type[Panel]] = ()) -> None:
         self._panels = panels
-        self.shown: dict[str, OneExperiment] = {}  # made when first looked at
+        self.shown: dict[str, ExperimentPage] = {}  # made when first looked at
         entries = [EXPERIMENTS.find(name)[0] for name in names]
         self._loop = Loop(lambda: self.show(self._tabs.value), self._fail)
         self._tabs = Segments("Experiment", [(entry.key, entry.label) for entry in entries], names[0])
         self._tabs.layout.display = None if len(names) > 1 else "none"
-        self._address = Address(partial(self._loop.post, self._follow))
+        self._address = UrlHash(partial(self._loop.post, self._follow))
         super().__init__([self._tabs, self._address, Connection()])
         self.add_class("kd-page")
         self._tabs.observe(lambda _: self._loop.request(), "value")
         self.show(names[0])
 
     def show(self, name: str) -> None:
-        """Show the experiment called `name`; the others keep what they have."""
+        """Show the experiment called `name`; the others keep their state."""
         if name not in self.shown:
-            self.shown[name] = OneExperiment(name, self._panels, partial(self._write, name))
-            self.shown[name].visit(self._address.visitor)
+            self.shown[name] = ExperimentPage(name, self._panels, partial(self._write, name))
+            self.shown[name].set_visitor(self._address.visitor)
             self.children = [*self.children, self.shown[name]]
-        for key, one in self.shown.items():
-            one.layout.display = None if key == name else "none"
+        for key, page in self.shown.items():
+            page.layout.display = None if key == name else "none"
         self._write(name)
 
-    def _follow(self, said: Said) -> None:
-        """Take what the address says: which experiment, and what of it."""
+    def _follow(self, url: UrlState) -> None:
+        """Apply the address: the experiment, and its run and choices."""
         names = [name for name, _ in self._tabs.options]
-        choices, complaints = dict(said.choices), list(said.complaints)
-        name = choices.pop(EXPERIMENT, names[0])
+        choices, complaints = dict(url.choices), list(url.complaints)
+        name = choices.pop(EXPERIMENT_KEY, names[0])
         if name not in names:
             complaints.append(f"This page has no experiment {name[:40]!r}, which its address names.")
             name = names[0]
         self._tabs.value = name
         self.show(name)
-        for one in self.shown.values():
-            one.visit(self._address.visitor)
-        self.shown[name].follow(replace(said, choices=choices, complaints=tuple(complaints)))
+        for page in self.shown.values():
+            page.set_visitor(self._address.visitor)
+        self.shown[name].follow(replace(url, choices=choices, complaints=tuple(complaints)))
 
     def _write(self, name: str) -> None:
-        """Have the address tell of the experiment called `name`, if that is the one that is looked at."""
+        """Write the choices and the run of the experiment called `name` to the address, if its page is shown."""
         if name == self._tabs.value and name in self.shown:
-            other = {EXPERIMENT: name} if name != self._tabs.options[0][0] else {}
-            self._address.choices = other | self.shown[name].choices
+            experiment = {EXPERIMENT_KEY: name} if name != self._tabs.options[0][0] else {}
+            self._address.choices = experiment | self.shown[name].choices
             self._address.run = self.shown[name].run
 
     def _fail(self, error: Exception) -> None:

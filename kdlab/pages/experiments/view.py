@@ -1,4 +1,4 @@
-"""What the page of an experiment shows, as pure functions of a result, of a run so far and of what was chosen."""
+"""Contents of an experiment's page, as pure functions of a result, of a run so far and of the choices."""
 
 import inspect
 import math
@@ -8,14 +8,14 @@ from itertools import groupby
 from typing import Any
 
 from kdlab.experiments.framework.bundled import Result
-from kdlab.experiments.framework.events import Planned
-from kdlab.experiments.framework.record import Live
-from kdlab.experiments.framework.report_files import measured, referenced, told
+from kdlab.experiments.framework.events import ExperimentPlanned
+from kdlab.experiments.framework.record import ExperimentRecord
+from kdlab.experiments.framework.report_files import format_measured, format_reference, format_value
 from kdlab.experiments.framework.verdicts import FIRST_RULE, HOLDS, NO_GAIN, NOISE, REFUTED
-from kdlab.figures.experiments import chart, rows_plot, watched_curves
+from kdlab.figures.experiments import chart_figure, rows_plot, validation_curves
 from kdlab.figures.theme import Figure
 from kdlab.pages.catalogue import PageLink
-from kdlab.progress import duration
+from kdlab.progress import counted, duration
 from kdlab.registry import Entry
 
 __all__ = ["about", "cards", "explored", "facts", "figures", "findings", "pieces", "progress", "watched"]
@@ -28,32 +28,32 @@ Content = dict[str, Any]
 
 def cards(pages: Sequence[PageLink], results: Mapping[str, Result]) -> Content:
     """Return a card for each page, with the first verdict of its first experiment where there is a result."""
-    made = []
+    contents = []
     for link in pages:
         card = {"page": f"{link.page}.ipynb", "title": link.title, "question": link.question, "answer": "", "mark": ""}
         result = results.get(link.experiments[0]) if link.experiments else None
         if result and result.report["claims"]:
             claim = result.report["claims"][0]
-            said = f"“{claim['text']}” {claim['verdict'].capitalize()}: {_minus(claim['measured'])}."
-            card |= {"answer": said, "mark": MARKS[claim["verdict"]]}
-        made.append(card)
-    return {"cards": made}
+            answer = f"“{claim['text']}” {claim['verdict'].capitalize()}: {_minus(claim['measured'])}."
+            card |= {"answer": answer, "mark": MARKS[claim["verdict"]]}
+        contents.append(card)
+    return {"cards": contents}
 
 
 def about(entry: Entry) -> Content:
-    """Return what an experiment asks, in the words of its class."""
+    """Return the question of an experiment, from the docstring of its class."""
     paragraphs = inspect.cleandoc(entry.build.__doc__ or "").split("\n\n")
     words = [" ".join(paragraph.split()) for paragraph in paragraphs]
     return {"title": entry.label, "text": [f"{entry.help[:1].upper()}{entry.help[1:]}.", *words]}
 
 
-def findings(result: Result | None, own: bool) -> Content:
-    """Return claims and rows of a result; `own`: it is of a run on this page, not one that comes with kdlab."""
+def findings(result: Result | None, of_run: bool) -> Content:
+    """Return claims and rows of a result; `of_run`: it is of a run on this page, not one that comes with kdlab."""
     if result is None:
         return {"empty": NOT_RUN}
     report = result.report
     return {
-        "origin": _origin(report, own),
+        "origin": _origin(report, of_run),
         "claims": [
             {
                 "text": claim["text"], "measured": _sentence(claim["measured"]), "verdict": claim["verdict"],
@@ -68,11 +68,11 @@ def findings(result: Result | None, own: bool) -> Content:
     }  # fmt: skip
 
 
-def _origin(report: Mapping[str, Any], own: bool) -> str:
+def _origin(report: Mapping[str, Any], of_run: bool) -> str:
     seeds = report["settings"]["seeds"]
     how = f"{report['size']} experiment on {report['settings']['dataset']}, {seeds:g} seed{'s' if seeds > 1 else ''}"
     where = f"run on {report['device']} ({report['machine']}) in {duration(report['seconds'])}"
-    return f"{'This run' if own else 'As shipped'}: {how}, {where}."
+    return f"{'This run' if of_run else 'As shipped'}: {how}, {where}."
 
 
 def _sentence(words: str) -> str:
@@ -94,11 +94,11 @@ def _interval(claim: Mapping[str, Any]) -> str:
 
 def _row(row: Mapping[str, Any]) -> Content:
     several = len(row["values"]) > 1
-    seeds = ", ".join(measured(row | {"mean": value, "deviation": None}) for value in row["values"])
+    seeds = ", ".join(format_measured(row | {"mean": value, "deviation": None}) for value in row["values"])
     return {
-        "label": row["label"], "unit": row["unit"], "measured": _minus(measured(row)),
+        "label": row["label"], "unit": row["unit"], "measured": _minus(format_measured(row)),
         "seeds": f"each seed: {_minus(seeds)}" if several else "",
-        "references": [[_minus(referenced(row, source)), source] for source in row["reference"]],
+        "references": [[_minus(format_reference(row, source)), source] for source in row["reference"]],
     }  # fmt: skip
 
 
@@ -111,83 +111,89 @@ def figures(result: Result | None) -> list[Figure]:
     if result is None:
         return []
     rows = sorted((row for row in result.report["rows"] if not row["detail"]), key=lambda row: row["unit"])
-    by_unit = [(unit, list(same)) for unit, same in groupby(rows, key=lambda row: row["unit"])]
+    by_unit = [(unit, list(group)) for unit, group in groupby(rows, key=lambda row: row["unit"])]
     by_unit.sort(key=lambda pair: -len(pair[1]))
     # One number of one seed without a reference is no figure.
     worth = [pair for pair in by_unit if len(pair[1]) > 1 or pair[1][0]["reference"] or len(pair[1][0]["values"]) > 1]
     return [
-        *(rows_plot(same, f"{unit[:1].upper()}{unit[1:]}") for unit, same in worth),
-        *map(chart, result.report["charts"]),
+        *(rows_plot(group, f"{unit[:1].upper()}{unit[1:]}") for unit, group in worth),
+        *map(chart_figure, result.report["charts"]),
     ]
 
 
 def facts(result: Result | None) -> Content:
-    """Return under which circumstances a result came about."""
+    """Return the circumstances of a result: time, machine, settings and versions."""
     if result is None:
         return {}
     report = result.report
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     chosen = [
-        ", ".join(f"{key} {told(value)}" for key, value in one.items()) for one in report["chosen"] if one
+        ", ".join(f"{key} {format_value(value)}" for key, value in values.items())
+        for values in report["chosen"]
+        if values
     ]  # of each seed
-    found = [
+    pairs = [
         ("Time", duration(report["seconds"])),
         ("Computed on", f"{report['device']} ({report['machine']})"),
         ("Threads", f"{report['threads']}"),
         ("Seeds", f"{report['settings']['seeds']:g}"),
         ("Examples", ", ".join(f"{count:,} {name}" for name, count in report["examples"].items())),
         ("Chosen or noted before the test", "; ".join(chosen)),
-        ("Settings", ", ".join(f"{key} {told(value)}" for key, value in report["settings"].items())),
+        ("Settings", ", ".join(f"{key} {format_value(value)}" for key, value in report["settings"].items())),
         ("Versions", versions),
     ]
-    return {"title": "How it was measured", "facts": [list(pair) for pair in found if pair[1]]}
+    return {"title": "How it was measured", "facts": [list(pair) for pair in pairs if pair[1]]}
 
 
 def explored(entry: Entry, result: Result, choice: str, values: Mapping[str, float]) -> tuple[Content, list[Figure]]:
     """Return the tiles and figures of a result's logits, scored anew where the sliders stand."""
     scored = entry.build.rescore(result.arrays, choice, values)
-    return {"facts": [list(tile) for tile in scored.tiles]}, [chart(one) for one in scored.charts]
+    return {"facts": [list(tile) for tile in scored.tiles]}, [chart_figure(chart) for chart in scored.charts]
 
 
-def watched(live: Live) -> Figure:
+def watched(live: ExperimentRecord) -> Figure:
     """Return the validation errors of the piece at work by epoch; empty while there are none."""
     if not live.watched:
         return {}
     last = live.watched[-1]
-    errors = {name: [(one.epoch, one.errors[name]) for one in live.watched] for name in last.errors}
-    return watched_curves(errors, last.total, last.epochs, f"Wrong validation images: {last.label}")
+    errors = {name: [(event.epoch, event.errors[name]) for event in live.watched] for name in last.errors}
+    return validation_curves(errors, last.total, last.epochs, f"Wrong validation images: {last.label}")
 
 
-def pieces(live: Live, state: str) -> Content:
+def pieces(live: ExperimentRecord, state: str) -> Content:
     """Return the pieces of training, each with how far it is; `state`: a runner's."""
     if live.planned is None:
         return {"title": "What is to be trained", "pieces": []}
-    made = []
+    rows = []
     at_work = len(live.begun) - 1 if state in ("running", "paused") and live.result is None else len(live.begun)
     ended = state in ("stopped", "failed") and live.result is None
-    for at, (label, seconds) in enumerate(live.planned.pieces):
-        if at < len(live.begun):
-            label, kept = live.begun[at].label, live.begun[at].kept
+    for index, (label, seconds) in enumerate(live.planned.pieces):
+        if index < len(live.begun):
+            label, cached = live.begun[index].label, live.begun[index].kept
             # The last one that was begun is not finished when a run is stopped.
-            cut = ended and at == len(live.begun) - 1 and not kept and live.done < _until(live.planned, at)
-            how = "now" if at == at_work else "waiting" if cut else "kept" if kept else "done"
+            is_last = index == len(live.begun) - 1
+            cut = ended and is_last and not cached and live.done < _until(live.planned, index)
+            mark = "now" if index == at_work else "waiting" if cut else "kept" if cached else "done"
         else:
-            how = "waiting" if seconds else "kept"
+            mark = "waiting" if seconds else "kept"
         states = {"kept": "kept from before", "done": "kept", "now": "at work"}
-        detail = states.get(how, f"about {duration(seconds)}" if seconds else "")
-        made.append([label, how, detail])
-    finished = sum(how in ("done", "kept") for _, how, _ in made)
-    return {"title": f"{finished} of {len(made)} pieces are trained and kept", "pieces": made}
+        detail = states.get(mark, f"about {duration(seconds)}" if seconds else "")
+        rows.append([label, mark, detail])
+    finished = sum(mark in ("done", "kept") for _, mark, _ in rows)
+    return {"title": f"{finished} of {len(rows)} pieces are trained and kept", "pieces": rows}
 
 
-def _until(planned: Planned, at: int) -> float:
-    return sum(seconds for _, seconds in planned.pieces[: at + 1]) - 1e-6
+def _until(planned: ExperimentPlanned, index: int) -> float:
+    return sum(seconds for _, seconds in planned.pieces[: index + 1]) - 1e-6
 
 
-def progress(live: Live, state: str, seconds_left: float | None, said: str = "") -> tuple[float, str]:
+def progress(
+    live: ExperimentRecord, state: str, seconds_left: float | None, status_text: str = ""
+) -> tuple[float, str]:
     """Return the share of the whole that is done (-1: unknown) and a line that says so.
 
-    `state`: a runner's state; `seconds_left`: until the end, from the pace so far; `said`: what was said of the state.
+    `state`: a runner's state; `seconds_left`: until the end, from the pace so far; `status_text`: the text of
+    the status.
     """
     share, doing = 0.0, ""
     if waiting := live.progress:
@@ -205,7 +211,7 @@ def progress(live: Live, state: str, seconds_left: float | None, said: str = "")
         case "idle":
             return 0.0, "Ready: Start runs the experiment here, with the settings below."
         case "queued":
-            return 0.0, said or "In the queue."
+            return 0.0, status_text or "In the queue."
         case "starting":
             return -1.0, "Starting the worker and loading PyTorch …"
         case "running" if not doing:
@@ -213,9 +219,9 @@ def progress(live: Live, state: str, seconds_left: float | None, said: str = "")
         case "paused":
             return share, f"Paused. {doing}"
         case "interrupted":
-            return share, f"Interrupted. {said} Finished pieces are kept.".replace("  ", " ")
-        case "stopped" if said:
-            return share, f"{said} Finished pieces are kept."
+            return share, f"Interrupted. {status_text} Finished pieces are kept.".replace("  ", " ")
+        case "stopped" if status_text:
+            return share, f"{status_text} Finished pieces are kept."
         case "stopped":
             return share, "Stopped. Finished pieces are kept: Start with the same settings goes on after them."
         case "done":
@@ -227,9 +233,9 @@ def progress(live: Live, state: str, seconds_left: float | None, said: str = "")
             return share, doing
 
 
-def _at_work(live: Live, planned: Planned) -> str:
+def _at_work(live: ExperimentRecord, planned: ExperimentPlanned) -> str:
     if not live.begun:
-        return f"{len(planned.pieces)} pieces to train."
+        return f"{counted(len(planned.pieces), 'pieces')} to train."
     where = f"Piece {len(live.begun)} of {max(len(planned.pieces), len(live.begun))}, {live.begun[-1].label}"
     if not live.watched or live.begun[-1].kept:
         return f"{where}."

@@ -57,4 +57,4 @@ class Segments(anywidget.AnyWidget):
     value = Unicode().tag(sync=True)
 
     def __init__(self, label: str, options: Sequence[tuple[str, str]], value: str, **traits: Any) -> None:
-        super().__init__(label=label, options=[list(one) for one in options], value=value, **traits)
+        super().__init__(label=label, options=[list(option) for option in options], value=value, **traits)

@@ -1,7 +1,7 @@
-"""Runs side by side: what was asked for where they differ, and what came out."""
+"""Runs side by side: the settings in which they differ, and their results."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdlab.figures.theme import ROLES
@@ -11,13 +11,14 @@ from kdlab.registry import OBJECTIVES
 from kdlab.runs.run_info import Row
 from kdlab.train.spec import Spec
 
-__all__ = ["KNOBS", "STATES", "compared", "number", "unfinished"]
+__all__ = ["KNOBS", "STATES", "compared", "knobs_text", "number", "unfinished"]
 
 NOISE = (
     "One run each: another seed moves these numbers. Choose by validation errors, and quote the test errors of what "
     "you chose."
 )
 STATES = {"starting": "starting", "queued": "waiting its turn", "running": "training"}
+TESTS = {"mcnemar": "McNemar", "sign_flips": "sign flips"}  # paired tests by their keys in a result
 KNOBS = {knob.key: knob for entry in OBJECTIVES.values() for knob in entry.knobs}
 LABELS = {
     "dataset": "Data set", "teacher_augmentation": "Teacher's augmentation", "batch_seed": "Seed of the batches",
@@ -26,14 +27,14 @@ LABELS = {
 
 
 def compared(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return what differs between runs, and what came out, side by side; {} for fewer than two."""
+    """Return the differing settings and the results of runs, side by side; {} for fewer than two."""
     if len(rows) < 2:
         return {}
     settings = [_settings(row) for row in rows]
-    names = list(dict.fromkeys(name for one in settings for name in one))
-    told = {name: [one.get(name, "–") for one in settings] for name in names}
-    differing = {name: values for name, values in told.items() if len(set(values)) > 1}
-    results = {"State": [_stands(row) for row in rows]}
+    names = list(dict.fromkeys(name for texts in settings for name in texts))
+    table = {name: [texts.get(name, "–") for texts in settings] for name in names}
+    differing = {name: values for name, values in table.items() if len(set(values)) > 1}
+    results = {"State": [_format_state(row) for row in rows]}
     for name, role in ROLES.items():
         results[f"{role.label}: validation errors"] = [_errors(row, "validation", "examples", name) for row in rows]
     for name, role in ROLES.items():
@@ -54,12 +55,12 @@ def compared(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def unfinished(row: Row) -> str:
-    """Return the word for a run that did not come to its end, or has not yet, else ""."""
+    """Return the word for a run that is not done, else ""."""
     return "" if row.state == "done" else STATES.get(row.state, row.state)
 
 
-def _stands(row: Row) -> str:
-    """Say how a run stands, and how far it came if not to its end."""
+def _format_state(row: Row) -> str:
+    """Return the state of a run, with the epoch that it reached where it is not done."""
     state, reached = unfinished(row), row.summary.get("reached")
     if not state or not reached:
         return state or "done"
@@ -68,26 +69,28 @@ def _stands(row: Row) -> str:
 
 
 def _settings(row: Row) -> dict[str, str]:
-    """Return what a run was asked for, and how its knobs were turned, by what people call it."""
-    flat = {key: _told(value) for key, value in row.about.items() if key != "knobs"}
+    """Return the settings of a run and the changes of its knobs, by the names that people see."""
+    flat = {key: _format_value(value) for key, value in row.about.items() if key != "knobs"}
     if row.about.get("teacher_weights"):  # a teacher from a file is not trained
         flat = {key: value for key, value in flat.items() if key not in ("teacher_epochs", "teacher_augmentation")}
-    asked, ended = (one.get("knobs") or {} for one in (row.about, row.summary))
-    flat |= {key: _turned(row, key, asked.get(key, ended.get(key)), ended.get(key)) for key in {**asked, **ended}}
+    asked, ended = (record.get("knobs") or {} for record in (row.about, row.summary))
+    flat |= {
+        key: _format_changes(row, key, asked.get(key, ended.get(key)), ended.get(key)) for key in {**asked, **ended}
+    }
     return {"What": row.kind, **{LABELS.get(key, key.replace("_", " ").capitalize()): flat[key] for key in flat}}
 
 
-def _turned(row: Row, key: str, asked: Any, ended: Any) -> str:
-    """Say what a knob was, and what it was turned to when."""
+def _format_changes(row: Row, key: str, asked: Any, ended: Any) -> str:
+    """Return the first value of a knob and its changes, with their epochs."""
     values = {0.0: asked} | dict((row.summary.get("turns") or {}).get(key, ()))
-    first, *later = values.items()
-    told = [_told(first[1]), *(f"{_told(value)} at epoch {epoch:g}" for epoch, value in later)]
+    first, *changes = values.items()
+    texts = [_format_value(first[1]), *(f"{_format_value(value)} at epoch {epoch:g}" for epoch, value in changes)]
     if ended not in (None, [*values.values()][-1]):  # a record from before turns were kept
-        told.append(_told(ended))
-    return " → ".join(told if len(told) < 5 else [*told[:2], "…", *told[-2:]])
+        texts.append(_format_value(ended))
+    return " → ".join(texts if len(texts) < 5 else [*texts[:2], "…", *texts[-2:]])
 
 
-def _told(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -107,11 +110,21 @@ def _errors(row: Row, split: str, total: str, network: str) -> str:
 
 
 def _p(row: Row) -> str:
+    """Return the p of a run, and which exact test it is of: a record from before tests were named does not say."""
     if few := row.summary.get("too_few"):
         return f"{few}: too few"
-    return "–" if (p := row.summary.get("p")) is None else write_p(p)
+    if (p := row.summary.get("p")) is None:
+        return "–"
+    test = TESTS.get(row.summary.get("paired_test", ""), "")
+    return f"{write_p(p)} ({test})" if test else write_p(p)
+
+
+def knobs_text(values: Mapping[str, float]) -> str:
+    """Return values of knobs by their symbols: "T 4, soft 0.9, hard 0.1"."""
+    floats = {key: value for key, value in values.items() if key in KNOBS and KNOBS[key].kind is float}
+    return ", ".join(f"{KNOBS[key].symbol or KNOBS[key].label} {value:.3g}" for key, value in floats.items())
 
 
 def number(count: int | None) -> str:
-    """Return a count as people read it."""
+    """Return a count with commas, or "–" for None."""
     return "–" if count is None else f"{count:,}"

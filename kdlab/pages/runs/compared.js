@@ -1,7 +1,7 @@
-// Runs side by side: what was asked for where they differ, and what came out.
+// A comparison of runs: the settings in which they differ, and their results.
 
-import { element, view } from "../../widgets/shared/view.js";
-import { when } from "./when.js";
+import { contentView, element } from "../../widgets/shared/view.js";
+import { formatDate } from "./when.js";
 
 function section(title, rows, columns) {
   if (!rows.length) return [];
@@ -13,14 +13,14 @@ function section(title, rows, columns) {
   ];
 }
 
-function head({ label, created, state }, at) {
-  const made = when(created);
+function head({ label, created, state }, index) {
+  const date = formatDate(created);
   return element(
     "th",
     { scope: "col" },
-    element("span", { class: "kd-number" }, `${at + 1}`),
+    element("span", { class: "kd-number" }, `${index + 1}`),
     element("span", {}, label),
-    element("small", {}, state ? `${state}, ${made}` : made),
+    element("small", {}, state ? `${state}, ${date}` : date),
   );
 }
 
@@ -33,7 +33,7 @@ function table({ columns, differing, results }) {
   return element("table", {}, element("thead", {}, element("tr", {}, element("td"), ...columns.map(head))), body);
 }
 
-export const render = view("kd-side-by-side", (content) =>
+export const render = contentView("kd-side-by-side", (content) =>
   content.columns
     ? [
         element("h2", {}, "Side by side"),

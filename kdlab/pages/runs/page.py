@@ -1,4 +1,4 @@
-"""The page "Your runs": what was started here and how it came out; to compare, open, save and delete."""
+"""The page "Your runs": the visitor's runs, to compare, open, save and delete."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,35 +9,35 @@ from kdlab.figures.overlay import Overlaid, overlaid_errors
 from kdlab.pages.runs import view
 from kdlab.pages.runs.compare import compared
 from kdlab.pages.runs.state import RunsState
-from kdlab.pages.runs.widgets import Answer, Compared, RunList
+from kdlab.pages.runs.widgets import Compared, Reply, RunList
 from kdlab.registry import InputError
 from kdlab.runs.run_info import Row
 from kdlab.runs.session import the_desk
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.connection import Connection
 from kdlab.widgets.loop import Loop
-from kdlab.widgets.url import Address, Said
+from kdlab.widgets.url import UrlHash, UrlState
 
 if TYPE_CHECKING:
     from kdlab.runs.server import Desk
 
 __all__ = ["Runs"]
 
-PIECE = 1 << 20  # bytes of a file that the browser gets at once
+CHUNK_BYTES = 1 << 20  # bytes of a file in one answer to the browser
 
 
 class Runs(ipywidgets.VBox):
-    """The dashboard; `state` holds what is chosen. `desk`: where the runs are, in place of the usual one."""
+    """The dashboard; `state` holds its choices. `desk`: the runs' server, in place of the default."""
 
     def __init__(self, desk: "Desk | None" = None) -> None:
-        self._given = desk
+        self._desk_override = desk
         self.state = RunsState()
         self._loop = Loop(self._draw, self._fail)
         self._curves: dict[tuple[str, str], Overlaid | None] = {}
         self._archive: tuple[str, bytes] = "", b""  # the run that is being saved, and its file
-        self._asked: list[str] = []  # to compare, as the address says, until it is known which runs there are
-        self._address = Address(partial(self._loop.post, self._follow))
-        self._list = RunList(partial(self._loop.post, self._answer))
+        self._pending_choice: list[str] = []  # ids from the address, until the runs are loaded
+        self._address = UrlHash(partial(self._loop.post, self._follow))
+        self._list = RunList(partial(self._loop.post, self._on_request))
         self._compared, self._canvas = Compared(), Canvas()
         super().__init__([self._list, self._compared, self._canvas, self._address, Connection()])
         self.add_class("kd-page")
@@ -47,46 +47,48 @@ class Runs(ipywidgets.VBox):
 
     @property
     def _desk(self) -> Any:
-        return self._given or the_desk()
+        return self._desk_override or the_desk()
 
-    # --- what people do -----------------------------------------------------------------------------------------------
+    # --- user actions -------------------------------------------------------------------------------------------------
 
-    def _follow(self, said: Said) -> None:
-        """Look which runs there are, now that it is known who is looking, and choose what the address says."""
-        self._asked = said.choices.get("compare", "").split(",")
-        self._look()
+    def _follow(self, url: UrlState) -> None:
+        """Load the visitor's runs, now that the visitor is known, and choose those of the address."""
+        self._pending_choice = url.choices.get("compare", "").split(",")
+        self._refresh()
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         try:
-            self.state.take(self._desk.rows(self._address.visitor))
+            self.state.set_rows(self._desk.rows(self._address.visitor))
         except InputError as error:
             self.state.trouble = str(error)
         else:
             self.state.trouble = ""
-            if self._asked:
-                self.state.chosen, self._asked = self._asked, []
+            if self._pending_choice:
+                self.state.chosen, self._pending_choice = self._pending_choice, []
         self._loop.request()
 
     def _choose(self, chosen: list[str]) -> None:
         self.state.chosen = chosen
         self._loop.request()
 
-    def _answer(self, question: dict[str, Any], reply: Answer) -> None:
-        """Do what the list asks for; what cannot be done is said in a sentence."""
+    def _on_request(self, question: dict[str, Any], reply: Reply) -> None:
+        """Answer a request of the list; an error is answered with a sentence."""
         try:
             match question:
                 case {"type": "look"}:
-                    self._look()
+                    self._refresh()
                     reply({})
                 case {"type": "delete", "run": str(run)}:
                     self._desk.delete(run, self._address.visitor)
-                    self._look()
+                    self._refresh()
                     reply({})
                 case {"type": "save", "run": str(run)}:
                     reply(self._pack(run))
-                case {"type": "piece", "run": str(run), "at": int(at)} if run and run == self._archive[0] and at >= 0:
-                    reply({}, [memoryview(self._archive[1])[at : at + PIECE]])
-                    if at + PIECE >= len(self._archive[1]):
+                case {"type": "piece", "run": str(run), "at": int(start)} if (
+                    run and run == self._archive[0] and start >= 0
+                ):
+                    reply({}, [memoryview(self._archive[1])[start : start + CHUNK_BYTES]])
+                    if start + CHUNK_BYTES >= len(self._archive[1]):
                         self._archive = "", b""
                 case _:
                     raise InputError("This cannot be done any more: reload the page.")
@@ -95,10 +97,10 @@ class Runs(ipywidgets.VBox):
 
     def _pack(self, run: str) -> dict[str, Any]:
         row = self._row(run)
-        kept = {part: self._desk.files(run, part) for part in ("result", "checkpoint")}
-        if not any(kept.values()):
+        parts = {part: self._desk.files(run, part) for part in ("result", "checkpoint")}
+        if not any(parts.values()):
             raise InputError("Nothing of this run is kept yet: it has not come far enough.")
-        self._archive = run, view.archive(row, {part: files for part, files in kept.items() if files})
+        self._archive = run, view.archive(row, {part: files for part, files in parts.items() if files})
         return {"name": f"kdlab-{run}.zip", "size": len(self._archive[1])}
 
     def _row(self, run: str) -> Row:
@@ -112,29 +114,29 @@ class Runs(ipywidgets.VBox):
     def _draw(self) -> None:
         state = self.state
         self._list.chosen = state.chosen
-        if state.known:
+        if state.loaded:
             self._address.choices = {"compare": ",".join(state.chosen)} if state.chosen else {}
         rows = state.compared()
         self._compared.content = compared(rows)
         drawn = {}
         if len(rows) > 1:
-            drawn = {number: one for number, row in enumerate(rows, 1) if (one := self._curves_of(row))}
+            drawn = {number: curves for number, row in enumerate(rows, 1) if (curves := self._curves_of(row))}
         self._canvas.figure = overlaid_errors(drawn)
         self._canvas.layout.display = None if drawn else "none"
-        self._list.content = view.listed(state.rows, state.known, state.trouble, state.chosen)
+        self._list.content = view.listed(state.rows, state.loaded, state.trouble, state.chosen)
 
     def _curves_of(self, row: Row) -> Overlaid | None:
         key = row.run, f"{row.state} {row.seconds}"
         if key not in self._curves:
-            kept = {known: one for known, one in self._curves.items() if known[0] in self.state.chosen}
-            # A run whose desk was killed has no result, or one from when it was stopped before it went on.
+            cache = {run: curves for run, curves in self._curves.items() if run[0] in self.state.chosen}
+            # A run whose server was killed has no result, or one from a stop before it was resumed.
             parts = ("result", "checkpoint") if row.state == "interrupted" else ("result",)
             try:
-                found = [view.curves(row, self._desk.files(row.run, part)) for part in parts]
-                kept[key] = max(filter(None, found), key=lambda one: one.points, default=None)
+                candidates = [view.curves(row, self._desk.files(row.run, part)) for part in parts]
+                cache[key] = max(filter(None, candidates), key=lambda curves: curves.points, default=None)
             except InputError as error:
-                kept[key], self.state.trouble = None, str(error)
-            self._curves = kept
+                cache[key], self.state.trouble = None, str(error)
+            self._curves = cache
         return self._curves[key]
 
     def _fail(self, error: Exception) -> None:

@@ -1,19 +1,19 @@
-// A run's files as one file of the browser's: fetched piece by piece, as the kernel's answers come one after another.
+// Saves a run's files as one file: fetched in chunks, one answer of the kernel after another.
 
 import { element } from "../../widgets/shared/view.js";
 
-export async function save(run, ask, tell) {
+export async function save(run, ask, onProgress) {
   const { error, name, size } = await ask("save", { run });
   if (error) return;
-  const pieces = [];
-  for (let got = 0; got < size;) {
-    tell(got / size);
-    const answer = await ask("piece", { run, at: got });
+  const chunks = [];
+  for (let received = 0; received < size;) {
+    onProgress(received / size);
+    const answer = await ask("piece", { run, at: received });
     if (answer.error) return;
-    pieces.push(answer.buffers[0]);
-    got += answer.buffers[0].byteLength;
+    chunks.push(answer.buffers[0]);
+    received += answer.buffers[0].byteLength;
   }
-  const address = URL.createObjectURL(new Blob(pieces, { type: "application/zip" }));
+  const address = URL.createObjectURL(new Blob(chunks, { type: "application/zip" }));
   element("a", { href: address, download: name }).click();
   URL.revokeObjectURL(address);
 }

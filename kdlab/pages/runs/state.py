@@ -1,34 +1,34 @@
-"""What is chosen on the page "Your runs", and what it knows."""
+"""The choices and the data of the page "Your runs"."""
 
 from traitlets import Bool, Bunch, HasTraits, Instance, List, Unicode, validate
 
-from kdlab.figures.overlay import MARKS
+from kdlab.figures.overlay import RUN_COLOURS
 from kdlab.runs.run_info import Row
 
-__all__ = ["MOST", "RunsState"]
+__all__ = ["MAX_CHOSEN", "RunsState"]
 
-MOST = len(MARKS)  # runs that can be told apart in a figure
+MAX_CHOSEN = len(RUN_COLOURS)  # runs that can be told apart in a figure
 
 
 class RunsState(HasTraits):
-    """`rows`: the visitor's runs, newest first; `chosen`: the ids of those to compare, no more than `MOST`.
+    """`rows`: the visitor's runs, newest first; `chosen`: the ids of those to compare, no more than `MAX_CHOSEN`.
 
-    `known`: whether it was asked which runs there are; `trouble`: a sentence, or "".
+    `loaded`: whether the runs were loaded; `trouble`: a sentence, or "".
     """
 
     rows = List(Instance(Row))
     chosen = List(Unicode())
-    known = Bool(False)
+    loaded = Bool(False)
     trouble = Unicode("")
 
     @validate("chosen")
     def _of_those_there_are(self, proposal: Bunch) -> list[str]:
-        there = {row.run for row in self.rows}
-        return [run for run in dict.fromkeys(proposal.value) if run in there][:MOST]
+        ids = {row.run for row in self.rows}
+        return [run for run in dict.fromkeys(proposal.value) if run in ids][:MAX_CHOSEN]
 
-    def take(self, rows: list[Row]) -> None:
-        """Set the runs; what was chosen and is no longer there is left out."""
-        self.rows, self.known = rows, True
+    def set_rows(self, rows: list[Row]) -> None:
+        """Set the runs; chosen runs that do not exist any more are left out."""
+        self.rows, self.loaded = rows, True
         self.chosen = list(self.chosen)
 
     def compared(self) -> list[Row]:

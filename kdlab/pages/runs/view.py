@@ -1,4 +1,4 @@
-"""What the page "Your runs" lists, draws and saves, as pure functions of what is known of the runs."""
+"""Contents, figures and files of the page "Your runs", as pure functions of the runs' records."""
 
 import io
 import json
@@ -8,8 +8,8 @@ from typing import Any
 
 from kdlab.figures.overlay import Overlaid
 from kdlab.figures.theme import ROLES
-from kdlab.pages.runs.compare import KNOBS, STATES, number, unfinished
-from kdlab.pages.runs.state import MOST
+from kdlab.pages.runs.compare import STATES, knobs_text, number, unfinished
+from kdlab.pages.runs.state import MAX_CHOSEN
 from kdlab.runs.run_info import Row
 from kdlab.runs.worker import ENDS
 from kdlab.train.history import History
@@ -19,10 +19,10 @@ __all__ = ["archive", "curves", "listed"]
 HINT = "This browser keeps the number by which these runs are known to be yours."
 
 
-def listed(rows: Sequence[Row], known: bool, trouble: str, chosen: Sequence[str]) -> dict[str, Any]:
-    """Return the list: what each run was to be, how it stands, and the errors of its networks.
+def listed(rows: Sequence[Row], loaded: bool, trouble: str, chosen: Sequence[str]) -> dict[str, Any]:
+    """Return the list: label, state and errors of each run.
 
-    `known`: whether it was asked already which runs there are.
+    `loaded`: whether the runs were loaded.
     """
     note = ""
     if len(chosen) == 1:
@@ -31,11 +31,11 @@ def listed(rows: Sequence[Row], known: bool, trouble: str, chosen: Sequence[str]
         note = HINT
     return {
         "rows": [_listed(row) for row in rows],
-        "empty": "" if rows or trouble else "Nothing is kept yet." if known else "Looking …",
-        "known": known,
+        "empty": "" if rows or trouble else "Nothing is kept yet." if loaded else "Looking …",
+        "known": loaded,
         "trouble": trouble,
         "note": note,
-        "most": MOST,
+        "most": MAX_CHOSEN,
     }
 
 
@@ -64,7 +64,7 @@ def _listed(row: Row) -> dict[str, Any]:
 
 
 def _outcome(row: Row) -> str:
-    """Say in a line what came of a run that is no distillation."""
+    """Return the outcome of an experiment's run in a line, or ""."""
     if claims := row.summary.get("claims"):
         held = sum(claim["verdict"] == "holds" for claim in claims)
         return f"{held} of {len(claims)} claims hold"
@@ -74,14 +74,11 @@ def _outcome(row: Row) -> str:
 
 
 def _knobs(row: Row) -> str:
-    values = row.summary.get("knobs") or row.about.get("knobs") or {}
-    return ", ".join(
-        f"{KNOBS[key].symbol} {value:.3g}" for key, value in values.items() if key in KNOBS and KNOBS[key].kind is float
-    )
+    return knobs_text(row.summary.get("knobs") or row.about.get("knobs") or {})
 
 
 def curves(row: Row, files: Mapping[str, bytes] | None) -> Overlaid | None:
-    """Return the validation errors of a run from what is kept of it, or None where there are none.
+    """Return the validation errors of a run from its stored files, or None where there are none.
 
     Raises InputError when it is damaged.
     """
@@ -95,7 +92,7 @@ def curves(row: Row, files: Mapping[str, bytes] | None) -> Overlaid | None:
 
 
 def archive(row: Row, parts: Mapping[str, Mapping[str, bytes]]) -> bytes:
-    """Return a run as a .zip file: its files by part, and what the list says of it as run.json."""
+    """Return a run as a .zip file: its files by part, and its record as run.json."""
     about = {
         "run": row.run, "kind": row.kind, "label": row.label, "state": row.state, "created": row.created,
         "ended": row.ended, "seconds": row.seconds, "about": dict(row.about), "summary": dict(row.summary),

@@ -1,4 +1,4 @@
-// A moment, in seconds since 1970, as people here write it.
+// Formats seconds since 1970 as a date and time in the browser's locale.
 
-export const when = (seconds) =>
+export const formatDate = (seconds) =>
   new Date(1000 * seconds).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });

@@ -9,7 +9,7 @@ from traitlets import Dict, List, Unicode
 
 from kdlab.widgets.esm import SHARED, bundle
 
-__all__ = ["Answer", "Compared", "RunList"]
+__all__ = ["Compared", "Reply", "RunList"]
 
 FOLDER = Path(__file__).parent
 STYLE = "\n".join(
@@ -17,17 +17,17 @@ STYLE = "\n".join(
 )
 
 
-class Answer(Protocol):
+class Reply(Protocol):
     """Sends the browser the answer to its question: `about`, plain JSON or {"error": a sentence}, and bytes."""
 
     def __call__(self, about: dict[str, Any], buffers: Sequence[bytes | memoryview] = ()) -> None:
-        """Answer."""
+        """Send the answer."""
 
 
 class RunList(anywidget.AnyWidget):
     """Shows `content`, which `kdlab.pages.runs.view.listed` makes; `chosen`: ids of the runs that are ticked.
 
-    `hear` gets what is asked for (look, save, piece, delete) and how to answer, from whatever thread.
+    `on_request` gets a request (look, save, piece, delete) and a function that answers it, on any thread.
     """
 
     _esm = bundle(FOLDER / "list.js")
@@ -35,17 +35,17 @@ class RunList(anywidget.AnyWidget):
     content = Dict().tag(sync=True)
     chosen = List(Unicode()).tag(sync=True)
 
-    def __init__(self, hear: Callable[[dict[str, Any], Answer], None], **traits: Any) -> None:
+    def __init__(self, on_request: Callable[[dict[str, Any], Reply], None], **traits: Any) -> None:
         super().__init__(**traits)
-        self._hear = hear
-        self.on_msg(self._told)
+        self._on_request = on_request
+        self.on_msg(self._on_message)
 
-    def _told(self, _: Any, question: dict[str, Any], buffers: list[Any]) -> None:
+    def _on_message(self, _: Any, question: dict[str, Any], buffers: list[Any]) -> None:
         def answer(about: dict[str, Any], buffers: Sequence[bytes | memoryview] = ()) -> None:
             self.send({"type": "answer", "id": question["id"], "answer": about}, list(buffers))
 
         if "id" in question:
-            self._hear(question, answer)
+            self._on_request(question, answer)
 
 
 class Compared(anywidget.AnyWidget):

@@ -1,12 +1,12 @@
-"""The panel in which one picks a picture and sees who was asked and what each said."""
+"""The panel that shows, for a chosen picture, which specialists were asked and their answers."""
 
 from dataclasses import replace
 
 from kdlab.experiments.framework.bundled import Result
-from kdlab.experiments.framework.record import Live
+from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.pages.experiments.panel import Panel
 from kdlab.pages.experiments.state import ExperimentState
-from kdlab.pages.specialists.answers import Heard
+from kdlab.pages.specialists.answers import SpecialistAnswers
 from kdlab.pages.specialists.widgets import Asking
 from kdlab.registry import Entry
 from kdlab.widgets.slider import Slider
@@ -15,7 +15,7 @@ __all__ = ["AskThem"]
 
 
 class AskThem(Panel):
-    """Pictures of a result's validation images, and what generalist and specialists say of the one that is picked."""
+    """Pictures of a result's validation images, and the answers of generalist and specialists for the chosen one."""
 
     follows = ("turned", "choice")
 
@@ -28,19 +28,19 @@ class AskThem(Panel):
             for knob in entry.build.sliders
         }
         for key, slider in self.sliders.items():
-            slider.observe(lambda change, key=key: self._turn(key, change["new"]), "value")
+            slider.observe(lambda change, key=key: self._move_slider(key, change["new"]), "value")
         self.children = [self.asking, *self.sliders.values()]
         self.add_class("kd-ask")
-        self._heard: Heard | None = None
+        self._answers: SpecialistAnswers | None = None
         self.asking.observe(lambda _: self.draw(), "chosen")
 
-    def show(self, result: Result | None, live: Live) -> None:
+    def show(self, result: Result | None, live: ExperimentRecord) -> None:
         """Show the pictures of another result, or nothing."""
         arrays = result.arrays if result else {}
-        self._heard = Heard.of(arrays) if "pictures" in arrays else None
-        self.layout.display = None if self._heard else "none"
-        if result and self._heard:
-            truths = [self._heard.classes[at] for at in self._heard.truths]
+        self._answers = SpecialistAnswers.of(arrays) if "pictures" in arrays else None
+        self.layout.display = None if self._answers else "none"
+        if result and self._answers:
+            truths = [self._answers.classes[label] for label in self._answers.truths]
             self.asking.show(arrays["pictures"], arrays["pictured"], truths, chosen=0, split=result.split)
             self.draw()
 
@@ -48,11 +48,11 @@ class AskThem(Panel):
         """Ask anew where the sliders stand."""
         for key, slider in self.sliders.items():
             slider.value = self._state.turned[key]
-        heard, n = self._heard, int(self._state.turned.get("n", 1))
-        if heard:
-            at = min(max(0, self.asking.chosen), len(heard.truths) - 1)
-            self.asking.answer = heard.answer(at, n, self._state.choice)
-            self.asking.outcomes = heard.outcomes(n, self._state.choice)
+        answers, n = self._answers, int(self._state.turned.get("n", 1))
+        if answers:
+            index = min(max(0, self.asking.chosen), len(answers.truths) - 1)
+            self.asking.answer = answers.answer(index, n, self._state.choice)
+            self.asking.outcomes = answers.outcomes(n, self._state.choice)
 
-    def _turn(self, key: str, value: float) -> None:
+    def _move_slider(self, key: str, value: float) -> None:
         self._state.turned = {**self._state.turned, key: value}

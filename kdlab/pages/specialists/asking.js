@@ -1,10 +1,10 @@
-// Pictures to pick from, and what generalist, specialists and all together say of the one picked.
+// A gallery of pictures, and the predictions of generalist, specialists and all together for the chosen one.
 
 import { makeAnswer } from "./answer.js";
-import { element, put, write } from "../../widgets/shared/dom.js";
-import { paint } from "../../widgets/shared/picture.js";
+import { element, setAttr, setText } from "../../widgets/shared/dom.js";
+import { paintPixels } from "../../widgets/shared/picture.js";
 
-// What became of a picture, with a sign for it, as colour alone tells nothing to some.
+// The outcome of a picture, with a symbol: colour alone is not accessible.
 const OUTCOMES = {
   all: { label: "All", sign: "", title: "" },
   mended: { label: "Mended", sign: "↑", title: "the generalist is wrong, all together are right" },
@@ -14,11 +14,11 @@ const OUTCOMES = {
 let groups = 0;
 
 export function render({ model, el }) {
-  el.classList.add("kd-asking");
-  const group = `kd-outcome-${(groups += 1)}-${Math.random().toString(36).slice(2, 8)}`;
+  el.classList.add("kd-picture-picker");
+  const groupName = `kd-outcome-${(groups += 1)}-${Math.random().toString(36).slice(2, 8)}`;
   const filters = Object.entries(OUTCOMES).map(([key, { label, sign, title }]) => {
-    const input = element("input", { type: "radio", name: group, value: key });
-    input.addEventListener("change", () => sift(key));
+    const input = element("input", { type: "radio", name: groupName, value: key });
+    input.addEventListener("change", () => applyFilter(key));
     const count = element("small", {});
     const text = element("span", {}, sign && element("b", { "aria-hidden": "true" }, `${sign} `), `${label} `, count);
     return { key, input, count, label: element("label", { title }, input, text) };
@@ -26,23 +26,16 @@ export function render({ model, el }) {
   const bar = element(
     "div",
     { role: "radiogroup", "aria-label": "Which pictures" },
-    ...filters.map((one) => one.label),
+    ...filters.map((option) => option.label),
   );
   const segments = element("div", { class: "kd-segments" }, bar);
   const pictures = element("div", { class: "kd-pictures" });
   const note = element("p", { class: "kd-note" });
-  const none = element("p", { class: "kd-note" });
-  const answer = makeAnswer();
-  el.append(
-    element("h2", {}, "Ask them"),
-    note,
-    segments,
-    pictures,
-    none,
-    answer.element,
-  );
+  const emptyNote = element("p", { class: "kd-note" });
+  const answerView = makeAnswer();
+  el.append(element("h2", {}, "Ask them"), note, segments, pictures, emptyNote, answerView.element);
 
-  // Or JupyterLab takes the arrow keys and Enter for its notebook.
+  // Otherwise JupyterLab handles the arrow keys and Enter in its notebook.
   el.addEventListener("focusin", ({ target }) => (target.dataset.lmSuppressShortcuts = "true"));
   el.addEventListener("keydown", (event) => event.stopPropagation());
 
@@ -54,82 +47,85 @@ export function render({ model, el }) {
     const view = model.get("pixels");
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     const area = shape[0] * shape[1] * shape[2];
-    buttons = truths.map((truth, at) => {
+    buttons = truths.map((truth, index) => {
       const canvas = element("canvas", {});
-      paint(canvas, bytes.subarray(at * area, (at + 1) * area), shape);
-      const sign = element("span", { class: "kd-sign", "aria-hidden": "true" });
-      const made = element("button", { type: "button", "data-picture": String(at) }, canvas, sign);
-      made.addEventListener("click", () => choose(at));
-      return { made, canvas, sign, truth, example: examples[at] };
+      paintPixels(canvas, bytes.subarray(index * area, (index + 1) * area), shape);
+      const sign = element("span", { class: "kd-outcome-sign", "aria-hidden": "true" });
+      const button = element("button", { type: "button", "data-picture": String(index) }, canvas, sign);
+      button.addEventListener("click", () => choose(index));
+      return { button, canvas, sign, truth, example: examples[index] };
     });
-    pictures.replaceChildren(...buttons.map(({ made }) => made));
-    write(
+    pictures.replaceChildren(...buttons.map(({ button }) => button));
+    setText(
       note,
       `Pick one of these ${model.get("split")} images, and see who was asked and what each said. n and the direction of the divergence change it at once.`,
     );
-    [filter] = ["all"];
-    mark();
+    filter = "all";
+    markOutcomes();
     show();
   }
 
-  function choose(at) {
-    model.set("chosen", at);
+  function choose(index) {
+    model.set("chosen", index);
     model.save_changes();
   }
 
-  function sift(key) {
+  function applyFilter(key) {
     filter = key;
-    mark();
+    markOutcomes();
     const outcomes = model.get("outcomes");
-    const fits = (at) => key === "all" || outcomes[at] === key;
-    const first = buttons.findIndex((_, at) => fits(at));
+    const fits = (index) => key === "all" || outcomes[index] === key;
+    const first = buttons.findIndex((_, index) => fits(index));
     if (first >= 0 && !fits(model.get("chosen"))) choose(first);
   }
 
-  function mark() {
+  function markOutcomes() {
     const outcomes = model.get("outcomes");
     for (const { key, input, count } of filters) {
-      const found = key === "all" ? outcomes.length : outcomes.filter((one) => one === key).length;
-      write(count, String(found));
+      const matching = key === "all" ? outcomes.length : outcomes.filter((outcome) => outcome === key).length;
+      setText(count, String(matching));
       input.checked = key === filter;
     }
     let shown = 0;
-    buttons.forEach(({ made, sign, truth, example }, at) => {
-      const { sign: symbol = "", title = "both are right" } = OUTCOMES[outcomes[at]] ?? {};
-      made.hidden = filter !== "all" && outcomes[at] !== filter;
-      shown += !made.hidden;
-      write(sign, symbol);
+    buttons.forEach(({ button, sign, truth, example }, index) => {
+      const { sign: symbol = "", title = "both are right" } = OUTCOMES[outcomes[index]] ?? {};
+      button.hidden = filter !== "all" && outcomes[index] !== filter;
+      shown += !button.hidden;
+      setText(sign, symbol);
       sign.hidden = !symbol;
-      put(made, "data-outcome", outcomes[at] ?? "");
-      put(made, "title", `Image ${example}, ${truth}: ${title}`);
-      put(made, "aria-label", `Image ${example}, ${truth}: ${title}`);
+      setAttr(button, "data-outcome", outcomes[index] ?? "");
+      setAttr(button, "title", `Image ${example}, ${truth}: ${title}`);
+      setAttr(button, "aria-label", `Image ${example}, ${truth}: ${title}`);
     });
-    none.hidden = shown > 0 || !buttons.length;
-    write(none, `None of these pictures is here ${OUTCOMES[filter].label.toLowerCase()}: ${OUTCOMES[filter].title}.`);
-    press();
+    emptyNote.hidden = shown > 0 || !buttons.length;
+    setText(
+      emptyNote,
+      `None of these pictures is here ${OUTCOMES[filter].label.toLowerCase()}: ${OUTCOMES[filter].title}.`,
+    );
+    markChosen();
   }
 
-  function press() {
+  function markChosen() {
     const chosen = model.get("chosen");
-    buttons.forEach(({ made }, at) => put(made, "aria-pressed", String(at === chosen)));
+    buttons.forEach(({ button }, index) => setAttr(button, "aria-pressed", String(index === chosen)));
   }
 
   function show() {
-    const said = model.get("answer");
-    const own = buttons[model.get("chosen")];
-    answer.element.hidden = !said.classes || !own;
-    if (!answer.element.hidden) answer.draw(said, own);
+    const answer = model.get("answer");
+    const picture = buttons[model.get("chosen")];
+    answerView.element.hidden = !answer.classes || !picture;
+    if (!answerView.element.hidden) answerView.draw(answer, picture);
   }
 
-  const change = {
-    "change:gallery": build, // the pixels come before it, in the same message
-    "change:outcomes": mark,
-    "change:chosen": press,
+  const handlers = {
+    "change:gallery": build, // `pixels` is set earlier, in the same message
+    "change:outcomes": markOutcomes,
+    "change:chosen": markChosen,
     "change:answer": show,
   };
-  for (const [name, act] of Object.entries(change)) model.on(name, act);
+  for (const [name, handler] of Object.entries(handlers)) model.on(name, handler);
   build();
   return () => {
-    for (const [name, act] of Object.entries(change)) model.off(name, act);
+    for (const [name, handler] of Object.entries(handlers)) model.off(name, handler);
   };
 }

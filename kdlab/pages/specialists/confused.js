@@ -1,7 +1,7 @@
-// Which classes are confused, and which specialist has which of them: the matrix, its dendrogram, and a column of dots
-// for each specialist, all on the same rows.
+// The editor of specialists: the similarity matrix, its dendrogram, and a column of dots for each specialist, all on
+// the same rows.
 
-import { button, element, put, textWidth, write } from "../../widgets/shared/dom.js";
+import { button, element, setAttr, setText, textWidth } from "../../widgets/shared/dom.js";
 import { HEAD, makeDots } from "./dots.js";
 import { makeHeat } from "./heat.js";
 import { layOut } from "./layout.js";
@@ -20,103 +20,106 @@ function rankName(rank) {
 
 export function render({ model, el }) {
   el.classList.add("kd-confused");
-  const whose = element("p", { class: "kd-note kd-whose" });
-  const other = element("p", { class: "kd-other", role: "status" });
+  const originLine = element("p", { class: "kd-note kd-matrix-origin" });
+  const staleLine = element("p", { class: "kd-stale-notice", role: "status" });
   const tree = makeTree();
-  const heat = makeHeat({ onPair: together, onPoint: (place) => point(place && { pair: place }) });
+  const heat = makeHeat({ onPair: includePair, onPoint: (place) => showHint(place && { pair: place }) });
   const dots = makeDots({
-    onToggle: (at, one) => edit(toggle(subsets(), at, one), at),
-    onMove: (from, to, one) => edit(move(subsets(), from, to, one), to),
-    onChoose: (at) => edit(null, at),
-    onPoint: (place, from) => point(place && { place, from }),
+    onToggle: (specialist, member) => edit(toggle(subsets(), specialist, member), specialist),
+    onMove: (from, to, member) => edit(move(subsets(), from, to, member), to),
+    onChoose: (specialist) => edit(null, specialist),
+    onPoint: (place, from) => showHint(place && { place, from }),
   });
   const names = element("div", { class: "kd-class-names", "aria-hidden": "true" });
-  const line = element("div", { class: "kd-row-line", hidden: true });
+  const rowHighlight = element("div", { class: "kd-row-line", hidden: true });
   const scroll = element("div", { class: "kd-dots-scroll" }, dots.element);
-  const title = element("span", { class: "kd-dots-title" }, "Specialist");
-  const rows = element("div", { class: "kd-rows" }, tree.element, heat.element, names, scroll, line, title);
+  const dotsTitle = element("span", { class: "kd-dots-title" }, "Specialist");
+  const rows = element("div", { class: "kd-rows" }, tree.element, heat.element, names, scroll, rowHighlight, dotsTitle);
   const hint = element("p", { class: "kd-note kd-hint", "aria-live": "polite" });
-  const add = button("+ Add a specialist", "One more, without a class yet", () => {
+  const addButton = button("+ Add a specialist", "One more, without a class yet", () => {
     edit(extend(subsets()), subsets().length);
   });
-  const less = button("", "", () => edit(remove(subsets(), chosen), chosen - 1));
-  const found = button(
+  const removeButton = button("", "", () => edit(remove(subsets(), chosen), chosen - 1));
+  const resetButton = button(
     "↺ As found",
     "Back to the clusters: Start finds them anew, as many and as large as the settings say",
     () => {
       edit(undefined, 0);
     },
   );
-  const tools = element("div", { class: "kd-tools" }, add, less, found);
-  const error = element("p", { class: "kd-error", role: "alert" });
-  const ready = element("div", { class: "kd-ready" }, rows, hint, tools);
+  const tools = element("div", { class: "kd-tools" }, addButton, removeButton, resetButton);
+  const errorLine = element("p", { class: "kd-error", role: "alert" });
+  const content = element("div", { class: "kd-editor" }, rows, hint, tools);
   const empty = element(
     "p",
     { class: "kd-note" },
     "There is no matrix yet: Start trains a generalist first, and here you see which classes it confuses.",
   );
-  const title2 = element("h2", {}, "Which classes are confused");
-  el.append(title2, whose, other, empty, ready, error);
+  const heading = element("h2", {}, "Which classes are confused");
+  el.append(heading, originLine, staleLine, empty, content, errorLine);
 
-  // Or JupyterLab takes the arrow keys and Enter for its notebook.
+  // Otherwise JupyterLab handles the arrow keys and Enter in its notebook.
   el.addEventListener("focusin", ({ target }) => (target.dataset.lmSuppressShortcuts = "true"));
   el.addEventListener("keydown", (event) => event.stopPropagation());
 
-  let chosen = 0; // the specialist that a pair is put into
+  let chosen = 0; // index of the selected specialist, which a clicked pair is added to
   let matrix = null; // { names, order, joints, found, share, ranks }
   let size = null;
 
   const subsets = () => model.get("subsets") ?? matrix.found;
 
-  // undefined: as they were found; null: only another specialist is chosen
-  function edit(next, at) {
+  // undefined: reset to the found clusters; null: only the selection changes
+  function edit(next, specialist) {
     if (next !== null) {
       model.set("subsets", next ?? null);
       model.save_changes();
     }
-    chosen = Math.max(0, Math.min(subsets().length - 1, at));
+    chosen = Math.max(0, Math.min(subsets().length - 1, specialist));
     draw();
   }
 
-  function together([a, b]) {
+  function includePair([a, b]) {
     const pair = [matrix.order[a], matrix.order[b]];
     edit(subsets().length ? include(subsets(), chosen, pair) : [[...new Set(pair)]], chosen);
   }
 
-  function point(at) {
-    line.hidden = !at || !size;
-    write(hint, at && matrix ? tell(at) : HINT);
-    if (line.hidden) return;
-    Object.assign(line.style, { top: `${HEAD + (at.pair ?? at.place)[0] * size.row}px`, height: `${size.row}px` });
-    if (at.place?.[0] < 0) line.hidden = true;
+  function showHint(target) {
+    rowHighlight.hidden = !target || !size;
+    setText(hint, target && matrix ? hintFor(target) : HINT);
+    if (rowHighlight.hidden) return;
+    Object.assign(rowHighlight.style, {
+      top: `${HEAD + (target.pair ?? target.place)[0] * size.row}px`,
+      height: `${size.row}px`,
+    });
+    if (target.place?.[0] < 0) rowHighlight.hidden = true;
   }
 
-  function tell({ pair, place, from }) {
-    const name = (at) => matrix.names[matrix.order[at]];
+  function hintFor({ pair, place, from }) {
+    const name = (index) => matrix.names[matrix.order[index]];
     if (pair) {
       const [a, b] = pair;
       if (a === b) return `${name(a)}: click to put it into specialist ${chosen + 1}.`;
       const rank = matrix.ranks[matrix.order[a] * matrix.names.length + matrix.order[b]];
       return `${name(a)} and ${name(b)}: ${rankName(rank)} alike of ${matrix.pairs.toLocaleString("en")} pairs. Click to put both into specialist ${chosen + 1}.`;
     }
-    const [row, at] = place;
+    const [row, specialist] = place;
     if (row < 0)
-      return `Specialist ${at + 1}: ${
+      return `Specialist ${specialist + 1}: ${
         subsets()
-          [at]?.map((one) => matrix.names[one])
+          [specialist]?.map((member) => matrix.names[member])
           .join(", ") || "no class yet"
       }. Click its number to choose it.`;
     if (from !== undefined)
-      return from === at
-        ? `${name(row)} stays in specialist ${at + 1}.`
-        : `${name(row)} moves from specialist ${from + 1} to ${at + 1}.`;
-    const inside = subsets()[at]?.includes(matrix.order[row]);
+      return from === specialist
+        ? `${name(row)} stays in specialist ${specialist + 1}.`
+        : `${name(row)} moves from specialist ${from + 1} to ${specialist + 1}.`;
+    const inside = subsets()[specialist]?.includes(matrix.order[row]);
     return inside
-      ? `${name(row)} is in specialist ${at + 1}: click takes it out, dragging moves it.`
-      : `${name(row)} is not in specialist ${at + 1}: click puts it in.`;
+      ? `${name(row)} is in specialist ${specialist + 1}: click takes it out, dragging moves it.`
+      : `${name(row)} is not in specialist ${specialist + 1}: click puts it in.`;
   }
 
-  function read() {
+  function readMatrix() {
     const { classes = [], order = [], joints = [], found = [] } = model.get("matrix");
     chosen = 0;
     if (!classes.length) {
@@ -129,23 +132,23 @@ export function render({ model, el }) {
     const count = classes.length;
     const pairs = [];
     for (let a = 0; a < count; a++) for (let b = a + 1; b < count; b++) pairs.push(a * count + b);
-    pairs.sort((one, another) => values[another] - values[one]);
+    pairs.sort((first, second) => values[second] - values[first]);
     const ranks = new Uint32Array(count * count);
-    pairs.forEach((at, rank) => {
-      ranks[at] = ranks[(at % count) * count + Math.floor(at / count)] = rank + 1;
+    pairs.forEach((cell, rank) => {
+      ranks[cell] = ranks[(cell % count) * count + Math.floor(cell / count)] = rank + 1;
     });
-    const [least, most] = [values[pairs.at(-1)], values[pairs[0]]];
-    const share = (a, b) => (values[order[a] * count + order[b]] - least) / (most - least || 1);
+    const [lowest, highest] = [values[pairs.at(-1)], values[pairs[0]]];
+    const share = (a, b) => (values[order[a] * count + order[b]] - lowest) / (highest - lowest || 1);
     matrix = { names: classes, order, joints, found, share, ranks, pairs: pairs.length };
-    place(true);
+    updateLayout(true);
   }
 
-  // Finds room for all on the width there is, and draws what does not change with the subsets.
-  function place(anew = false) {
+  // Fits all parts into the available width, and draws those that do not depend on the subsets.
+  function updateLayout(force = false) {
     if (!matrix || !rows.clientWidth) return;
-    const named = (letters) => textWidth(abbreviate(matrix.names, letters), 13);
-    const next = layOut(rows.clientWidth, matrix.names, subsets().length, named);
-    if (!anew && JSON.stringify(next) === JSON.stringify(size)) return;
+    const widthOfNames = (letters) => textWidth(abbreviate(matrix.names, letters), 13);
+    const next = layOut(rows.clientWidth, matrix.names, subsets().length, widthOfNames);
+    if (!force && JSON.stringify(next) === JSON.stringify(size)) return;
     size = next;
     const shown = { rows: matrix.order.length, row: size.row, column: size.cell, width: size.tree };
     rows.style.setProperty("--kd-head", `${HEAD}px`);
@@ -157,44 +160,55 @@ export function render({ model, el }) {
     names.style.gridAutoRows = `${size.row}px`;
     names.style.fontSize = `${Math.min(13, Math.max(9, size.row - 3))}px`;
     const short = abbreviate(matrix.names, size.letters);
-    names.replaceChildren(...matrix.order.map((one) => element("span", { title: matrix.names[one] }, short[one])));
+    names.replaceChildren(
+      ...matrix.order.map((member) => element("span", { title: matrix.names[member] }, short[member])),
+    );
     draw();
   }
 
   function draw() {
-    ready.hidden = !matrix;
+    content.hidden = !matrix;
     empty.hidden = Boolean(matrix);
-    const { whose: origin = "", other: differs = "", complaint = "" } = model.get("words");
-    write(whose, origin);
-    write(other, differs);
-    write(error, complaint);
-    [whose.hidden, other.hidden, error.hidden] = [!origin, !differs, !complaint];
+    const { origin = "", stale = "", error = "" } = model.get("texts");
+    setText(originLine, origin);
+    setText(staleLine, stale);
+    setText(errorLine, error);
+    [originLine.hidden, staleLine.hidden, errorLine.hidden] = [!origin, !stale, !error];
     if (!matrix || !size) return;
-    const now = subsets();
-    chosen = Math.max(0, Math.min(now.length - 1, chosen));
-    dots.draw({ names: matrix.names, order: matrix.order, subsets: now, chosen, row: size.row, column: size.column });
-    const places = matrix.order.flatMap((one, at) => (now[chosen]?.includes(one) ? [at] : []));
+    const current = subsets();
+    chosen = Math.max(0, Math.min(current.length - 1, chosen));
+    dots.draw({
+      names: matrix.names,
+      order: matrix.order,
+      subsets: current,
+      chosen,
+      row: size.row,
+      column: size.column,
+    });
+    const places = matrix.order.flatMap((member, row) => (current[chosen]?.includes(member) ? [row] : []));
     heat.outline(places);
-    write(less, `− Remove specialist ${chosen + 1}`);
-    less.disabled = now.length < 2;
-    less.title = less.disabled ? "There has to be one" : `Its classes stay in other specialists that have them`;
-    found.disabled = model.get("subsets") === null;
-    put(el, "data-edited", String(!found.disabled));
+    setText(removeButton, `− Remove specialist ${chosen + 1}`);
+    removeButton.disabled = current.length < 2;
+    removeButton.title = removeButton.disabled
+      ? "There has to be one"
+      : `Its classes stay in other specialists that have them`;
+    resetButton.disabled = model.get("subsets") === null;
+    setAttr(el, "data-edited", String(!resetButton.disabled));
   }
 
-  const resized = new ResizeObserver(() => place());
+  const resized = new ResizeObserver(() => updateLayout());
   resized.observe(rows);
   const redraw = () => {
-    place();
+    updateLayout();
     draw();
   };
-  model.on("change:matrix", read); // the similarity comes before it, in the same message
-  model.on("change:subsets change:words", redraw);
-  write(hint, HINT);
-  read();
+  model.on("change:matrix", readMatrix); // `similarity` is set earlier, in the same message
+  model.on("change:subsets change:texts", redraw);
+  setText(hint, HINT);
+  readMatrix();
   return () => {
     resized.disconnect();
-    model.off("change:matrix", read);
-    model.off("change:subsets change:words", redraw);
+    model.off("change:matrix", readMatrix);
+    model.off("change:subsets change:texts", redraw);
   };
 }

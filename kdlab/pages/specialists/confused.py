@@ -1,4 +1,4 @@
-"""The panel in which one sees which classes are confused, and says which specialist is to have which of them."""
+"""The panel that shows the confused classes, and in which the classes of each specialist are edited."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.experiments.framework.bundled import Result
-from kdlab.experiments.framework.record import Live
+from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.pages.experiments.panel import Panel
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.pages.specialists.widgets import Confused
@@ -21,7 +21,7 @@ BY_HAND = "The subsets of that run were chosen by hand."
 
 
 class ConfusedClasses(Panel):
-    """The classes of a result, or of a run as soon as it noted them; what is edited is the state's `subsets`."""
+    """The classes of a result, or of a run as soon as it noted them; it edits the state's `subsets`."""
 
     follows = ("subsets", "dataset")
     above = True
@@ -32,19 +32,19 @@ class ConfusedClasses(Panel):
         self.children = [self.editor]
         self._classes: list[str] = []
         self._dataset = self._origin = ""
-        self._text: str | None = None  # what the editor's subsets are written as
+        self._text: str | None = None  # the text of the editor's subsets
         self._edited = self._reading = False  # whether that text came from the editor; whether it is coming to it
         self.editor.observe(self._write, "subsets")
 
-    def show(self, result: Result | None, live: Live) -> None:
+    def show(self, result: Result | None, live: ExperimentRecord) -> None:
         """Show the classes of another result; of a run that has none yet, those that it noted."""
         arrays: Mapping[str, Any] = {}
         settings: Mapping[str, Any] = {}
-        if live.noted and live.result is None:
-            arrays, settings = live.noted.arrays, live.settings
+        if live.preview and live.result is None:
+            arrays, settings = live.preview.arrays, live.settings
         elif result:
             arrays, settings = result.arrays, result.report["settings"]
-        classes = [str(one) for one in arrays.get("classes", ())] if "similarity" in arrays else []
+        classes = [str(name) for name in arrays.get("classes", ())] if "similarity" in arrays else []
         if classes != self._classes:
             self._text = None
         self._classes, self._dataset = classes, settings.get("dataset", "")
@@ -52,27 +52,27 @@ class ConfusedClasses(Panel):
             whose = "as shipped" if result and arrays is result.arrays and result is not live.result else "this run"
             by_hand = f" {BY_HAND}" if settings.get("subsets") else ""
             self._origin = f"Classes of {self._dataset}, {whose}. {READ}{by_hand}"
-            found = [np.flatnonzero(row).tolist() for row in arrays["members"]]
-            self.editor.show(classes, arrays["similarity"], arrays["order"], arrays["tree"], found)
+            detected = [np.flatnonzero(row).tolist() for row in arrays["members"]]
+            self.editor.show(classes, arrays["similarity"], arrays["order"], arrays["tree"], detected)
         else:
             self._origin = ""
             self.editor.clear()
         self.draw()
 
     def draw(self) -> None:
-        """Show the subsets that the state names, and what is wrong with them."""
+        """Show the subsets of the state, and the error in them."""
         text = self._state.subsets
         if text != self._text:
             self._text, self._edited = text, False
             self._reading = True
-            self.editor.subsets = _legible(text, self._classes)
+            self.editor.subsets = _readable_subsets(text, self._classes)
             self._reading = False
         complaint = ""
         try:
             self.check()
         except InputError as error:
             complaint = str(error)
-        self.editor.words = {"whose": self._origin, "other": self._other(), "complaint": complaint}
+        self.editor.texts = {"origin": self._origin, "stale": self._stale_notice(), "error": complaint}
 
     def check(self) -> None:
         """Raise InputError when the subsets cannot be used with the shown classes."""
@@ -84,17 +84,17 @@ class ConfusedClasses(Panel):
         elif text.strip():
             read_subsets(text, self._classes)
 
-    def _other(self) -> str:
+    def _stale_notice(self) -> str:
         chosen = self._state.dataset
         if not self._classes or chosen == self._dataset:
             return ""
-        about = (
+        notice = (
             f"The chosen data set is {chosen}: Start trains a generalist on it first, and its matrix will appear here."
         )
         if self.editor.subsets is None:
-            return about
+            return notice
         return (
-            f"{about} The subsets are of {self._dataset}'s classes: choose that data set for them, or press As found."
+            f"{notice} The subsets are of {self._dataset}'s classes: choose that data set for them, or press As found."
         )
 
     def _write(self, change: Mapping[str, Any]) -> None:
@@ -106,10 +106,10 @@ class ConfusedClasses(Panel):
             self.draw()
 
 
-def _legible(text: str, classes: Sequence[str]) -> list[list[int]] | None:
-    """What can be read of subsets as text, None of nothing: what cannot be is complained of, and the rest is shown."""
+def _readable_subsets(text: str, classes: Sequence[str]) -> list[list[int]] | None:
+    """Return the readable subsets of a text, or None where there are none; `check` complains of the others."""
     with suppress(InputError):
-        return [sorted(one) for one in read_subsets(text, classes)]
+        return [sorted(subset) for subset in read_subsets(text, classes)]
     parts = [{name.strip() for name in part.split(",")} for part in text.split(";")]
-    found = [[at for at, name in enumerate(classes) if name in part] for part in parts]
-    return found if any(found) else None
+    subsets = [[index for index, name in enumerate(classes) if name in part] for part in parts]
+    return subsets if any(subsets) else None

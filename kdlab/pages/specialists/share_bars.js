@@ -1,6 +1,6 @@
-// A row for each class with its share as a bar and as a number. Rows are kept, so that bars move.
+// A row per class with its probability as a bar and as a number. Rows are reused, so that bars animate.
 
-import { element, formatShare, put, write } from "../../widgets/shared/dom.js";
+import { element, formatShare, setAttr, setText } from "../../widgets/shared/dom.js";
 
 const FIRST = 0x2460; // ①
 
@@ -26,27 +26,28 @@ export function makeBars() {
 
   return {
     element: root,
-    // parts: { name, short (the name as there is room for it), share, truth, rank (from 0, of those looked at), dustbin, before (its share before) }
+    // parts: { name, short (abbreviated name), share, truth, rank (of the generalist, from 0), dustbin, reference (the
+    // generalist's share) }
     draw(parts) {
       if (rows.length !== parts.length) {
         rows = parts.map(make);
         body.replaceChildren(...rows.map(({ row }) => row));
       }
-      parts.forEach(({ name, short = name, share, truth = false, rank = -1, dustbin = false, before }, at) => {
-        const one = rows[at];
-        write(one.name, short);
-        write(one.mark, (rank < 0 ? "" : String.fromCodePoint(FIRST + rank)) + (truth ? "●" : ""));
-        put(
-          one.label,
+      parts.forEach(({ name, short = name, share, truth = false, rank = -1, dustbin = false, reference }, index) => {
+        const row = rows[index];
+        setText(row.name, short);
+        setText(row.mark, (rank < 0 ? "" : String.fromCodePoint(FIRST + rank)) + (truth ? "●" : ""));
+        setAttr(
+          row.label,
           "title",
           `${name}${truth ? ", the truth" : ""}${rank < 0 ? "" : `, the generalist's number ${rank + 1}`}`,
         );
-        put(one.row, "class", [truth && "kd-truth", dustbin && "kd-dustbin"].filter(Boolean).join(" "));
-        one.bar.style.transform = `scaleX(${share})`;
-        write(one.value, formatShare(share));
-        one.tick.hidden = before === undefined;
-        if (before !== undefined) one.tick.style.left = `${100 * before}%`;
-        put(one.value, "title", before === undefined ? "" : `the generalist: ${formatShare(before)}`);
+        setAttr(row.row, "class", [truth && "kd-truth", dustbin && "kd-dustbin"].filter(Boolean).join(" "));
+        row.bar.style.transform = `scaleX(${share})`;
+        setText(row.value, formatShare(share));
+        row.tick.hidden = reference === undefined;
+        if (reference !== undefined) row.tick.style.left = `${100 * reference}%`;
+        setAttr(row.value, "title", reference === undefined ? "" : `the generalist: ${formatShare(reference)}`);
       });
     },
   };

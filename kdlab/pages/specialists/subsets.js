@@ -1,21 +1,27 @@
-// Which classes each specialist has: lists of class numbers in rising order. Nothing here is changed in place.
+// The classes of each specialist: sorted lists of class numbers. All functions return new lists.
 
-const rising = (classes) => [...new Set(classes)].sort((a, b) => a - b);
-const changed = (subsets, at, classes) => subsets.map((own, other) => (other === at ? rising(classes) : own));
+const sortedUnique = (classes) => [...new Set(classes)].sort((a, b) => a - b);
+const replaceMembers = (subsets, specialist, classes) =>
+  subsets.map((members, index) => (index === specialist ? sortedUnique(classes) : members));
 
-export const has = (subsets, at, one) => subsets[at]?.includes(one) ?? false;
+export const has = (subsets, specialist, member) => subsets[specialist]?.includes(member) ?? false;
 
-// In if it was out, out if it was in.
-export function toggle(subsets, at, one) {
-  const own = subsets[at];
-  return changed(subsets, at, own.includes(one) ? own.filter((other) => other !== one) : [...own, one]);
+// Adds the class, or removes it if it is there.
+export function toggle(subsets, specialist, member) {
+  const members = subsets[specialist];
+  return replaceMembers(
+    subsets,
+    specialist,
+    members.includes(member) ? members.filter((id) => id !== member) : [...members, member],
+  );
 }
 
-export const include = (subsets, at, classes) => changed(subsets, at, [...subsets[at], ...classes]);
+export const include = (subsets, specialist, classes) =>
+  replaceMembers(subsets, specialist, [...subsets[specialist], ...classes]);
 
-export function move(subsets, from, to, one) {
-  return from === to ? subsets : toggle(include(subsets, to, [one]), from, one);
+export function move(subsets, from, to, member) {
+  return from === to ? subsets : toggle(include(subsets, to, [member]), from, member);
 }
 
 export const extend = (subsets) => [...subsets, []];
-export const remove = (subsets, at) => subsets.filter((_, other) => other !== at);
+export const remove = (subsets, specialist) => subsets.filter((_, index) => index !== specialist);

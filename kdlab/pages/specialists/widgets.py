@@ -20,8 +20,8 @@ STYLE = (FOLDER / "specialists.css").read_text(encoding="utf-8")
 class Confused(anywidget.AnyWidget):
     """The similarity of classes in their dendrogram's order, and the classes of each specialist, to be edited.
 
-    `subsets`: class numbers of each specialist, or None: as they were found. `words`: `whose` classes these are,
-    whether what is chosen is about `other` classes, and a `complaint` about the subsets.
+    `subsets`: class numbers of each specialist, or None: as they were found. `texts`: the `origin` of these classes,
+    a sentence where the choice is `stale` (about other classes), and an `error` of the subsets.
     """
 
     _esm = bundle(FOLDER / "confused.js")
@@ -29,11 +29,11 @@ class Confused(anywidget.AnyWidget):
     similarity = Bytes(b"").tag(sync=True)
     matrix = Dict().tag(sync=True)
     subsets = List(default_value=None, allow_none=True).tag(sync=True)
-    words = Dict().tag(sync=True)
+    texts = Dict().tag(sync=True)
 
     def show(
         self, classes: Sequence[str], similarity: NDArray[np.floating], order: NDArray[np.integer],
-        tree: NDArray[np.floating], found: Sequence[Sequence[int]],
+        tree: NDArray[np.floating], detected: Sequence[Sequence[int]],
     ) -> None:  # fmt: skip
         """Show `similarity` (classes, classes), `tree` (joints, 2, 4): places in `order` and heights, as 0 to 1."""
         tallest = float(tree[:, 1].max(initial=0)) or 1.0
@@ -42,7 +42,7 @@ class Confused(anywidget.AnyWidget):
             self.similarity = np.ascontiguousarray(similarity, dtype="<f4").tobytes()
             self.matrix = {
                 "classes": list(classes), "order": order.tolist(), "joints": joints,
-                "found": [list(one) for one in found],
+                "found": [list(subset) for subset in detected],
             }  # fmt: skip
 
     def clear(self) -> None:
@@ -74,5 +74,5 @@ class Asking(anywidget.AnyWidget):
             for name, value in traits.items():
                 setattr(self, name, value)
             self.gallery = {
-                "shape": list(images.shape[1:]), "examples": [int(one) for one in examples], "truths": list(truths)
+                "shape": list(images.shape[1:]), "examples": [int(index) for index in examples], "truths": list(truths)
             }  # fmt: skip

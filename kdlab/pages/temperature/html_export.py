@@ -7,14 +7,14 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from kdlab.pages.temperature.data_server import Supply
+from kdlab.pages.temperature.data_server import DataServer
 from kdlab.widgets.esm import SHARED, bundle
 
 __all__ = ["STYLE", "to_html"]
 
 FOLDER = Path(__file__).parent
 STYLE = "".join(path.read_text(encoding="utf-8") for path in (SHARED / "page.css", FOLDER / "temperature.css"))
-PICTURES = 3_000_000  # bytes of pictures, packed; the whole file is to stay under 8 MB
+MAX_PICTURE_BYTES = 3_000_000  # bytes of pictures, packed; the whole file is to stay under 8 MB
 
 PAGE = Template("""\
 <!doctype html>
@@ -47,16 +47,16 @@ standalone.open(document.getElementById("lab"), HELD);
 """)
 
 
-def to_html(supply: Supply, state: Mapping[str, Any]) -> str:
+def to_html(data_server: DataServer, state: Mapping[str, Any]) -> str:
     """Return the whole file; `state`: the traits with which it opens."""
-    answers = supply.everything(PICTURES)
+    answers = data_server.everything(MAX_PICTURE_BYTES)
     buffers = [
-        f'<script type="text/plain" id="{question}:{at}">{base64.b64encode(buffer).decode()}</script>'
+        f'<script type="text/plain" id="{question}:{index}">{base64.b64encode(buffer).decode()}</script>'
         for question, answer in answers.items()
-        for at, buffer in enumerate(answer.buffers)
+        for index, buffer in enumerate(answer.buffers)
     ]
     held = {
-        "traits": {**state, "sets": supply.menu()},
+        "traits": {**state, "sets": data_server.menu()},
         "answers": {question: {**answer.about, "count": len(answer.buffers)} for question, answer in answers.items()},
     }
     return PAGE.substitute(

@@ -9,7 +9,7 @@ from kdlab.datasets.mnist_pixels import mnist_validation_images
 from kdlab.io.portable_network import read
 from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import telling_example
-from kdlab.pages.temperature.data_server import Supply
+from kdlab.pages.temperature.data_server import DataServer
 from kdlab.pages.temperature.widget import Lab
 from kdlab.registry import InputError
 from kdlab.runs.session import offered
@@ -28,27 +28,27 @@ class Temperature(Lab):
     """
 
     def __init__(self, *others: Predictions | str | Path, **choices: Any) -> None:
-        given = [_predictions(one) for one in others]
+        added = [_as_predictions(source) for source in others]
         assets = files("kdlab.assets")
         with as_file(assets / "temperature") as folder:
             mnist, networks = Predictions.load(folder / "mnist.npz"), read(folder / "networks.safetensors")
-        mnist = replace(mnist, images=mnist_validation_images())
+        mnist = replace(mnist, images=mnist_validation_images(), split="validation")
         if mnist.images is None:
             mnist = replace(mnist, note=f"{mnist.note} {NO_MNIST}")
         with as_file(assets / "opening" / "history.npz") as path:
             digits = Predictions.of(History.load(path), "digits")
-        shown = [*given, mnist, digits]
-        begin = next((one for one in shown if one.key == choices.get("dataset")), shown[0])
+        shown = [*added, mnist, digits]
+        begin = next((predictions for predictions in shown if predictions.key == choices.get("dataset")), shown[0])
         opening = {"dataset": begin.key, "example": telling_example(begin.logits, begin.labels)}
-        most = {"upload_bytes": limit} if (limit := offered().upload_bytes) else {}
-        super().__init__(Supply(shown, networks), **{**opening, **most, **choices})
+        limits = {"upload_bytes": limit} if (limit := offered().upload_bytes) else {}
+        super().__init__(DataServer(shown, networks), **{**opening, **limits, **choices})
 
 
-def _predictions(one: Predictions | str | Path) -> Predictions:
-    if isinstance(one, Predictions):
-        return one
-    if isinstance(one, str | Path):
-        return Predictions.read(Path(one))
+def _as_predictions(source: Predictions | str | Path) -> Predictions:
+    if isinstance(source, Predictions):
+        return source
+    if isinstance(source, str | Path):
+        return Predictions.read(Path(source))
     raise InputError(
-        f"The lab shows Predictions and folders of runs, not a {type(one).__name__}: make Predictions of it."
+        f"The lab shows Predictions and folders of runs, not a {type(source).__name__}: make Predictions of it."
     )

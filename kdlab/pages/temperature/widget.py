@@ -1,4 +1,4 @@
-"""The lab as a widget: what its page shows, as traits."""
+"""The lab as a widget: the choices on its page, as traits."""
 
 import tempfile
 from pathlib import Path
@@ -8,10 +8,10 @@ import anywidget
 import numpy as np
 from traitlets import Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
-from kdlab.io import read_logits, tidy
-from kdlab.io.chunked_upload import Incoming
+from kdlab.io import read_logits, sanitize_text
+from kdlab.io.chunked_upload import ChunkedUpload
 from kdlab.metrics.classification import telling_example
-from kdlab.pages.temperature.data_server import Answer, Supply
+from kdlab.pages.temperature.data_server import DataServer, Response
 from kdlab.pages.temperature.html_export import STYLE, to_html
 from kdlab.registry import InputError
 from kdlab.train.probabilities import UndeclaredError
@@ -19,18 +19,18 @@ from kdlab.widgets.esm import bundle
 
 __all__ = ["Lab"]
 
-MOST_CLASSES = 12  # of one's own, as in custom_logits.js
-OWN = {"classes": ["dog", "cat", "tree"], "teacher": [9.0, 4.0, -3.0], "student": [5.0, 1.0, 0.0]}
+MAX_CLASSES = 12  # of one's own, as in custom_logits.js
+OWN_LOGITS = {"classes": ["dog", "cat", "tree"], "teacher": [9.0, 4.0, -3.0], "student": [5.0, 1.0, 0.0]}
 STATE = ("temperature", "dataset", "example", "scale", "exponent", "source", "own", "cell")
 
 
 class Lab(anywidget.AnyWidget):
-    """Shows what a temperature does; everything moves in the browser, and these traits follow when it rests.
+    """Shows the effect of a temperature; all drawing is in the browser, and these traits follow when it rests.
 
     `temperature`; `dataset`, a set's key; `example`, an example's number; `scale`; `exponent` of the teachers'
-    power mean; `source` of what is shown: an example, one's own logits (`own`: classes, teacher, student) or a
-    drawn digit; `cell` of a matrix (network, true, predicted) whose examples are listed. `upload_bytes`: the most that
-    a file of logits opened on the page may have; what it holds comes to `sets`.
+    power mean; `source` of the shown logits: an example, one's own logits (`own`: classes, teacher, student) or a
+    drawn digit; `cell` of a matrix (network, true, predicted) whose examples are listed. `upload_bytes`: the limit
+    of a file of logits that is opened on the page; its predictions are added to `sets`.
     """
 
     _esm = bundle(Path(__file__).parent / "lab.js")
@@ -43,15 +43,15 @@ class Lab(anywidget.AnyWidget):
     scale = Enum(["linear", "log"], "linear").tag(sync=True)
     exponent = Float(1.0, min=0.0, max=1.0).tag(sync=True)
     source = Enum(["example", "own", "drawn"], "example").tag(sync=True)
-    own = Dict(OWN).tag(sync=True)
+    own = Dict(OWN_LOGITS).tag(sync=True)
     cell = Dict(default_value=None, allow_none=True).tag(sync=True)
 
-    def __init__(self, supply: Supply, upload_bytes: int = 8_000_000, **traits: Any) -> None:
-        self._supply = supply
+    def __init__(self, data_server: DataServer, upload_bytes: int = 8_000_000, **traits: Any) -> None:
+        self._data_server = data_server
         # Kept apart from the trait, which the browser could set.
-        self._limit, self._incoming = upload_bytes, Incoming()
-        super().__init__(sets=supply.menu(), upload_bytes=upload_bytes, **traits)
-        self.on_msg(self._answer)
+        self._limit, self._upload = upload_bytes, ChunkedUpload()
+        super().__init__(sets=data_server.menu(), upload_bytes=upload_bytes, **traits)
+        self.on_msg(self._on_message)
 
     @validate("temperature", "exponent")
     def _check_number(self, proposal: Bunch) -> float:
@@ -61,57 +61,58 @@ class Lab(anywidget.AnyWidget):
 
     @validate("dataset")
     def _check_dataset(self, proposal: Bunch) -> str:
-        if proposal.value not in self._supply.sets:
-            raise TraitError(
-                f"There is no data set {tidy(proposal.value)!r} here; there are {', '.join(self._supply.sets)}."
-            )
+        if proposal.value not in self._data_server.sets:
+            keys = ", ".join(self._data_server.sets)
+            raise TraitError(f"There is no data set {sanitize_text(proposal.value)!r} here; there are {keys}.")
         return proposal.value
 
     @validate("example")
     def _check_example(self, proposal: Bunch) -> int:
-        one = self._supply.sets.get(self.dataset)
-        if one and proposal.value >= len(one.labels):
-            raise TraitError(f"There is no example {proposal.value}: {one.key} has 0 to {len(one.labels) - 1}.")
+        predictions = self._data_server.sets.get(self.dataset)
+        if predictions and proposal.value >= len(predictions.labels):
+            raise TraitError(
+                f"There is no example {proposal.value}: {predictions.key} has 0 to {len(predictions.labels) - 1}."
+            )
         return proposal.value
 
     @validate("cell")
     def _check_cell(self, proposal: Bunch) -> dict[str, Any] | None:
-        one, cell = self._supply.sets.get(self.dataset), proposal.value
-        if one is None or cell is None:
+        predictions, cell = self._data_server.sets.get(self.dataset), proposal.value
+        if predictions is None or cell is None:
             return cell
         match cell:
             case {"network": "teacher" | "student" | "difference", "true": int(true), "predicted": int(predicted)} if (
-                min(true, predicted) >= 0 and max(true, predicted) < len(one.classes)
+                min(true, predicted) >= 0 and max(true, predicted) < len(predictions.classes)
             ):
                 return cell
         raise TraitError(
             f"A cell is a network (teacher, student or difference) and the numbers true and predicted of two of the "
-            f"{len(one.classes)} classes, not {tidy(repr(cell))}."
+            f"{len(predictions.classes)} classes, not {sanitize_text(repr(cell))}."
         )
 
     @validate("own")
     def _check_own(self, proposal: Bunch) -> dict[str, list[Any]]:
-        lists = [list(proposal.value.get(key, [])) for key in OWN]
+        lists = [list(proposal.value.get(key, [])) for key in OWN_LOGITS]
         classes = len(lists[0])
         try:
             numbers = np.array(lists[1:], dtype=float)
         except (TypeError, ValueError):
             numbers = np.array(np.nan)
-        if numbers.shape != (2, classes) or not 2 <= classes <= MOST_CLASSES or not np.isfinite(numbers).all():
+        if numbers.shape != (2, classes) or not 2 <= classes <= MAX_CLASSES or not np.isfinite(numbers).all():
             raise TraitError(
-                f"Own logits need {', '.join(OWN)}: lists of one length, from 2 to {MOST_CLASSES} classes."
+                f"Own logits need {', '.join(OWN_LOGITS)}: lists of one length, from 2 to {MAX_CLASSES} classes."
             )
-        return dict(zip(OWN, lists, strict=True))
+        return dict(zip(OWN_LOGITS, lists, strict=True))
 
     @observe("dataset")
     def _begin(self, change: Bunch) -> None:
-        one = self._supply.sets[change.new]
-        if self.example >= len(one.labels):
-            self.example = telling_example(one.logits, one.labels)
+        predictions = self._data_server.sets[change.new]
+        if self.example >= len(predictions.labels):
+            self.example = telling_example(predictions.logits, predictions.labels)
 
     def page(self) -> str:
         """Return the lab as it stands as one HTML file that needs no kernel."""
-        return to_html(self._supply, {name: getattr(self, name) for name in STATE})
+        return to_html(self._data_server, {name: getattr(self, name) for name in STATE})
 
     def export(self, path: str | Path) -> None:
         """Write the lab as it stands to one HTML file that needs no kernel; a file of that name is replaced.
@@ -130,40 +131,40 @@ class Lab(anywidget.AnyWidget):
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror or error}): name another file.") from error
 
-    def _answer(self, _: Any, question: Any, buffers: list[Any]) -> None:
+    def _on_message(self, _: Any, question: Any, buffers: list[Any]) -> None:
         asked = question if isinstance(question, dict) else {}
         try:
-            answer = self._reply(asked, buffers)
+            answer = self._respond(asked, buffers)
         except UndeclaredError as error:
-            answer = Answer({"error": str(error), "choices": error.choices})
+            answer = Response({"error": str(error), "choices": error.choices})
         except InputError as error:
-            answer = Answer({"error": str(error)})
+            answer = Response({"error": str(error)})
         self.send({"type": "answer", "id": asked.get("id"), "answer": answer.about}, list(answer.buffers))
 
-    def _reply(self, question: dict[str, Any], buffers: list[Any]) -> Answer:
+    def _respond(self, question: dict[str, Any], buffers: list[Any]) -> Response:
         match question:
             case {"type": "pictures", "dataset": str(key), "indices": [*examples]}:
-                return self._supply.pictures(key, examples)
+                return self._data_server.pictures(key, examples)
             case {"type": "export", **asked} if asked.keys() >= set(STATE):
-                page = to_html(self._supply, {name: asked[name] for name in STATE})
-                return Answer({"name": "kdlab-temperature.html"}, (page.encode(),))
-            case {"type": "file", "file": str(file), "name": str(name), "size": int(size), "at": int(at)} if buffers:
-                return self._take(file, name, size, at, bytes(buffers[0]), question.get("outputs", ""))
+                page = to_html(self._data_server, {name: asked[name] for name in STATE})
+                return Response({"name": "kdlab-temperature.html"}, (page.encode(),))
+            case {"type": "file", "file": str(file), "name": str(name), "size": int(size), "at": int(start)} if buffers:
+                return self._add_chunk(file, name, size, start, bytes(buffers[0]), question.get("outputs", ""))
             case {"type": "networks"}:
-                return self._supply.networks()
-            case {"type": "set" | "teachers" as what, "dataset": str(key)}:
-                answer: Answer = getattr(self._supply, what)(key)
-                return answer
-        raise InputError(f"The lab does not know the question {tidy(repr(question.get('type')))}.")
+                return self._data_server.networks()
+            case {"type": "set" | "teachers" as kind, "dataset": str(key)}:
+                response: Response = getattr(self._data_server, kind)(key)
+                return response
+        raise InputError(f"The lab does not know the question {sanitize_text(repr(question.get('type')))}.")
 
-    def _take(self, file: str, name: str, size: int, at: int, piece: bytes, outputs: Any) -> Answer:
-        """Add a piece of a file; with the last one the file's predictions come to the menu.
+    def _add_chunk(self, file: str, name: str, size: int, start: int, chunk: bytes, outputs: Any) -> Response:
+        """Add a chunk of a file; after the last one the file's predictions are added to the menu.
 
-        `outputs`: what was chosen that its numbers are, or "".
+        `outputs`: the chosen kind of its numbers, or "".
         """
-        content = self._incoming.take(file, name, size, at, piece, self._limit)
+        content = self._upload.add_chunk(file, name, size, start, chunk, self._limit)
         if content is None:
-            return Answer({"dataset": ""})
-        key = self._supply.add(read_logits(name, content, self._limit, outputs))
-        self.sets = self._supply.menu()
-        return Answer({"dataset": key})
+            return Response({"dataset": ""})
+        key = self._data_server.add(read_logits(name, content, self._limit, outputs))
+        self.sets = self._data_server.menu()
+        return Response({"dataset": key})

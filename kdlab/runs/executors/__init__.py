@@ -1,1 +1,1 @@
-"""Where runs are computed: in processes of this machine, or in the workers of a Dask cluster."""
+"""Executors of runs: processes of this machine, or workers of a Dask cluster."""

@@ -1,8 +1,7 @@
-"""Runs in the workers of Dask distributed: of this machine, or of any cluster whose scheduler has an address.
+"""Runs in the workers of Dask distributed, on this machine or in a cluster with a scheduler's address.
 
-Each run is one task. It does not stream: the engine asks the run's worker for what has happened, through the scheduler,
-and the worker answers as soon as there is something. So nothing piles up anywhere, and only the scheduler must be
-within reach.
+Each run is one task. The engine polls the run's worker for events through the scheduler, and the worker answers as soon
+as it has some. So no queue grows without bound, and only the scheduler must be reachable.
 """
 
 import asyncio
@@ -22,12 +21,12 @@ from kdlab.runs.worker import ENDS, Message, Status
 
 __all__ = ["ClusterEngine"]
 
-# Seconds between two looks for a run's worker; between two batches of its events; that a worker may wait for events.
-LOOK, BEAT, PATIENCE = 0.1, 0.05, 5.0
-# Seconds after which a worker that does not answer counts as dead, and a start without a scheduler as failed.
-SILENCE, AWAY = 60.0, 120.0
-WAITING = 2.0  # seconds after which a page is told what its run waits for
-LOST = (
+# Seconds between two checks of a run's worker; between two batches of its events; that a worker waits for events.
+POLL_INTERVAL, BATCH_INTERVAL, COLLECT_TIMEOUT = 0.1, 0.05, 5.0
+# Seconds without an answer after which a worker counts as dead; without a scheduler after which a start fails.
+WORKER_TIMEOUT, SCHEDULER_TIMEOUT = 60.0, 120.0
+WAIT_NOTICE_AFTER = 2.0  # seconds of waiting after which the page gets the reason
+CONNECTION_LOST = (
     "The connection to the pool of workers was lost, and the run with it: kdlab connects again by itself; start the "
     "run again, or go on from its last checkpoint."
 )
@@ -37,7 +36,7 @@ log = logging.getLogger("kdlab")
 class ClusterEngine:
     """Runs in the workers of the scheduler at an address, or of a cluster on this machine that it starts and ends.
 
-    `workers`, `memory`: of its own cluster, how many processes (as many as cores) and the bytes each may take.
+    `workers`, `memory`: for its own cluster, the number of processes (None: one per core) and the bytes for each.
     """
 
     def __init__(self, scheduler: str | None, workers: int | None, memory: int | None) -> None:
@@ -50,13 +49,13 @@ class ClusterEngine:
 
     @property
     def slots(self) -> int:
-        """How many workers there are; 1 while there is none, so that a cluster that grows on demand does."""
+        """The number of workers; at least 1, so that a cluster that grows on demand gets a first task."""
         return max(1, self._pool.workers)
 
     def start(
         self, run: str, job: Job, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
     ) -> None:
-        """Begin a run; `receive` gets its messages, each after the one before, on threads of the engine."""
+        """Begin a run; `receive` gets its messages in order, on threads of the engine."""
         content = pickle.dumps(((job.target, job.arguments, checkpoint), job.unit, paused))
         self._loop.call_soon_threadsafe(self._start, run, content, receive)
 
@@ -65,11 +64,11 @@ class ClusterEngine:
         self._loop.call_soon_threadsafe(self._tell, run, command, value)
 
     def kill(self, run: str) -> None:
-        """End the worker that a run is in; the pool replaces it."""
+        """End the worker of a run; the pool replaces it."""
         self._loop.call_soon_threadsafe(self._kill, run)
 
     def close(self) -> None:
-        """End all runs, without a word, and the cluster if it is the engine's own."""
+        """End all runs, without messages, and the cluster if the engine started it."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._main.cancel)
             self._thread.join()
@@ -110,7 +109,7 @@ class ClusterEngine:
         try:
             end = await run.through()
         finally:
-            with contextlib.suppress(Exception):  # whatever is left there, the end must be said
+            with contextlib.suppress(Exception):  # the end must be reported in any case
                 await run.release()
             if self._runs.get(name) is run:
                 del self._runs[name]
@@ -128,11 +127,11 @@ class _Run:
         self._client: Any = None
         self._future: Any = None
         self._sending = asyncio.Lock()
-        self.address = ""  # of the worker that has been told to begin
+        self.address = ""  # of the worker that has begun the run
         self.commands: list[tuple[str, Any]] = []
 
     async def through(self) -> Status:
-        """Go through the whole run and return its end, which has not been said yet."""
+        """Conduct the whole run and return its end, which is not reported yet."""
         try:
             await self.say([Status("starting")])
             self._client = await self._connected()
@@ -141,9 +140,9 @@ class _Run:
             await self.flush()
             while True:
                 if end := await self._hear():
-                    self.address = ""  # nothing is left there to be stopped
+                    self.address = ""  # the worker has nothing left to stop
                     return end
-                await asyncio.sleep(BEAT)
+                await asyncio.sleep(BATCH_INTERVAL)
         except _Over as over:
             return over.end
         except (OSError, CancelledError):
@@ -153,7 +152,7 @@ class _Run:
             return Status("failed", type(error).__name__, str(error))
 
     async def flush(self) -> None:
-        """Send the commands that have come."""
+        """Send the waiting commands."""
         async with self._sending:
             commands, self.commands = self.commands, []
             if commands and self.address:
@@ -163,11 +162,11 @@ class _Run:
     async def kill(self) -> None:
         """End the worker."""
         if self.address:
-            with contextlib.suppress(Exception):  # `_hear` finds out what has become of it
+            with contextlib.suppress(Exception):  # `_hear` finds out the outcome
                 await self._client.restart_workers([self.address], raise_for_error=False)
 
     async def release(self) -> None:
-        """Leave neither the task nor what runs in it behind."""
+        """Stop the run and release its task."""
         self.commands.append(("stop", None))
         with contextlib.suppress(OSError, CancelledError, TimeoutError):
             await asyncio.wait_for(self.flush(), 1.0)
@@ -176,19 +175,19 @@ class _Run:
             self._future.release()
 
     async def say(self, messages: list[Message]) -> None:
-        """Hand on messages, without keeping other runs waiting."""
+        """Pass messages to the receiver, without blocking other runs."""
         await asyncio.to_thread(lambda: [self._receive(message) for message in messages])
 
     async def _connected(self) -> Any:
-        """The client, as soon as there is a scheduler."""
-        for look in range(int(AWAY / LOOK)):
+        """Return the client as soon as there is a scheduler."""
+        for look in range(int(SCHEDULER_TIMEOUT / POLL_INTERVAL)):
             if self._pool.client is not None:
                 return self._pool.client
             await self._wait(look, f"{self._pool.name} does not answer yet. {self._pool.trouble}".strip())
         raise _Over(Status("failed", "PoolLost", f"{self._pool.name} did not answer: {self._pool.trouble}"))
 
     async def _begin(self) -> None:
-        """Tell the worker that Dask gives the run to begin."""
+        """Send the run to the worker that Dask has chosen."""
         look = 0
         while True:
             if self._future.done():
@@ -196,8 +195,8 @@ class _Run:
             for address, keys in (await self._client.processing()).items():
                 if self._token in map(str, keys):
                     begin = [("begin", self._content)]
-                    here = await self._client.run(tell, self._token, begin, workers=[address], on_error="ignore")
-                    if here.get(address):
+                    delivered = await self._client.run(tell, self._token, begin, workers=[address], on_error="ignore")
+                    if delivered.get(address):
                         self.address, self._content = address, b""
                         return
             await self._wait(look, "Waiting for a free worker of the pool.")
@@ -206,22 +205,22 @@ class _Run:
     async def _wait(self, look: int, message: str) -> None:
         if any(command == "stop" for command, _ in self.commands):
             raise _Over(Status("stopped"))
-        if look == int(WAITING / LOOK):
+        if look == int(WAIT_NOTICE_AFTER / POLL_INTERVAL):
             await self.say([Status("starting", "", message)])
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(POLL_INTERVAL)
 
     async def _hear(self) -> Status | None:
-        """Hand on what has happened; return the run's end when it is among it."""
-        asked = asyncio.ensure_future(self._client.run(collect, self._token, PATIENCE, workers=[self.address]))
+        """Pass on the next events; return the run's end when it is among them."""
+        asked = asyncio.ensure_future(self._client.run(collect, self._token, COLLECT_TIMEOUT, workers=[self.address]))
         try:
-            for look in range(1, int(SILENCE / LOOK)):
-                if (await asyncio.wait({asked}, timeout=LOOK))[0]:
+            for look in range(1, int(WORKER_TIMEOUT / POLL_INTERVAL)):
+                if (await asyncio.wait({asked}, timeout=POLL_INTERVAL))[0]:
                     break
-                # Dask itself would try for half a minute to reach a worker that is gone.
+                # Dask itself would try for half a minute to reach a dead worker.
                 if self._future.done() or (look % 10 == 0 and self.address not in await self._client.nthreads()):
                     raise _Over(await self._why())
             else:
-                text = f"The run's worker has not answered for {SILENCE:g} seconds."
+                text = f"The run's worker has not answered for {WORKER_TIMEOUT:g} seconds."
                 raise _Over(Status("failed", "WorkerDied", text))
         finally:
             asked.cancel()
@@ -239,17 +238,17 @@ class _Run:
         return None
 
     async def _why(self) -> Status:
-        """Why the run cannot be reached: without its scheduler, or without its worker."""
+        """Return why the run cannot be reached: its scheduler or its worker is lost."""
         address, self.address = self.address, ""
         with contextlib.suppress(OSError):
-            for _ in range(20):  # the connection and the task tell within moments
+            for _ in range(20):  # the states of connection and task are updated within moments
                 if self._client.status != "running" or self._future.cancelled():
-                    return Status("failed", "PoolLost", LOST)
+                    return Status("failed", "PoolLost", CONNECTION_LOST)
                 if self._future.done():
                     break
-                await asyncio.sleep(LOOK / 2)
+                await asyncio.sleep(POLL_INTERVAL / 2)
             return await self._pool.cause(self._client, self._future, address)
-        return Status("failed", "PoolLost", LOST)
+        return Status("failed", "PoolLost", CONNECTION_LOST)
 
 
 class _Over(Exception):

@@ -1,4 +1,4 @@
-"""The connection to a Dask scheduler, made again when it is lost, and the cluster behind it when it is ours."""
+"""The connection to a Dask scheduler, renewed when it is lost, and the cluster that this process starts."""
 
 import asyncio
 import contextlib
@@ -9,17 +9,17 @@ from collections.abc import Coroutine
 from typing import Any
 
 from kdlab.registry import InputError
-from kdlab.runs.worker import SPINS, Status
+from kdlab.runs.worker import SPIN_COUNT, Status
 
 __all__ = ["Pool"]
 
-PULSE = 0.5  # seconds between two looks at the connection and the number of workers
-BACKOFF, PATIENT = 0.5, 5.0  # seconds before the first new try to connect, and at most
+STATUS_INTERVAL = 0.5  # seconds between two checks of the connection and the number of workers
+MIN_BACKOFF, MAX_BACKOFF = 0.5, 5.0  # seconds before the first and before later attempts to reconnect
 log = logging.getLogger("kdlab")
 
 
 class Pool:
-    """A scheduler's workers. `client` is None while it is not connected, and `trouble` then says why."""
+    """A scheduler's workers. `client` is None while there is no connection; `trouble` has the reason."""
 
     def __init__(self, scheduler: str | None, workers: int | None, memory: int | None) -> None:
         check(scheduler)
@@ -34,29 +34,29 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def keep(self) -> None:
-        """Be connected, for ever."""
-        pause = BACKOFF
+        """Connect, and reconnect after each failure, until cancelled."""
+        pause = MIN_BACKOFF
         while True:
             try:
                 await self._connect()
-                pause, self.trouble = BACKOFF, ""
+                pause, self.trouble = MIN_BACKOFF, ""
                 await self._watch()
                 self.trouble = "the connection was lost."
-            except Exception as error:  # whatever it is, later runs need the pool
+            except Exception as error:  # after any failure later runs still need the pool
                 self.trouble = f"{error}"
             log.warning("%s cannot be reached: %s", self.name, self.trouble)
             await self._disconnect()
             await asyncio.sleep(pause)
-            pause = min(2 * pause, PATIENT)
+            pause = min(2 * pause, MAX_BACKOFF)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something meanwhile."""
+        """Run a coroutine as a background task."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def cause(self, client: Any, future: Any, address: str) -> Status:
-        """Return what has become of a run whose worker does not know it any more; raises OSError."""
+        """Return the status of a run that its worker has lost; raises OSError."""
         for _, event in await client.get_events("worker-restart-memory"):
             if event["worker"] == address:
                 text = (
@@ -71,7 +71,7 @@ class Pool:
         return Status("failed", "WorkerDied", "The run's worker process ended unexpectedly; the pool replaces it.")
 
     async def close(self) -> None:
-        """Disconnect, and end the cluster that was started here."""
+        """Disconnect, and end the cluster that this process started."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._disconnect()
         if self._launching is not None:
@@ -83,10 +83,10 @@ class Pool:
     async def _connect(self) -> None:
         from distributed import Client
 
-        for name in ("distributed", "distributed.client"):  # what matters is said in sentences of our own
+        for name in ("distributed", "distributed.client"):  # this class logs its own messages instead
             logging.getLogger(name).setLevel(logging.CRITICAL)
         if self._scheduler is None and self._cluster is None:
-            # Dask leaves sockets open when it is disturbed while it starts.
+            # Dask leaves sockets open when its start is cancelled.
             self._launching = asyncio.create_task(self._launch())
             try:
                 await asyncio.shield(self._launching)
@@ -114,7 +114,7 @@ class Pool:
     async def _watch(self) -> None:
         while self.client.status == "running":
             self.workers = len(await self.client.nthreads())
-            await asyncio.sleep(PULSE)
+            await asyncio.sleep(STATUS_INTERVAL)
 
     async def _end_cluster(self) -> None:
         cluster, self._cluster = self._cluster, None
@@ -122,12 +122,12 @@ class Pool:
             await cluster.close()
 
     async def _launch(self) -> None:
-        """Start a scheduler in this process and workers in their own, all on 127.0.0.1 and with keys of their own."""
+        """Start a scheduler in this process and worker processes, all on 127.0.0.1 and with new TLS keys."""
         import dask
         from distributed import LocalCluster
 
         threads = max(1, (os.cpu_count() or 1) // self._wanted)
-        environment = {"OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": SPINS} | {
+        environment = {"OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": SPIN_COUNT} | {
             key: os.environ[key] for key in ("OMP_NUM_THREADS", "GOMP_SPINCOUNT") if key in os.environ
         }
         assert self._folder is not None
@@ -136,7 +136,7 @@ class Pool:
             "distributed.scheduler.allowed-failures": 0,
             "distributed.scheduler.http.routes": [],
             "distributed.worker.http.routes": [],
-            # Would be set in this process as well, for everything else that it starts.
+            # These variables would be set in this process too, and be inherited by its other children.
             "distributed.nanny.pre-spawn-environ": {},
         }
         with dask.config.set(settings):
@@ -144,7 +144,7 @@ class Pool:
                 n_workers=self._wanted, threads_per_worker=1, processes=True, host="127.0.0.1",
                 scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
                 worker_dashboard_address="127.0.0.1:0",
-                security=True,  # other people of this machine can knock at its ports, but not come in
+                security=True,  # other users of this machine can reach the ports but not authenticate
                 memory_limit=self._memory or "auto", local_directory=self._folder.name, env=environment,
                 preload=["kdlab.runs.executors.dask_worker"], asynchronous=True, silence_logs=logging.CRITICAL,
             )  # fmt: skip
@@ -152,7 +152,7 @@ class Pool:
 
 
 def check(scheduler: str | None) -> None:
-    """Raise InputError when Dask is not installed, or the address is none."""
+    """Raise InputError when Dask is not installed or the address is invalid."""
     try:
         from distributed.comm import resolve_address
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What runs in a worker of a Dask pool: a run in a task of its own, whose events wait until they are collected."""
+"""Code for the workers of a Dask pool: a task executes a run, whose events wait until the engine collects them."""
 
 import asyncio
 import contextlib
@@ -16,19 +16,19 @@ from kdlab.runs.worker import Deserted, Status, carry_out
 
 __all__ = ["collect", "dask_setup", "occupy", "tell"]
 
-# Seconds without anybody asking after which a run ends; it begins within fewer, or not at all.
-DESERTED, UNCLAIMED = 60.0, 20.0
-# What may wait to be collected, and what is collected at once.
-MOST_BYTES, MOST_MESSAGES = 32_000_000, 2_000
+# Seconds without a request of the engine after which a run ends; after which a task that got no run ends.
+CLIENT_TIMEOUT, START_TIMEOUT = 60.0, 20.0
+# Limits of the waiting events, and of one collected batch.
+MAX_PENDING_BYTES, MAX_PENDING_MESSAGES = 32_000_000, 2_000
 BATCH_BYTES, BATCH_MESSAGES = 8_000_000, 1_000
-# One run after the other in this process, whose threads and random numbers they would share.
+# One run at a time in this process, because runs would share its threads and random numbers.
 _turn = threading.Lock()
 _links: dict[str, "Link"] = {}
 log = logging.getLogger("kdlab")
 
 
 class Link:
-    """Looks like a pipe to the run, which has a thread of its own; the worker's loop is at the other end."""
+    """A pipe for the run's thread, with the worker's event loop at the other end."""
 
     def __init__(self, worker: Any) -> None:
         self._worker = worker
@@ -40,25 +40,27 @@ class Link:
         self._heard = time.monotonic()
 
     def poll(self) -> bool:
-        """Whether `recv` has something to say: a command, or that nobody cares for the run any more."""
-        return bool(self._commands) or self._deserted(DESERTED)
+        """Return whether `recv` would return or raise at once."""
+        return bool(self._commands) or self._deserted(CLIENT_TIMEOUT)
 
-    def recv(self, patience: float = DESERTED) -> tuple[str, Any]:
-        """Wait for a command and its value; raises BrokenPipeError when nobody has cared for so many seconds."""
+    def recv(self, timeout: float = CLIENT_TIMEOUT) -> tuple[str, Any]:
+        """Wait for a command and its value; raises BrokenPipeError after `timeout` seconds without a request."""
         with self._changed:
             while not self._commands:
-                self._wait(patience)
+                self._wait(timeout)
             return self._commands.popleft()
 
-    def send(self, obj: Any, /) -> None:
-        """Put a message where it is collected, and wait while there is no room.
+    def send(self, message: Any, /) -> None:
+        """Queue a message for collection; wait while the queue is full.
 
         Raises BrokenPipeError, PicklingError.
         """
-        content = pickle.dumps(obj, protocol=pickle.HIGHEST_PROTOCOL)
+        content = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
         with self._changed:
-            while self._outbox and (len(self._outbox) >= MOST_MESSAGES or self._size + len(content) > MOST_BYTES):
-                self._wait(DESERTED)
+            while self._outbox and (
+                len(self._outbox) >= MAX_PENDING_MESSAGES or self._size + len(content) > MAX_PENDING_BYTES
+            ):
+                self._wait(CLIENT_TIMEOUT)
             self._outbox.append(content)
             self._size += len(content)
             first = len(self._outbox) == 1
@@ -66,64 +68,64 @@ class Link:
             self._worker.loop.add_callback(self._filled.set)
 
     def drain(self) -> None:
-        """Wait until all is collected."""
+        """Wait until all messages are collected."""
         with self._changed:
             while self._outbox:
-                self._wait(DESERTED)
+                self._wait(CLIENT_TIMEOUT)
 
     def put(self, commands: list[tuple[str, Any]]) -> None:
-        """Give the run commands."""
+        """Queue commands for the run."""
         with self._changed:
             self._heard = time.monotonic()
             self._commands.extend(commands)
             self._changed.notify_all()
 
-    async def take(self, patience: float) -> list[bytes]:
-        """Return what waits to be collected as soon as there is something, or [] after so many seconds."""
+    async def take(self, timeout: float) -> list[bytes]:
+        """Return the waiting messages as soon as there are some, or [] after `timeout` seconds."""
         self._heard = time.monotonic()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._filled.wait(), patience)
-        taken: list[bytes] = []
+            await asyncio.wait_for(self._filled.wait(), timeout)
+        batch: list[bytes] = []
         with self._changed:
             self._heard = time.monotonic()
-            least = self._size - BATCH_BYTES
-            while self._outbox and len(taken) < BATCH_MESSAGES:
-                if taken and self._size - len(self._outbox[0]) < least:
+            min_remaining = self._size - BATCH_BYTES
+            while self._outbox and len(batch) < BATCH_MESSAGES:
+                if batch and self._size - len(self._outbox[0]) < min_remaining:
                     break
-                taken.append(self._outbox.popleft())
-                self._size -= len(taken[-1])
+                batch.append(self._outbox.popleft())
+                self._size -= len(batch[-1])
             if not self._outbox:
                 self._filled.clear()
             self._changed.notify_all()
-        return taken
+        return batch
 
-    def _wait(self, patience: float) -> None:
-        if self._deserted(patience):
+    def _wait(self, timeout: float) -> None:
+        if self._deserted(timeout):
             raise BrokenPipeError
         self._changed.wait(1.0)
 
-    def _deserted(self, patience: float) -> bool:
-        return time.monotonic() - self._heard > patience or self._worker.status.name in ("closing", "closed", "failed")
+    def _deserted(self, timeout: float) -> bool:
+        return time.monotonic() - self._heard > timeout or self._worker.status.name in ("closing", "closed", "failed")
 
 
 def dask_setup(worker: Any) -> None:
-    """Prepare a worker process of `ClusterEngine`'s own; Dask calls this as the module is its preload."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the server, which ends the worker
+    """Prepare a worker process of `ClusterEngine`'s own cluster; Dask calls this function of a preload module."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server too, which ends the worker
     with contextlib.suppress(AttributeError):
-        os.nice(15)  # what people touch comes before what trains
+        os.nice(15)  # the user interface has priority over training
 
 
 def occupy(token: str) -> None:
-    """Be the task: wait for the engine to say what is to be run, run it, and wait until all was collected.
+    """Run as the Dask task: wait for the engine's job, run it, and wait until all messages are collected.
 
-    A task that Dask moves here after its worker died is told nothing, because the run has ended with that worker.
+    A task that Dask moves here after its worker died gets no job, because the run ended with that worker.
     """
     from distributed import get_worker
 
     link = _links[token] = Link(get_worker())
     try:
         with contextlib.suppress(Deserted, BrokenPipeError), _turn:
-            command, value = link.recv(UNCLAIMED)
+            command, value = link.recv(START_TIMEOUT)
             if command == "begin":
                 _run(link, value)
                 link.drain()
@@ -142,13 +144,13 @@ def _run(link: Link, content: bytes) -> None:
 
 
 async def tell(token: str, commands: list[tuple[str, Any]]) -> bool:
-    """Give a run commands; return whether it is here."""
+    """Send commands to a run; return whether this worker has it."""
     if link := _links.get(token):
         link.put(commands)
     return link is not None
 
 
-async def collect(token: str, patience: float) -> list[bytes] | None:
-    """Return pickled messages as soon as there are some, [] after so many seconds, or None when the run is not here."""
+async def collect(token: str, timeout: float) -> list[bytes] | None:
+    """Return pickled messages as soon as there are some, [] after `timeout` seconds, or None for an unknown run."""
     link = _links.get(token)
-    return None if link is None else await link.take(patience)
+    return None if link is None else await link.take(timeout)

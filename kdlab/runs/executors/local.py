@@ -1,4 +1,4 @@
-"""Runs in worker processes of this machine, as one person needs them: no Dask, no cluster."""
+"""Runs in worker processes of this machine, for one person: no Dask, no cluster."""
 
 import threading
 from collections.abc import Callable
@@ -13,22 +13,22 @@ SLOTS = 2
 
 
 class LocalEngine:
-    """Two runs at once, each in a process of its own, which stays for the next run with what it imported."""
+    """Two runs at once, each in its own process, which stays for the next run with its imported modules."""
 
     slots = SLOTS
 
     def __init__(self) -> None:
         self._idle: list[_Worker] = []
         self._working: dict[str, _Worker] = {}
-        self._lock = threading.Lock()  # a worker is in one of them; held while one is moved, and for nothing else
+        self._lock = threading.Lock()  # held only while a worker moves between `_idle` and `_working`
 
     def start(
         self, run: str, job: Job, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
     ) -> None:
-        """Begin a run, if possible where one of its kind was before."""
+        """Begin a run, if possible in a process that has run the same kind."""
         ended = None
         with self._lock:
-            worker = next((one for one in self._idle if one.unit is job.unit), None)
+            worker = next((worker for worker in self._idle if worker.unit is job.unit), None)
             if worker is not None:
                 self._idle.remove(worker)
             else:
@@ -58,7 +58,7 @@ class LocalEngine:
                 getattr(worker.runner, command)()
 
     def kill(self, run: str) -> None:
-        """End the process that a run is in."""
+        """End the process of a run."""
         if worker := self._working.get(run):
             worker.runner.kill()
 
@@ -71,7 +71,7 @@ class LocalEngine:
 
 
 class _Worker:
-    """A process, and whoever hears of the run in it."""
+    """A process, and the receiver of its run's messages."""
 
     def __init__(self, unit: type) -> None:
         self.unit = unit

@@ -1,4 +1,4 @@
-"""Whether the page's kernel still answers."""
+"""A heartbeat between a page and its kernel."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ __all__ = ["Connection"]
 
 
 class Connection(anywidget.AnyWidget):
-    """Has a web page ask its kernel every few seconds whether it is there.
+    """Lets a web page ask its kernel for an answer every few seconds.
 
-    When answers stay away, the browser's window gets the event `kdlab:lost`, whose `detail.reason` is "server" or
-    "kernel", and when they come again `kdlab:found`. JupyterLab has a dialog of its own.
+    Without answers the browser's window gets the event `kdlab:lost`, whose `detail.reason` is "server" or "kernel";
+    when answers arrive again, it gets `kdlab:found`. JupyterLab shows its own dialog.
     """
 
     _esm = Path(__file__).parent / "connection.js"

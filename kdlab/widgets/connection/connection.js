@@ -1,13 +1,13 @@
-// Asks the kernel every few seconds whether it is there, and says in the window when it is lost or found again.
+// Pings the kernel every few seconds, and dispatches events on the window when it is lost and when it answers again.
 
-const PERIOD = 3000; // milliseconds
-const MOST = 3; // questions without an answer: one may be late
+const PING_INTERVAL = 3000; // milliseconds
+const MAX_MISSED = 3; // pings without an answer; a late one is tolerated
 
-// Whether it is the server that does not answer, or this page's kernel alone.
+// Whether the server is down, or only this page's kernel.
 async function findReason() {
   try {
     const address = `${document.body.dataset.baseUrl}static/voila.js`;
-    await fetch(address, { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(PERIOD) });
+    await fetch(address, { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(PING_INTERVAL) });
     return "kernel";
   } catch {
     return "server";
@@ -16,16 +16,16 @@ async function findReason() {
 
 function render({ model, el }) {
   el.style.display = "none";
-  if (document.body.dataset.voila !== "voila") return () => {}; // JupyterLab says so itself
-  let [missed, asked, lost] = [0, performance.now(), false];
+  if (document.body.dataset.voila !== "voila") return () => {}; // JupyterLab reports a lost kernel itself
+  let [missed, pingedAt, lost] = [0, performance.now(), false];
 
-  function ask() {
-    const now = performance.now();
-    // Timers sleep with a hidden tab, and with the machine: then nothing is known.
-    if (document.hidden || now - asked > 2 * PERIOD) missed = 0;
-    asked = now;
+  function ping() {
+    const time = performance.now();
+    // Timers stop in a hidden tab and while the machine sleeps: missed answers then mean nothing.
+    if (document.hidden || time - pingedAt > 2 * PING_INTERVAL) missed = 0;
+    pingedAt = time;
     if (document.hidden) return;
-    if (missed === MOST && !lost) {
+    if (missed === MAX_MISSED && !lost) {
       lost = true;
       findReason().then((reason) => lost && dispatchEvent(new CustomEvent("kdlab:lost", { detail: { reason } })));
     }
@@ -33,24 +33,24 @@ function render({ model, el }) {
     try {
       model.send({ type: "there?" });
     } catch {
-      // The kernel is known to be dead: no answer will come.
+      // The kernel is dead: no answer will come.
     }
   }
 
-  function hear() {
+  function onAnswer() {
     missed = 0;
     if (!lost) return;
     lost = false;
     dispatchEvent(new CustomEvent("kdlab:found"));
   }
 
-  model.on("msg:custom", hear);
-  document.addEventListener("visibilitychange", ask);
-  const timer = setInterval(ask, PERIOD);
+  model.on("msg:custom", onAnswer);
+  document.addEventListener("visibilitychange", ping);
+  const timer = setInterval(ping, PING_INTERVAL);
   return () => {
     clearInterval(timer);
-    document.removeEventListener("visibilitychange", ask);
-    model.off("msg:custom", hear);
+    document.removeEventListener("visibilitychange", ping);
+    model.off("msg:custom", onAnswer);
   };
 }
 

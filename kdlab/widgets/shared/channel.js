@@ -1,21 +1,22 @@
-// Asking for what a view needs: of the kernel, or of the file itself when there is none (see standalone.js).
+// Requests data from the kernel, or from an exported file, which has none (see standalone.js).
 
 export function makeChannel(model) {
-  const waiting = new Map();
+  const pending = new Map();
   const receive = ({ type, id, answer }, buffers) => {
-    if (type !== "answer" || !waiting.has(id)) return;
-    waiting.get(id)({ ...answer, buffers });
-    waiting.delete(id);
+    if (type !== "answer" || !pending.has(id)) return;
+    pending.get(id)({ ...answer, buffers });
+    pending.delete(id);
   };
   model.on("msg:custom", receive);
   return {
-    alone: Boolean(model.alone), // no kernel behind it
+    standalone: Boolean(model.standalone), // without a kernel
     // Resolves to {…, buffers}, or {error} with a sentence.
-    ask(what, about = {}, buffers = []) {
-      const id = `${what}-${Math.random().toString(36).slice(2)}`; // several views of one widget hear all answers
+    ask(type, fields = {}, buffers = []) {
+      // Unique, as all views of a widget receive every answer.
+      const id = `${type}-${Math.random().toString(36).slice(2)}`;
       return new Promise((resolve) => {
-        waiting.set(id, resolve);
-        model.send({ type: what, id, ...about }, undefined, buffers);
+        pending.set(id, resolve);
+        model.send({ type, id, ...fields }, undefined, buffers);
       });
     },
     close() {
@@ -24,7 +25,7 @@ export function makeChannel(model) {
   };
 }
 
-export async function unpack(buffer) {
-  const packed = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(packed).arrayBuffer();
+export async function gunzip(buffer) {
+  const stream = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer();
 }

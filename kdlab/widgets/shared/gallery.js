@@ -1,16 +1,16 @@
-// Small pictures from one block of pixels; a click chooses one.
+// A gallery of small pictures from one block of pixels; a click chooses one.
 
-import { paint } from "./picture.js";
+import { paintPixels } from "./picture.js";
 
 export function render({ model, el }) {
   el.classList.add("kd-gallery");
 
   function build() {
     const { title, shape, indices, labels, unit } = model.get("shown");
-    const view = model.get("pixels");
+    const pixels = model.get("pixels");
     el.replaceChildren(Object.assign(document.createElement("p"), { textContent: title }));
     if (!indices.length) return;
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    const bytes = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
     const size = shape[0] * shape[1] * shape[2];
     const list = document.createElement("div");
     list.className = "kd-pictures";
@@ -21,7 +21,7 @@ export function render({ model, el }) {
       button.title = `Validation ${unit} ${example}: ${labels[position]}. Choose it to see its soft targets.`;
       button.setAttribute("aria-label", button.title);
       const canvas = document.createElement("canvas");
-      paint(canvas, bytes.subarray(position * size, (position + 1) * size), shape);
+      paintPixels(canvas, bytes.subarray(position * size, (position + 1) * size), shape);
       button.append(canvas);
       button.addEventListener("click", () => {
         model.set("chosen", example);

@@ -1,64 +1,66 @@
-// Names of classes cut short without two that look alike; kdlab/figures/names.py does the same.
+// Abbreviates class names such that no two become equal; kdlab/figures/names.py does the same.
 
-const WIDE = 0x2e80; // from here on letters, such as Chinese ones, take the room of two
+const WIDE_LETTERS_FROM = 0x2e80; // letters from here on, such as Chinese ones, are two columns wide
 
-const room = (letters) => letters.reduce((sum, letter) => sum + (letter.codePointAt(0) >= WIDE ? 2 : 1), 0);
+const displayWidth = (letters) =>
+  letters.reduce((sum, letter) => sum + (letter.codePointAt(0) >= WIDE_LETTERS_FROM ? 2 : 1), 0);
 
-// As many of the first letters as have room.
-function fitting(letters, most) {
+// The longest prefix that fits.
+function prefixWithin(letters, maxWidth) {
   let count = 0;
-  while (count < letters.length && room(letters.slice(0, count + 1)) <= most) count += 1;
+  while (count < letters.length && displayWidth(letters.slice(0, count + 1)) <= maxWidth) count += 1;
   return letters.slice(0, count);
 }
 
-// A long name by its beginning and its end: in "breed number 12" the end tells it from others.
-function cut(letters, most) {
-  if (room(letters) <= most) return letters.join("");
-  const end = fitting([...letters].reverse(), Math.floor(most / 3)).reverse();
-  return `${fitting(letters, most - 1 - room(end)).join("")}…${end.join("")}`;
+// The beginning and the end of a long name: in "breed number 12" the end distinguishes it.
+function ellipsize(letters, maxWidth) {
+  if (displayWidth(letters) <= maxWidth) return letters.join("");
+  const end = prefixWithin([...letters].reverse(), Math.floor(maxWidth / 3)).reverse();
+  return `${prefixWithin(letters, maxWidth - 1 - displayWidth(end)).join("")}…${end.join("")}`;
 }
 
-// How many letters all of some names begin with.
-function shared(names) {
+// Length of the common prefix of all names.
+function commonPrefixLength(names) {
   let count = 0;
   while (names.every((letters) => count < letters.length && letters[count] === names[0][count])) count += 1;
   return count;
 }
 
-// The places of different names that look alike, by how they look; of one that is not cut, its place first.
-function alike(short, names) {
-  const places = new Map();
-  short.forEach((text, at) => places.set(text, [...(places.get(text) ?? []), at]));
-  return [...places.values()]
-    .filter((group) => new Set(group.map((at) => names[at])).size > 1)
+// Groups of indices of different names with the same abbreviation; in each group, names that are not cut come first.
+function lookalikes(short, names) {
+  const positions = new Map();
+  short.forEach((text, index) => positions.set(text, [...(positions.get(text) ?? []), index]));
+  return [...positions.values()]
+    .filter((group) => new Set(group.map((index) => names[index])).size > 1)
     .map((group) => group.sort((a, b) => (names[a] !== short[a]) - (names[b] !== short[b]) || a - b));
 }
 
-const made = new WeakMap(); // by names, then by `most`: views ask for the same ones with every example
+const cache = new WeakMap(); // by names, then by `maxWidth`: views request the same names for every example
 
-// Each name in the room of at most `most` letters; names that differ stay different. A long one keeps its beginning and its
-// end, or the part where those differ that would look alike, or gets a number.
-export function abbreviate(names, most) {
-  if (!made.has(names)) made.set(names, new Map());
-  const known = made.get(names);
-  if (!known.has(most)) known.set(most, shortened(names, most));
-  return known.get(most);
+// Each name in at most `maxWidth` columns; different names stay different. A long name keeps its beginning and its end,
+// or the part where ambiguous names differ, or gets a number.
+export function abbreviate(names, maxWidth) {
+  if (!cache.has(names)) cache.set(names, new Map());
+  const byWidth = cache.get(names);
+  if (!byWidth.has(maxWidth)) byWidth.set(maxWidth, abbreviateAll(names, maxWidth));
+  return byWidth.get(maxWidth);
 }
 
-function shortened(names, most) {
-  const all = names.map((name) => [...name]);
-  const short = all.map((letters) => cut(letters, most));
-  for (const group of alike(short, names)) {
-    const from = shared(group.map((at) => all[at]));
-    for (const at of group.filter((one) => short[one] !== names[one])) short[at] = `${all[at][0]}…${cut(all[at].slice(from), most - 2)}`;
+function abbreviateAll(names, maxWidth) {
+  const letterLists = names.map((name) => [...name]);
+  const short = letterLists.map((letters) => ellipsize(letters, maxWidth));
+  for (const group of lookalikes(short, names)) {
+    const prefixLength = commonPrefixLength(group.map((index) => letterLists[index]));
+    for (const index of group.filter((i) => short[i] !== names[i]))
+      short[index] = `${letterLists[index][0]}…${ellipsize(letterLists[index].slice(prefixLength), maxWidth - 2)}`;
   }
-  const taken = new Set(short);
-  for (const group of alike(short, names)) {
+  const used = new Set(short);
+  for (const group of lookalikes(short, names)) {
     let number = 2;
-    for (const at of group.slice(1)) {
-      const text = () => `${cut(all[at], most - 1 - String(number).length)} ${number}`;
-      while (taken.has(text())) number += 1;
-      taken.add((short[at] = text()));
+    for (const index of group.slice(1)) {
+      const text = () => `${ellipsize(letterLists[index], maxWidth - 1 - String(number).length)} ${number}`;
+      while (used.has(text())) number += 1;
+      used.add((short[index] = text()));
       number += 1;
     }
   }

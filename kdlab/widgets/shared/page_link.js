@@ -1,7 +1,7 @@
 // A link to another page.
 
-// In JupyterLab it opens the notebook in a tab there, as its own links do, instead of loading all of Lab again.
-export function link(page) {
+// In JupyterLab it opens the notebook in a tab, as JupyterLab's own links do, instead of reloading the application.
+export function pageLink(page) {
   const inLab = /\/(?:lab|doc)(?:\/workspaces\/[^/]+)?\/tree\/(.*\/)?[^/]*$/.exec(
     decodeURIComponent(location.pathname),
   );

@@ -1,6 +1,6 @@
-// Small pictures from bytes, channel after channel, as (channels, height, width).
+// Draws a picture from bytes in the order (channels, height, width).
 
-export function paint(canvas, pixels, [channels, height, width]) {
+export function paintPixels(canvas, pixels, [channels, height, width]) {
   canvas.width = width;
   canvas.height = height;
   const context = canvas.getContext("2d");

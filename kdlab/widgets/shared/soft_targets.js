@@ -1,4 +1,4 @@
-// The softened predictions of one example as a widget of its own: `temperature` can be linked to a slider in the page.
+// The softened predictions of one example as a widget: `temperature` can be linked to a slider in the page.
 
 import { makeBars } from "./bars.js";
 import { element, formatTemperature } from "./dom.js";

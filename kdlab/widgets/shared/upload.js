@@ -1,75 +1,85 @@
-// A file of one's own, chosen or dropped on the page: sent to the kernel piece by piece, because a message above 10 MB is
-// lost without a word on its way through Voilà.
+// Uploads a file, chosen or dropped on the page, to the kernel in chunks: Voilà drops messages above 10 MB silently.
 
 import { button, element } from "./dom.js";
 
-const PIECE = 900_000; // bytes
-const inWords = (size) => size.toLocaleString("en");
+const CHUNK_BYTES = 900_000;
+const formatCount = (size) => size.toLocaleString("en");
 
-// A sentence about a file that need not be sent at all, or "".
-function flaw({ name, size }, { kinds, otherwise, limit }) {
-  const called = name.length > 50 ? `${name.slice(0, 49)}…` : name;
-  if (!kinds.some((kind) => name.toLowerCase().endsWith(kind))) return `${called} ${otherwise}`;
-  if (!size) return `${called} is empty: choose another file.`;
+// An error message for a file that is not worth uploading, or "".
+function validateFile({ name, size }, { kinds, wrongKind, limit }) {
+  const shortName = name.length > 50 ? `${name.slice(0, 49)}…` : name;
+  if (!kinds.some((kind) => name.toLowerCase().endsWith(kind))) return `${shortName} ${wrongKind}`;
+  if (!size) return `${shortName} is empty: choose another file.`;
   if (size > limit)
-    return `${called} has ${inWords(size)} bytes, and ${inWords(limit)} are the most that can be opened here: choose a smaller file.`;
+    return `${shortName} has ${formatCount(size)} bytes, and ${formatCount(limit)} are the most that can be opened here: choose a smaller file.`;
   return "";
 }
 
-// A button with this text, whose tooltip says what form a file has. `kinds`: endings of names; `otherwise`: what is said of
-// others; limit() gives or promises { limit } in bytes, or { error }. take(answer) is called with what the kernel answers to a
-// whole file; refuse(answer, again), if given, with one that has an error: again(more) sends the file anew and says `more`.
-// Returns { elements, takeDropped(page) }, the button first.
-export function makeUpload({ channel, text, form, kinds, otherwise, limit, complain, take, refuse = () => {} }) {
-  const told = element("span", { class: "kd-sending", role: "status" });
+// A button labelled `text` with the tooltip `formatHelp`. `kinds`: accepted extensions; `wrongKind`: the rest of the
+// error message for others; limit() returns { limit } in bytes or { error }, or a promise of it. onAnswer(answer) is
+// called with the kernel's answer to a complete file; onRefused(answer, retry), if given, with an answer that has an
+// error: retry(fields) uploads the file again with these fields in each message. Returns
+// { elements, acceptDrops(page) }, the button first.
+export function makeUpload({
+  channel,
+  text,
+  formatHelp,
+  kinds,
+  wrongKind,
+  limit,
+  showError,
+  onAnswer,
+  onRefused = () => {},
+}) {
+  const progress = element("span", { class: "kd-upload-progress", role: "status" });
   const input = element("input", { type: "file", accept: kinds.join(), hidden: true });
-  const choose = button(text, form, () => input.click());
+  const choose = button(text, formatHelp, () => input.click());
 
-  async function send(file, more) {
+  async function send(file, extraFields) {
     const id = Math.random().toString(36).slice(2);
     let answer;
-    for (let at = 0; at < file.size; at += PIECE) {
-      told.textContent = `Sending the file: ${Math.round((100 * at) / file.size)} %`;
-      const piece = await file.slice(at, at + PIECE).arrayBuffer();
-      const about = { file: id, name: file.name, size: file.size, at, ...more };
-      answer = await channel.ask("file", about, [piece]);
+    for (let offset = 0; offset < file.size; offset += CHUNK_BYTES) {
+      progress.textContent = `Sending the file: ${Math.round((100 * offset) / file.size)} %`;
+      const chunk = await file.slice(offset, offset + CHUNK_BYTES).arrayBuffer();
+      const message = { file: id, name: file.name, size: file.size, at: offset, ...extraFields };
+      answer = await channel.ask("file", message, [chunk]);
       if (!answer.error) continue;
-      complain(answer.error);
-      refuse(answer, (told) => open(file, told));
+      showError(answer.error);
+      onRefused(answer, (fields) => open(file, fields));
       return;
     }
-    await take(answer);
+    await onAnswer(answer);
   }
 
-  async function open(file, more = {}) {
-    complain(""); // what was wrong with the one before
+  async function open(file, extraFields = {}) {
+    showError(""); // clear the previous error
     if (choose.disabled) return;
     choose.disabled = true;
     try {
-      const most = await limit();
-      const refused = most.error ?? flaw(file, { kinds, otherwise, limit: most.limit });
-      if (refused) complain(refused);
-      else await send(file, more);
+      const allowed = await limit();
+      const error = allowed.error ?? validateFile(file, { kinds, wrongKind, limit: allowed.limit });
+      if (error) showError(error);
+      else await send(file, extraFields);
     } catch {
-      complain("The file could not be read: choose it again.");
+      showError("The file could not be read: choose it again.");
     } finally {
       choose.disabled = false;
-      told.textContent = "";
+      progress.textContent = "";
     }
   }
 
   input.addEventListener("change", () => {
     const [file] = input.files;
-    if (file) open(file).then(() => (input.value = "")); // or the same file, mended, could not be chosen again
+    if (file) open(file).then(() => (input.value = "")); // otherwise choosing the same file again fires no event
   });
 
   return {
-    elements: [choose, input, told],
-    takeDropped(page) {
-      const bearsFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
+    elements: [choose, input, progress],
+    acceptDrops(page) {
+      const hasFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
       page.addEventListener("dragover", (event) => {
-        if (!bearsFiles(event)) return;
-        event.preventDefault(); // or the browser leaves the page for the file
+        if (!hasFiles(event)) return;
+        event.preventDefault(); // otherwise the browser would navigate to the file
         page.classList.add("kd-dropping");
       });
       page.addEventListener("dragleave", ({ relatedTarget }) => {
@@ -77,11 +87,11 @@ export function makeUpload({ channel, text, form, kinds, otherwise, limit, compl
       });
       page.addEventListener("drop", (event) => {
         page.classList.remove("kd-dropping");
-        if (!bearsFiles(event)) return;
+        if (!hasFiles(event)) return;
         event.preventDefault();
         const { files } = event.dataTransfer;
         if (files.length === 1) open(files[0]);
-        else complain("One file at a time can be opened: drop a single one.");
+        else showError("One file at a time can be opened: drop a single one.");
       });
     },
   };

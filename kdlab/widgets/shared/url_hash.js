@@ -1,19 +1,18 @@
-// The part of the page's address after "#", which one page of a window holds at a time: several would overwrite it for
-// each other. Only the first of all is told what the address was opened with, so that a cell of a notebook that is run
-// again shows what its code says.
+// The URL hash. One page of a window claims it at a time, as several would overwrite each other's. Only the first page
+// gets the hash that the window was opened with, so that a notebook cell that is rerun shows the values in its code.
 
-const HELD = Symbol.for("kdlab.address");
+const CLAIM = Symbol.for("kdlab.address");
 
-// Returns null while another page holds the address. `follow` is told of each change that a person makes.
-export function holdAddress(follow) {
-  const held = (globalThis[HELD] ??= { by: null, told: false });
-  if (held.by) return null;
-  const mine = (held.by = {});
-  // As the browser was asked for it: JupyterLab may have rewritten the address since.
-  const opening = held.told ? null : new URL(performance.getEntriesByType("navigation")[0].name).hash;
-  held.told = true;
-  const changed = () => follow(location.hash);
-  globalThis.addEventListener("hashchange", changed);
+// Returns null while another page has claimed the hash. `onChange(hash)` is called when the user changes it.
+export function claimUrlHash(onChange) {
+  const claim = (globalThis[CLAIM] ??= { owner: null, openingRead: false });
+  if (claim.owner) return null;
+  const page = (claim.owner = {});
+  // From the navigation entry, as JupyterLab may have rewritten the URL since.
+  const opening = claim.openingRead ? null : new URL(performance.getEntriesByType("navigation")[0].name).hash;
+  claim.openingRead = true;
+  const onHashChange = () => onChange(location.hash);
+  globalThis.addEventListener("hashchange", onHashChange);
   return {
     opening,
     write(text) {
@@ -21,8 +20,8 @@ export function holdAddress(follow) {
       history.replaceState(history.state, "", text ? `#${text}` : location.pathname + location.search);
     },
     release() {
-      globalThis.removeEventListener("hashchange", changed);
-      if (held.by === mine) held.by = null;
+      globalThis.removeEventListener("hashchange", onHashChange);
+      if (claim.owner === page) claim.owner = null;
     },
   };
 }

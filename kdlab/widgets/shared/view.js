@@ -1,20 +1,20 @@
-// Making elements, and a view that is made anew when its content changes.
+// Creates elements, and a view that is rebuilt when its content changes.
 
 export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
 }
 
-// A widget's render function that shows what `build(content)` returns, a list of elements.
-export function view(name, build) {
+// A widget's render function that shows the elements that `build(content)` returns.
+export function contentView(className, build) {
   return ({ model, el }) => {
-    el.classList.add(name);
+    el.classList.add(className);
     const show = () => {
-      const made = build(model.get("content"));
-      el.replaceChildren(...made);
-      el.hidden = made.length === 0;
+      const children = build(model.get("content"));
+      el.replaceChildren(...children);
+      el.hidden = children.length === 0;
     };
     model.on("change:content", show);
     show();

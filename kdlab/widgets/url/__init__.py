@@ -1,5 +1,5 @@
-"""The part of the page's address after "#": choices and the run that is shown."""
+"""The URL hash of the page: choices and the displayed run."""
 
-from kdlab.widgets.url.widget import Address, Said, read
+from kdlab.widgets.url.widget import UrlHash, UrlState, parse_url_hash
 
-__all__ = ["Address", "Said", "read"]
+__all__ = ["UrlHash", "UrlState", "parse_url_hash"]

@@ -1,41 +1,41 @@
-// Tells Python what the page's address says after "#", and writes there what Python chose. It is read in Python.
+// Sends the URL hash to Python, which parses it, and writes Python's choices to it.
 
-import { holdAddress } from "../shared/url_hash.js";
+import { claimUrlHash } from "../shared/url_hash.js";
 import { visitor } from "./visitor.js";
 
-const PAUSE = 400; // milliseconds without a change; browsers refuse to rewrite the address hundreds of times a minute
-const MOST = 4097; // characters that Python is sent: one more than it reads, so that it can say that they are too many
+const WRITE_DELAY = 400; // milliseconds without a change; browsers refuse to rewrite the URL hundreds of times a minute
+const MAX_LENGTH = 4097; // characters sent to Python: more than it accepts, so that it can report an overlong hash
 
-// What may stand in an address as it is, stays legible.
-const legible = (text) => encodeURIComponent(text).replace(/%(2C|2F|3A|3B|3D)/g, decodeURIComponent);
+// Characters that are allowed in a hash stay readable.
+const encodeReadably = (text) => encodeURIComponent(text).replace(/%(2C|2F|3A|3B|3D)/g, decodeURIComponent);
 
 export function render({ model, el }) {
   el.style.display = "none";
-  const say = (hash) => model.send({ type: "address", text: hash.slice(1, MOST + 1), visitor: visitor() });
+  const sendHash = (hash) => model.send({ type: "address", text: hash.slice(1, MAX_LENGTH + 1), visitor: visitor() });
   let timer = 0;
-  const place = holdAddress((hash) => {
-    clearTimeout(timer); // what a person writes comes before what was to be written
-    say(hash);
+  const urlHash = claimUrlHash((hash) => {
+    clearTimeout(timer); // the user's edit takes precedence over a pending write
+    sendHash(hash);
   });
 
   function write() {
     clearTimeout(timer);
     const parts = { ...model.get("choices"), ...(model.get("run") && { run: model.get("run") }) };
-    const text = Object.entries(parts).map(([key, value]) => `${key}=${legible(value)}`);
-    place?.write(text.join("&"));
+    const text = Object.entries(parts).map(([key, value]) => `${key}=${encodeReadably(value)}`);
+    urlHash?.write(text.join("&"));
   }
   function writeSoon() {
     clearTimeout(timer);
-    timer = setTimeout(write, PAUSE);
+    timer = setTimeout(write, WRITE_DELAY);
   }
-  model.on("change:choices msg:custom", writeSoon); // a message: Python has heard what the address says
-  model.on("change:run", write); // at once: a page may be reloaded just after a run has begun
-  if (place && place.opening === null) write(); // the address is of a page that was here before
-  say(place?.opening ?? "");
+  model.on("change:choices msg:custom", writeSoon); // a message: Python has parsed the hash
+  model.on("change:run", write); // at once: the page may be reloaded right after a run has started
+  if (urlHash && urlHash.opening === null) write(); // the hash is that of an earlier page of this window
+  sendHash(urlHash?.opening ?? "");
   return () => {
     clearTimeout(timer);
     model.off("change:choices msg:custom", writeSoon);
     model.off("change:run", write);
-    place?.release();
+    urlHash?.release();
   };
 }

@@ -1,24 +1,24 @@
-// Who is looking, as a random number that this browser keeps: it is how a visitor's runs are known again.
+// A random id of the visitor, stored in this browser: the server finds a visitor's runs by it.
 
-const NAME = "kdlab.visitor";
-const HERE = Symbol.for(NAME);
+const STORAGE_KEY = "kdlab.visitor";
+const CACHED = Symbol.for(STORAGE_KEY);
 
-function make() {
-  // Unlike `crypto.randomUUID` this is there on plain http as well.
+function createId() {
+  // Unlike `crypto.randomUUID`, this works on plain http too.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function kept() {
+function readOrCreate() {
   try {
-    const known = localStorage.getItem(NAME);
-    if (/^[0-9a-f]{32}$/.test(known)) return known;
-    const made = make();
-    localStorage.setItem(NAME, made);
-    return made;
+    const stored = localStorage.getItem(STORAGE_KEY);
+    if (/^[0-9a-f]{32}$/.test(stored)) return stored;
+    const created = createId();
+    localStorage.setItem(STORAGE_KEY, created);
+    return created;
   } catch {
-    return make(); // storage is refused: one for as long as this page is open
+    return createId(); // storage is blocked: a new id for as long as this page is open
   }
 }
 
-export const visitor = () => (globalThis[HERE] ??= kept());
+export const visitor = () => (globalThis[CACHED] ??= readOrCreate());

@@ -1,4 +1,4 @@
-"""The page's address, read and written, and who is looking."""
+"""Read and write the URL hash of the page, and identify the visitor."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,18 +12,18 @@ from traitlets import Bool, Dict, Unicode
 
 from kdlab.widgets.esm import bundle
 
-__all__ = ["Address", "Said", "read"]
+__all__ = ["UrlHash", "UrlState", "parse_url_hash"]
 
-MOST = 4096  # characters after "#" that are read
+MAX_LENGTH = 4096  # characters after "#"
 RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 VISITOR = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What an address says: values of choices by key, a run's id or "", and a sentence for each part that says nothing.
+class UrlState:
+    """The content of a URL hash: values of choices by key, a run's id or "", and a sentence for each unusable part.
 
-    Values are text from outside: nobody has checked them.
+    The values are unchecked text from outside.
     """
 
     choices: Mapping[str, str] = field(default_factory=dict)
@@ -31,10 +31,10 @@ class Said:
     complaints: tuple[str, ...] = ()
 
 
-def read(text: str) -> Said:
-    """Return what the part of an address after "#" says; what is no key=value is of others, and left alone."""
-    if len(text) > MOST:
-        return Said(complaints=("The part of the address after # is too long to be read.",))
+def parse_url_hash(text: str) -> UrlState:
+    """Return the content of a URL hash; parts without "=" belong to other programs and are ignored."""
+    if len(text) > MAX_LENGTH:
+        return UrlState(complaints=("The part of the address after # is too long to be read.",))
     choices: dict[str, str] = {}
     complaints = []
     for part in text.split("&"):
@@ -49,14 +49,14 @@ def read(text: str) -> Said:
     if run and not RUN.fullmatch(run):
         complaints.append("The address names a run as none is named.")
         run = ""
-    return Said(choices, run, tuple(complaints))
+    return UrlState(choices, run, tuple(complaints))
 
 
-class Address(anywidget.AnyWidget):
-    """Tells `hear` what the address says: once it is shown, and whenever a person changes it, from whatever thread.
+class UrlHash(anywidget.AnyWidget):
+    """Calls `on_state` with the URL's content at the first display and at each change by a person, on any thread.
 
-    `choices` (short texts by key) and `run` (an id or "") are written to the address, whose holder is the first page of
-    a window. `visitor`: a random id that the browser keeps; `ready`: whether the browser has spoken.
+    `choices` (short texts by key) and `run` (an id or "") are written to the URL by the first page of a window.
+    `visitor`: a random id that the browser stores; `ready`: whether the browser has sent its first message.
     """
 
     _esm = bundle(Path(__file__).parent / "url.js")
@@ -65,15 +65,15 @@ class Address(anywidget.AnyWidget):
     visitor = Unicode("")
     ready = Bool(False)
 
-    def __init__(self, hear: Callable[[Said], None], **traits: Any) -> None:
+    def __init__(self, on_state: Callable[[UrlState], None], **traits: Any) -> None:
         super().__init__(**traits)
-        self._hear = hear
-        self.on_msg(self._told)
+        self._on_state = on_state
+        self.on_msg(self._on_message)
 
-    def _told(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
+    def _on_message(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
         match content:
             case {"type": "address", "text": str(text), "visitor": str(visitor)} if VISITOR.fullmatch(visitor):
                 if not self.ready:
                     self.visitor, self.ready = visitor, True
-                self._hear(read(text))
-                self.send({"type": "heard"})  # and the address is put as the page now has it
+                self._on_state(parse_url_hash(text))
+                self.send({"type": "heard"})  # the browser then writes the page's current state to the URL

@@ -1,4 +1,4 @@
-"""A network's weights from a file of one's own."""
+"""A field for a file with a network's weights."""
 
 from kdlab.widgets.weights.widget import WeightsField
 

@@ -1,53 +1,53 @@
-// A teacher of one's own: a quiet button, then the file's name and size and a × that lets it go.
+// The upload of a trained teacher: a button, then the file's name and size, and a button that removes it.
 
 import { makeChannel } from "../shared/channel.js";
 import { button, element } from "../shared/dom.js";
 import { makeUpload } from "../shared/upload.js";
 
-const FORM =
+const FORMAT_HELP =
   "A trained teacher of your own, or drop it here: its weights as safetensors, for the network that the field Teacher names";
-const AGAIN = "The teacher came from a file: choose it again, or × to train one.";
+const MISSING_TEXT = "The teacher came from a file: choose it again, or × to train one.";
 
 export function render({ model, el }) {
   el.classList.add("kd-weights");
   const channel = makeChannel(model);
-  const what = element("span", { class: "kd-file" });
+  const fileName = element("span", { class: "kd-file" });
   const error = element("p", { class: "kd-error", role: "alert", hidden: true });
-  function complain(sentence) {
+  function showError(sentence) {
     error.textContent = sentence;
     error.hidden = !sentence;
   }
   const upload = makeUpload({
     channel,
     text: "Weights …",
-    form: FORM,
+    formatHelp: FORMAT_HELP,
     kinds: [".safetensors"],
-    otherwise: "is no safetensors file: save the network with safetensors.torch.save_file.",
+    wrongKind: "is no safetensors file: save the network with safetensors.torch.save_file.",
     limit: () => channel.ask("limit"),
-    complain,
-    take: () => away.focus(), // what else there is to do, the traits tell
+    showError,
+    onAnswer: () => removeButton.focus(), // the traits update the rest
   });
-  const away = button("×", "Let the file go, and train the teacher", async () => {
-    complain("");
+  const removeButton = button("×", "Let the file go, and train the teacher", async () => {
+    showError("");
     await channel.ask("let_go");
     upload.elements[0].focus();
   });
-  away.setAttribute("aria-label", "Let the teacher's file go");
-  el.append(...upload.elements, what, away, error);
-  upload.takeDropped(el);
+  removeButton.setAttribute("aria-label", "Let the teacher's file go");
+  el.append(...upload.elements, fileName, removeButton, error);
+  upload.acceptDrops(el);
 
   function show() {
-    const held = model.get("held");
-    upload.elements[0].hidden = held === "file";
-    away.hidden = held === "none";
-    what.textContent = held === "missing" ? AGAIN : model.get("title");
-    what.title = what.textContent;
-    if (held === "file") what.append(element("small", {}, `${model.get("size").toLocaleString("en")} bytes`));
+    const state = model.get("file_state");
+    upload.elements[0].hidden = state === "file";
+    removeButton.hidden = state === "none";
+    fileName.textContent = state === "missing" ? MISSING_TEXT : model.get("title");
+    fileName.title = fileName.textContent;
+    if (state === "file") fileName.append(element("small", {}, `${model.get("size").toLocaleString("en")} bytes`));
   }
-  model.on("change:held change:title change:size", show);
+  model.on("change:file_state change:title change:size", show);
   show();
   return () => {
-    model.off("change:held change:title change:size", show);
+    model.off("change:file_state change:title change:size", show);
     channel.close();
   };
 }

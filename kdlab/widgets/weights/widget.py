@@ -1,4 +1,4 @@
-"""A file with a network's weights, chosen or dropped on the page and read here."""
+"""A field to choose or drop a file with a network's weights."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import anywidget
 from traitlets import Enum, Int, Unicode
 
-from kdlab.io import Weights, read_weights, tidy
-from kdlab.io.chunked_upload import Incoming
+from kdlab.io import WeightsFile, read_weights, sanitize_text
+from kdlab.io.chunked_upload import ChunkedUpload
 from kdlab.registry import InputError
 from kdlab.widgets.esm import bundle
 
@@ -16,50 +16,50 @@ __all__ = ["WeightsField"]
 
 
 class WeightsField(anywidget.AnyWidget):
-    """Offers to choose a file; `weights` is what came, `digest` theirs ("": none is wanted).
+    """Offers to choose a file; `weights`: the uploaded file or None, `digest`: its digest, or "" for no file.
 
-    `limit` is asked, when a file comes, for the most bytes that it may have; it may raise InputError. `held` says what
-    is seen: "none", a "file" (`title`, `size` in bytes), or that one is "missing".
+    `limit` returns the maximum bytes of an upload and may raise InputError. `file_state`: the displayed state, "none",
+    "file" (with `title` and `size` in bytes) or "missing".
     """
 
     _esm = bundle(Path(__file__).parent / "field.js")
     digest = Unicode("")
-    held = Enum(["none", "file", "missing"], "none").tag(sync=True)
+    file_state = Enum(["none", "file", "missing"], "none").tag(sync=True)
     title = Unicode("").tag(sync=True)
     size = Int(0).tag(sync=True)
 
     def __init__(self, limit: Callable[[], int], **traits: Any) -> None:
         super().__init__(**traits)
-        self._limit, self._incoming = limit, Incoming()
-        self.weights: Weights | None = None
-        self.on_msg(self._answer)
+        self._limit, self._incoming = limit, ChunkedUpload()
+        self.weights: WeightsFile | None = None
+        self.on_msg(self._on_message)
 
     def want(self, digest: str) -> None:
-        """Keep the file that is held where it is the one of this digest; show that it is missing where it is not."""
+        """Keep the current file if it has this digest, else show that the file is missing."""
         if digest != self.digest or not digest:
             self._set(None, digest)
 
-    def _set(self, weights: Weights | None, digest: str) -> None:
+    def _set(self, weights: WeightsFile | None, digest: str) -> None:
         self.weights = weights
-        self.held = "file" if weights else "missing" if digest else "none"
+        self.file_state = "file" if weights else "missing" if digest else "none"
         self.title, self.size = (weights.title, len(weights.content)) if weights else ("", 0)
         self.digest = digest
 
-    def _answer(self, _: Any, question: Any, buffers: list[Any]) -> None:
-        asked = question if isinstance(question, dict) else {}
+    def _on_message(self, _: Any, question: Any, buffers: list[Any]) -> None:
+        request = question if isinstance(question, dict) else {}
         try:
-            answer = self._reply(asked, buffers)
+            answer = self._reply(request, buffers)
         except InputError as error:
             answer = {"error": str(error)}
-        self.send({"type": "answer", "id": asked.get("id"), "answer": answer})
+        self.send({"type": "answer", "id": request.get("id"), "answer": answer})
 
     def _reply(self, question: dict[str, Any], buffers: list[Any]) -> dict[str, Any]:
         match question:
             case {"type": "limit"}:
                 return {"limit": self._limit()}
-            case {"type": "file", "file": str(file), "name": str(name), "size": int(size), "at": int(at)} if buffers:
+            case {"type": "file", "file": str(file), "name": str(name), "size": int(size), "at": int(start)} if buffers:
                 limit = self._limit()
-                content = self._incoming.take(file, name, size, at, bytes(buffers[0]), limit)
+                content = self._incoming.add_chunk(file, name, size, start, bytes(buffers[0]), limit)
                 if content is not None:
                     weights = read_weights(name, content, limit)
                     self._set(weights, weights.digest)
@@ -67,4 +67,4 @@ class WeightsField(anywidget.AnyWidget):
             case {"type": "let_go"}:
                 self._set(None, "")
                 return {}
-        raise InputError(f"The teacher's file does not know the question {tidy(repr(question.get('type')))}.")
+        raise InputError(f"The teacher's file does not know the question {sanitize_text(repr(question.get('type')))}.")

@@ -14,9 +14,9 @@ from kdlab.augmentations import make_views
 from kdlab.datasets import Dataset, Split, load
 from kdlab.distillation.teacher_training import Teacher
 from kdlab.losses.hinton import hinton
-from kdlab.train.device import prepared
+from kdlab.train.device import training_context
 from kdlab.train.group import Learner
-from kdlab.train.loop import LiveKnobs, train
+from kdlab.train.loop import LiveParams, train
 from kdlab.train.spec import Spec
 
 sys.path.append(str(Path(__file__).parent.parent))
@@ -38,15 +38,16 @@ def main() -> None:
         dataset="mnist", teacher="mlp:1200x2", student="mlp:800x2", knobs=knobs, epochs=epochs,
         batch_size=BATCH, learning_rate=LEARNING_RATE, seed=SEED, precision=(*sys.argv[3:], "auto")[0],
     )  # fmt: skip
-    with prepared() as place:
+    with training_context() as place:
         data = whole(load("mnist")).to(place)
-        live = LiveKnobs(spec)
+        live = LiveParams(spec)
         learner = Learner("student", student.to(place), SEED, hinton, live.values)
         examples = torch.arange(len(data.train), device=place)
         seconds = seconds_per_epoch(
             train(
                 "student", "", [learner], data.train, examples, make_views("none", data.train.images), spec,
-                epochs=epochs, live=live, answers=Teacher(teacher.to(place)).answers(data, spec), watch=data.test,
+                epochs=epochs, live=live, teacher_logits=Teacher(teacher.to(place)).logit_cache(data, spec),
+                eval_split=data.test,
             )
         )  # fmt: skip
     precision = "float32" if sys.argv[3:] == ["float32"] else "chosen by kdlab"

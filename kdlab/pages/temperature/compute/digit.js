@@ -1,21 +1,22 @@
-// A drawing made into what MNIST's images are. Knows no screen.
+// Converts a drawing into an image like MNIST's. Uses no DOM.
 
-const SIDE = 28; // an image of MNIST
-const BOX = 20; // what a digit fits into
+const SIDE = 28; // pixels; side of an MNIST image
+const BOX = 20; // pixels; a digit is scaled to fit this square
 
-// pixels: width × height greys from 0 (ground) to 1 (ink). Returns Float32Array(784), or null where there is no ink.
+// pixels: width × height grey values from 0 (ground) to 1 (ink). Returns Float32Array(784), or null without ink.
 //
-// As LeCun et al. made MNIST: the digit scaled to fit 20 × 20 pixels with its proportions kept, then moved so that its
-// centre of mass is the image's. Measured on the 70,000 images: the longer side has 20 pixels in 99.98 % and never more,
-// and the centre of mass, pixels counted from 0, lies evenly spread between 13.5 and 14.5 in both directions. So the
-// move was by whole pixels, to the place nearest to 14, and an image of MNIST comes out of here unchanged.
+// As LeCun et al. made MNIST: the digit is scaled to fit 20 × 20 pixels with its aspect ratio kept, then shifted so
+// that its centre of mass is the image's centre. Measured on the 70,000 images: the longer side has 20 pixels in
+// 99.98 % and never more, and the centre of mass (pixels counted from 0) is evenly distributed between 13.5 and 14.5 in
+// both directions. So MNIST shifted by whole pixels, to the position nearest to 14, and this function returns an MNIST
+// image unchanged.
 export function centre(pixels, width, height) {
   const box = inkBox(pixels, width, height);
   if (!box) return null;
-  const step = Math.max(box.right - box.left, box.bottom - box.top) / BOX; // drawing pixels to one of the image's
-  const across = weighings(box.left, box.right, step);
-  const down = weighings(box.top, box.bottom, step);
-  const digit = down.map((rows) => across.map((columns) => mean(pixels, width, rows, columns)));
+  const step = Math.max(box.right - box.left, box.bottom - box.top) / BOX; // drawing pixels per image pixel
+  const columnWeights = resamplingWeights(box.left, box.right, step);
+  const rowWeights = resamplingWeights(box.top, box.bottom, step);
+  const digit = rowWeights.map((rows) => columnWeights.map((columns) => mean(pixels, width, rows, columns)));
 
   let mass = 0;
   let x = 0;
@@ -27,26 +28,26 @@ export function centre(pixels, width, height) {
       y += ink * r;
     }),
   );
-  const toRight = Math.ceil(13.5 - x / mass);
-  const toBottom = Math.ceil(13.5 - y / mass);
+  const shiftX = Math.ceil(13.5 - x / mass);
+  const shiftY = Math.ceil(13.5 - y / mass);
 
   const image = new Float32Array(SIDE * SIDE);
   digit.forEach((row, r) =>
     row.forEach((ink, c) => {
-      const [atX, atY] = [c + toRight, r + toBottom];
-      // What a very lopsided digit would put outside is cut.
-      if (atX >= 0 && atX < SIDE && atY >= 0 && atY < SIDE) image[atY * SIDE + atX] = ink;
+      const [targetX, targetY] = [c + shiftX, r + shiftY];
+      // Parts of a very asymmetric digit that fall outside are cut off.
+      if (targetX >= 0 && targetX < SIDE && targetY >= 0 && targetY < SIDE) image[targetY * SIDE + targetX] = ink;
     }),
   );
   return image;
 }
 
-// The smallest box that holds all ink: its first and, exclusive, its last row and column.
+// The bounding box of all ink; `right` and `bottom` are exclusive.
 function inkBox(pixels, width, height) {
   let [left, right, top, bottom] = [width, 0, height, 0];
-  for (let y = 0, at = 0; y < height; y++)
-    for (let x = 0; x < width; x++, at++)
-      if (pixels[at] > 0) {
+  for (let y = 0, index = 0; y < height; y++)
+    for (let x = 0; x < width; x++, index++)
+      if (pixels[index] > 0) {
         if (x < left) left = x;
         if (x >= right) right = x + 1;
         if (y < top) top = y;
@@ -55,12 +56,12 @@ function inkBox(pixels, width, height) {
   return right > left ? { left, right, top, bottom } : null;
 }
 
-// For each pixel of the image along one side, which pixels [from, weight, weight, …] of the drawing it weighs.
-// Shrinking, it covers `step` of them and takes the mean; enlarging, it takes as much of its neighbours as a whole pixel
-// put in its middle would cover, which is linear interpolation.
-function weighings(first, last, step) {
+// For each pixel of the image along one axis: the first pixel of the drawing and the weights of the pixels from there.
+// When shrinking, a pixel covers `step` pixels and takes their mean. When enlarging, it is one pixel wide around its
+// centre, which is linear interpolation.
+function resamplingWeights(first, last, step) {
   const half = Math.max(step, 1) / 2;
-  // A hair less than a full pixel more is rounding, not ink.
+  // The tolerance keeps rounding from adding a pixel.
   return Array.from({ length: Math.ceil((last - first) / step - 1e-6) }, (_, i) => {
     const middle = first + (i + 0.5) * step;
     const from = Math.max(first, Math.floor(middle - half));
@@ -75,10 +76,10 @@ function weighings(first, last, step) {
 function mean(pixels, width, rows, columns) {
   let sum = 0;
   rows.weights.forEach((row, r) => {
-    let line = 0;
+    let rowSum = 0;
     const start = (rows.from + r) * width + columns.from;
-    for (let c = 0; c < columns.weights.length; c++) line += columns.weights[c] * pixels[start + c];
-    sum += row * line;
+    for (let c = 0; c < columns.weights.length; c++) rowSum += columns.weights[c] * pixels[start + c];
+    sum += row * rowSum;
   });
   return sum;
 }

@@ -1,27 +1,27 @@
-// A small network that predicts in the browser, from the plain layers that kdlab.io.portable_network makes. Knows no screen.
+// A small network that predicts in the browser, made of the plain layers of kdlab.io.portable_network. Uses no DOM.
 
 // weights: a Float32Array; shape: [channels, height, width] of an image. Returns predict(pixels in [0, 1]) -> logits.
-// All memory is taken here, once; a number that is stored is a float32, a sum while it grows a double.
+// All buffers are allocated here, once. Stored values are float32; sums accumulate in float64.
 export function makeNetwork(layers, weights, shape) {
-  let read = 0;
+  let offset = 0;
   let size = shape;
-  const take = (count) => weights.subarray(read, (read += count));
+  const takeWeights = (count) => weights.subarray(offset, (offset += count));
   const steps = layers.map((layer) => {
-    const step = STEPS[layer.kind](layer, size, take);
+    const step = STEPS[layer.kind](layer, size, takeWeights);
     size = step.size;
     return step.run;
   });
-  if (read !== weights.length) throw new Error(`The layers need ${read} weights; there are ${weights.length}.`);
+  if (offset !== weights.length) throw new Error(`The layers need ${offset} weights; there are ${weights.length}.`);
   return (pixels) => Array.from(steps.reduce((values, run) => run(values), pixels));
 }
 
-// By kind: (layer, size before it, taker of weights) -> { size after it, run(values) -> values }.
+// By kind: (layer, input size, takeWeights(count)) -> { size: output size, run(values) -> values }.
 const STEPS = { convolution, linear, relu, pool };
 
-function convolution({ inputs, outputs }, [, height, width], take) {
-  const kernels = take(outputs * inputs * 9);
-  const biases = take(outputs);
-  // With a border of zeros around each channel no loop needs to ask where the image ends.
+function convolution({ inputs, outputs }, [, height, width], takeWeights) {
+  const kernels = takeWeights(outputs * inputs * 9);
+  const biases = takeWeights(outputs);
+  // Zero padding around each channel, so that no loop tests for the image's border.
   const stride = width + 2;
   const area = (height + 2) * stride;
   const padded = new Float32Array(inputs * area);
@@ -40,15 +40,15 @@ function convolution({ inputs, outputs }, [, height, width], take) {
     return result;
   }
 
-  // Add one channel seen through one kernel; the nine weights stay at hand while the image goes by.
+  // Adds one input channel convolved with one 3 × 3 kernel; the nine weights stay in local variables.
   function add(start, k) {
     const [a, b, c, d, e, f, g, h, i] = kernels.subarray(k, k + 9);
-    for (let y = 0, at = 0; y < height; y++) {
+    for (let y = 0, pixel = 0; y < height; y++) {
       let top = start + y * stride;
-      for (let x = 0; x < width; x++, at++, top++) {
+      for (let x = 0; x < width; x++, pixel++, top++) {
         const middle = top + stride;
         const bottom = middle + stride;
-        sums[at] +=
+        sums[pixel] +=
           a * padded[top] +
           b * padded[top + 1] +
           c * padded[top + 2] +
@@ -65,15 +65,15 @@ function convolution({ inputs, outputs }, [, height, width], take) {
   return { size: [outputs, height, width], run };
 }
 
-function linear({ inputs, outputs }, _, take) {
-  const rows = take(outputs * inputs);
-  const biases = take(outputs);
+function linear({ inputs, outputs }, _, takeWeights) {
+  const rows = takeWeights(outputs * inputs);
+  const biases = takeWeights(outputs);
   const result = new Float32Array(outputs);
 
   function run(values) {
-    for (let output = 0, at = 0; output < outputs; output++) {
+    for (let output = 0, weight = 0; output < outputs; output++) {
       let sum = biases[output];
-      for (let input = 0; input < inputs; input++, at++) sum += rows[at] * values[input];
+      for (let input = 0; input < inputs; input++, weight++) sum += rows[weight] * values[input];
       result[output] = sum;
     }
     return result;
@@ -93,22 +93,22 @@ function relu(_, size) {
   return { size, run };
 }
 
-// The greatest of 2 × 2 values; of an odd side the last row or column stands alone.
+// Max pooling over 2 × 2 values; for an odd side the last row or column is pooled alone.
 function pool(_, [channels, height, width]) {
   const size = [channels, Math.ceil(height / 2), Math.ceil(width / 2)];
   const result = new Float32Array(size[0] * size[1] * size[2]);
 
   function run(values) {
-    let at = 0;
+    let output = 0;
     for (let channel = 0; channel < channels; channel++)
       for (let y = 0; y < height; y += 2)
         for (let x = 0; x < width; x += 2) {
-          const here = (channel * height + y) * width + x;
+          const corner = (channel * height + y) * width + x;
           const right = x + 1 < width ? 1 : 0;
           const below = y + 1 < height ? width : 0;
-          const upper = Math.max(values[here], values[here + right]);
-          const lower = Math.max(values[here + below], values[here + below + right]);
-          result[at++] = Math.max(upper, lower);
+          const upper = Math.max(values[corner], values[corner + right]);
+          const lower = Math.max(values[corner + below], values[corner + below + right]);
+          result[output++] = Math.max(upper, lower);
         }
     return result;
   }

@@ -1,25 +1,27 @@
-// Fetches what the views need – logits of sets, pictures, networks – each once.
+// Fetches the views' data (logits of sets, pictures, networks), each once.
 
-import { unpack } from "../../../widgets/shared/channel.js";
+import { gunzip } from "../../../widgets/shared/channel.js";
 import { makeNetwork } from "../compute/network.js";
 
-// Jupyter gives a DataView, a file a Uint8Array.
+// Jupyter provides a DataView, an exported file a Uint8Array.
 const asBytes = ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength);
-const row = (values, at, width) => values.subarray(at * width, (at + 1) * width);
+const rowAt = (values, index, width) => values.subarray(index * width, (index + 1) * width);
 
-export function makeSets(channel) {
+export function makeDataClient(channel) {
   const sets = new Map();
-  const pictures = new Map(); // of one set after the other: {example: pixels}
+  const pictures = new Map(); // by set: a map from example to pixels
   let networks;
 
   async function load(key) {
-    const { error, roles, buffers, ...about } = await channel.ask("set", { dataset: key });
+    const { error, roles, buffers, ...fields } = await channel.ask("set", { dataset: key });
     if (error) throw new Error(error);
-    const values = new Float32Array(await unpack(buffers[0]));
-    const labels = new Int32Array(await unpack(buffers[1]));
-    const size = labels.length * about.classes.length;
-    const logits = Object.fromEntries(roles.map((role, at) => [role, values.subarray(at * size, (at + 1) * size)]));
-    return { ...about, labels, logits };
+    const values = new Float32Array(await gunzip(buffers[0]));
+    const labels = new Int32Array(await gunzip(buffers[1]));
+    const size = labels.length * fields.classes.length;
+    const logits = Object.fromEntries(
+      roles.map((role, index) => [role, values.subarray(index * size, (index + 1) * size)]),
+    );
+    return { ...fields, labels, logits };
   }
 
   return {
@@ -28,47 +30,49 @@ export function makeSets(channel) {
       if (!sets.has(key)) sets.set(key, load(key));
       return sets.get(key);
     },
-    // The logits of further teachers, after the first views are drawn.
+    // The logits of further teachers, requested after the first views are drawn.
     async teachers(set) {
       const { buffers } = await channel.ask("teachers", { dataset: set.key });
       const size = set.labels.length * set.classes.length;
-      const values = new Float32Array(await unpack(buffers[0]));
-      return Array.from({ length: values.length / size }, (_, at) => values.subarray(at * size, (at + 1) * size));
+      const values = new Float32Array(await gunzip(buffers[0]));
+      return Array.from({ length: values.length / size }, (_, index) =>
+        values.subarray(index * size, (index + 1) * size),
+      );
     },
-    // A map from example to its pixels; those that there are no pictures of are missing.
+    // A map from example to pixels; examples without a picture are missing.
     async pictures(set, examples) {
       if (!pictures.has(set.key)) pictures.set(set.key, new Map());
-      const known = pictures.get(set.key);
-      const wanted = set.shape ? examples.filter((example) => !known.has(example)) : [];
-      if (wanted.length) {
-        const { indices, buffers } = await channel.ask("pictures", { dataset: set.key, indices: wanted });
+      const cached = pictures.get(set.key);
+      const missing = set.shape ? examples.filter((example) => !cached.has(example)) : [];
+      if (missing.length) {
+        const { indices, buffers } = await channel.ask("pictures", { dataset: set.key, indices: missing });
         const size = set.shape.reduce((product, side) => product * side);
         const bytes = asBytes(buffers[0]);
-        indices.forEach((example, at) => known.set(example, bytes.subarray(at * size, (at + 1) * size)));
+        indices.forEach((example, index) => cached.set(example, bytes.subarray(index * size, (index + 1) * size)));
       }
-      return known;
+      return cached;
     },
-    // What a drawn digit is given to: {teacher, student, …} as functions from pixels to logits.
+    // The networks for drawn digits: {teacher, student, …} as functions from pixels to logits.
     networks() {
       networks ??= channel.ask("networks").then(async ({ layers, shape, buffers }) => {
-        const weights = await Promise.all(buffers.map(unpack));
+        const weights = await Promise.all(buffers.map(gunzip));
         return Object.fromEntries(
-          Object.entries(layers).map(([name, kinds], at) => [
+          Object.entries(layers).map(([name, kinds], index) => [
             name,
-            makeNetwork(kinds, new Float32Array(weights[at]), shape),
+            makeNetwork(kinds, new Float32Array(weights[index]), shape),
           ]),
         );
       });
       return networks;
     },
-    // One example as it is shown.
-    example(set, at) {
+    // One example in the form that the views show.
+    example(set, index) {
       const width = set.classes.length;
       const logits = Object.fromEntries(
-        Object.entries(set.logits).map(([role, values]) => [role, [...row(values, at, width)]]),
+        Object.entries(set.logits).map(([role, values]) => [role, [...rowAt(values, index, width)]]),
       );
-      const teachers = [logits.teacher, ...(set.teachers ?? []).map((values) => [...row(values, at, width)])];
-      return { classes: set.classes, truth: set.labels[at], logits, teachers, name: `example ${at}` };
+      const teachers = [logits.teacher, ...(set.teachers ?? []).map((values) => [...rowAt(values, index, width)])];
+      return { classes: set.classes, truth: set.labels[index], logits, teachers, name: `example ${index}` };
     },
   };
 }

@@ -1,34 +1,34 @@
-// What is worked out from the choices: the set, the example that is shown, and what the set says at this temperature.
+// State derived from the user's choices: the data set, the shown example, and the set's statistics at this temperature.
 
 import { startSweep } from "../views/curves.js";
-import { survey, unmoved } from "../compute/set_stats.js";
+import { setStats, temperatureInvariants } from "../compute/set_stats.js";
 
 const DIGITS = [..."0123456789"];
 
-// `opening`: the key of the set to fall back on.
-export function deriveAll({ store, sets, opening, complain }) {
+// `defaultDataset`: key of the set to show when the chosen one cannot be loaded.
+export function deriveState({ store, dataClient, defaultDataset, showError }) {
   let stopSweep = () => {};
 
   store.watch(["dataset"], async ({ dataset, set }) => {
     try {
-      const loaded = await sets.get(dataset);
-      if (store.state.dataset === dataset) store.set({ set: loaded }); // or another one was chosen meanwhile
+      const loaded = await dataClient.get(dataset);
+      if (store.state.dataset === dataset) store.set({ set: loaded }); // unless another set was chosen meanwhile
     } catch (error) {
-      complain(error.message);
-      store.set({ dataset: set?.key ?? opening });
+      showError(error.message);
+      store.set({ dataset: set?.key ?? defaultDataset });
     }
   });
 
-  // A link may ask for what the set does not have.
+  // A link may name an example or a class that the set does not have.
   store.watch(["set", "example", "cell"], ({ set, example, cell }) => {
     if (!set) return;
     const classes = set.classes.length;
     if (example >= set.labels.length) {
-      complain(`${set.label} has no example ${example}; shown: example ${set.telling}.`);
+      showError(`${set.label} has no example ${example}; shown: example ${set.telling}.`);
       store.set({ example: set.telling });
     }
     if (cell && (cell.true >= classes || cell.predicted >= classes)) {
-      complain(
+      showError(
         `${set.label} has no class ${Math.max(cell.true, cell.predicted)}: its classes are numbered from 0 to ${classes - 1}.`,
       );
       store.set({ cell: null });
@@ -38,24 +38,27 @@ export function deriveAll({ store, sets, opening, complain }) {
   store.watch(["set"], ({ set }) => {
     if (!set) return;
     stopSweep();
-    store.set({ surveys: [], fixed: unmoved(set) });
-    stopSweep = startSweep(set, (surveys) => store.set({ surveys }));
+    store.set({ sweep: [], invariants: temperatureInvariants(set) });
+    stopSweep = startSweep(set, (sweep) => store.set({ sweep }));
     if (!set.teachers && set.more)
-      sets.teachers(set).then((teachers) => {
+      dataClient.teachers(set).then((teachers) => {
         set.teachers = teachers;
         if (store.state.set === set) store.set({ teachers });
       });
   });
 
   async function draw(pixels) {
-    const image = pixels ?? new Float32Array(784); // to an empty pad too the networks say something
-    const answers = Object.entries(await sets.networks()).map(([name, predict]) => [name, Array.from(predict(image))]);
+    const image = pixels ?? new Float32Array(784); // the networks predict for an empty pad too
+    const answers = Object.entries(await dataClient.networks()).map(([name, predict]) => [
+      name,
+      Array.from(predict(image)),
+    ]);
     store.set({ drawn: { answers: Object.fromEntries(answers), name: pixels ? "this drawing" : "the empty pad" } });
   }
   store.watch(["source"], ({ source, drawn }) => source === "drawn" && !drawn && draw(null));
 
   const sources = {
-    example: ({ set, example }) => sets.example(set, example),
+    example: ({ set, example }) => dataClient.example(set, example),
     own: ({ own: { classes, teacher, student } }) => ({
       classes,
       truth: -1,
@@ -75,7 +78,7 @@ export function deriveAll({ store, sets, opening, complain }) {
   });
 
   store.watch(["set", "temperature"], ({ set, temperature }) => {
-    if (set) store.set({ survey: survey(set, temperature) });
+    if (set) store.set({ stats: setStats(set, temperature) });
   });
 
   return { draw, close: () => stopSweep() };

@@ -1,43 +1,43 @@
-// The view as a link: the state behind "#" of the page's address, so that it reaches no server and works in a file too.
+// The view as a link: the state in the URL hash, so that it reaches no server and works in an exported file too.
 
 import { HIGHEST, LOWEST } from "../views/dial.js";
-import { flaw } from "../views/custom_logits.js";
-import { holdAddress } from "../../../widgets/shared/url_hash.js";
+import { validateLogits } from "../views/custom_logits.js";
+import { claimUrlHash } from "../../../widgets/shared/url_hash.js";
 
-const PAUSE = 400; // milliseconds without a change; browsers refuse to rewrite the address hundreds of times a minute
+const WRITE_DELAY = 400; // milliseconds without a change; browsers refuse to rewrite the URL hundreds of times a minute
 export const NETWORKS = ["teacher", "student", "difference"];
 
-const number = (text, low, high) => {
+const numberBetween = (text, low, high) => {
   const value = Number(text);
   if (text === "" || !(value >= low && value <= high)) throw new Error(`a number from ${low} to ${high}`);
   return value;
 };
-const whole = (text) => {
+const wholeNumber = (text) => {
   if (!/^\d{1,9}$/.test(text)) throw new Error("a whole number");
   return Number(text);
 };
-const one = (names) => (text) => {
+const oneOf = (names) => (text) => {
   if (!names.includes(text)) throw new Error(names.join(" or "));
   return text;
 };
 const numbers = (text) => text.split(",").map((value) => (value === "" ? NaN : Number(value)));
 
-// How each part of the state is written and read; reading throws what would have been right.
+// Name, writer and reader of each part of the state; a reader throws a description of valid values.
 const PARTS = {
-  T: ["temperature", String, (text) => number(text, LOWEST, HIGHEST)],
+  T: ["temperature", String, (text) => numberBetween(text, LOWEST, HIGHEST)],
   data: ["dataset", String, (text) => text],
-  example: ["example", String, whole],
-  scale: ["scale", String, one(["linear", "log"])],
-  mean: ["exponent", String, (text) => number(text, 0, 1)],
-  source: ["source", String, one(["example", "own", "drawn"])],
+  example: ["example", String, wholeNumber],
+  scale: ["scale", String, oneOf(["linear", "log"])],
+  mean: ["exponent", String, (text) => numberBetween(text, 0, 1)],
+  source: ["source", String, oneOf(["example", "own", "drawn"])],
   cell: [
     "cell",
     (cell) => cell && `${cell.network}.${cell.true}.${cell.predicted}`,
     (text) => {
-      const [network, ...places] = text.split(".");
-      const [row, column] = places.map(whole);
-      if (places.length !== 2) throw new Error("a network and two class numbers, as in teacher.4.9");
-      return { network: one(NETWORKS)(network), true: row, predicted: column };
+      const [network, ...classTexts] = text.split(".");
+      const [row, column] = classTexts.map(wholeNumber);
+      if (classTexts.length !== 2) throw new Error("a network and two class numbers, as in teacher.4.9");
+      return { network: oneOf(NETWORKS)(network), true: row, predicted: column };
     },
   ],
   own: [
@@ -46,18 +46,18 @@ const PARTS = {
       [classes.map(encodeURIComponent), teacher, student].map((list) => list.join()).join(";"),
     (text) => {
       const [classes, teacher, student] = text.split(";");
-      const own = {
+      const logits = {
         classes: (classes ?? "").split(",").map(decodeURIComponent),
         teacher: numbers(teacher ?? ""),
         student: numbers(student ?? ""),
       };
-      if (flaw(own)) throw new Error(`names;logits;logits (${flaw(own)})`);
-      return own;
+      if (validateLogits(logits)) throw new Error(`names;logits;logits (${validateLogits(logits)})`);
+      return logits;
     },
   ],
 };
 
-export function toAddress(state) {
+export function toHash(state) {
   return Object.entries(PARTS)
     .filter(([key, [name]]) => state[name] !== null && (key !== "own" || state.source === "own"))
     .map(
@@ -67,9 +67,9 @@ export function toAddress(state) {
     .join("&");
 }
 
-// What an address says, and a sentence for each part that cannot be used; parts of others are left alone.
-function fromAddress(hash) {
-  const [changes, complaints] = [{}, []];
+// Changes of the state from a hash, and an error message for each invalid part; unknown parts are ignored.
+function parseHash(hash) {
+  const [changes, errors] = [{}, []];
   for (const part of hash.replace(/^#/, "").split("&")) {
     const [key, text = ""] = part.split(/=(.*)/s);
     if (!Object.hasOwn(PARTS, key)) continue;
@@ -77,34 +77,34 @@ function fromAddress(hash) {
     try {
       changes[name] = read(decodeURIComponent(text));
     } catch (error) {
-      complaints.push(`The link's ${key}=${text} cannot be used: it needs ${error.message}.`);
+      errors.push(`The link's ${key}=${text} cannot be used: it needs ${error.message}.`);
     }
   }
-  return { changes, complaints };
+  return { changes, errors };
 }
 
-// Follows the address, and keeps it in step, where no other page of this window holds it.
-export function followAddress(store, complain) {
+// Keeps the state and the URL hash in sync, unless another page of this window has claimed the hash.
+export function syncUrlHash(store, showError) {
   function read(hash) {
-    const { changes, complaints } = fromAddress(hash);
+    const { changes, errors } = parseHash(hash);
     store.set(changes);
-    complain("");
-    complain(complaints.join(" "));
+    showError("");
+    showError(errors.join(" "));
   }
-  const place = holdAddress(read);
-  if (!place) return () => {};
+  const urlHash = claimUrlHash(read);
+  if (!urlHash) return () => {};
   let timer = 0;
-  const write = () => place.write(toAddress(store.state));
+  const write = () => urlHash.write(toHash(store.state));
   store.watch(
     Object.values(PARTS).map(([name]) => name),
     () => {
       clearTimeout(timer);
-      timer = setTimeout(write, PAUSE);
+      timer = setTimeout(write, WRITE_DELAY);
     },
   );
-  if (place.opening !== null) read(place.opening);
+  if (urlHash.opening !== null) read(urlHash.opening);
   return () => {
     clearTimeout(timer);
-    place.release();
+    urlHash.release();
   };
 }

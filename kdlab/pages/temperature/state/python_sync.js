@@ -1,30 +1,30 @@
-// What Python knows of the state, as traits of the same names: it hears of a change once there is a pause.
+// Syncs part of the state with Python traits of the same names; Python is updated after a pause.
 
-export const SHARED = ["temperature", "dataset", "example", "scale", "exponent", "source", "own", "cell"];
-const PAUSE = 150; // milliseconds
+export const SYNCED = ["temperature", "dataset", "example", "scale", "exponent", "source", "own", "cell"];
+const SYNC_DELAY = 150; // milliseconds
 
-export const shared = ({ state }) => Object.fromEntries(SHARED.map((key) => [key, state[key]]));
+export const syncedState = ({ state }) => Object.fromEntries(SYNCED.map((key) => [key, state[key]]));
 
-export function shareWithPython(model, store) {
-  let telling = 0;
-  store.watch(SHARED, () => {
-    clearTimeout(telling);
-    telling = setTimeout(() => {
-      for (const [key, value] of Object.entries(shared(store))) model.set(key, value);
+export function syncWithPython(model, store) {
+  let timer = 0;
+  store.watch(SYNCED, () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      for (const [key, value] of Object.entries(syncedState(store))) model.set(key, value);
       model.save_changes();
-    }, PAUSE);
+    }, SYNC_DELAY);
   });
-  const hearing = SHARED.map((key) => {
-    const hear = () => {
+  const listeners = SYNCED.map((key) => {
+    const receive = () => {
       const value = model.get(key);
-      // Python's echo of what it was told is equal, but another object: it must not rebuild the fields one types in.
+      // Python echoes an equal value as another object: it must not rebuild the field that is being typed in.
       if (JSON.stringify(value) !== JSON.stringify(store.state[key])) store.set({ [key]: value });
     };
-    return [`change:${key}`, hear];
+    return [`change:${key}`, receive];
   });
-  for (const [change, hear] of hearing) model.on(change, hear);
+  for (const [change, receive] of listeners) model.on(change, receive);
   return () => {
-    clearTimeout(telling);
-    for (const [change, hear] of hearing) model.off(change, hear);
+    clearTimeout(timer);
+    for (const [change, receive] of listeners) model.off(change, receive);
   };
 }

@@ -1,27 +1,27 @@
-// The state of one lab. A change is followed at once, and not only when the next frame begins, so that the time until then
-// is used; further changes before that frame are gathered and followed once, in it.
+// The state of one lab. Watchers run right after a change, in a microtask, so that the time until the next frame is
+// used. Further changes before that frame are batched and handled once, in it.
 
 export function makeStore(state) {
   const watchers = [];
   const changed = new Set();
-  let frame = 0; // the one that is to come, 0 when nothing was followed since the last
+  let frame = 0; // id of the requested frame, or 0 when no watcher ran since the last frame
 
-  // In the order in which they began to watch: what one of them works out and sets is seen by those after it.
-  function follow() {
+  // Watchers run in the order of their registration: later ones see the values that earlier ones set.
+  function notify() {
     try {
-      for (const { keys, act } of watchers) if (keys.some((key) => changed.has(key))) act(state);
+      for (const { keys, callback } of watchers) if (keys.some((key) => changed.has(key))) callback(state);
     } finally {
-      changed.clear(); // or what fails once would fail for ever
+      changed.clear(); // otherwise a failed watcher would fail on every later change
     }
   }
 
-  function note(key) {
+  function markChanged(key) {
     changed.add(key);
     if (frame) return;
-    queueMicrotask(follow);
+    queueMicrotask(notify);
     frame = requestAnimationFrame(() => {
       frame = 0;
-      if (changed.size) follow();
+      if (changed.size) notify();
     });
   }
 
@@ -31,13 +31,13 @@ export function makeStore(state) {
       for (const [key, value] of Object.entries(changes)) {
         if (Object.is(state[key], value)) continue;
         state[key] = value;
-        note(key);
+        markChanged(key);
       }
     },
-    // `act` is called when one of these keys changed; what it sets must be watched by later ones only.
-    watch: (keys, act) => watchers.push({ keys, act }),
-    // Calls all of them, as when everything is new.
-    refresh: () => Object.keys(state).forEach(note),
+    // `callback` is called when one of these keys changes; only later watchers may watch the keys that it sets.
+    watch: (keys, callback) => watchers.push({ keys, callback }),
+    // Runs all watchers, as if every key had changed.
+    refresh: () => Object.keys(state).forEach(markChanged),
     close() {
       cancelAnimationFrame(frame);
       watchers.length = 0;

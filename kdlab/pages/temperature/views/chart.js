@@ -1,6 +1,6 @@
-// Lines against the temperature, with the current temperature marked and read off in the legend.
+// A line chart over temperature, with the current temperature marked and its values in the legend.
 
-import { drawing, element, formatNumber, power, put, write } from "../../../widgets/shared/dom.js";
+import { element, formatNumber, formatPower, setAttr, setText, svgElement } from "../../../widgets/shared/dom.js";
 import { HIGHEST, LOWEST } from "./dial.js";
 
 const TICKS = [0.5, 1, 2, 5, 10, 20, 50, 100];
@@ -10,24 +10,24 @@ function niceTicks(top) {
   const rough = top / 4;
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = unit * [1, 2, 2.5, 5, 10].find((factor) => factor * unit >= rough);
-  return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, at) => at * step);
+  return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, i) => i * step);
 }
 
 function decades(low, high) {
   const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
-  const every = Math.ceil((last - first) / 5);
-  return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, at) => 10 ** (first + at * every));
+  const stride = Math.ceil((last - first) / 5);
+  return Array.from({ length: Math.floor((last - first) / stride) + 1 }, (_, i) => 10 ** (first + i * stride));
 }
 
 export function makeChart({ title, note }) {
   const legend = element("ul", { class: "kd-legend" });
-  const svg = drawing("svg", {
+  const svg = svgElement("svg", {
     class: "kd-chart",
     height: String(HEIGHT),
     role: "img",
     "aria-label": `${title}, against temperature`,
   });
-  const [back, front] = [drawing("g"), drawing("g")];
+  const [back, front] = [svgElement("g"), svgElement("g")];
   svg.append(back, front);
   const root = element(
     "figure",
@@ -45,7 +45,7 @@ export function makeChart({ title, note }) {
       .flatMap((line) => line.points.map((point) => point[1]))
       .filter((value) => Number.isFinite(value) && (scale !== "log" || value > 0));
     if (!width || !values.length) {
-      // Nothing to draw, and nothing of an earlier set is left behind.
+      // Without data the chart is cleared, so that no earlier set stays visible.
       for (const layer of [back, front]) layer.replaceChildren();
       marker = null;
       return;
@@ -62,28 +62,28 @@ export function makeChart({ title, note }) {
     };
     back.replaceChildren(
       ...ticks.flatMap((tick) => [
-        drawing("line", {
+        svgElement("line", {
           class: "kd-grid",
           x1: String(LEFT),
           x2: String(right),
           y1: String(y(tick)),
           y2: String(y(tick)),
         }),
-        drawing(
+        svgElement(
           "text",
           { class: "kd-y", x: String(LEFT - 6), y: String(y(tick) + 4) },
-          scale === "log" && (tick < 0.001 || tick > 1000) ? power(tick) : String(Number(tick.toPrecision(3))),
+          scale === "log" && (tick < 0.001 || tick > 1000) ? formatPower(tick) : String(Number(tick.toPrecision(3))),
         ),
       ]),
       ...TICKS.map((tick) =>
-        drawing("text", { class: "kd-x", x: String(x(tick)), y: String(bottom + 15) }, String(tick)),
+        svgElement("text", { class: "kd-x", x: String(x(tick)), y: String(bottom + 15) }, String(tick)),
       ),
-      drawing("text", { class: "kd-x", x: String((LEFT + right) / 2), y: String(HEIGHT - 4) }, "temperature T"),
+      svgElement("text", { class: "kd-x", x: String((LEFT + right) / 2), y: String(HEIGHT - 4) }, "temperature T"),
       ...lines.map(({ points, colour, dash, thin }) => {
         const path = points
           .filter(([, value]) => Number.isFinite(value))
           .map(([t, value]) => `${x(t).toFixed(1)},${y(value).toFixed(1)}`);
-        return drawing("polyline", {
+        return svgElement("polyline", {
           points: path.join(" "),
           stroke: colour,
           "stroke-dasharray": dash,
@@ -91,57 +91,57 @@ export function makeChart({ title, note }) {
         });
       }),
     );
-    const line = drawing("line", { class: "kd-now", x1: "0", x2: "0", y1: String(TOP), y2: String(bottom) });
-    marker = { line, dots: lines.map(({ colour }) => drawing("circle", { r: "4", fill: colour })) };
+    const line = svgElement("line", { class: "kd-marker", x1: "0", x2: "0", y1: String(TOP), y2: String(bottom) });
+    marker = { line, dots: lines.map(({ colour }) => svgElement("circle", { r: "4", fill: colour })) };
     front.replaceChildren(line, ...marker.dots);
   }
 
   new ResizeObserver(([{ contentRect }]) => {
     width = Math.round(contentRect.width);
     layout();
-    mark();
+    placeMarker();
   }).observe(svg);
 
-  let now;
-  function mark() {
-    if (!now || !marker) return;
-    const at = x(now.temperature);
-    marker.line.setAttribute("transform", `translate(${at} 0)`);
-    now.values.forEach((value, index) => {
-      const seen = Number.isFinite(value) && (scale !== "log" || value > 0);
-      put(marker.dots[index], "visibility", seen ? "visible" : "hidden");
-      if (seen) marker.dots[index].setAttribute("transform", `translate(${at} ${y(value)})`);
+  let current;
+  function placeMarker() {
+    if (!current || !marker) return;
+    const markerX = x(current.temperature);
+    marker.line.setAttribute("transform", `translate(${markerX} 0)`);
+    current.values.forEach((value, index) => {
+      const visible = Number.isFinite(value) && (scale !== "log" || value > 0);
+      setAttr(marker.dots[index], "visibility", visible ? "visible" : "hidden");
+      if (visible) marker.dots[index].setAttribute("transform", `translate(${markerX} ${y(value)})`);
     });
   }
 
   let readings = [];
   return {
     element: root,
-    // lines: {label, points: [[T, value], …], colour, dash, thin}; `highest`: the top of the scale where it is known.
+    // lines: {label, points: [[T, value], …], colour, dash, thin}; `highest`: the maximum of the scale, where known.
     setLines(drawn, drawnScale = "linear", highest = undefined) {
       if (drawn.map((line) => line.label).join() !== lines.map((line) => line.label).join()) {
         readings = drawn.map(() => element("output", {}));
         legend.replaceChildren(
-          ...drawn.map(({ label, colour, dash, thin }, at) => {
+          ...drawn.map(({ label, colour, dash, thin }, index) => {
             const stroke = { stroke: colour, "stroke-dasharray": dash, "stroke-width": thin ? "1.3" : "2.4" };
-            const swatch = drawing(
+            const swatch = svgElement(
               "svg",
               { width: "22", height: "8", "aria-hidden": "true" },
-              drawing("line", { x1: "0", x2: "22", y1: "4", y2: "4", ...stroke }),
+              svgElement("line", { x1: "0", x2: "22", y1: "4", y2: "4", ...stroke }),
             );
-            return element("li", {}, swatch, `${label} `, readings[at]);
+            return element("li", {}, swatch, `${label} `, readings[index]);
           }),
         );
-        now = undefined;
+        current = undefined;
       }
       [lines, scale, top] = [drawn, drawnScale, highest];
       layout();
-      mark();
+      placeMarker();
     },
     setMarker(temperature, values) {
-      now = { temperature, values };
-      values.forEach((value, at) => write(readings[at], formatNumber(value)));
-      mark();
+      current = { temperature, values };
+      values.forEach((value, index) => setText(readings[index], formatNumber(value)));
+      placeMarker();
     },
   };
 }

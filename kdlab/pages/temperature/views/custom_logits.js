@@ -1,11 +1,11 @@
-// One's own logits and class names, typed or dragged, and presets from the literature.
+// Custom logits and class names, typed or dragged, and presets from the literature.
 
-import { button, element, parse } from "../../../widgets/shared/dom.js";
+import { button, element, parseNumber } from "../../../widgets/shared/dom.js";
 
-const [LEAST, MOST] = [-10, 20];
-const MOST_CLASSES = 12;
+const [MIN_LOGIT, MAX_LOGIT] = [-10, 20];
+const MAX_CLASSES = 12;
 
-// The classes are those of the sources named; the logits are ours, in their spirit.
+// The classes are from the named sources; the logits are ours, in their spirit.
 const PRESETS = {
   "A dog: dog, cat, tree": { classes: ["dog", "cat", "tree"], teacher: [9, 4, -3], student: [5, 1, 0] },
   "A car: pedestrian, dog, car, truck": {
@@ -20,9 +20,9 @@ const PRESETS = {
   },
 };
 
-// Says what is wrong with logits of one's own, or nothing.
-export function flaw({ classes, teacher, student }) {
-  if (!(classes.length >= 2 && classes.length <= MOST_CLASSES)) return `Give between 2 and ${MOST_CLASSES} classes.`;
+// Returns an error message, or "" for valid logits.
+export function validateLogits({ classes, teacher, student }) {
+  if (!(classes.length >= 2 && classes.length <= MAX_CLASSES)) return `Give between 2 and ${MAX_CLASSES} classes.`;
   if (classes.length !== teacher.length || classes.length !== student.length)
     return "Give each class a logit of the teacher and one of the student.";
   if (![...teacher, ...student].every((value) => Number.isFinite(value) && Math.abs(value) <= 1e4))
@@ -31,7 +31,7 @@ export function flaw({ classes, teacher, student }) {
   return "";
 }
 
-export function makeOwn(store) {
+export function makeCustomLogits(store) {
   const choice = element(
     "select",
     { "aria-label": "Examples of logits" },
@@ -50,7 +50,7 @@ export function makeOwn(store) {
   const widths = ["30%", "auto", "60px", "auto", "60px", "32px"];
   const columns = element("colgroup", {}, ...widths.map((width) => element("col", { style: `width: ${width}` })));
   const add = button("+ Class", "Add a class", () => {
-    const { classes, teacher, student } = written;
+    const { classes, teacher, student } = entered;
     replace({
       classes: [...classes, `class ${classes.length + 1}`],
       teacher: [...teacher, 0],
@@ -65,101 +65,101 @@ export function makeOwn(store) {
   );
   const root = element(
     "div",
-    { class: "kd-own" },
-    element("div", { class: "kd-own-top" }, choice, add),
+    { class: "kd-custom-logits" },
+    element("div", { class: "kd-custom-logits-head" }, choice, add),
     element("table", {}, columns, element("thead", {}, head), body),
     warning,
     hint,
   );
-  let written = null; // what the fields hold
-  let given = null; // the last of it that could be shown
+  let entered = null; // values of the fields, valid or not
+  let accepted = null; // the last valid values
 
-  function give(own) {
-    warning.textContent = flaw(own);
+  function apply(logits) {
+    warning.textContent = validateLogits(logits);
     warning.hidden = !warning.textContent;
-    if (warning.hidden) store.set({ own: (given = own) });
+    if (warning.hidden) store.set({ own: (accepted = logits) });
   }
 
-  function replace(own) {
-    give((written = own));
+  function replace(logits) {
+    apply((entered = logits));
     build();
   }
 
-  function change(list, at, value) {
-    const values = [...written[list]];
-    values[at] = value;
-    choice.value = ""; // it is no preset any more
-    give((written = { ...written, [list]: values }));
+  function change(list, index, value) {
+    const values = [...entered[list]];
+    values[index] = value;
+    choice.value = ""; // edited values are no preset
+    apply((entered = { ...entered, [list]: values }));
   }
 
-  // The fields of a class are called by its name, which may change.
-  function name(fields, label) {
-    const says = { remove: `Remove ${label}` };
+  // The labels of the fields contain the class's name, which may change.
+  function labelFields(fields, label) {
+    const labels = { remove: `Remove ${label}` };
     for (const network of ["teacher", "student"]) {
-      says[network] = `${network === "teacher" ? "Teacher" : "Student"}'s logit of ${label}`;
-      says[`${network} typed`] = `${says[network]}, as a number`;
+      labels[network] = `${network === "teacher" ? "Teacher" : "Student"}'s logit of ${label}`;
+      labels[`${network} typed`] = `${labels[network]}, as a number`;
     }
-    for (const [what, field] of Object.entries(fields)) field.setAttribute("aria-label", says[what]);
+    for (const [key, field] of Object.entries(fields)) field.setAttribute("aria-label", labels[key]);
   }
 
-  function logitFields(network, at) {
-    const value = String(written[network][at]);
+  function logitFields(network, index) {
+    const value = String(entered[network][index]);
     const range = {
       type: "range",
-      min: String(LEAST),
-      max: String(MOST),
+      min: String(MIN_LOGIT),
+      max: String(MAX_LOGIT),
       step: "0.1",
       value,
       class: `kd-of-${network}`,
     };
-    const drag = element("input", range);
-    const type = element("input", { type: "text", inputmode: "decimal", value });
-    drag.addEventListener("input", () => {
-      type.value = drag.value;
-      change(network, at, Number(drag.value));
+    const slider = element("input", range);
+    const numberField = element("input", { type: "text", inputmode: "decimal", value });
+    slider.addEventListener("input", () => {
+      numberField.value = slider.value;
+      change(network, index, Number(slider.value));
     });
-    type.addEventListener("input", () => {
-      drag.value = type.value;
-      change(network, at, parse(type.value));
+    numberField.addEventListener("input", () => {
+      slider.value = numberField.value;
+      change(network, index, parseNumber(numberField.value));
     });
-    return [drag, type];
+    return [slider, numberField];
   }
 
-  function row(label, at) {
+  function row(label, index) {
     const title = element("input", {
       type: "text",
       value: label,
       maxlength: "24",
-      "aria-label": `Name of class ${at + 1}`,
+      "aria-label": `Name of class ${index + 1}`,
     });
     const remove = button("×", "Remove this class", () => {
-      const without = (list) => list.filter((_, other) => other !== at);
-      replace(Object.fromEntries(Object.entries(written).map(([list, values]) => [list, without(values)])));
+      const without = (list) => list.filter((_, i) => i !== index);
+      replace(Object.fromEntries(Object.entries(entered).map(([list, values]) => [list, without(values)])));
     });
-    remove.disabled = written.classes.length <= 2;
-    const [teacher, student] = ["teacher", "student"].map((network) => logitFields(network, at));
+    remove.disabled = entered.classes.length <= 2;
+    const [teacher, student] = ["teacher", "student"].map((network) => logitFields(network, index));
     const fields = { remove };
     [fields.teacher, fields["teacher typed"]] = teacher;
     [fields.student, fields["student typed"]] = student;
     title.addEventListener("input", () => {
-      change("classes", at, title.value);
-      name(fields, title.value);
+      change("classes", index, title.value);
+      labelFields(fields, title.value);
     });
-    name(fields, label);
+    labelFields(fields, label);
     return element("tr", {}, ...[title, ...teacher, ...student, remove].map((field) => element("td", {}, field)));
   }
 
   function build() {
-    body.replaceChildren(...written.classes.map(row));
-    add.disabled = written.classes.length >= MOST_CLASSES;
+    body.replaceChildren(...entered.classes.map(row));
+    add.disabled = entered.classes.length >= MAX_CLASSES;
   }
 
   choice.addEventListener("change", () => {
     if (choice.value) replace(structuredClone(PRESETS[choice.value]));
   });
-  store.watch(["own"], ({ own }) => {
-    if (own === given) return; // typing must not rebuild the field one types in
-    written = given = own;
+  store.watch(["own"], ({ own: logits }) => {
+    if (logits === accepted) return; // typing must not rebuild the focused field
+    entered = accepted = logits;
     build();
   });
   return { element: root };

@@ -1,16 +1,23 @@
-// The soft gradient of the shown example, class by class: exact beside its high-temperature limit.
+// The soft gradient of the shown example by class: exact beside its high-temperature limit.
 
-import { LETTERS, firstOf, foremost } from "../../../widgets/shared/bars.js";
-import { element, formatNumber, write } from "../../../widgets/shared/dom.js";
+import { NAME_LETTERS, topClasses, topClassesNote } from "../../../widgets/shared/bars.js";
+import { element, formatNumber, setText } from "../../../widgets/shared/dom.js";
 import { abbreviate } from "../../../widgets/shared/names.js";
-import { angle, hardGradient, matchingGradient, relativeError, size, softGradient } from "../../../widgets/shared/softening.js";
+import {
+  angle,
+  hardGradient,
+  matchingGradient,
+  norm,
+  relativeError,
+  softGradient,
+} from "../../../widgets/shared/softening.js";
 
-const MOST = 16;
-const SIGNS = { exact: "(q − p)/T, exact", limit: "(z − v)/(N T²), the limit, with zero-mean logits" };
+const MAX_CLASSES = 16;
+const LABELS = { exact: "(q − p)/T, exact", limit: "(z − v)/(N T²), the limit, with zero-mean logits" };
 
 export function makeGradient() {
   const body = element("tbody");
-  const words = element("p", { class: "kd-gradient-words" });
+  const summary = element("p", { class: "kd-gradient-summary" });
   const head = element(
     "thead",
     {},
@@ -21,11 +28,11 @@ export function makeGradient() {
       element(
         "td",
         {},
-        element("span", { class: "kd-key kd-exact" }),
-        SIGNS.exact,
+        element("span", { class: "kd-swatch kd-exact" }),
+        LABELS.exact,
         " ",
-        element("span", { class: "kd-key kd-limit" }),
-        SIGNS.limit,
+        element("span", { class: "kd-swatch kd-limit" }),
+        LABELS.limit,
       ),
       element("th", { scope: "col" }, "exact"),
       element("th", { scope: "col" }, "limit"),
@@ -33,26 +40,22 @@ export function makeGradient() {
   );
   const title = element("caption");
   const table = element("table", { class: "kd-gradient" }, title, head, body);
-  const root = element("section", { class: "kd-card" }, table, words);
+  const root = element("section", { class: "kd-card" }, table, summary);
   let [shown, rows] = [null, []];
 
   function build() {
     const { classes, truth, logits } = shown;
-    title.textContent = `Soft gradient in the student's logits, this example${firstOf(classes, MOST)}`;
-    const short = abbreviate(classes, LETTERS);
-    rows = foremost(logits.teacher, MOST).map((at) => {
+    title.textContent = `Soft gradient in the student's logits, this example${topClassesNote(classes, MAX_CLASSES)}`;
+    const short = abbreviate(classes, NAME_LETTERS);
+    rows = topClasses(logits.teacher, MAX_CLASSES).map((index) => {
       const bars = {
         exact: element("div", { class: "kd-signed kd-exact" }),
         limit: element("div", { class: "kd-signed kd-limit" }),
       };
       const numbers = { exact: element("td", { class: "kd-value" }), limit: element("td", { class: "kd-value" }) };
-      const name = element(
-        "th",
-        { scope: "row", title: classes[at] },
-        short[at] + (at === truth ? " ●" : ""),
-      );
+      const name = element("th", { scope: "row", title: classes[index] }, short[index] + (index === truth ? " ●" : ""));
       return {
-        at,
+        index,
         bars,
         numbers,
         row: element(
@@ -71,7 +74,11 @@ export function makeGradient() {
   return {
     element: root,
     draw(example, temperature) {
-      if (example.classes !== shown?.classes || example.truth !== shown?.truth || example.classes.length > MOST) {
+      if (
+        example.classes !== shown?.classes ||
+        example.truth !== shown?.truth ||
+        example.classes.length > MAX_CLASSES
+      ) {
         shown = example;
         build();
       }
@@ -81,19 +88,19 @@ export function makeGradient() {
         exact: softGradient(student, teacher, temperature),
         limit: matchingGradient(student, teacher, temperature),
       };
-      const most = Math.max(...gradients.exact.map(Math.abs), ...gradients.limit.map(Math.abs)) || 1;
-      for (const { at, bars, numbers } of rows)
-        for (const way of ["exact", "limit"]) {
-          bars[way].style.transform = `scaleX(${gradients[way][at] / most})`;
-          write(numbers[way], formatNumber(gradients[way][at]));
+      const largest = Math.max(...gradients.exact.map(Math.abs), ...gradients.limit.map(Math.abs)) || 1;
+      for (const { index, bars, numbers } of rows)
+        for (const kind of ["exact", "limit"]) {
+          bars[kind].style.transform = `scaleX(${gradients[kind][index] / largest})`;
+          setText(numbers[kind], formatNumber(gradients[kind][index]));
         }
-      const soft = size(gradients.exact);
+      const soft = norm(gradients.exact);
       const hard =
         example.truth >= 0
-          ? ` The hard gradient's is ${formatNumber(size(hardGradient(student, example.truth)))}.`
+          ? ` The hard gradient's is ${formatNumber(norm(hardGradient(student, example.truth)))}.`
           : "";
-      write(
-        words,
+      setText(
+        summary,
 
         `Between the two: ${formatNumber(angle(gradients.exact, gradients.limit))}°, relative error ` +
           `${formatNumber(relativeError(gradients.exact, gradients.limit))}. The soft gradient's size is ` +

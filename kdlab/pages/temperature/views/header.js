@@ -1,20 +1,33 @@
-// What stays in sight at the top: the dial, the scale, the data set, and what keeps the view.
+// The sticky header: the temperature dial, the log scale, the data set, and the export buttons.
 
 import { makeDial } from "./dial.js";
 import { element, labelled } from "../../../widgets/shared/dom.js";
 import { makeExport } from "./export.js";
 
-export function makeTop({ store, channel, menu, complain }) {
-  const log = element("input", { type: "checkbox" });
-  log.addEventListener("change", () => store.set({ scale: log.checked ? "log" : "linear" }));
-  store.watch(["scale"], ({ scale }) => (log.checked = scale === "log"));
+export function makeHeader({ store, channel, menu, showError }) {
+  const logCheckbox = element("input", { type: "checkbox" });
+  logCheckbox.addEventListener("change", () => store.set({ scale: logCheckbox.checked ? "log" : "linear" }));
+  store.watch(["scale"], ({ scale }) => (logCheckbox.checked = scale === "log"));
 
-  const keep = makeExport({ channel, store, complain });
-  const tools = element("div", { class: "kd-tools" }, labelled("Log scale", log), ...menu.elements, ...keep);
-  const alarm = element("p", { class: "kd-error", role: "alert", hidden: true });
-  store.watch(["complaint"], ({ complaint }) => {
-    alarm.textContent = complaint;
-    alarm.hidden = !complaint;
+  const exportControls = makeExport({ channel, store, showError });
+  const tools = element(
+    "div",
+    { class: "kd-tools" },
+    labelled("Log scale", logCheckbox),
+    ...menu.elements,
+    ...exportControls,
+  );
+  const errorLine = element("p", { class: "kd-error", role: "alert", hidden: true });
+  store.watch(["error"], ({ error }) => {
+    errorLine.textContent = error;
+    errorLine.hidden = !error;
   });
-  return element("div", { class: "kd-top" }, makeDial({ store, complain }), tools, alarm, ...(menu.asking ? [menu.asking] : []));
+  return element(
+    "div",
+    { class: "kd-header" },
+    makeDial({ store, showError }),
+    tools,
+    errorLine,
+    ...(menu.asking ? [menu.asking] : []),
+  );
 }

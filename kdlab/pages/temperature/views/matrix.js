@@ -1,12 +1,12 @@
-// A soft confusion matrix as a canvas: each true class's mean softened prediction. Cells can be pointed at, clicked, and
-// walked through with the arrow keys.
+// A soft confusion matrix on a canvas: the mean softened prediction of each true class. Cells react to the pointer,
+// clicks and the arrow keys.
 
-import { WAYS } from "./cells.js";
+import { CELL_STYLES } from "./cells.js";
 import { PALE } from "../../../widgets/shared/colours.js";
-import { element, formatShare, write } from "../../../widgets/shared/dom.js";
+import { element, formatShare, setText } from "../../../widgets/shared/dom.js";
 import { abbreviate } from "../../../widgets/shared/names.js";
 
-const LEGIBLE = 12; // classes up to which a cell has room for its number
+const LEGIBLE = 12; // maximum number of classes whose cells have room for text
 
 export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   const canvas = element("canvas", { class: "kd-cells", tabIndex: 0, role: "img", "aria-roledescription": "matrix" });
@@ -14,7 +14,9 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   const hint = element("p", { class: "kd-cell-hint", "aria-live": "polite" });
   const columns = element("div", { class: "kd-axis kd-axis-predicted", "aria-hidden": "true" });
   const lines = element("div", { class: "kd-axis kd-axis-true", "aria-hidden": "true" });
-  const [picked, pointed] = ["kd-picked", "kd-pointed"].map((name) => element("div", { class: name, hidden: true }));
+  const [picked, pointed] = ["kd-chosen-cell", "kd-pointed-cell"].map((name) =>
+    element("div", { class: name, hidden: true }),
+  );
   const titles = [
     element("span", { class: "kd-axis kd-sideways" }, "true"),
     element("span", { class: "kd-axis" }, "predicted"),
@@ -22,47 +24,48 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   const cells = element("div", { class: "kd-cells-box" }, canvas, picked, pointed);
   const frame = element("div", { class: "kd-matrix-frame" }, titles[0], lines, cells, columns, titles[1]);
   const root = element("figure", { class: "kd-card kd-matrix" }, heading, frame, hint);
-  const pen = canvas.getContext("2d");
-  const small = document.createElement("canvas"); // one pixel a cell, for many classes
-  let [classes, values, others, scale, chosen, cursor] = [[], null, null, "linear", null, null];
-  let painted = []; // colour and text of each cell as they are on the canvas
+  const context = canvas.getContext("2d");
+  const offscreen = document.createElement("canvas"); // one pixel per cell, for many classes
+  let [classes, values, references, scale, chosen, cursor] = [[], null, null, "linear", null, null];
+  let painted = []; // colour and text of each cell as drawn on the canvas
   let side = 0;
 
   function paint() {
     const width = classes.length;
     if (!values || !side) return;
-    const [colourOf, textOf] = WAYS[kind][scale];
-    const look = (at) => {
-      const plain = at % (width + 1) === 0 || Number.isNaN(values[at]);
-      return plain ? PALE : colourOf(values[at], width, others?.[at]);
+    const [colourOf, textOf] = CELL_STYLES[kind][scale];
+    const colourOfCell = (index) => {
+      const plain = index % (width + 1) === 0 || Number.isNaN(values[index]);
+      return plain ? PALE : colourOf(values[index], width, references?.[index]);
     };
     if (width > LEGIBLE) {
       const image = new ImageData(width, width);
       const pixels = new Uint32Array(image.data.buffer);
-      for (let at = 0; at < width * width; at++) pixels[at] = look(at).pixel;
-      small.width = small.height = width;
-      small.getContext("2d").putImageData(image, 0, 0);
-      pen.imageSmoothingEnabled = false;
-      pen.drawImage(small, 0, 0, canvas.width, canvas.height);
+      for (let index = 0; index < width * width; index++) pixels[index] = colourOfCell(index).pixel;
+      offscreen.width = offscreen.height = width;
+      offscreen.getContext("2d").putImageData(image, 0, 0);
+      context.imageSmoothingEnabled = false;
+      context.drawImage(offscreen, 0, 0, canvas.width, canvas.height);
       return;
     }
     const cell = canvas.width / width;
     const gap = Math.max(1, devicePixelRatio);
-    pen.font = `${Math.min(12 * devicePixelRatio, cell * 0.38)}px system-ui, sans-serif`;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    for (let at = 0; at < width * width; at++) {
-      const colour = look(at);
-      const text = Number.isNaN(values[at]) ? "" : textOf(values[at], others?.[at]);
-      const before = painted[at];
-      if (before && before.colour === colour && before.text === text) continue; // most cells, from one T to the next
-      painted[at] = { colour, text };
-      const left = (at % width) * cell;
-      const top = Math.floor(at / width) * cell;
-      pen.fillStyle = colour.css;
-      pen.fillRect(left, top, cell - gap, cell - gap);
-      pen.fillStyle = colour.ink;
-      pen.fillText(text, left + (cell - gap) / 2, top + (cell - gap) / 2 + gap / 2);
+    context.font = `${Math.min(12 * devicePixelRatio, cell * 0.38)}px system-ui, sans-serif`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    for (let index = 0; index < width * width; index++) {
+      const colour = colourOfCell(index);
+      const text = Number.isNaN(values[index]) ? "" : textOf(values[index], references?.[index]);
+      const previous = painted[index];
+      // From one T to the next most cells stay unchanged.
+      if (previous && previous.colour === colour && previous.text === text) continue;
+      painted[index] = { colour, text };
+      const left = (index % width) * cell;
+      const top = Math.floor(index / width) * cell;
+      context.fillStyle = colour.css;
+      context.fillRect(left, top, cell - gap, cell - gap);
+      context.fillStyle = colour.ink;
+      context.fillText(text, left + (cell - gap) / 2, top + (cell - gap) / 2 + gap / 2);
     }
   }
 
@@ -86,35 +89,35 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   }
   new ResizeObserver(resize).observe(canvas);
 
-  function tell() {
-    const at = cursor && cursor.true * classes.length + cursor.predicted;
+  function showHint() {
+    const cell = cursor && cursor.true * classes.length + cursor.predicted;
     hint.textContent = cursor
-      ? `True ${classes[cursor.true]} → ${classes[cursor.predicted]}: ${describe(values[at], others?.[at], formatShare)}`
+      ? `True ${classes[cursor.true]} → ${classes[cursor.predicted]}: ${describe(values[cell], references?.[cell], formatShare)}`
       : "Point at a cell, or click it.";
   }
 
   function move(place) {
     cursor = place;
-    tell();
+    showHint();
     outline(pointed, cursor);
   }
 
-  function under({ clientX, clientY }) {
+  function cellUnder({ clientX, clientY }) {
     const box = canvas.getBoundingClientRect();
-    const at = (offset, length) =>
+    const indexAt = (offset, length) =>
       Math.min(classes.length - 1, Math.max(0, Math.floor((offset / length) * classes.length)));
-    return { true: at(clientY - box.top, box.height), predicted: at(clientX - box.left, box.width) };
+    return { true: indexAt(clientY - box.top, box.height), predicted: indexAt(clientX - box.left, box.width) };
   }
 
   canvas.addEventListener("pointermove", (event) => {
-    const place = under(event);
+    const place = cellUnder(event);
     if (cursor?.true !== place.true || cursor?.predicted !== place.predicted) move(place);
   });
-  // A finger that is lifted leaves too, but what it tapped is to be read.
+  // Lifting a finger fires this too, but the tapped cell's text must stay readable.
   canvas.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && move(null));
   canvas.addEventListener("blur", () => move(null));
   canvas.addEventListener("click", (event) => {
-    move(under(event));
+    move(cellUnder(event));
     onChoose(cursor);
   });
   canvas.addEventListener("keydown", (event) => {
@@ -134,26 +137,27 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
       classes = names;
       const named = classes.length <= LEGIBLE;
       const short = abbreviate(classes, 10);
-      const label = (at) => element("span", { title: classes[at] }, short[at]);
-      const long = classes.some((_, at) => classes[at].length > 2);
-      columns.classList.toggle("kd-upright", named && long);
-      for (const axis of [columns, lines]) axis.replaceChildren(...(named ? classes.map((_, at) => label(at)) : []));
+      const label = (index) => element("span", { title: classes[index] }, short[index]);
+      const hasLongNames = classes.some((_, index) => classes[index].length > 2);
+      columns.classList.toggle("kd-upright", named && hasLongNames);
+      for (const axis of [columns, lines])
+        axis.replaceChildren(...(named ? classes.map((_, index) => label(index)) : []));
       canvas.setAttribute(
         "aria-label",
         `${title}: ${classes.length} true classes by ${classes.length} predicted ones. Walk through it with the arrow keys, and press Enter to see a cell's examples.`,
       );
       [values, painted] = [null, []];
-      pen.clearRect(0, 0, canvas.width, canvas.height);
+      context.clearRect(0, 0, canvas.width, canvas.height);
       move(null);
     },
     draw(shares, baseline, drawnScale, place) {
-      [values, others, scale, chosen] = [shares, baseline, drawnScale, place];
+      [values, references, scale, chosen] = [shares, baseline, drawnScale, place];
       paint();
       outline(picked, chosen);
-      if (cursor) tell();
+      if (cursor) showHint();
     },
     setTitle(text) {
-      write(heading, text);
+      setText(heading, text);
     },
   };
 }

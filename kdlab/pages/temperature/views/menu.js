@@ -1,9 +1,9 @@
-// Which data set is shown: the menu of those there are, and a file of one's own that comes to them.
+// The menu of data sets, and the upload of a file that is added to it.
 
 import { button, element, labelled } from "../../../widgets/shared/dom.js";
 import { makeUpload } from "../../../widgets/shared/upload.js";
 
-const FORM =
+const FORMAT_HELP =
   "Logits of your own: an NPZ with labels, teacher and student, or a CSV whose first line is label, teacher:cat, " +
   "teacher:dog …, student:cat, student:dog …";
 const OUTPUTS = {
@@ -11,52 +11,57 @@ const OUTPUTS = {
   logits: ["Logits", "Take the numbers in this file as they are"],
 };
 
-// Returns { elements, asking (there is none in a file), takeDropped(page), close }.
-export function makeMenu({ model, store, sets, channel, complain }) {
+// Returns { elements, asking (absent in an exported file), acceptDrops(page), close }.
+export function makeMenu({ model, store, dataClient, channel, showError }) {
   const choice = element("select", {});
 
-  function offer() {
+  function fillOptions() {
     choice.replaceChildren(...model.get("sets").map(({ key, label }) => element("option", { value: key }, label)));
     choice.value = store.state.dataset;
   }
 
-  async function show(key) {
-    const set = await sets.get(key);
+  async function showSet(key) {
+    const set = await dataClient.get(key);
     store.set({ dataset: set.key, set, example: set.telling, cell: null });
   }
 
-  offer();
-  choice.addEventListener("change", () => show(choice.value));
+  fillOptions();
+  choice.addEventListener("change", () => showSet(choice.value));
   store.watch(["dataset"], ({ dataset }) => (choice.value = dataset));
-  model.on("change:sets", offer);
-  const close = () => model.off("change:sets", offer);
+  model.on("change:sets", fillOptions);
+  const close = () => model.off("change:sets", fillOptions);
   const menu = labelled("Data", choice);
-  if (channel.alone) return { elements: [menu], takeDropped() {}, close }; // a file has nobody to read another
+  if (channel.standalone) return { elements: [menu], acceptDrops() {}, close }; // no kernel
   const limit = model.get("upload_bytes");
-  // What a file's numbers are, asked where they look like probabilities; gone with the sentence that asks.
-  const asking = element("span", { class: "kd-outputs", role: "group", "aria-label": "What the numbers are", hidden: true });
-  store.watch(["complaint"], ({ complaint }) => {
-    if (!complaint) asking.replaceChildren();
+  // Asks whether the numbers of a file are probabilities or logits. Hidden together with the error message.
+  const asking = element("span", {
+    class: "kd-outputs",
+    role: "group",
+    "aria-label": "What the numbers are",
+    hidden: true,
+  });
+  store.watch(["error"], ({ error }) => {
+    if (!error) asking.replaceChildren();
     asking.hidden = !asking.childElementCount;
   });
-  function refuse({ choices = [] }, again) {
-    const offer = (outputs) =>
+  function onRefused({ choices = [] }, retry) {
+    const outputButton = (outputs) =>
       button(...OUTPUTS[outputs], () => {
-        choice.focus(); // the button goes
-        again({ outputs });
+        choice.focus(); // this button is about to be removed
+        retry({ outputs });
       });
-    asking.replaceChildren(...(choices.length ? ["Its numbers are:", ...choices.map(offer)] : []));
+    asking.replaceChildren(...(choices.length ? ["Its numbers are:", ...choices.map(outputButton)] : []));
   }
   const upload = makeUpload({
     channel,
     text: "Open a file …",
-    form: FORM,
+    formatHelp: FORMAT_HELP,
     kinds: [".npz", ".csv"],
-    otherwise: "is neither an NPZ nor a CSV file: save your logits as one of them.",
+    wrongKind: "is neither an NPZ nor a CSV file: save your logits as one of them.",
     limit: () => ({ limit }),
-    complain,
-    refuse,
-    take: ({ dataset }) => show(dataset).then(() => store.set({ source: "example" })),
+    showError,
+    onRefused,
+    onAnswer: ({ dataset }) => showSet(dataset).then(() => store.set({ source: "example" })),
   });
-  return { elements: [menu, ...upload.elements], asking, takeDropped: upload.takeDropped, close };
+  return { elements: [menu, ...upload.elements], asking, acceptDrops: upload.acceptDrops, close };
 }

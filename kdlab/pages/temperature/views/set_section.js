@@ -1,9 +1,9 @@
-// The section on the whole set: soft confusion matrices, the examples behind a cell, and classes that are alike.
+// The section on the whole data set: soft confusion matrices, the examples of a cell, and similar classes.
 
 import { NETWORKS } from "../state/link_state.js";
-import { makeAlike } from "./similarity_view.js";
-import { makeBehind } from "./examples_list.js";
-import { element, formatNumber, formatShare, write } from "../../../widgets/shared/dom.js";
+import { makeSimilarityView } from "./similarity_view.js";
+import { makeExamplesList } from "./examples_list.js";
+import { element, formatNumber, formatShare, setText } from "../../../widgets/shared/dom.js";
 import { makeMatrix } from "./matrix.js";
 
 const points = (value) => `${value > 0 ? "+" : ""}${formatNumber(100 * value)} points`;
@@ -21,51 +21,51 @@ const KINDS = {
   difference: {
     title: "Student − teacher, points",
     kind: "difference",
-    describe: (share, other) =>
-      `student ${formatShare(share)}, teacher ${formatShare(other)}: ${points(share - other)}`,
+    describe: (share, teacherShare) =>
+      `student ${formatShare(share)}, teacher ${formatShare(teacherShare)}: ${points(share - teacherShare)}`,
   },
 };
 
-function whyStill({ labels }, { mistakes }) {
+function explainInvariants({ labels, examples }, { mistakes }) {
   const count = (number) => number.toLocaleString("en");
   return (
     "Why is there no hard confusion matrix here? It stands still: dividing all logits of an example by T keeps their " +
-    `order, so the most probable class is the same at every T. Of ${count(labels.length)} examples the teacher ` +
+    `order, so the most probable class is the same at every T. Of ${count(labels.length)} ${examples} the teacher ` +
     `has ${count(mistakes.teacher)} wrong and the student ${count(mistakes.student)}, whatever the temperature.`
   );
 }
 
-export function makeWhole({ store, pictures }) {
+export function makeSetSection({ store, pictures }) {
   const matrices = Object.fromEntries(
     NETWORKS.map((network) => {
       const onChoose = (place) => store.set({ cell: { network, ...place } });
       return [network, makeMatrix({ ...KINDS[network], onChoose })];
     }),
   );
-  const still = element("p", { class: "kd-note" });
-  const key = element("p", { class: "kd-note" });
-  const about = element("p", { class: "kd-note" });
-  const alike = makeAlike({ onChoose: (cell) => store.set({ cell }) });
-  const behind = makeBehind({ store, pictures });
+  const invariantsNote = element("p", { class: "kd-note" });
+  const scaleNote = element("p", { class: "kd-note" });
+  const setNote = element("p", { class: "kd-note" });
+  const similarityView = makeSimilarityView({ onChoose: (cell) => store.set({ cell }) });
+  const examplesList = makeExamplesList({ store, pictures });
 
-  store.watch(["set"], ({ set, fixed }) => {
+  store.watch(["set"], ({ set, invariants }) => {
     if (!set) return;
     for (const matrix of Object.values(matrices)) matrix.setClasses(set.classes);
-    still.textContent = whyStill(set, fixed);
-    about.textContent = set.note;
+    invariantsNote.textContent = explainInvariants(set, invariants);
+    setNote.textContent = set.note;
   });
-  store.watch(["survey", "scale", "cell"], ({ survey, scale, cell, set }) => {
-    if (!survey) return;
-    write(key, KEYS[scale]);
-    const { teacher, student } = survey.confusion;
+  store.watch(["stats", "scale", "cell"], ({ stats, scale, cell, set }) => {
+    if (!stats) return;
+    setText(scaleNote, KEYS[scale]);
+    const { teacher, student } = stats.confusion;
     matrices.difference.setTitle(scale === "log" ? "Student ÷ teacher" : KINDS.difference.title);
     for (const network of NETWORKS) {
       const place = cell?.network === network ? cell : null;
       matrices[network].draw(network === "teacher" ? teacher : student, teacher, scale, place);
     }
-    alike.draw(set.classes, teacher);
+    similarityView.draw(set.classes, teacher);
   });
 
   const row = element("div", { class: "kd-matrices3" }, ...NETWORKS.map((network) => matrices[network].element));
-  return [row, key, still, behind.element, alike.element, about];
+  return [row, scaleNote, invariantsNote, examplesList.element, similarityView.element, setNote];
 }

@@ -1,33 +1,35 @@
-// Which classes the teacher finds alike: a ranked list and a dendrogram, moving with the temperature.
+// Similar classes according to the teacher: a ranked list and a dendrogram that follow the temperature.
 
-import { LETTERS } from "../../../widgets/shared/bars.js";
-import { drawing, element, formatShare, put, textWidth, write } from "../../../widgets/shared/dom.js";
+import { NAME_LETTERS } from "../../../widgets/shared/bars.js";
+import { element, formatShare, setAttr, setText, svgElement, textWidth } from "../../../widgets/shared/dom.js";
 import { linkage, similarPairs } from "../compute/similarity.js";
 import { abbreviate } from "../../../widgets/shared/names.js";
 
 const LISTED = 8;
-const [LEAF, LEFT, RIGHT, AXIS] = [19, 92, 12, 30]; // LEFT: where names are short
+const [LEAF, LEFT, RIGHT, AXIS] = [19, 92, 12, 30]; // pixels; LEFT is the minimum width of names
 
-export function makeAlike({ onChoose }) {
+export function makeSimilarityView({ onChoose }) {
   const list = element("ol", { class: "kd-pairs" });
   const rows = Array.from({ length: LISTED }, () => {
     const [names, share] = [element("span", {}), element("output", {})];
     const bar = element("div", { class: "kd-bar" });
-    const press = element("button", { type: "button" }, names, element("span", { class: "kd-track" }, bar), share);
-    const item = element("li", {}, press);
-    const row = { item, names, bar, share, press, pair: null };
-    press.addEventListener("click", () => onChoose({ network: "teacher", true: row.pair[0], predicted: row.pair[1] }));
-    list.append(item);
+    const pairButton = element("button", { type: "button" }, names, element("span", { class: "kd-track" }, bar), share);
+    const listItem = element("li", {}, pairButton);
+    const row = { listItem, names, bar, share, pairButton, pair: null };
+    pairButton.addEventListener("click", () =>
+      onChoose({ network: "teacher", true: row.pair[0], predicted: row.pair[1] }),
+    );
+    list.append(listItem);
     return row;
   });
-  const svg = drawing("svg", { class: "kd-tree", role: "img" });
-  const [branches, axis] = [drawing("path", { class: "kd-branches" }), drawing("g", {})];
-  const leaves = drawing("g", {});
+  const svg = svgElement("svg", { class: "kd-tree", role: "img" });
+  const [branches, axis] = [svgElement("path", { class: "kd-branches" }), svgElement("g", {})];
+  const leaves = svgElement("g", {});
   svg.append(axis, branches, leaves);
   const tree = element("div", { class: "kd-tree-box" }, svg);
   const root = element(
     "section",
-    { class: "kd-card kd-alike" },
+    { class: "kd-card kd-similarity" },
     element("h3", {}, "Classes the teacher finds alike"),
     element(
       "p",
@@ -38,10 +40,10 @@ export function makeAlike({ onChoose }) {
     tree,
   );
   let width = 0;
-  let last;
+  let lastDrawn;
   new ResizeObserver(([{ contentRect }]) => {
     width = Math.round(contentRect.width);
-    if (last) draw(...last);
+    if (lastDrawn) draw(...lastDrawn);
   }).observe(tree);
 
   function drawAxis(step, farthest, height, x) {
@@ -49,32 +51,37 @@ export function makeAlike({ onChoose }) {
     if (axis.dataset.layout === layout) return;
     axis.dataset.layout = layout;
     const bottom = height - AXIS;
-    const ticks = Array.from({ length: farthest / step + 1 }, (_, at) => at * step);
+    const ticks = Array.from({ length: farthest / step + 1 }, (_, i) => i * step);
     axis.replaceChildren(
       ...ticks.flatMap((tick) => {
-        const at = String(x(tick));
-        const line = drawing("line", { class: "kd-grid", x1: at, x2: at, y1: "0", y2: String(bottom) });
-        return [line, drawing("text", { class: "kd-x", x: at, y: String(bottom + 13) }, String(tick))];
+        const position = String(x(tick));
+        const line = svgElement("line", { class: "kd-grid", x1: position, x2: position, y1: "0", y2: String(bottom) });
+        return [line, svgElement("text", { class: "kd-x", x: position, y: String(bottom + 13) }, String(tick))];
       }),
-      drawing("text", { class: "kd-x", x: String(x(farthest / 2)), y: String(height - 3) }, "distance, bits"),
+      svgElement("text", { class: "kd-x", x: String(x(farthest / 2)), y: String(height - 3) }, "distance, bits"),
     );
   }
 
-  // Names, short names, their room in pixels and the matrix of the classes that have examples: of the others nothing is
-  // known.
-  function known(classes, confusion) {
-    const kept = [...classes.keys()].filter((at) => !Number.isNaN(confusion[at * classes.length]));
-    const short = abbreviate(classes, LETTERS);
+  // The classes that have examples: their names, short names, width of names in pixels, and confusion matrix. The rows
+  // of the other classes are NaN.
+  function classesWithExamples(classes, confusion) {
+    const withExamples = [...classes.keys()].filter((index) => !Number.isNaN(confusion[index * classes.length]));
+    const short = abbreviate(classes, NAME_LETTERS);
     const left = Math.max(LEFT, textWidth(short) + 8);
-    if (kept.length === classes.length || kept.length < 2) return [classes, short, left, confusion];
-    const values = kept.flatMap((a) => kept.map((b) => confusion[a * classes.length + b]));
-    return [kept.map((at) => classes[at]), kept.map((at) => short[at]), left, Float64Array.from(values)];
+    if (withExamples.length === classes.length || withExamples.length < 2) return [classes, short, left, confusion];
+    const values = withExamples.flatMap((a) => withExamples.map((b) => confusion[a * classes.length + b]));
+    return [
+      withExamples.map((index) => classes[index]),
+      withExamples.map((index) => short[index]),
+      left,
+      Float64Array.from(values),
+    ];
   }
 
   function drawTree(classes, short, left, confusion) {
     const merges = linkage(confusion, classes.length);
     const count = classes.length;
-    // Leaves from top to bottom; of two branches that with the earlier class comes first, so that they seldom change places.
+    // Leaves from top to bottom; the branch with the earlier class comes first, so that branches seldom swap.
     const leafOrder = (cluster) => {
       if (cluster < count) return [cluster];
       const sides = merges[cluster - count].slice(0, 2).map(leafOrder);
@@ -82,54 +89,55 @@ export function makeAlike({ onChoose }) {
     };
     const order = leafOrder(2 * count - 2);
     const height = LEAF * count + AXIS;
-    put(svg, "height", String(height));
-    put(
+    setAttr(svg, "height", String(height));
+    setAttr(
       svg,
       "aria-label",
       `Tree of ${count} classes. First joined: ${merges
         .slice(0, 3)
-        .map(([a, b]) => [a, b].map((at) => classes[at] ?? "a group").join(" and "))
+        .map(([a, b]) => [a, b].map((index) => classes[index] ?? "a group").join(" and "))
         .join("; ")}.`,
     );
-    const last = merges.at(-1)[2];
-    const step = last > 12 ? 5 : last > 5 ? 2 : 1;
-    const farthest = step * Math.max(1, Math.ceil(last / step)); // the axis stands still for most moves of the slider
+    const lastDistance = merges.at(-1)[2];
+    const step = lastDistance > 12 ? 5 : lastDistance > 5 ? 2 : 1;
+    // Rounded up, so that most moves of the slider keep the axis.
+    const farthest = step * Math.max(1, Math.ceil(lastDistance / step));
     const x = (distance) => left + ((width - left - RIGHT) * distance) / farthest;
     const places = new Float64Array(2 * count - 1);
     const depths = new Float64Array(2 * count - 1);
     order.forEach((cluster, row) => (places[cluster] = LEAF * (row + 0.5)));
-    const paths = merges.map(([a, b, distance], at) => {
-      places[count + at] = (places[a] + places[b]) / 2;
-      depths[count + at] = distance;
+    const paths = merges.map(([a, b, distance], index) => {
+      places[count + index] = (places[a] + places[b]) / 2;
+      depths[count + index] = distance;
       return `M${x(depths[a]).toFixed(1)} ${places[a].toFixed(1)}H${x(distance).toFixed(1)}V${places[b].toFixed(1)}H${x(depths[b]).toFixed(1)}`;
     });
     branches.setAttribute("d", paths.join(""));
     if (leaves.childElementCount !== count)
-      leaves.replaceChildren(...classes.map(() => drawing("text", {}, "", drawing("title"))));
-    classes.forEach((name, at) => {
-      const label = leaves.children[at];
-      write(label, short[at]);
-      write(label.lastChild, name);
-      put(label, "x", String(left - 6));
-      put(label, "y", String(places[at] + 4));
+      leaves.replaceChildren(...classes.map(() => svgElement("text", {}, "", svgElement("title"))));
+    classes.forEach((name, index) => {
+      const label = leaves.children[index];
+      setText(label, short[index]);
+      setText(label.lastChild, name);
+      setAttr(label, "x", String(left - 6));
+      setAttr(label, "y", String(places[index] + 4));
     });
     drawAxis(step, farthest, height, x);
   }
 
   function draw(classes, confusion) {
-    last = [classes, confusion];
+    lastDrawn = [classes, confusion];
     const pairs = similarPairs(confusion, classes.length, LISTED);
     const short = abbreviate(classes, 14);
-    rows.forEach(({ item, names, bar, share, press }, at) => {
-      item.hidden = at >= pairs.length;
-      if (item.hidden) return;
-      const [a, b, similarity] = (rows[at].pair = pairs[at]);
-      write(names, `${short[a]} – ${short[b]}`);
-      put(press, "title", `${classes[a]} – ${classes[b]}`);
+    rows.forEach(({ listItem, names, bar, share, pairButton }, index) => {
+      listItem.hidden = index >= pairs.length;
+      if (listItem.hidden) return;
+      const [a, b, similarity] = (rows[index].pair = pairs[index]);
+      setText(names, `${short[a]} – ${short[b]}`);
+      setAttr(pairButton, "title", `${classes[a]} – ${classes[b]}`);
       bar.style.transform = `scaleX(${similarity / (pairs[0][2] || 1)})`;
-      write(share, formatShare(similarity));
+      setText(share, formatShare(similarity));
     });
-    if (width) drawTree(...known(classes, confusion));
+    if (width) drawTree(...classesWithExamples(classes, confusion));
   }
   return { element: root, draw };
 }

@@ -1,9 +1,9 @@
-// Whose logits are shown: an example's, one's own, or those of a digit one draws.
+// Selects the source of the shown logits: an example, custom logits, or a drawn digit.
 
 import { button, element, labelled } from "../../../widgets/shared/dom.js";
-import { makeOwn } from "./custom_logits.js";
+import { makeCustomLogits } from "./custom_logits.js";
 import { makePad } from "./pad.js";
-import { paint } from "../../../widgets/shared/picture.js";
+import { paintPixels } from "../../../widgets/shared/picture.js";
 
 const SOURCES = { example: "Example", own: "My own logits", drawn: "Draw a digit" };
 
@@ -11,21 +11,23 @@ function makeExample({ store, pictures }) {
   const canvas = element("canvas", { class: "kd-example-picture", role: "img" });
   const field = element("input", { type: "number", min: "0", step: "1" });
   const caption = element("p", {});
-  const go = (example) => {
+  const goTo = (example) => {
     const last = store.state.set.labels.length - 1;
     store.set({ example: Math.min(last, Math.max(0, example)) });
   };
   field.addEventListener("change", () => {
-    go(Math.round(Number(field.value)) || 0);
+    goTo(Math.round(Number(field.value)) || 0);
     field.value = store.state.example;
   });
   const controls = element(
     "div",
-    { class: "kd-steps" },
-    button("‹", "The example before", () => go(store.state.example - 1), { "aria-label": "The example before" }),
+    { class: "kd-example-steps" },
+    button("‹", "The example before", () => goTo(store.state.example - 1), { "aria-label": "The example before" }),
     field,
-    button("›", "The next example", () => go(store.state.example + 1), { "aria-label": "The next example" }),
-    button("Random", "An example drawn at random", () => go(Math.floor(Math.random() * store.state.set.labels.length))),
+    button("›", "The next example", () => goTo(store.state.example + 1), { "aria-label": "The next example" }),
+    button("Random", "An example drawn at random", () =>
+      goTo(Math.floor(Math.random() * store.state.set.labels.length)),
+    ),
   );
   field.setAttribute("aria-label", "Number of the example");
   const root = element("div", { class: "kd-example" }, canvas, element("div", {}, caption, controls));
@@ -40,10 +42,10 @@ function makeExample({ store, pictures }) {
         " Chosen because teacher and student get it right and the baseline wrong, and the teacher is least sure of it.",
       );
     const pixels = (await pictures(set, [example])).get(example);
-    if (store.state.example !== example || store.state.set !== set) return; // another one was chosen meanwhile
+    if (store.state.example !== example || store.state.set !== set) return; // another example was chosen meanwhile
     canvas.hidden = !pixels;
     canvas.setAttribute("aria-label", `Picture of example ${example}`);
-    if (pixels) paint(canvas, pixels, set.shape);
+    if (pixels) paintPixels(canvas, pixels, set.shape);
   });
   return root;
 }
@@ -52,12 +54,16 @@ export function makeSource({ store, pictures, draw }) {
   const pad = makePad({ onDrawn: draw, label: "Pad to draw a digit" });
   const reader = "It is read by kdlab's own MNIST networks, whatever the data.";
   pad.element.append(element("p", { class: "kd-pad-note" }, reader));
-  const panels = { example: makeExample({ store, pictures }), own: makeOwn(store).element, drawn: pad.element };
+  const panels = {
+    example: makeExample({ store, pictures }),
+    own: makeCustomLogits(store).element,
+    drawn: pad.element,
+  };
   const group = element("div", { class: "kd-tabs", role: "radiogroup", "aria-label": "What to look at" });
-  const name = `kd-source-${Math.random().toString(36).slice(2)}`;
+  const groupName = `kd-source-${Math.random().toString(36).slice(2)}`;
   const choices = Object.fromEntries(
     Object.entries(SOURCES).map(([source, label]) => {
-      const input = element("input", { type: "radio", name, value: source });
+      const input = element("input", { type: "radio", name: groupName, value: source });
       input.addEventListener("change", () => store.set({ source }));
       group.append(labelled(label, input));
       return [source, input];

@@ -1,18 +1,18 @@
-// The same logits at several temperatures side by side.
+// The softened prediction of the same logits at several temperatures, side by side.
 
-import { element, formatShare, formatTemperature, write } from "../../../widgets/shared/dom.js";
-import { LETTERS, firstOf, foremost, length } from "../../../widgets/shared/bars.js";
+import { element, formatShare, formatTemperature, setText } from "../../../widgets/shared/dom.js";
+import { NAME_LETTERS, barLength, topClasses, topClassesNote } from "../../../widgets/shared/bars.js";
 import { abbreviate } from "../../../widgets/shared/names.js";
 import { soften } from "../../../widgets/shared/softening.js";
 
-const STEPS = [0.5, 1, 2, 5, 10, 20, 100];
-const MOST = 12;
+const TEMPERATURES = [0.5, 1, 2, 5, 10, 20, 100];
+const MAX_CLASSES = 12;
 
-export function makeLadder() {
-  const columns = [...STEPS, null].map((temperature) => {
+export function makeTemperatureStrip() {
+  const columns = [...TEMPERATURES, null].map((temperature) => {
     const title = element(
       "th",
-      { scope: "col", class: temperature ? "" : "kd-now-column" },
+      { scope: "col", class: temperature ? "" : "kd-current-column" },
       temperature ? `T = ${temperature}` : "",
     );
     return { temperature, title };
@@ -20,50 +20,54 @@ export function makeLadder() {
   const body = element("tbody");
   const table = element(
     "table",
-    { class: "kd-ladder" },
+    { class: "kd-temperature-strip" },
     element("thead", {}, element("tr", {}, element("td"), ...columns.map(({ title }) => title))),
     body,
   );
   const title = element("h3");
   const root = element("section", { class: "kd-card" }, title, table);
-  let [shown, rows, drawn] = [null, [], ""];
+  let [shown, rows, drawnScale] = [null, [], ""];
 
   return {
     element: root,
     draw(example, temperature, scale) {
       const logits = example.logits.teacher;
-      if (example !== shown || scale !== drawn) {
-        [shown, drawn] = [example, scale];
-        title.textContent = `The teacher's logits at several temperatures${firstOf(example.classes, MOST)}`;
-        const kept = foremost(logits, MOST);
-        const short = abbreviate(example.classes, LETTERS);
+      if (example !== shown || scale !== drawnScale) {
+        [shown, drawnScale] = [example, scale];
+        title.textContent = `The teacher's logits at several temperatures${topClassesNote(example.classes, MAX_CLASSES)}`;
+        const rowClasses = topClasses(logits, MAX_CLASSES);
+        const short = abbreviate(example.classes, NAME_LETTERS);
         const softened = columns.map((column) => column.temperature && soften(logits, column.temperature));
         body.replaceChildren();
-        rows = kept.map((at) => {
+        rows = rowClasses.map((index) => {
           const cells = columns.map((_, column) => {
             const [bar, value] = [element("div", { class: "kd-bar" }), element("span", {})];
-            if (softened[column]) fill({ bar, value }, softened[column][at], scale);
-            return { bar, value, cell: element("td", { class: softened[column] ? "" : "kd-now-column" }, bar, value) };
+            if (softened[column]) fill({ bar, value }, softened[column][index], scale);
+            return {
+              bar,
+              value,
+              cell: element("td", { class: softened[column] ? "" : "kd-current-column" }, bar, value),
+            };
           });
           body.append(
             element(
               "tr",
               {},
-              element("th", { scope: "row", title: example.classes[at] }, short[at]),
+              element("th", { scope: "row", title: example.classes[index] }, short[index]),
               ...cells.map(({ cell }) => cell),
             ),
           );
-          return { at, last: cells.at(-1) };
+          return { index, last: cells.at(-1) };
         });
       }
-      write(columns.at(-1).title, `now: ${formatTemperature(temperature)}`);
-      const now = soften(logits, temperature);
-      for (const { at, last } of rows) fill(last, now[at], scale);
+      setText(columns.at(-1).title, `now: ${formatTemperature(temperature)}`);
+      const softenedNow = soften(logits, temperature);
+      for (const { index, last } of rows) fill(last, softenedNow[index], scale);
     },
   };
 }
 
 function fill({ bar, value }, share, scale) {
-  bar.style.transform = `scaleX(${length(share, scale)})`;
-  write(value, formatShare(share));
+  bar.style.transform = `scaleX(${barLength(share, scale)})`;
+  setText(value, formatShare(share));
 }
