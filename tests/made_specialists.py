@@ -10,7 +10,7 @@ from kdlab.experiments.framework.bundled import Result
 from kdlab.experiments.framework.experiment import SeedResult
 from kdlab.experiments.framework.outcomes import Outcomes
 from kdlab.experiments.framework.verdicts import RULE
-from kdlab.experiments.specialists import Specialists
+from kdlab.experiments.specialists import SpecialistsExperiment
 from kdlab.experiments.specialists_model import answer_by_n
 from kdlab.experiments.specialists_report import NAMES, page_arrays
 from kdlab.specialists.class_clusters import find_subsets, tree
@@ -55,11 +55,11 @@ def made_result(
         sizes={name: {"parameters": 10_000, "multiply_adds": 2_000_000} for name in [*said, "together"]},
         extras=noted, images=_striped(labels, draw),
     )  # fmt: skip
-    experiment = Specialists(seeds=1, count=count, size=size, **settings)
+    experiment = SpecialistsExperiment(seeds=1, count=count, size=size, **settings)
     summary = experiment.summarize([replace(exam, extras=page_arrays(exam, answer_by_n(exam)))])
     claims = [claim.to_dict(Outcomes(summary.outcomes, labels)) for claim in summary.claims]
     report = {
-        "experiment": "specialists", "label": "Specialists", "size": "full", "settings": asdict(experiment),
+        "experiment": "specialists", "label": "SpecialistsExperiment", "size": "full", "settings": asdict(experiment),
         "rows": [row.to_dict() for row in summary.rows], "claims": claims, "rule": RULE,
         "charts": list(summary.charts), "notes": list(summary.notes), "sources": {"paper": "Hinton et al."},
         "examples": {"test": examples}, "chosen": [], "seconds": 60.0, "device": "cpu", "machine": "x86_64",

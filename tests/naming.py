@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["VAGUE", "bindings"]
+__all__ = ["PACKAGE", "VAGUE", "bindings"]
 
 PACKAGE = Path(__file__).parents[1] / "kdlab"
 WORDS = (

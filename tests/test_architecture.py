@@ -1,10 +1,12 @@
 """The layers, the style and the types, by the tools that check them."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from naming import PACKAGE, VAGUE, bindings
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "torchvision", "sklearn", "scipy"}
@@ -76,3 +78,16 @@ def test_format() -> None:
 
 def test_types() -> None:
     run("-m", "mypy")
+
+
+@pytest.mark.parametrize("suffix", ["py", "js"])
+def test_names_are_of_the_field(suffix: str) -> None:
+    names = [name.strip("_") for path in PACKAGE.rglob(f"*.{suffix}") for _, name in bindings(path)]
+    assert len(names) > 1000
+    assert sum(name in VAGUE for name in names) < 0.005 * len(names), "python tests/naming.py lists them"
+
+
+def test_no_two_classes_have_one_name() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
+    names = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert {name for name in names if names.count(name) > 1} == set()

@@ -13,7 +13,16 @@ from PIL import Image
 
 from kdlab.datasets.checks import MAX_NAMES
 from kdlab.datasets.image_notes import describe
-from kdlab.datasets.image_pixels import COLOUR_16, DEPTHS, GREY, REMEDIES, Format, Record, read_image, read_orientation
+from kdlab.datasets.image_pixels import (
+    COLOUR_16,
+    DEPTHS,
+    GREY,
+    REMEDIES,
+    Format,
+    ImageRecord,
+    read_image,
+    read_orientation,
+)
 from kdlab.progress import Progress
 from kdlab.registry import InputError
 
@@ -74,7 +83,7 @@ def read_images(
     images, are cut off, or have values whose brightness is unknown.
     """
     form = choose_format(files[:training])
-    records = [Record()] * len(files)
+    records = [ImageRecord()] * len(files)
     pixels = np.empty((len(files), len(form.mode), form.height, form.width), dtype=np.uint8)
     postponed = yield from _read(files, range(len(files)), form, records, pixels)
     _refuse_faults(files, records, root)
@@ -89,7 +98,7 @@ def read_images(
 
 
 def _read(
-    files: Sequence[str], chosen: Sequence[int], form: Format, records: list[Record], pixels: NDArray[np.uint8]
+    files: Sequence[str], chosen: Sequence[int], form: Format, records: list[ImageRecord], pixels: NDArray[np.uint8]
 ) -> Generator[Progress, None, list[int]]:
     """Fill the records and the pixels of the chosen files; return the files whose pixels do not fit the format."""
 
@@ -117,7 +126,7 @@ def _read(
     return postponed
 
 
-def _widen(form: Format, records: Sequence[Record], training: int) -> Format:
+def _widen(form: Format, records: Sequence[ImageRecord], training: int) -> Format:
     """Return the format with colour where any file has colour, and each depth's white, from the training files."""
     whites = {}
     for depth in sorted({record.depth for record in records} & set(DEPTHS.values())):
@@ -136,7 +145,7 @@ def _widen(form: Format, records: Sequence[Record], training: int) -> Format:
     return replace(form, mode="L" if all(record.grey for record in records) else "RGB", whites=whites)
 
 
-def _refuse_faults(files: Sequence[str], records: Sequence[Record], root: Path) -> None:
+def _refuse_faults(files: Sequence[str], records: Sequence[ImageRecord], root: Path) -> None:
     """Raise InputError that names the unusable files: all of them, or ten and the total."""
     bad = sorted((number for number, record in enumerate(records) if record.fault), key=files.__getitem__)
     if len(bad) == 1:

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from kdlab.datasets.image_pixels import COLOUR_16, Format, Record
+from kdlab.datasets.image_pixels import COLOUR_16, Format, ImageRecord
 
 __all__ = ["describe"]
 
 MAX_LISTED_SIZES = 3  # sizes that a note lists one by one
 
 
-def describe(records: Sequence[Record], form: Format, training: int) -> tuple[str, ...]:
+def describe(records: Sequence[ImageRecord], form: Format, training: int) -> tuple[str, ...]:
     """Return notes on sizes, orientation, transparency, pages and scale; the first `training` records set the scale."""
     turned, transparent, several = (
         sum(getattr(record, name) for record in records) for name in ("turned", "transparent", "several")
@@ -28,7 +28,7 @@ def describe(records: Sequence[Record], form: Format, training: int) -> tuple[st
     return tuple(filter(None, notes))
 
 
-def _sizes(records: Sequence[Record], form: Format) -> str:
+def _sizes(records: Sequence[ImageRecord], form: Format) -> str:
     """Return a note on images that were resized."""
     target = f"{form.width}×{form.height} pixels"
     counts = Counter(record.size for record in records)
@@ -59,7 +59,7 @@ def _is_stretched(size: tuple[int, int], form: Format) -> bool:
     return abs(width * form.height - height * form.width) > (width + height) / 2
 
 
-def _scale(depth: str, white: float, records: Sequence[Record], training: int) -> str:
+def _scale(depth: str, white: float, records: Sequence[ImageRecord], training: int) -> str:
     """Return a note on the scaling of images with more than 8 bits."""
     kind, figure = ("floating-point", ",.4g") if depth == "float" else (depth, ",.0f")
     top = max(record.brightest for record in records[:training] if record.depth == depth)

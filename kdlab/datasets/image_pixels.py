@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
-__all__ = ["COLOUR_16", "DEPTHS", "GREY", "REMEDIES", "Format", "Record", "read_image", "read_orientation"]
+__all__ = ["COLOUR_16", "DEPTHS", "GREY", "REMEDIES", "Format", "ImageRecord", "read_image", "read_orientation"]
 
 # Pillow's modes with more than 8 bits per pixel; no file of these modes says which number is white.
 DEPTHS = {"I;16": "16-bit", "I;16L": "16-bit", "I;16B": "16-bit", "I;16N": "16-bit", "I": "32-bit", "F": "float"}
@@ -39,7 +39,7 @@ class Format:
 
 
 @dataclass(slots=True)
-class Record:
+class ImageRecord:
     """The properties of a file: `size` (width, height) after rotation, `depth` where it has more than 8 bits.
 
     `brightest`: the largest value of an image with a depth; `fault`: why the file cannot be read, or "".
@@ -59,12 +59,12 @@ class _UnusableError(Exception):
     """An image whose values cannot be converted to grey levels."""
 
 
-def read_image(path: str, form: Format) -> tuple[Record, NDArray[np.uint8] | None]:
+def read_image(path: str, form: Format) -> tuple[ImageRecord, NDArray[np.uint8] | None]:
     """Return the properties of the file, and its pixels as uint8 (channels, height, width).
 
     The pixels are None for an unreadable file, for colour where `form` is grey, and for a depth without a white.
     """
-    record = Record()
+    record = ImageRecord()
     try:
         with Image.open(path) as image:
             converted = _convert(image, form, record)
@@ -96,7 +96,7 @@ def read_orientation(image: Any) -> tuple[bool, bool]:
     return turned, turned and value >= 5 and image.format != "TIFF"
 
 
-def _convert(image: Any, form: Format, record: Record) -> Any:
+def _convert(image: Any, form: Format, record: ImageRecord) -> Any:
     """Return Pillow's image in the mode of `form`, upright and opaque, or None; fills the record."""
     if image.format == "PPM" and image.mode == "I":  # PPM states its white, and Pillow scales it to 65,535
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -132,7 +132,7 @@ def _convert(image: Any, form: Format, record: Record) -> Any:
     return Image.composite(opaque, Image.new(form.mode, image.size, "white"), alpha)
 
 
-def _in_8_bits(image: Any, white: float | None, record: Record) -> Any:
+def _in_8_bits(image: Any, white: float | None, record: ImageRecord) -> Any:
     """Return Pillow's image of more than 8 bits in mode "L", or None while the value of white is unknown."""
     values = np.asarray(image)
     if not np.isfinite(values).all():

@@ -12,7 +12,7 @@ from kdlab.experiments.framework.events import Event
 from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
 from kdlab.experiments.framework.jobs import NetworkSpec
 from kdlab.experiments.framework.model_selection import whole_numbers
-from kdlab.experiments.framework.report import ReportRow, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary
 from kdlab.experiments.framework.teachers import EXPERT, VIEWS, convolutional_teachers, on_views
 from kdlab.registry import EXPERIMENTS, knob_field
 
@@ -68,7 +68,7 @@ class CnnToMlp(Experiment):
         latency = {str(batch): study.latency(timed, batch) for batch in (1, 256)}
         return TrainedSeed(networks, {"latency": latency})
 
-    def summarize(self, results: Sequence[SeedResult]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> ReportSummary:
         """Return errors and costs by width."""
         widths, sizes = whole_numbers(self.widths, "widths"), results[0].sizes
         wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
@@ -122,7 +122,7 @@ class CnnToMlp(Experiment):
         ]
         alone = [sizes["cnn"]["multiply_adds"] / 1e6], [[float(wrong["cnn"].sum(1)[0])]]
         drawn.append(series("one CNN", "teacher", *alone))
-        return Summary(
+        return ReportSummary(
             rows,
             claims,
             wrong,

@@ -12,7 +12,7 @@ from kdlab.experiments.framework.events import Event
 from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
 from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
 from kdlab.experiments.framework.literature import BLOG, on_mnist
-from kdlab.experiments.framework.report import ReportRow, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary
 from kdlab.experiments.framework.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.metrics.classification import cross_entropies
 from kdlab.registry import EXPERIMENTS, knob_field
@@ -66,7 +66,7 @@ class EarlyStopping(Experiment):
         best = {"hard labels": hard.stopped_early.epoch, "distilled": soft.stopped_early.epoch}
         return TrainedSeed(networks, {f"best epoch, {name}": epoch for name, epoch in best.items()})
 
-    def summarize(self, results: Sequence[SeedResult]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> ReportSummary:
         """Return errors and cross-entropy of both students at their best epoch and at the end."""
         labels = results[0].labels
         wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
@@ -118,6 +118,6 @@ class EarlyStopping(Experiment):
         ]
         outcomes = {**wrong, **{f"growth {name}": values for name, values in worse.items()}}
         shown = {"hard": ("hard labels", "baseline"), "soft": ("distilled", "student")}
-        return Summary(
+        return ReportSummary(
             rows, claims, outcomes, [validation_curves(results, shown), validation_curves(results, shown, "nats")]
         )

@@ -14,7 +14,7 @@ from kdlab.experiments.framework.experiment import Experiment, SeedResult, Train
 from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
 from kdlab.experiments.framework.literature import PAPER
 from kdlab.experiments.framework.model_selection import best_of, numbers
-from kdlab.experiments.framework.report import ReportRow, Rescored, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary, Rescored
 from kdlab.metrics.classification import count_errors, cross_entropy
 from kdlab.registry import EXPERIMENTS, MODELS, InputError, Knob, knob_field, quote
 
@@ -98,7 +98,7 @@ class Ensemble(Experiment):
             {"temperature": temperatures[best]}, turned,
         )  # fmt: skip
 
-    def summarize(self, results: Sequence[SeedResult]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> ReportSummary:
         """Return errors, and the share of the ensemble's gain that one network keeps."""
         labels = results[0].labels
         members = np.stack([result.wrong("members") for result in results])
@@ -171,7 +171,7 @@ class Ensemble(Experiment):
             "members": members, "ensemble": ensemble, "arithmetic mean": together[1.0], "dropout": dropout,
             "draws": draws, "student": student,
         }  # fmt: skip
-        return Summary(rows, claims, outcomes, [chart], dict(results[0].extras), notes)
+        return ReportSummary(rows, claims, outcomes, [chart], dict(results[0].extras), notes)
 
     @classmethod
     def rescore(cls, arrays: Mapping[str, NDArray[Any]], choice: str, values: Mapping[str, float]) -> Rescored:

@@ -13,7 +13,7 @@ from kdlab.experiments.framework.events import Event
 from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
 from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
 from kdlab.experiments.framework.model_selection import numbers
-from kdlab.experiments.framework.report import ReportRow, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary
 from kdlab.experiments.framework.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.registry import EXPERIMENTS, knob_field
 
@@ -74,7 +74,7 @@ class HighTemperature(Experiment):
         networks = {spec.label: student for spec, student in zip(specs, students, strict=True)}
         return TrainedSeed({"teacher": teacher, **networks}, {"cosines": alike})
 
-    def summarize(self, results: Sequence[SeedResult]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> ReportSummary:
         """Return how alike gradients and students are to those of logit matching."""
         names = [f"T = {temperature:g}" for temperature in sorted(numbers(self.temperatures, "temperatures"))]
         wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
@@ -124,7 +124,7 @@ class HighTemperature(Experiment):
         ]
         unlike = {f"unlike logits: {name}": values for name, values in apart.items()}
         drawn = [series("cosine", "student", TEMPERATURES, cosines.tolist())]
-        return Summary(
+        return ReportSummary(
             rows,
             claims,
             {**wrong, **unlike, "cosine at T = 1,000": cosines[:, -1]},

@@ -15,7 +15,7 @@ from kdlab.experiments.framework.experiment import Experiment, SeedResult, Train
 from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
 from kdlab.experiments.framework.literature import PAPER
 from kdlab.experiments.framework.logit_bias import add_bias, left_out_sets, oracle_bias, prior_matching_bias
-from kdlab.experiments.framework.report import ReportRow, Rescored, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary, Rescored
 from kdlab.experiments.framework.teachers import JITTER, PERCEPTRON, perceptron_teacher
 from kdlab.lazy import torch
 from kdlab.registry import EXPERIMENTS, Knob, knob_field
@@ -94,7 +94,7 @@ class MissingClass(Experiment):
             turned[f"matched/{name}"] = np.array(offsets[name])
         return TrainedSeed({"teacher": teacher, **networks}, {"offsets": offsets}, turned)
 
-    def summarize(self, results: Sequence[SeedResult]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> ReportSummary:
         """Return errors, and how many of the missing classes are right, before and after either offset."""
         labels, classes = results[0].labels, results[0].classes
         named = left_out_sets(self.left_out, False, classes) if self.left_out.strip() else {}
@@ -122,7 +122,7 @@ class MissingClass(Experiment):
                 claims.append(_claim(name, missing, classes, wrong, hits))
         arrays = dict(results[0].extras)
         if not self.every:
-            return Summary(rows, claims, outcomes, (), arrays, NOTES)
+            return ReportSummary(rows, claims, outcomes, (), arrays, NOTES)
         outcomes["every class in turn"] = once
         text = (
             "Every class in turn, with the first seed: of what is missing, at least 97 % are right after the offset "
@@ -135,7 +135,7 @@ class MissingClass(Experiment):
         roles = {"as trained": "baseline", "matched": "student", "oracle": "teacher"}
         drawn = [series(label, roles[variant], tested, [shares[variant]]) for variant, label in VARIANTS.items()]
         chart = lines("Right of the class that is missing", "class left out", "% of its test images", drawn)
-        return Summary(rows, claims, outcomes, [chart], arrays, NOTES)
+        return ReportSummary(rows, claims, outcomes, [chart], arrays, NOTES)
 
     @classmethod
     def choices(cls, arrays: Mapping[str, NDArray[Any]]) -> list[str]:

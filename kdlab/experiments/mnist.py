@@ -12,7 +12,7 @@ from kdlab.experiments.framework.events import Event
 from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
 from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
 from kdlab.experiments.framework.literature import BLOG, FOFFANO, PAPER, SIMARD, on_mnist
-from kdlab.experiments.framework.report import ReportRow, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary
 from kdlab.experiments.framework.teachers import (
     EXPERT,
     PERCEPTRON,
@@ -96,7 +96,7 @@ class Mnist(Experiment):
             networks | {"hard on views": views.stopped_early, "student on views": modern.stopped_early}, epochs
         )
 
-    def summarize(self, results: Sequence[SeedResult]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> ReportSummary:
         """Return the paper's three numbers for either way."""
         wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
         errors = {name: values.sum(1) for name, values in wrong.items()}
@@ -167,4 +167,4 @@ class Mnist(Experiment):
         notes = [
             "The settings of both ways grew out of trials on this data set, of which test errors were seen too.",
         ]
-        return Summary(rows, claims, wrong, [validation_curves(results, shown)], notes=notes)
+        return ReportSummary(rows, claims, wrong, [validation_curves(results, shown)], notes=notes)

@@ -12,7 +12,7 @@ from kdlab.experiments.framework.events import Event, PreviewReady
 from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
 from kdlab.experiments.framework.jobs import DataOverride, NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.model_selection import best_of
-from kdlab.experiments.framework.report import Rescored, Summary
+from kdlab.experiments.framework.report import ReportSummary, Rescored
 from kdlab.experiments.specialists_model import MAX_N, answer_by_n, specialist_ensemble
 from kdlab.experiments.specialists_report import page_arrays, rescore_specialists, summarize_specialists
 from kdlab.lazy import torch
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kdlab.datasets import Split
     from kdlab.experiments.framework.trainer import Study
 
-__all__ = ["Specialists"]
+__all__ = ["SpecialistsExperiment"]
 
 LEARNING_RATE = 4e-3
 FINE_TUNING_RATE = 1e-3  # of what begins with the generalist's weights
@@ -35,11 +35,11 @@ TIMED_BATCH = 32  # images at once, when answers are timed
 
 @EXPERIMENTS.add(
     "specialists",
-    label="Specialists",
+    label="SpecialistsExperiment",
     help="a generalist, specialists for the classes that it confuses, their common answer, and one student of them all",
 )
 @dataclass(frozen=True, kw_only=True)
-class Specialists(Experiment):
+class SpecialistsExperiment(Experiment):
     """Small experts for what a network confuses: do they help, and can one network learn it back?
 
     A generalist learns all classes. Those that it confuses, by its own predictions, go to specialists: copies of it
@@ -58,7 +58,7 @@ class Specialists(Experiment):
     similarity: str = "correlation"
     clustering: str = "k-means"
     seeds: int = knob_field("seeds", "Seeds", 5, 1, 100, "how often all is repeated")
-    count: int = knob_field("count", "Specialists", 4, 1, 100, "to be found where no subsets are named")
+    count: int = knob_field("count", "SpecialistsExperiment", 4, 1, 100, "to be found where no subsets are named")
     size: int = knob_field("size", "Classes each", 3, 0, 10_000, "of those found; 0: as clustered, without overlap")
     epochs: int = knob_field("epochs", "Epochs", 15, 1, 10_000, "of the generalist, over all images")
     specialist_epochs: int = knob_field(
@@ -235,7 +235,7 @@ class Specialists(Experiment):
             )
         return students
 
-    def summarize(self, results: Sequence[SeedResult]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> ReportSummary:
         """Return errors, costs, the gain by how many specialists know the true class, and the way back's verdicts."""
         return summarize_specialists(results, self._budgets(results))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kdlab.experiments.framework.charts import lines, series
 from kdlab.experiments.framework.claims import Fewer
 from kdlab.experiments.framework.literature import PAPER
-from kdlab.experiments.framework.report import ReportRow, Rescored, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary, Rescored
 from kdlab.experiments.specialists_model import MAX_N, RoutedAnswers, answer_by_n
 from kdlab.metrics.classification import count_pairs
 from kdlab.specialists.combine import DIRECTIONS
@@ -57,7 +57,7 @@ NOTES = (
 )
 
 
-def summarize_specialists(results: "Sequence[SeedResult]", budgets: str) -> Summary:
+def summarize_specialists(results: "Sequence[SeedResult]", budgets: str) -> ReportSummary:
     """Return rows, claims and charts; the arrays are of the first seed. `budgets`: how long each was trained."""
     answers = [answer_by_n(result) for result in results]
     wrong = {name: np.stack([result.wrong(name) for result in results]) for name in NAMES if name != "together"}
@@ -88,7 +88,7 @@ def summarize_specialists(results: "Sequence[SeedResult]", budgets: str) -> Summ
     cost = float(np.mean([result.sizes["ensemble"]["multiply_adds"] for result in results])) / 1e6
     ensemble = series("plain ensemble", "baseline", [cost], wrong["ensemble"].sum(1)[:, None].tolist())
     charts = _charts(by_choice.sum(-1), answers, ensemble)
-    return Summary(rows, claims, wrong, charts, results[0].extras, [budgets, *NOTES])
+    return ReportSummary(rows, claims, wrong, charts, results[0].extras, [budgets, *NOTES])
 
 
 def _by_known(answers: Sequence[RoutedAnswers], wrong: Wrong) -> list[ReportRow]:

@@ -17,7 +17,7 @@ from kdlab.experiments.framework.groups import draw_recordings, wrong_recordings
 from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.literature import PAPER
 from kdlab.experiments.framework.model_selection import best_of, numbers
-from kdlab.experiments.framework.report import ReportRow, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import EXPERIMENTS, knob_field
 
@@ -133,7 +133,7 @@ class Speech(Experiment):
             },
         )  # fmt: skip
 
-    def summarize(self, results: Sequence[SeedResult]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> ReportSummary:
         """Return both tables, and claims whose noise is that between recordings."""
         labels, groups = results[0].labels, results[0].groups
         wrong: dict[str, list[NDArray[np.bool_]]] = {}  # frames by network; then whole recordings
@@ -158,7 +158,7 @@ class Speech(Experiment):
             unit, notes = "recordings", [*NOTES, RECORDINGS_NOTE]
         notes += [SPEAKERS_NOTE] if self.dataset == "spoken-digits" else []
         rows, claims = self._rows(results, right, whole, unit), self._claims(right, whole, unit)
-        return Summary(rows, claims, outcomes, self._charts(results, unit), notes=notes)
+        return ReportSummary(rows, claims, outcomes, self._charts(results, unit), notes=notes)
 
     def _rows(self, results: Sequence[SeedResult], right: Values, whole: Values, unit: str) -> list[ReportRow]:
         rows = []

@@ -13,7 +13,7 @@ from kdlab.experiments.framework.experiment import Experiment, SeedResult, Train
 from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.literature import PAPER
 from kdlab.experiments.framework.model_selection import numbers
-from kdlab.experiments.framework.report import ReportRow, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary
 from kdlab.experiments.framework.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import EXPERIMENTS, InputError, knob_field, quote
@@ -99,7 +99,7 @@ class ThreePercent(Experiment):
                 }
         return TrainedSeed({"teacher": teacher, **networks}, chosen)
 
-    def summarize(self, results: Sequence[SeedResult]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> ReportSummary:
         """Return accuracy on training and test images at the one share, and test errors by share."""
         shares = self._shares()
         wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
@@ -155,4 +155,4 @@ class ThreePercent(Experiment):
         notes = [
             "The paper's numbers are of speech frames, where the whole training set gives 58.9 %: compare the pattern."
         ]
-        return Summary(rows, claims, wrong, [by_share, curves], notes=notes)
+        return ReportSummary(rows, claims, wrong, [by_share, curves], notes=notes)

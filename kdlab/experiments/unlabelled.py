@@ -10,7 +10,7 @@ from kdlab.experiments.framework.claims import All, Fewer
 from kdlab.experiments.framework.events import Event
 from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
 from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
-from kdlab.experiments.framework.report import ReportRow, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary
 from kdlab.experiments.framework.teachers import JITTER, PERCEPTRON, perceptron_teacher
 from kdlab.lazy import torch
 from kdlab.registry import EXPERIMENTS, knob_field
@@ -96,7 +96,7 @@ class Unlabelled(Experiment):
             )
         return TrainedSeed(networks)
 
-    def summarize(self, results: Sequence[SeedResult]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> ReportSummary:
         """Return test errors by transfer set."""
         wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
         called = {
@@ -150,4 +150,4 @@ class Unlabelled(Experiment):
                 f"{wrong['own'].sum(1).mean():.1f}",
             ),
         ]
-        return Summary(rows, claims, wrong)
+        return ReportSummary(rows, claims, wrong)

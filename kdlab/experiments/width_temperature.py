@@ -12,7 +12,7 @@ from kdlab.experiments.framework.events import Event
 from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
 from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.model_selection import numbers, whole_numbers
-from kdlab.experiments.framework.report import ReportRow, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary
 from kdlab.experiments.framework.teachers import PERCEPTRON, perceptron_teacher
 from kdlab.registry import EXPERIMENTS, knob_field
 
@@ -66,7 +66,7 @@ class WidthTemperature(Experiment):
             }
         return TrainedSeed({"teacher": teacher, **networks})
 
-    def summarize(self, results: Sequence[SeedResult]) -> Summary:
+    def summarize(self, results: Sequence[SeedResult]) -> ReportSummary:
         """Return the map of test errors and what the paper says of its rows."""
         widths, temperatures = whole_numbers(self.widths, "widths"), numbers(self.temperatures, "temperatures")
         wrong = {name: np.stack([result.wrong(name) for result in results]) for name in results[0].logits}
@@ -127,4 +127,4 @@ class WidthTemperature(Experiment):
                 for width in widths
             ],
         }  # fmt: skip
-        return Summary(rows, claims, outcomes, [chart])
+        return ReportSummary(rows, claims, outcomes, [chart])

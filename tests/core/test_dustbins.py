@@ -15,7 +15,7 @@ from kdlab.experiments.framework.events import JobStarted, JobValidated
 from kdlab.experiments.framework.jobs import DataOverride, NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.trainer import Study
 from kdlab.experiments.framework.weights_cache import WeightsCache
-from kdlab.experiments.specialists import Specialists
+from kdlab.experiments.specialists import SpecialistsExperiment
 from kdlab.experiments.specialists_model import specialist_ensemble
 from kdlab.registry import InputError
 from kdlab.specialists.combine import DIRECTIONS, combine
@@ -110,7 +110,7 @@ def test_a_class_without_data_is_refused_before_anything_is_trained(
 ) -> None:
     study = Study(replace(data, classes=(*data.classes, "ten")), WeightsCache(tmp_path))
     with pytest.raises(InputError, match=told):
-        next(Specialists(dataset="digits", network="mlp:8x1", subsets=subsets).train(study, 0))
+        next(SpecialistsExperiment(dataset="digits", network="mlp:8x1", subsets=subsets).train(study, 0))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,7 +17,7 @@ from kdlab.datasets import load
 from kdlab.experiments.framework.events import Event
 from kdlab.experiments.framework.experiment import Experiment, SeedResult, TrainedSeed
 from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
-from kdlab.experiments.framework.report import ReportRow, Summary
+from kdlab.experiments.framework.report import ReportRow, ReportSummary
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import EXPERIMENTS, Entry
 
@@ -68,8 +68,8 @@ class Peeking(Experiment):
         errors = [count_errors(study.logits(one, asked), asked.labels.cpu().numpy()) for one in found]
         return TrainedSeed({"network": found[int(np.argmin(errors))]}, {"errors": min(errors)})
 
-    def summarize(self, exams: Sequence[SeedResult]) -> Summary:
-        return Summary([ReportRow("network", [float(exam.wrong("network").sum()) for exam in exams])], [])
+    def summarize(self, exams: Sequence[SeedResult]) -> ReportSummary:
+        return ReportSummary([ReportRow("network", [float(exam.wrong("network").sum()) for exam in exams])], [])
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from kdlab.experiments.framework.jobs import TrainedNetwork
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, InputError, Knob, Registry, knob_field, knob_fields, quote
 
 if TYPE_CHECKING:
-    from kdlab.experiments.framework.report import Rescored, Summary
+    from kdlab.experiments.framework.report import ReportSummary, Rescored
     from kdlab.experiments.framework.trainer import Study
 
 __all__ = ["NAMES", "Experiment", "SeedResult", "TrainedSeed"]
@@ -120,7 +120,7 @@ class Experiment(ABC):
         """Train what one seed needs and choose what must be chosen, on training and validation images alone."""
 
     @abstractmethod
-    def summarize(self, results: Sequence[SeedResult]) -> "Summary":
+    def summarize(self, results: Sequence[SeedResult]) -> "ReportSummary":
         """Return rows, claims and charts from the results of all seeds."""
 
     @classmethod

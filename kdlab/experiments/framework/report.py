@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kdlab.experiments.framework.claims import Claim
 
-__all__ = ["ReportRow", "Rescored", "Summary"]
+__all__ = ["ReportRow", "ReportSummary", "Rescored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ReportRow:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Summary:
+class ReportSummary:
     """Rows, claims and charts of an experiment, and `arrays` that a page scores anew when its sliders move.
 
     `outcomes`: the outcomes that the claims refer to, as `Outcomes` takes them.
