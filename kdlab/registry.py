@@ -1,8 +1,8 @@
 """Named entries with their knobs: one registry feeds the pages, the command line, the checks and the tests.
 
-A data set, a model, an objective … is one entry; a decorator on the function that builds it registers it:
+A data set, a model, a loss … is one entry; a decorator on the function that builds it registers it:
 
-    @OBJECTIVES.add("hinton", label="Hinton 2015", help="...", knobs=(...))
+    @LOSSES.add("hinton", label="Hinton 2015", help="...", knobs=(...))
     def hinton(...): ...
 
 The modules with the entries (`kdlab.datasets`, `.models`, `.losses`, `.augmentations`) import torch only inside their
@@ -19,8 +19,21 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 __all__ = [
-    "AUGMENTATIONS", "DATASETS", "EXPERIMENTS", "MODELS", "OBJECTIVES", "TEACHER_VIEWS",
-    "Entry", "InputError", "InputWarning", "Knob", "Registry", "UnknownNameError", "knob_field", "knob_fields", "quote",
+    "AUGMENTATIONS",
+    "DATASETS",
+    "EXPERIMENTS",
+    "LOSSES",
+    "MODELS",
+    "TEACHER_VIEWS",
+    "Entry",
+    "InputError",
+    "InputWarning",
+    "Knob",
+    "Registry",
+    "UnknownNameError",
+    "knob_field",
+    "knob_fields",
+    "quote",
     "read_options",
 ]  # fmt: skip
 
@@ -230,6 +243,6 @@ class Registry(Mapping[str, Entry]):
 DATASETS = Registry("data set")
 EXPERIMENTS = Registry("experiment")
 MODELS = Registry("model")
-OBJECTIVES = Registry("objective")
+LOSSES = Registry("loss")
 AUGMENTATIONS = Registry("augmentation")
 TEACHER_VIEWS = Registry("way of teaching")

@@ -95,7 +95,7 @@ def test_what_was_written_comes_back(dataset: str) -> None:
         ("epochs", "banana"), ("epochs", "0"), ("epochs", "1e99"), ("epochs", "-5"), ("epochs", "2.5"), ("epochs", ""),
         ("learning_rate", "nan"), ("learning_rate", "inf"), ("seed", "9" * 900), ("temperature", "-1"),
         ("temperature", "1e400"), ("t_squared", "maybe"), ("dataset", "nope"), ("dataset", ""), ("student", "mpl:3x1"),
-        ("objective", "hint"), ("teaching", "fixed:x=1"), ("augmentation", "shift:pixels=999"), ("schedule", "moon"),
+        ("loss", "hint"), ("teaching", "fixed:x=1"), ("augmentation", "shift:pixels=999"), ("schedule", "moon"),
         ("student", "<img src=x onerror=alert(1)>"), ("student", "m" * 2000), ("__proto__", "1"), ("__class__", "1"),
         ("constructor", "x"), ("spec", "1"), ("chosen", "3"), ("take", "1"), ("a" * 300, "1"), ("", "1"),
     ],

@@ -27,7 +27,7 @@ from kdlab.pages import Temperature
 from kdlab.pages.distil.state import DistilState
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.pages.url_state import read_settings, read_spec
-from kdlab.registry import AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHER_VIEWS, InputError
+from kdlab.registry import AUGMENTATIONS, DATASETS, EXPERIMENTS, LOSSES, MODELS, TEACHER_VIEWS, InputError
 from kdlab.runs.limits import Limits
 from kdlab.runs.store import Store
 from kdlab.runs.worker import ENDS, Happened, Runner, Status
@@ -133,7 +133,7 @@ def test_settings_of_experiments() -> None:
 
 def test_choices_on_the_pages() -> None:
     registries = {
-        "dataset": DATASETS, "teacher": MODELS, "student": MODELS, "objective": OBJECTIVES, "teaching": TEACHER_VIEWS,
+        "dataset": DATASETS, "teacher": MODELS, "student": MODELS, "loss": LOSSES, "teaching": TEACHER_VIEWS,
         "augmentation": AUGMENTATIONS,
     }  # fmt: skip
     distil = DistilState(Spec())
@@ -143,7 +143,7 @@ def test_choices_on_the_pages() -> None:
         rng = random.Random(seed)
         key = rng.choice(list(registries))
         for state, ask in ((distil, distil.spec), (experiment, experiment.experiment)):
-            if not state.has_trait(key) or (key == "objective" and state is distil):
+            if not state.has_trait(key) or (key == "loss" and state is distil):
                 continue  # a menu, of which nothing else can be chosen
             good = getattr(state, key)
             setattr(state, key, hostile.name(rng))

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from kdlab.cli import main
 from kdlab.distillation.run_folder import load
-from kdlab.registry import DATASETS, MODELS, OBJECTIVES
+from kdlab.registry import DATASETS, LOSSES, MODELS
 from kdlab.train.spec import Spec
 
 KDLAB = Path(sys.executable).with_name("kdlab")
@@ -46,11 +46,11 @@ def test_help_is_quick_and_complete() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout == "\n"
     text = " ".join(CliRunner().invoke(main, ["distill", "--help"], terminal_width=100_000).output.split())
-    knobs = [*Spec.run_knobs().values(), *(knob for entry in OBJECTIVES.values() for knob in entry.knobs)]
+    knobs = [*Spec.run_knobs().values(), *(knob for entry in LOSSES.values() for knob in entry.knobs)]
     for knob in knobs:
         assert f"--{knob.key.replace('_', '-')} " in text
         assert knob.help in text
-    for registry in (DATASETS, MODELS, OBJECTIVES):
+    for registry in (DATASETS, MODELS, LOSSES):
         assert ", ".join(registry.examples()) in text
 
 
@@ -98,7 +98,7 @@ def test_unknown_names_list_the_known() -> None:
         ("--dataset", "mnits", "mnist"),
         ("--teacher", "mlpp:8x1", "mlp:16x1"),
         ("--student", "", "mlp:16x1"),
-        ("--objective", "hint", "hinton"),
+        ("--loss", "hint", "hinton"),
     ):
         assert known in refusal(CliRunner().invoke(main, ["distill", option, name]))
 

@@ -11,7 +11,7 @@ from distil_page import on_page
 
 from kdlab.pages import Distil
 from kdlab.pages.distil import view
-from kdlab.registry import OBJECTIVES, Knob
+from kdlab.registry import LOSSES, Knob
 from kdlab.runs.protocol import Attached
 from kdlab.runs.worker import Happened, Status
 from kdlab.train.events import ParamsChanged
@@ -105,18 +105,18 @@ def test_teaching_is_offered_only_where_it_changes_something() -> None:
 
 def test_another_data_set_brings_all_of_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     weight = Knob("other_weight", "Other weight", 1.0, 0.0, 10.0, "of nothing")
-    other = dataclasses.replace(OBJECTIVES["hinton"], key="other", label="Other", knobs=(weight,))
-    monkeypatch.setitem(OBJECTIVES._entries, "other", other)
+    other = dataclasses.replace(LOSSES["hinton"], key="other", label="Other", knobs=(weight,))
+    monkeypatch.setitem(LOSSES._entries, "other", other)
 
     async def use(page: Distil) -> None:
         page._setup.pickers["augmentation"].value = "shift:pixels=2"
         page._setup.teaching.value = "independent"
-        page._objective.value, page.state.other_weight, page.state.seed = "other", 3.0, 5
+        page._loss.value, page.state.other_weight, page.state.seed = "other", 3.0, 5
         for dataset, precision in (("mnist", "auto"), ("digits", "float32")):
             page._setup.pickers["dataset"].value = dataset
             await settle()
             assert page._panel.error == ""
-            kept = {"objective": "other", "knobs": {"other_weight": 3.0}, "seed": 5}
+            kept = {"loss": "other", "knobs": {"other_weight": 3.0}, "seed": 5}
             assert page.state.spec() == Spec.suggested(dataset, **kept)
             assert (page.state.augmentation, page.state.teaching) == ("none", "consistent")
             assert page.state.precision == precision

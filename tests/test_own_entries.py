@@ -18,8 +18,8 @@ from kdlab.registry import (
     AUGMENTATIONS,
     DATASETS,
     EXPERIMENTS,
+    LOSSES,
     MODELS,
-    OBJECTIVES,
     TEACHER_VIEWS,
     InputError,
     Knob,
@@ -29,12 +29,12 @@ from kdlab.registry import (
 from kdlab.runs import session
 from kdlab.train.spec import Spec
 
-REGISTRIES = (AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, OBJECTIVES, TEACHER_VIEWS)
+REGISTRIES = (AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, LOSSES, TEACHER_VIEWS)
 CELL = """
 from kdlab.losses import Part, cross_entropy
-from kdlab.registry import OBJECTIVES, Knob
+from kdlab.registry import LOSSES, Knob
 
-@OBJECTIVES.add("mine", label="Mine", help="of a notebook", knobs=(Knob("{knob}", "Pull", {value}, 0.0, 9.0, "pull"),))
+@LOSSES.add("mine", label="Mine", help="of a notebook", knobs=(Knob("{knob}", "Pull", {value}, 0.0, 9.0, "pull"),))
 def mine(student_logits, teacher_logits, labels, *, {knob}):
     return {{"{part}": Part(cross_entropy(student_logits, labels), {knob})}}
 """
@@ -63,18 +63,18 @@ def add(registry: Registry, key: str, *knobs: Knob) -> Callable[..., Any]:
 # --- registered again -------------------------------------------------------------------------------------------------
 
 
-def test_a_cell_that_is_run_again_replaces_its_objective(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_cell_that_is_run_again_replaces_its_loss(caplog: pytest.LogCaptureFixture) -> None:
     run_cell()
-    add(OBJECTIVES, "later")
+    add(LOSSES, "later")
     assert not caplog.records
     for value in (2.0, 3.0):  # each time, not only once
         caplog.clear()
         run_cell(value=value, part="other")
         (record,) = caplog.records
         assert (record.levelno, record.name) == (logging.WARNING, "kdlab")
-        assert record.getMessage() == "The objective 'mine' replaces the one that was registered before."
-    assert list(OBJECTIVES)[-2:] == ["mine", "later"]  # where it was
-    run = distill("digits", "mlp:8x1", "mlp:8x1", objective="mine", **SMALL)
+        assert record.getMessage() == "The loss 'mine' replaces the one that was registered before."
+    assert list(LOSSES)[-2:] == ["mine", "later"]  # where it was
+    run = distill("digits", "mlp:8x1", "mlp:8x1", loss="mine", **SMALL)
     assert run.spec.knobs == {"mine_pull": 3.0}
     assert ("student", "other") in run.history.losses
     assert ("student", "pull") not in run.history.losses
@@ -92,19 +92,19 @@ def test_every_kind_of_entry_may_be_replaced_but_a_shipped_one(registry: Registr
 
 
 def test_a_knob_must_agree_with_other_entries_alone() -> None:
-    add(OBJECTIVES, "mine", Knob("pull", "Pull", 1.0, 0.0, 9.0, "pull"))
-    add(OBJECTIVES, "mine", Knob("pull", "Pull", 2.0, 0.0, 9.0, "pull"))
-    assert OBJECTIVES["mine"].knobs[0].default == 2.0
+    add(LOSSES, "mine", Knob("pull", "Pull", 1.0, 0.0, 9.0, "pull"))
+    add(LOSSES, "mine", Knob("pull", "Pull", 2.0, 0.0, 9.0, "pull"))
+    assert LOSSES["mine"].knobs[0].default == 2.0
     with pytest.raises(
         InputError, match=r"'mine' must share the knob 'temperature' of 'hinton'.*: give it another key"
     ):
-        add(OBJECTIVES, "mine", Knob("temperature", "T", 1.0, 0.0, 9.0, "soften"))
-    assert OBJECTIVES["mine"].knobs[0].key == "pull"  # nothing is lost
+        add(LOSSES, "mine", Knob("temperature", "T", 1.0, 0.0, 9.0, "soften"))
+    assert LOSSES["mine"].knobs[0].key == "pull"  # nothing is lost
 
 
 def test_a_name_with_an_empty_argument_is_the_name() -> None:
-    assert Spec(objective="hinton:").knobs == Spec().knobs
-    run = distill("digits", "mlp:8x1", "mlp:8x1", objective="hinton:", teaching="fixed:", **SMALL)
+    assert Spec(loss="hinton:").knobs == Spec().knobs
+    run = distill("digits", "mlp:8x1", "mlp:8x1", loss="hinton:", teaching="fixed:", **SMALL)
     assert run.result["student"]["errors"] >= 0
 
 
@@ -115,7 +115,7 @@ def test_a_name_with_an_empty_argument_is_the_name() -> None:
 def mine() -> None:
     run_cell()
     for registry in REGISTRIES:
-        if registry not in (OBJECTIVES, EXPERIMENTS):
+        if registry not in (LOSSES, EXPERIMENTS):
             add(registry, "mine")
 
 
@@ -124,7 +124,7 @@ def test_a_page_says_what_its_worker_does_not_know() -> None:
     async def use(page: Distil) -> None:
         opening = page.state.spec()
         for name, kind in (
-            ("objective", "objective"),
+            ("loss", "loss"),
             ("teacher", "model"),
             ("student", "model"),
             ("dataset", "data set"),
@@ -146,9 +146,9 @@ def test_a_page_says_what_its_worker_does_not_know() -> None:
 
 
 @pytest.mark.usefixtures("own_desk")
-def test_a_page_that_is_open_bears_an_objective_that_gets_other_knobs() -> None:
+def test_a_page_that_is_open_bears_an_loss_that_gets_other_knobs() -> None:
     async def use(page: Distil) -> None:
-        page.state.objective = "mine"
+        page.state.loss = "mine"
         run_cell(knob="mine_push", value=3.0)
         page._draw()
         assert page.state.spec().knobs == {"mine_push": 3.0}

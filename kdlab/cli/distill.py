@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHER_VIEWS, InputError, Knob, Registry
+from kdlab.registry import AUGMENTATIONS, DATASETS, LOSSES, MODELS, TEACHER_VIEWS, InputError, Knob, Registry
 from kdlab.train.spec import PRECISIONS, SCHEDULES, Spec
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def _knob_option(knob: Knob, default: str) -> Callable[[Command], Command]:
 
 
 def _spec_options(command: Command) -> Command:
-    """Add one option for each field of a spec and for each knob of any objective."""
+    """Add one option for each field of a spec and for each knob of any loss."""
     options = [
         _name_option("dataset", DATASETS, "images to learn from"),
         _name_option("teacher", MODELS, "network to train first"),
         _name_option("student", MODELS, "network to distil into"),
-        _name_option("objective", OBJECTIVES, "what the student minimises"),
+        _name_option("loss", LOSSES, "what the student minimises"),
         _name_option("augmentation", AUGMENTATIONS, "how the images that the student sees are moved"),
         _name_option("teacher-augmentation", AUGMENTATIONS, "the same for the teacher's own training"),
         _name_option("teaching", TEACHER_VIEWS, "which views of the images the teacher answers"),
@@ -49,7 +49,7 @@ def _spec_options(command: Command) -> Command:
         click.option("--schedule", metavar="NAME", help=f"of the learning rate: {', '.join(SCHEDULES)}."),
     ]
     knobs: dict[str, tuple[Knob, list[str]]] = {}
-    for entry in OBJECTIVES.values():
+    for entry in LOSSES.values():
         for knob in entry.knobs:
             default = ("on" if knob.default else "off") if knob.kind is bool else f"{knob.default:g}"
             knobs.setdefault(knob.key, (knob, []))[1].append(f"{entry.key}: {default}")

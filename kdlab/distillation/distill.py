@@ -23,9 +23,9 @@ from kdlab.distillation.options import distill_spec, fit_spec
 from kdlab.distillation.result import DistillResult, Network, opened_event, predict_test_set, summarize
 from kdlab.distillation.teacher_training import Teacher, forget_teacher, train_or_reuse_teacher, train_teacher
 from kdlab.distillation.trained_teacher import check_hidden_classes, note_idle_options, ready_to_teach
-from kdlab.distillation.validate import check_objective, check_parameters, check_transfer_size, check_weights
+from kdlab.distillation.validate import check_loss, check_parameters, check_transfer_size, check_weights
 from kdlab.io import WeightsFile
-from kdlab.registry import OBJECTIVES, InputError, InputWarning
+from kdlab.registry import LOSSES, InputError, InputWarning
 from kdlab.train.batches import transfer_set
 from kdlab.train.checkpoint import Checkpoint, Checkpointer
 from kdlab.train.device import isolated, training_context
@@ -50,7 +50,7 @@ def distill(dataset: str, teacher: Network, student: Network, **options: Any) ->
     number, and half or double precision is answered by a float32 copy. `student`: a name, or a module, of which a copy
     is trained and returned. A module takes images (batch, channels, height, width) as numbers from 0 to 1 and returns
     logits (batch, classes): alone, as the `logits` of an object, or as the only such tensor of a tuple. `options`:
-    fields of `Spec` (epochs, seed, …) and knobs of the objective (temperature, …), with the data set's suggested values
+    fields of `Spec` (epochs, seed, …) and knobs of the loss (temperature, …), with the data set's suggested values
     as defaults. `outputs="probabilities"` for a teacher that returns these. Warnings about the result are issued as an
     InputWarning and kept in `result["notes"]`. Raises InputError, Diverged.
     """
@@ -145,7 +145,7 @@ def _events(
     checkpointer.check_data(cpu_data)
     data = cpu_data.to(device)
     check_transfer_size(spec, data)
-    check_objective(spec, len(data.classes))
+    check_loss(spec, len(data.classes))
     if not checkpointer.checkpoint:
         yield from live.emit(opened_event(spec, data))
         for note in data.notes:
@@ -180,9 +180,9 @@ def _events(
     checkpointer.start_phase("student")
 
     baseline = copy_network("student", student)
-    objective = OBJECTIVES.find(spec.objective)[0].build
+    loss = LOSSES.find(spec.loss)[0].build
     learners = [
-        Learner("student", student, spec.seed, objective, live.values),
+        Learner("student", student, spec.seed, loss, live.values),
         Learner("baseline", baseline, spec.seed),
     ]
     examples = transfer_set(data.train, spec.transfer_size, spec.shuffle_seed)

@@ -17,7 +17,7 @@ __all__ = ["choices", "group_compatible"]
 # Smallest size relative to the largest network: a smaller network would mostly multiply zeros in the stack.
 MIN_SIZE_RATIO = 0.5
 # Fields that may differ between networks that see the same batches.
-PER_NETWORK_FIELDS = {"teacher", "student", "objective", "knobs", "seed", "batch_seed"}
+PER_NETWORK_FIELDS = {"teacher", "student", "loss", "knobs", "seed", "batch_seed"}
 
 
 def choices(**options: Any) -> list[dict[str, Any]]:

@@ -29,8 +29,8 @@ from kdlab.distillation.options import distill_spec, fit_spec
 from kdlab.distillation.result import DistillResult, Network, opened_event, predict_test_set, summarize
 from kdlab.distillation.teacher_training import Teacher, recipe, train_teacher
 from kdlab.distillation.trained_teacher import check_hidden_classes, note_idle_options, ready_to_teach
-from kdlab.distillation.validate import check_objective, check_transfer_size, check_weights
-from kdlab.registry import OBJECTIVES, InputError, InputWarning
+from kdlab.distillation.validate import check_loss, check_transfer_size, check_weights
+from kdlab.registry import LOSSES, InputError, InputWarning
 from kdlab.train.batches import transfer_set
 from kdlab.train.device import training_context
 from kdlab.train.evaluate import finished
@@ -89,7 +89,7 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
 
     `teacher`: a trained module (see `distill`), or the name of a model, which is trained once for all seeds, with the
     first combination's, and again for other options of its training. `options`: fields of `Spec` and knobs of the
-    objective, or several values of one. Students of one seed and build share their baseline. Raises InputError, and
+    loss, or several values of one. Students of one seed and build share their baseline. Raises InputError, and
     Diverged if any of them diverges.
     """
     specs = [
@@ -104,7 +104,7 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
         data = load(dataset).to(device)
         for spec in specs:
             check_transfer_size(spec, data)
-            check_objective(spec, len(data.classes))
+            check_loss(spec, len(data.classes))
         for augmentation in {spec.augmentation for spec in specs}:
             check_size(make_views(augmentation, data.train.images).count, len(data.train), len(data.classes))
         students = [make_network(spec.student, data, spec.seed, "student") for spec in specs]
@@ -220,7 +220,7 @@ def _distill_group(
         for run_spec, module in zip(specs, students, strict=True)
     }
     learners = [
-        Learner(f"student {index}", module, run_spec.seed, OBJECTIVES.find(run_spec.objective)[0].build, run_spec.knobs)
+        Learner(f"student {index}", module, run_spec.seed, LOSSES.find(run_spec.loss)[0].build, run_spec.knobs)
         for index, (run_spec, module) in enumerate(zip(specs, students, strict=True))
     ]
     learners += [Learner(f"baseline {key}", module, key[1]) for key, module in baselines.items()]

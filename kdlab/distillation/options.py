@@ -37,10 +37,10 @@ def fit_spec(dataset: str, network: Network, epochs: int, augmentation: str, opt
 
 
 def distill_spec(dataset: str, teacher: Network, student: Network, options: Mapping[str, Any]) -> Spec:
-    """Return the spec of a run from fields of a spec and knobs of its objective; raises InputError."""
+    """Return the spec of a run from fields of a spec and knobs of its loss; raises InputError."""
     check_dataset(dataset)
     if "knobs" in options:
-        raise InputError("The objective's knobs are options of their own: say temperature=4, not knobs={…}.")
+        raise InputError("The loss's knobs are options of their own: say temperature=4, not knobs={…}.")
     if isinstance(teacher, str) and options.get("outputs"):
         raise InputError("The outputs are those of a teacher that you trained: leave the option out with one by name.")
     spec_fields = {key: value for key, value in options.items() if key in Spec.__dataclass_fields__}

@@ -80,7 +80,7 @@ def summarize(
 ) -> dict[str, Any]:  # fmt: skip
     """Return the result of a run: errors on test and validation images, and how it was made.
 
-    `test`, `validation`: logits of these images, float32 (examples, classes), by network; `knobs`: the objective's at
+    `test`, `validation`: logits of these images, float32 (examples, classes), by network; `knobs`: the loss's at
     the end; `notes`: warnings about it.
     """
     device = data.train.images.device

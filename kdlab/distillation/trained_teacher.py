@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from kdlab.datasets import Dataset
 from kdlab.metrics.classification import count_errors
-from kdlab.registry import OBJECTIVES, InputError
+from kdlab.registry import LOSSES, InputError
 from kdlab.train.evaluate import evaluating, predict
 from kdlab.train.forward_check import (
     check_finite,
@@ -93,9 +93,9 @@ def _as_it_answers(module: nn.Module, inputs: Tensor) -> nn.Module:
 
 
 def check_hidden_classes(teacher: nn.Module, data: Dataset, spec: Spec) -> None:
-    """Raise InputError for an objective that learns from classes that the teacher hides.
+    """Raise InputError for a loss that learns from classes that the teacher hides.
 
-    Such a teacher gives −inf, or one very low number, to all other classes. An objective that can learn from it does
+    Such a teacher gives −inf, or one very low number, to all other classes. A loss that can learn from it does
     not depend on this number.
     """
     with preserve_random_state(data.train.images.device), evaluating(teacher):
@@ -105,14 +105,14 @@ def check_hidden_classes(teacher: nn.Module, data: Dataset, spec: Spec) -> None:
     if lowest > FILL or not hidden.any(1).all() or hidden.all():
         return
     labels = logits.new_zeros(len(logits), dtype=torch.int64)
-    objective = OBJECTIVES.find(spec.objective)[0].build
+    loss = LOSSES.find(spec.loss)[0].build
     student = torch.linspace(-1, 1, logits.numel(), device=logits.device).view_as(logits)
-    first, second = (objective(student, logits.masked_fill(hidden, fill), labels, **spec.knobs) for fill in HIDDEN)
+    first, second = (loss(student, logits.masked_fill(hidden, fill), labels, **spec.knobs) for fill in HIDDEN)
     if any(not torch.isclose(first[name].value, second[name].value, rtol=1e-3, equal_nan=True) for name in first):
         number = "−inf" if lowest <= LOWEST else f"{lowest:g}"
         raise InputError(
-            f"The teacher hides classes (it gives them {number}), and the objective {spec.objective} would learn from "
-            "that number: take the objective hinton, or a teacher with logits for all classes."
+            f"The teacher hides classes (it gives them {number}), and the loss {spec.loss} would learn from "
+            "that number: take the loss hinton, or a teacher with logits for all classes."
         )
 
 

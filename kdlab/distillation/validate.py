@@ -7,29 +7,29 @@ import torch
 from kdlab import models
 from kdlab.datasets import Dataset
 from kdlab.losses import Part
-from kdlab.registry import OBJECTIVES, InputError, quote
+from kdlab.registry import LOSSES, InputError, quote
 from kdlab.train.forward_check import first_line
 from kdlab.train.spec import Spec
 
-__all__ = ["check_network", "check_objective", "check_parameters", "check_transfer_size", "check_weights"]
+__all__ = ["check_loss", "check_network", "check_parameters", "check_transfer_size", "check_weights"]
 
-ALL_0 = "All weights of the objective are 0, so the student would learn nothing: raise one of them."
+ALL_0 = "All weights of the loss are 0, so the student would learn nothing: raise one of them."
 
 
 def check_weights(spec: Spec) -> None:
-    """Raise InputError when all weights of the objective are 0."""
+    """Raise InputError when all weights of the loss are 0."""
     nothing = torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
-    entry, _ = OBJECTIVES.find(spec.objective)
+    entry, _ = LOSSES.find(spec.loss)
     if entry.shipped and not any(part.weight for part in entry.build(*nothing, **spec.knobs).values()):
         raise InputError(ALL_0)
 
 
-def check_objective(spec: Spec, classes: int) -> None:
-    """Raise InputError for a user's objective that returns something else than parts to learn from."""
-    entry, _ = OBJECTIVES.find(spec.objective)
+def check_loss(spec: Spec, classes: int) -> None:
+    """Raise InputError for a user's loss that returns something else than parts to learn from."""
+    entry, _ = LOSSES.find(spec.loss)
     if entry.shipped:
         return
-    owner, examples = f"The objective {quote(spec.objective)}", max(3, classes + 1)
+    owner, examples = f"The loss {quote(spec.loss)}", max(3, classes + 1)
     logits = torch.linspace(-1, 1, 2 * examples * classes).view(2, examples, classes)
     student, teacher = logits[0].clone().requires_grad_(), logits[1].clone()
     labels = torch.arange(examples) % classes
@@ -47,7 +47,7 @@ def check_objective(spec: Spec, classes: int) -> None:
     for name, part in parts.items():
         if not isinstance(part.value, torch.Tensor) or part.value.ndim:
             raise InputError(
-                f"The part {quote(name)} of the objective {quote(spec.objective)} has no single number as its value: "
+                f"The part {quote(name)} of the loss {quote(spec.loss)} has no single number as its value: "
                 "average it over the batch, as value.mean() does, and give its weight second."
             )
     if not any(part.weight for part in parts.values()):

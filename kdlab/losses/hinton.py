@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from kdlab.lazy import torch
 from kdlab.losses.base import Part, cross_entropy, soft_divergence
-from kdlab.registry import OBJECTIVES, Knob
+from kdlab.registry import LOSSES, Knob
 
 __all__ = ["hinton"]
 
 
-@OBJECTIVES.add(
+@LOSSES.add(
     "hinton",
     label="Soft and hard targets (Hinton 2015)",
     help="softened KL to the teacher plus cross-entropy with the labels",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from kdlab.lazy import torch
 from kdlab.losses.base import Part
-from kdlab.registry import OBJECTIVES, Knob
+from kdlab.registry import LOSSES, Knob
 
 __all__ = ["logit_matching"]
 
 
-@OBJECTIVES.add(
+@LOSSES.add(
     "logit-matching",
     label="Logit matching (Ba and Caruana 2014)",
     help="squared distance of zero-meaned logits: what soft targets come to at a high temperature",

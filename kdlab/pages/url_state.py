@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kdlab.experiments.framework.experiment import Experiment
-from kdlab.registry import OBJECTIVES, InputError, Knob, knob_fields
+from kdlab.registry import LOSSES, InputError, Knob, knob_fields
 from kdlab.train.spec import Spec, knob_defaults
 
 __all__ = ["read_settings", "read_sliders", "read_spec", "write_settings", "write_sliders", "write_spec"]
@@ -49,7 +49,7 @@ def _start(opening: Spec, dataset: str) -> Spec:
     """Return the choices of an address that names this data set alone."""
     if dataset == opening.dataset:
         return opening
-    return Spec.suggested(dataset, objective=opening.objective, knobs=opening.knobs, seed=opening.seed)
+    return Spec.suggested(dataset, loss=opening.loss, knobs=opening.knobs, seed=opening.seed)
 
 
 def _flat(spec: Spec) -> dict[str, Any]:
@@ -59,10 +59,10 @@ def _flat(spec: Spec) -> dict[str, Any]:
 def _changed(spec: Spec, opening: Spec, key: str, text: str) -> Spec:
     if key == "dataset":
         return _start(opening, text)
-    if key == "objective":
-        names = knob_defaults(OBJECTIVES.find(text)[0].key)
-        return spec.replace(objective=text, knobs={name: spec.knobs[name] for name in names if name in spec.knobs})
-    for knob in OBJECTIVES.find(spec.objective)[0].knobs:
+    if key == "loss":
+        names = knob_defaults(LOSSES.find(text)[0].key)
+        return spec.replace(loss=text, knobs={name: spec.knobs[name] for name in names if name in spec.knobs})
+    for knob in LOSSES.find(spec.loss)[0].knobs:
         if knob.key == key:
             return spec.replace(knobs={**spec.knobs, key: _number(knob, text)})
     return spec.replace(**{key: text})
@@ -71,12 +71,12 @@ def _changed(spec: Spec, opening: Spec, key: str, text: str) -> Spec:
 def write_spec(values: Mapping[str, Any], opening: Spec) -> dict[str, str]:
     """Return the choices that differ from the opening and from the data set's settings, as texts by key.
 
-    `values`: names, numbers and the objective's knobs. Invalid values are left out.
+    `values`: names, numbers and the loss's knobs. Invalid values are left out.
     """
     texts: dict[str, str] = {}
     spec = opening
-    # A data set brings settings, an objective knobs: both are applied before the choices that differ from these.
-    for key in sorted(values, key=lambda key: ("dataset", "objective", key).index(key)):
+    # A data set brings settings, a loss knobs: both are applied before the choices that differ from these.
+    for key in sorted(values, key=lambda key: ("dataset", "loss", key).index(key)):
         if _flat(spec).get(key) != values[key]:
             try:
                 spec = _changed(spec, opening, key, text := _text(values[key]))
@@ -94,7 +94,7 @@ def read_spec(texts: Texts, opening: Spec) -> tuple[Spec, list[str]]:
         nonlocal spec
         spec = _changed(spec, opening, key, text)
 
-    ordered = {key: texts[key] for key in sorted(texts, key=lambda key: ("dataset", "objective", key).index(key))}
+    ordered = {key: texts[key] for key in sorted(texts, key=lambda key: ("dataset", "loss", key).index(key))}
     complaints = _read(ordered, lambda key: key in _flat(spec), apply)
     return spec, complaints
 

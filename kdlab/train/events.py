@@ -89,7 +89,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ParamsChanged:
-    """The objective's knobs changed before the step after `step`; `values` holds those that changed."""
+    """The loss's knobs changed before the step after `step`; `values` holds those that changed."""
 
     phase: str
     step: int

@@ -19,9 +19,9 @@ from kdlab.train.seeding import generator
 from kdlab.train.single_module import SingleModule
 from kdlab.train.stacked_mlp import StackedMLP, mlp_signature
 
-__all__ = ["GroupTrainer", "Learner", "Objective", "hard_loss", "make_groups"]
+__all__ = ["GroupTrainer", "Learner", "Loss", "hard_loss", "make_groups"]
 
-Objective = Callable[..., dict[str, Part]]
+Loss = Callable[..., dict[str, Part]]
 
 
 def hard_loss(logits: Tensor, teacher_logits: Tensor | None, labels: Tensor) -> dict[str, Part]:
@@ -31,7 +31,7 @@ def hard_loss(logits: Tensor, teacher_logits: Tensor | None, labels: Tensor) -> 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learner:
-    """A network in training: `objective` takes its logits, the teacher's, the labels and the current `knobs`.
+    """A network in training: `loss` takes its logits, the teacher's, the labels and the current `knobs`.
 
     `seed` fixes its dropout masks; `source`: its own training data, or None for those that all learners share.
     """
@@ -39,7 +39,7 @@ class Learner:
     name: str
     module: nn.Module
     seed: int
-    objective: Objective = hard_loss
+    loss: Loss = hard_loss
     knobs: Mapping[str, float] = field(default_factory=dict)
     source: Source | None = None
 
@@ -148,13 +148,13 @@ def make_groups(learners: Sequence[Learner], dtype: torch.dtype, phase: str) -> 
 
 
 def _loss_key(learner: Learner) -> tuple[object, ...]:
-    """Learners of equal keys compute their losses at once: objective, head, names of the knobs, discrete knobs."""
+    """Learners of equal keys compute their losses at once: loss, head, names of the knobs, discrete knobs."""
     head = learner.module if isinstance(learner.module, Headed) else None
-    return learner.objective, head, tuple(learner.knobs), tuple(_discrete_params(learner).items())
+    return learner.loss, head, tuple(learner.knobs), tuple(_discrete_params(learner).items())
 
 
 def _discrete_params(learner: Learner) -> dict[str, float]:
-    """The knobs that are switches or whole numbers: an objective may branch on them, or pick so many classes."""
+    """The knobs that are switches or whole numbers: a loss may branch on them, or pick so many classes."""
     return {key: value for key, value in learner.knobs.items() if isinstance(value, int)}
 
 
@@ -167,7 +167,7 @@ def _loss_parts(
     """
 
     def parts(logits: Tensor, labels: Tensor, knobs: Mapping[str, float]) -> dict[str, tuple[Tensor, Tensor]]:
-        loss_parts = group[0].objective(logits, teacher_logits, labels, **knobs)
+        loss_parts = group[0].loss(logits, teacher_logits, labels, **knobs)
         return {name: (part.value, part.weight * part.value) for name, part in loss_parts.items()}
 
     first = group[0].knobs

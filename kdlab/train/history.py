@@ -224,7 +224,7 @@ class History:
             return {}
         spec = self.opened.spec
         summary: dict[str, Any] = {"dataset": spec.dataset, "teacher": spec.teacher, "student": spec.student}
-        summary["objective"], summary["knobs"] = spec.objective, dict(spec.knobs)
+        summary["loss"], summary["knobs"] = spec.loss, dict(spec.knobs)
         changes: dict[str, dict[float, float]] = defaultdict(dict)
         for change in self.param_changes:
             summary["knobs"] |= change.values

@@ -8,18 +8,18 @@ from kdlab.train.spec import Spec, check_knobs
 
 __all__ = ["Events", "LiveParams"]
 
-# A driver may send changed knobs of the objective when it asks for the next event.
+# A driver may send changed knobs of the loss when it asks for the next event.
 Events = Generator[Event, Mapping[str, float] | None, None]
 
 
 class LiveParams:
-    """The objective's current knobs, in `values`. All events are yielded by `emit`, which receives changed knobs.
+    """The loss's current knobs, in `values`. All events are yielded by `emit`, which receives changed knobs.
 
     `consumer_seconds`: seconds between an event and the request for the next one, such as a pause.
     """
 
     def __init__(self, spec: Spec) -> None:
-        self.objective = spec.objective
+        self.loss = spec.loss
         self.values = dict(spec.knobs)
         self.consumer_seconds = 0.0
 
@@ -35,6 +35,6 @@ class LiveParams:
             self.consumer_seconds += time.perf_counter() - yielded_at
             if not changes:
                 return
-            checked = check_knobs(self.objective, changes)
+            checked = check_knobs(self.loss, changes)
             self.values.update(checked)
             event = ParamsChanged(phase, step, checked)

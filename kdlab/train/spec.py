@@ -11,8 +11,8 @@ from kdlab import augmentations, datasets, losses, models  # noqa: F401  (they f
 from kdlab.registry import (
     AUGMENTATIONS,
     DATASETS,
+    LOSSES,
     MODELS,
-    OBJECTIVES,
     TEACHER_VIEWS,
     InputError,
     Knob,
@@ -33,7 +33,7 @@ SCHEDULES = ("cosine", "constant")
 STUDENT_ONLY = frozenset(
     {
         "student",
-        "objective",
+        "loss",
         "knobs",
         "augmentation",
         "teaching",
@@ -47,7 +47,7 @@ STUDENT_ONLY = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """One distillation run: the data, the two networks, how long, and the objective's knobs.
+    """One distillation run: the data, the two networks, how long, and the loss's knobs.
 
     `teacher` and `student` are names of models; for a module made in Python they only record its class.
     `transfer_size`: number of training images for student and baseline (0: all of them); `augmentation` is applied to
@@ -62,7 +62,7 @@ class Spec:
     dataset: str = "digits"
     teacher: str = "mlp:256x2:dropout=0.5:input_dropout=0.2"
     student: str = "mlp:32x1"
-    objective: str = "hinton"
+    loss: str = "hinton"
     knobs: Mapping[str, float] = field(default_factory=dict)
     augmentation: str = "none"
     teacher_augmentation: str = "none"
@@ -95,7 +95,7 @@ class Spec:
         for key, knob in knob_fields(type(self)).items():
             object.__setattr__(self, key, knob.check(getattr(self, key)))
         for registry, name in (
-            (DATASETS, self.dataset), (OBJECTIVES, self.objective), (TEACHER_VIEWS, self.teaching),
+            (DATASETS, self.dataset), (LOSSES, self.loss), (TEACHER_VIEWS, self.teaching),
         ):  # fmt: skip
             _, argument = registry.find(name)
             if registry is not DATASETS:
@@ -118,14 +118,11 @@ class Spec:
         for name in (self.teacher, self.student):
             if not name.startswith("module:"):
                 MODELS.find(name)
-        if clashes := sorted(
-            {knob.key for knob in OBJECTIVES.find(self.objective)[0].knobs} & set(self.__dataclass_fields__)
-        ):
+        if clashes := sorted({knob.key for knob in LOSSES.find(self.loss)[0].knobs} & set(self.__dataclass_fields__)):
             raise InputError(
-                f"The objective {quote(self.objective)} has a knob {clashes[0]!r}, as each run has: give it another "
-                "key."
+                f"The loss {quote(self.loss)} has a knob {clashes[0]!r}, as each run has: give it another key."
             )
-        object.__setattr__(self, "knobs", knob_defaults(self.objective) | check_knobs(self.objective, self.knobs))
+        object.__setattr__(self, "knobs", knob_defaults(self.loss) | check_knobs(self.loss, self.knobs))
 
     @classmethod
     def suggested(cls, dataset: str, **fields: Any) -> "Spec":
@@ -135,7 +132,7 @@ class Spec:
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """Return the fields that hold a name: of a data set, a network, an augmentation, an objective or a mode."""
+        """Return the fields that hold a name: of a data set, a network, an augmentation, a loss or a mode."""
         fields = (spec_field.name for spec_field in dataclasses.fields(cls) if spec_field.type is str)
         return tuple(name for name in fields if name not in ("teacher_weights", "outputs"))
 
@@ -177,15 +174,15 @@ class Spec:
         return cls(**fields)
 
 
-def knob_defaults(objective: str) -> dict[str, float]:
-    """Return an objective's knobs at their default values."""
-    return {knob.key: knob.default for knob in OBJECTIVES.find(objective)[0].knobs}
+def knob_defaults(loss: str) -> dict[str, float]:
+    """Return a loss's knobs at their default values."""
+    return {knob.key: knob.default for knob in LOSSES.find(loss)[0].knobs}
 
 
-def check_knobs(objective: str, values: Mapping[str, float]) -> dict[str, float]:
-    """Return an objective's knob values, checked; an unknown knob or a bad value raises InputError."""
-    knobs = {knob.key: knob for knob in OBJECTIVES.find(objective)[0].knobs}
+def check_knobs(loss: str, values: Mapping[str, float]) -> dict[str, float]:
+    """Return a loss's knob values, checked; an unknown knob or a bad value raises InputError."""
+    knobs = {knob.key: knob for knob in LOSSES.find(loss)[0].knobs}
     for key in values:
         if key not in knobs:
-            raise InputError(f"The objective {objective!r} has no knob {quote(key)}; it has {', '.join(knobs)}.")
+            raise InputError(f"The loss {loss!r} has no knob {quote(key)}; it has {', '.join(knobs)}.")
     return {key: knobs[key].check(value) for key, value in values.items()}

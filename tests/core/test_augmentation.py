@@ -23,7 +23,7 @@ from kdlab.distillation import teacher_training
 from kdlab.distillation.distill import distill, distill_events, fit
 from kdlab.losses import Part
 from kdlab.losses.hinton import hinton
-from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, TEACHER_VIEWS, Entry, InputError, UnknownNameError
+from kdlab.registry import AUGMENTATIONS, LOSSES, MODELS, TEACHER_VIEWS, Entry, InputError, UnknownNameError
 from kdlab.train import teacher_logits as answers_module
 from kdlab.train.batches import PREFETCH_BATCHES, batches, transfer_set
 from kdlab.train.evaluate import CHUNK, evaluating, predict
@@ -653,10 +653,8 @@ def test_what_teacher_student_and_baseline_are_shown(
             told.append(guide.clone())
         return hinton(logits, guide, labels, **knobs)
 
-    monkeypatch.setitem(OBJECTIVES._entries, "spy", Entry("spy", "Spy", "", spy, OBJECTIVES["hinton"].knobs))
-    run = distill(
-        "digits", teacher, Recorder(perceptron(8)), objective="spy", augmentation=name, teaching=mode, **OPTIONS
-    )
+    monkeypatch.setitem(LOSSES._entries, "spy", Entry("spy", "Spy", "", spy, LOSSES["hinton"].knobs))
+    run = distill("digits", teacher, Recorder(perceptron(8)), loss="spy", augmentation=name, teaching=mode, **OPTIONS)
     student = run.student
     assert isinstance(student, Recorder)
     assert isinstance(run.baseline, Recorder)

@@ -198,17 +198,17 @@ def test_a_top_k_teacher_teaches_at_any_temperature(temperature: float, augmenta
 @pytest.mark.parametrize("fill", [-torch.inf, -1e30, torch.finfo(torch.float32).min, -50.0])
 def test_logit_matching_refuses_a_top_k_teacher_and_names_hinton(fill: float, teacher: nn.Module) -> None:
     for run in (
-        lambda: distill("digits", Changed(teacher, top(3, fill)), "mlp:8x1", objective="logit-matching", **SHORT),
+        lambda: distill("digits", Changed(teacher, top(3, fill)), "mlp:8x1", loss="logit-matching", **SHORT),
         lambda: distill_many(
-            "digits", Changed(teacher, top(3, fill)), "mlp:8x1", objective=["hinton", "logit-matching"], **SHORT
+            "digits", Changed(teacher, top(3, fill)), "mlp:8x1", loss=["hinton", "logit-matching"], **SHORT
         ),
     ):
-        with pytest.raises(InputError, match="take the objective hinton"):
+        with pytest.raises(InputError, match="take the loss hinton"):
             run()
 
 
 def test_logit_matching_takes_a_teacher_with_all_its_logits(teacher: nn.Module) -> None:
-    distill("digits", Changed(teacher, lambda v: v - 100), "mlp:8x1", objective="logit-matching", **SHORT)
+    distill("digits", Changed(teacher, lambda v: v - 100), "mlp:8x1", loss="logit-matching", **SHORT)
 
 
 # --- what is said of a teacher ----------------------------------------------------------------------------------------

@@ -137,7 +137,7 @@ def test_what_only_torch_can_tell_is_refused_before_training() -> None:
     for spec, says in (
         (SPEC.replace(student="mlp:wide"), "WIDTHxDEPTH"),
         (SPEC.replace(teacher="cnn:width=0"), "width"),
-        (SPEC.replace(knobs={"soft_weight": 0, "hard_weight": 0}), "All weights of the objective are 0"),
+        (SPEC.replace(knobs={"soft_weight": 0, "hard_weight": 0}), "All weights of the loss are 0"),
         (SPEC.replace(transfer_size=5000), "transfer set cannot have 5,000"),
     ):
         seen: list[Event] = []
@@ -186,7 +186,7 @@ def test_a_summary_says_what_was_asked_for_and_what_is_known(events: list[Event]
     done = next(event.result for event in events if isinstance(event, Done))
     networks = ("teacher", "student", "baseline")
     expected = {
-        "dataset": "digits", "teacher": "mlp:16x1", "student": "mlp:8x1", "objective": "hinton",
+        "dataset": "digits", "teacher": "mlp:16x1", "student": "mlp:8x1", "loss": "hinton",
         "knobs": SPEC.knobs, "examples": 143, "test_examples": 360, "device": done["device"],
         "seconds": done["seconds"],
         "test": {name: done[name]["errors"] for name in networks},

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kdlab.distillation.distill import distill, distill_events, fit
-from kdlab.registry import OBJECTIVES
+from kdlab.registry import LOSSES
 from kdlab.train.device import training_context
 from kdlab.train.events import Step
 from kdlab.train.spec import Spec
@@ -39,14 +39,14 @@ def apart() -> Iterator[Callable[..., Any]]:
 def steps(monkeypatch: pytest.MonkeyPatch) -> dict[float, set[Settings]]:
     """What the steps of students are computed with, by the run's temperature."""
     seen: dict[float, set[Settings]] = {}
-    hinton = OBJECTIVES["hinton"]
+    hinton = LOSSES["hinton"]
 
     def build(logits: torch.Tensor, *others: Any, **knobs: float) -> Any:
         if len(logits) > 100:  # or it is only asked what it returns
             seen.setdefault(knobs["temperature"], set()).add(settings())
         return hinton.build(logits, *others, **knobs)
 
-    monkeypatch.setitem(OBJECTIVES._entries, "hinton", replace(hinton, build=build))
+    monkeypatch.setitem(LOSSES._entries, "hinton", replace(hinton, build=build))
     return seen
 
 

@@ -20,7 +20,7 @@ from kdlab.distillation.many import distill_many, fit_many
 from kdlab.distillation.result import DistillResult
 from kdlab.losses import Part, log_softmax
 from kdlab.losses.hinton import hinton
-from kdlab.registry import OBJECTIVES, Entry, InputError, Knob
+from kdlab.registry import LOSSES, Entry, InputError, Knob
 from kdlab.train import device
 from kdlab.train.evaluate import predict
 from kdlab.train.loop import Diverged, make_network
@@ -155,28 +155,28 @@ def test_each_network_fits_as_it_would_alone(what: str) -> None:
     assert len({next(iter(module.parameters())).sum().item() for module in modules}) == len(modules)
 
 
-# --- objectives -------------------------------------------------------------------------------------------------------
+# --- losses -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def readme_objective(monkeypatch: pytest.MonkeyPatch) -> None:
+def readme_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loss that the README adds, for one test."""
     readme = (Path(__file__).parents[2] / "kdlab/docs/extending.md").read_text()
     (source,) = re.findall(r"## Add a loss\n.*?```python\n(.*?)```", readme, re.DOTALL)
-    monkeypatch.setattr(OBJECTIVES, "_entries", dict(OBJECTIVES._entries))
+    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
     for _ in range(2):  # as a notebook's cell that is run again
         exec(source, {"__name__": "__main__"})
 
 
-@pytest.mark.usefixtures("readme_objective")
-def test_the_readmes_objective_works_in_a_stack_and_beside_another(teacher: nn.Module) -> None:
+@pytest.mark.usefixtures("readme_loss")
+def test_the_readmes_loss_works_in_a_stack_and_beside_another(teacher: nn.Module) -> None:
     runs = distill_many(
-        "digits", teacher, ["mlp:12x1", "mlp:16x1"], objective="total-variation", pull_weight=[0.1, 1, 5], **SHORT
+        "digits", teacher, ["mlp:12x1", "mlp:16x1"], loss="total-variation", pull_weight=[0.1, 1, 5], **SHORT
     )
     assert {run.result["trained_together"] for run in runs} == {8}
     for run in runs:
         assert_same_run(run, alone(run, teacher))
-    mixed = distill_many("digits", teacher, "mlp:12x1", objective=["hinton", "total-variation", "hinton"], **SHORT)
+    mixed = distill_many("digits", teacher, "mlp:12x1", loss=["hinton", "total-variation", "hinton"], **SHORT)
     assert {run.result["trained_together"] for run in mixed} == {4}
     assert [[part for role, part in run.history.losses if role == "student"] for run in mixed] == [
         ["soft", "hard"], ["pull"], ["soft", "hard"],
@@ -186,10 +186,10 @@ def test_the_readmes_objective_works_in_a_stack_and_beside_another(teacher: nn.M
 
 
 def register(monkeypatch: pytest.MonkeyPatch, key: str, build: Callable[..., Any], *knobs: Knob) -> None:
-    monkeypatch.setitem(OBJECTIVES._entries, key, Entry(key, key, "for a test", build, knobs))
+    monkeypatch.setitem(LOSSES._entries, key, Entry(key, key, "for a test", build, knobs))
 
 
-def test_switches_and_whole_numbers_are_given_to_an_objective_as_they_are(
+def test_switches_and_whole_numbers_are_given_to_a_loss_as_they_are(
     monkeypatch: pytest.MonkeyPatch, teacher: nn.Module
 ) -> None:
     """It may ask them, and pick so many classes; all else comes as tensors, in one call for many students."""
@@ -210,7 +210,7 @@ def test_switches_and_whole_numbers_are_given_to_an_objective_as_they_are(
         Knob("weight", "Weight", 1.0, 0.0, 10.0, "of it"),
     )  # fmt: skip
     options = {"classes": [2, 5], "turned": [True, False], "weight": [1, 2, 3]}
-    runs = distill_many("digits", teacher, "mlp:12x1", objective="top", transfer_size=256, **options, **SHORT)
+    runs = distill_many("digits", teacher, "mlp:12x1", loss="top", transfer_size=256, **options, **SHORT)
     assert {run.result["trained_together"] for run in runs} == {13}
     # Twelve questions whether any weight is above 0, and four calls a step.
     assert Tally(calls) == {
@@ -224,7 +224,7 @@ def test_switches_and_whole_numbers_are_given_to_an_objective_as_they_are(
 def test_every_student_is_told_the_teachers_logits_of_its_batch(
     monkeypatch: pytest.MonkeyPatch, teacher: nn.Module
 ) -> None:
-    """Side by side, objectives of two kinds get the same labels and the same guide, and logits of their own."""
+    """Side by side, losses of two kinds get the same labels and the same guide, and logits of their own."""
     seen: dict[str, list[tuple[Tensor, Tensor]]] = {"one": [], "two": []}
 
     def spy(name: str) -> Callable[..., Any]:
@@ -237,8 +237,8 @@ def test_every_student_is_told_the_teachers_logits_of_its_batch(
         return build
 
     for name in seen:
-        register(monkeypatch, name, spy(name), *OBJECTIVES["hinton"].knobs)
-    runs = distill_many("digits", teacher, "mlp:12x1", objective=["one", "two"], **SHORT)
+        register(monkeypatch, name, spy(name), *LOSSES["hinton"].knobs)
+    runs = distill_many("digits", teacher, "mlp:12x1", loss=["one", "two"], **SHORT)
     steps = [[pair for pair in seen[name] if len(pair[1]) == 128] for name in ("one", "two")]
     assert [len(made) for made in steps] == [20, 20]
     for (guide, labels), (other_guide, other_labels) in zip(*steps, strict=True):
@@ -284,7 +284,7 @@ def test_combinations_come_in_order_the_last_option_fastest(teacher: nn.Module) 
         ({"student": ["cnn:width=2", "cnn:width=2"]}, [[0], [1]]),
         ({"student": "mlp:12x1:input_dropout=0.2", "seed": [0, 1], "batch_seed": 0}, [[0], [1]]),
         ({"student": ["mlp:12x1:input_dropout=0.2", "mlp:9x1:input_dropout=0.2"]}, [[0, 1]]),
-        ({"student": "mlp:12x1", "objective": ["hinton", "hinton"], "knobs": [{}, {"temperature": 2}]}, [[0, 1, 2, 3]]),
+        ({"student": "mlp:12x1", "loss": ["hinton", "hinton"], "knobs": [{}, {"temperature": 2}]}, [[0, 1, 2, 3]]),
         *(
             ({"student": "mlp:12x1", field: list(values)}, [[0], [1]])
             for field, values in {
@@ -416,7 +416,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_trained() -> None:
     """One bad combination among good ones is enough."""
     for options, complaint in [
         ({"transfer_size": [10, 5_000]}, "1,294"),
-        ({"soft_weight": [0.5, 0.0], "hard_weight": 0.0}, "All weights of the objective are 0"),
+        ({"soft_weight": [0.5, 0.0], "hard_weight": 0.0}, "All weights of the loss are 0"),
         ({"student": ["mlp:8x1", "mlp:8"]}, "WIDTHxDEPTH"),
         ({"temperature": [1, -1]}, "Temperature"),
         ({"precision": ["float32", "float16"]}, "float16"),

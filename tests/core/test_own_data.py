@@ -167,7 +167,7 @@ def smoothed(logits: Tensor, teacher_logits: Tensor | None, labels: Tensor, *, s
 def test_losses_of_several_kinds_get_the_labels_of_their_own_networks() -> None:
     sources = [source(0), source(1), source(2), source(0)]
     ways: list[dict[str, Any]] = [
-        {}, {"objective": smoothed, "knobs": {"share": 0.1}}, {"objective": smoothed, "knobs": {"share": 0.4}}, {},
+        {}, {"loss": smoothed, "knobs": {"share": 0.1}}, {"loss": smoothed, "knobs": {"share": 0.4}}, {},
     ]  # fmt: skip
     learners = [
         Learner(str(at), build("mlp:16x1", at), at, **way, source=own)

@@ -24,7 +24,7 @@ OTHER: dict[str, Any] = {
     "dataset": "other-digits",
     "teacher": "mlp:17x1",
     "student": "mlp:9x1",
-    "objective": "logit-matching",
+    "loss": "logit-matching",
     "knobs": {"temperature": 2.0},
     "augmentation": "shift:pixels=1",
     "teacher_augmentation": "shift:pixels=1",
@@ -67,7 +67,7 @@ def test_each_field_of_a_spec_has_another_value_here() -> None:
 @pytest.mark.parametrize("field", [name for name in OTHER if name not in ("teacher_weights", "outputs")])
 def test_a_kept_teacher_serves_a_spec_that_differs_in_a_students_field_alone(field: str) -> None:
     first = steps(SPEC)
-    other = SPEC.replace(**{field: OTHER[field]} | ({"knobs": {}} if field == "objective" else {}))
+    other = SPEC.replace(**{field: OTHER[field]} | ({"knobs": {}} if field == "loss" else {}))
     kept = steps(other)
     assert kept == steps(other, fresh=True)
     if field in STUDENT_ONLY:

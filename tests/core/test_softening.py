@@ -184,7 +184,7 @@ def test_a_temperature_changes_no_winner(temperature: float, opening: History) -
 
 
 @at_every_temperature
-def test_soft_gradient_is_what_torch_finds_for_the_objective(temperature: float) -> None:
+def test_soft_gradient_is_what_torch_finds_for_the_loss(temperature: float) -> None:
     student, teacher, _ = draw()
     leaf = torch.tensor(student, requires_grad=True)
     (gradient,) = torch.autograd.grad(soft_divergence(leaf, torch.tensor(teacher), temperature), leaf)
@@ -194,7 +194,7 @@ def test_soft_gradient_is_what_torch_finds_for_the_objective(temperature: float)
 
 
 @at_every_temperature
-def test_the_whole_objective_is_the_weighted_sum_of_soft_and_hard_gradient(temperature: float) -> None:
+def test_the_whole_loss_is_the_weighted_sum_of_soft_and_hard_gradient(temperature: float) -> None:
     student, teacher, labels = draw()
     leaf = torch.tensor(student, requires_grad=True)
     knobs = {"temperature": temperature, "soft_weight": 0.7, "hard_weight": 0.2, "t_squared": 1}

@@ -30,10 +30,10 @@ def test_json_brings_the_same_spec_back(spec: Spec) -> None:
     assert json.loads(spec.to_json())["learning_rate"] == spec.learning_rate
 
 
-def test_the_two_specs_of_these_tests_differ_in_every_field_but_the_objective() -> None:
+def test_the_two_specs_of_these_tests_differ_in_every_field_but_the_loss() -> None:
     default = dataclasses.asdict(Spec())
     same = {name for name, value in dataclasses.asdict(DIFFERENT).items() if value == default[name]}
-    assert same == {"objective"}
+    assert same == {"loss"}
 
 
 def test_knobs_that_are_left_out_have_their_defaults() -> None:
@@ -90,7 +90,7 @@ def test_a_bad_value_is_refused_in_one_sentence(fields: dict[str, Any], says: st
         ({"dataset": "digit"}, "no data set 'digit'. Did you mean 'digits'"),
         ({"teacher": "nlp:3x3"}, "no model 'nlp:3x3'. Did you mean 'mlp'"),
         ({"student": "nobody"}, "no model 'nobody'. Known: mlp:16x1"),
-        ({"objective": "hintn"}, "no objective 'hintn'. Did you mean 'hinton'"),
+        ({"loss": "hintn"}, "no loss 'hintn'. Did you mean 'hinton'"),
     ],
     ids=str,
 )

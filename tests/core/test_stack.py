@@ -245,7 +245,7 @@ def alone(modules: list[nn.Module], inputs: Tensor) -> Tensor:
 def test_a_stacks_logits_are_its_networks_own_before_and_after_training(names: list[str]) -> None:
     modules, (inputs, labels, guide) = company(names), batch()
     before = [deepcopy(weights(module)) for module in modules]
-    team = team_of(modules, objective=hinton, knobs=KNOBS)
+    team = team_of(modules, loss=hinton, knobs=KNOBS)
     parameters = sum(parameter.numel() for module in modules for parameter in module.parameters())
     for steps in (0, 4):
         for _ in range(steps):
@@ -265,7 +265,7 @@ def test_a_stacks_logits_are_its_networks_own_before_and_after_training(names: l
 @pytest.mark.parametrize("names", COMPANIES)
 def test_logits_in_bfloat16_are_close_and_the_weights_stay_exact(names: list[str]) -> None:
     modules, (inputs, labels, guide) = company(names), batch()
-    team = team_of(modules, torch.bfloat16, objective=hinton, knobs=KNOBS)
+    team = team_of(modules, torch.bfloat16, loss=hinton, knobs=KNOBS)
     for rate in (1e-2, 1e-2, 1e-7):
         team.step(inputs.bfloat16(), labels, guide, rate)
     team.network.write_back()

@@ -23,7 +23,7 @@ from kdlab.experiments.framework.trainer import Study
 from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.losses import Part
 from kdlab.metrics.classification import count_errors
-from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, Entry, InputError, Registry
+from kdlab.registry import AUGMENTATIONS, LOSSES, MODELS, Entry, InputError, Registry
 from kdlab.train.loop import make_network
 
 # 1,294 training images: two steps an epoch.
@@ -66,7 +66,7 @@ PUPIL = NetworkSpec("mlp:8x1:dropout=0.1", 0, "hinton", SOFT)
 OTHER_PUPILS = {
     "network": NetworkSpec("mlp:9x1:dropout=0.1", 0, "hinton", SOFT),
     "seed": NetworkSpec("mlp:8x1:dropout=0.1", 1, "hinton", SOFT),
-    "objective": NetworkSpec("mlp:8x1:dropout=0.1", 0, "logit-matching"),
+    "loss": NetworkSpec("mlp:8x1:dropout=0.1", 0, "logit-matching"),
     "knobs": NetworkSpec("mlp:8x1:dropout=0.1", 0, "hinton", SOFT | {"temperature": 5.0}),
 }
 OTHER_COURSES = {
@@ -76,7 +76,7 @@ OTHER_COURSES = {
 
 
 def test_an_entry_that_was_registered_again_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for registry in (MODELS, OBJECTIVES):
+    for registry in (MODELS, LOSSES):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
     def run_cell(registry: Registry, key: str, build: Callable[..., Any]) -> None:
@@ -91,9 +91,9 @@ def test_an_entry_that_was_registered_again_is_another(tmp_path: Path, monkeypat
     study = open_study(tmp_path)
     (guide,), _ = learn(study, NetworkSpec("mlp:8x1", 0))
     run_cell(MODELS, "mine", network(4))
-    run_cell(OBJECTIVES, "ours", loss(1.0))
+    run_cell(LOSSES, "ours", loss(1.0))
     pupil = NetworkSpec("mine", 0, "ours")
-    for registry, key, again in ((MODELS, "mine", network(5)), (OBJECTIVES, "ours", loss(2.0))):
+    for registry, key, again in ((MODELS, "mine", network(5)), (LOSSES, "ours", loss(2.0))):
         _, kept = learn(open_study(tmp_path), pupil, teacher=guide)
         assert not kept
         _, kept = learn(open_study(tmp_path), pupil, teacher=guide)
@@ -283,7 +283,7 @@ def test_training_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_an_unknown_knob_or_objective_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_knob_or_loss_is_refused(tmp_path: Path) -> None:
     for pupil, says in (
         (NetworkSpec("mlp:8x1", 0, "hinton", {"warmth": 1}), "no knob 'warmth'"),
         (NetworkSpec("mlp:8x1", 0, "hinton", {"temperature": 0}), "temperature"),
@@ -355,7 +355,7 @@ def test_a_guides_answers_belong_to_the_images_and_views_that_are_shown(
         answered.append(teacher.clone())
         return {"spy": Part((student - teacher).square().mean(), 1.0)}
 
-    monkeypatch.setitem(OBJECTIVES._entries, "spy", Entry("spy", "Spy", "for tests", spy))
+    monkeypatch.setitem(LOSSES._entries, "spy", Entry("spy", "Spy", "for tests", spy))
     monkeypatch.setitem(MODELS._entries, "logged", Entry("logged", "Logged", "for tests", lambda *_: Logged()))
     data = load("digits")
     study = open_study(tmp_path)

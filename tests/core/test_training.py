@@ -18,7 +18,7 @@ from kdlab.distillation import teacher_training
 from kdlab.distillation.distill import distill, distill_events, fit
 from kdlab.losses import Part, soft_divergence
 from kdlab.losses.hinton import hinton
-from kdlab.registry import OBJECTIVES, Entry, InputError
+from kdlab.registry import LOSSES, Entry, InputError
 from kdlab.train import group, loop
 from kdlab.train.evaluate import evaluating, predict
 from kdlab.train.events import Done, Opened, ParamsChanged, Phase, Probe, Progress, Step
@@ -379,9 +379,9 @@ def test_teacher_logits_belong_to_the_images_of_the_shuffled_batch(monkeypatch: 
         checked += 1
         return hinton(logits, guide, labels, **knobs)
 
-    entry = Entry("spy", "Spy", "checks what it is given", spy, OBJECTIVES["hinton"].knobs)
-    monkeypatch.setitem(OBJECTIVES._entries, "spy", entry)
-    distill("digits", teacher, student, objective="spy", epochs=2, batch_size=100, transfer_size=1000)
+    entry = Entry("spy", "Spy", "checks what it is given", spy, LOSSES["hinton"].knobs)
+    monkeypatch.setitem(LOSSES._entries, "spy", entry)
+    distill("digits", teacher, student, loss="spy", epochs=2, batch_size=100, transfer_size=1000)
     assert checked == 20
 
 
@@ -643,7 +643,7 @@ def test_a_run_that_leaves_the_road_says_who_and_what_to_change(fields: dict[str
 
 
 def test_a_run_whose_weights_are_all_0_is_refused() -> None:
-    with pytest.raises(InputError, match="All weights of the objective are 0"):
+    with pytest.raises(InputError, match="All weights of the loss are 0"):
         next(distill_events(SPEC.replace(knobs={"soft_weight": 0.0, "hard_weight": 0.0})))
 
 

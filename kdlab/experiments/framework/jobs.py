@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kdlab.lazy import nn, torch
-from kdlab.registry import OBJECTIVES, InputError
+from kdlab.registry import LOSSES, InputError
 
 if TYPE_CHECKING:
     from kdlab.datasets import Dataset, Split
@@ -17,14 +17,14 @@ __all__ = ["DataOverride", "NetworkSpec", "TrainConfig", "TrainJob", "TrainedNet
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """A network to train: on labels, or on a teacher's logits by `objective` with `knobs`.
+    """A network to train: on labels, or on a teacher's logits by `loss` with `knobs`.
 
     `seed` fixes its first weights and its dropout.
     """
 
     network: str
     seed: int
-    objective: str = ""
+    loss: str = ""
     knobs: Mapping[str, float] = field(default_factory=dict)
     name: str = ""
 
@@ -33,16 +33,16 @@ class NetworkSpec:
         """Its name beside others."""
         return self.name or self.network
 
-    def objective_args(self) -> dict[str, Any]:
-        """Return its objective and knobs, as a `Learner` takes them; raises InputError for a bad one."""
-        if not self.objective:
+    def loss_args(self) -> dict[str, Any]:
+        """Return its loss and knobs, as a `Learner` takes them; raises InputError for a bad one."""
+        if not self.loss:
             return {}
-        entry, _ = OBJECTIVES.find(self.objective)
+        entry, _ = LOSSES.find(self.loss)
         knobs_by_key = {knob.key: knob for knob in entry.knobs}
         if unknown := set(self.knobs) - set(knobs_by_key):
-            raise InputError(f"The objective {self.objective!r} has no knob {unknown.pop()!r}.")
+            raise InputError(f"The loss {self.loss!r} has no knob {unknown.pop()!r}.")
         knobs = {key: knob.check(self.knobs.get(key, knob.default)) for key, knob in knobs_by_key.items()}
-        return {"objective": entry.build, "knobs": knobs}
+        return {"loss": entry.build, "knobs": knobs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,7 @@ def forecast(
         if job.name in weights_cache:
             labels.append((job.label, 0.0))
             continue
-        kind = tuple((spec.network, spec.objective) for spec in job.specs), job.config.batch_size
+        kind = tuple((spec.network, spec.loss) for spec in job.specs), job.config.batch_size
         if kind not in paces:
             paces[kind] = _pace(job, rehearsal.data)
         step, look = paces[kind]

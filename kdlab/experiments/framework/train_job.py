@@ -48,7 +48,7 @@ def run(
     ]
     sources = sources or [None] * len(names)
     learners = [
-        Learner(name, module, network_spec.seed, **network_spec.objective_args(), source=source)
+        Learner(name, module, network_spec.seed, **network_spec.loss_args(), source=source)
         for name, module, network_spec, source in zip(names, modules, job.specs, sources, strict=True)
     ]
     teacher_logits = data_cache.teacher_logits(job)

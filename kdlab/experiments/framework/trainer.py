@@ -20,7 +20,7 @@ from kdlab.experiments.framework.events import Event, JobStarted, PlanAdvanced
 from kdlab.experiments.framework.jobs import DataOverride, NetworkSpec, TrainConfig, TrainedNetwork, TrainJob
 from kdlab.experiments.framework.train_job import run
 from kdlab.experiments.framework.weights_cache import RECIPE, Weights, WeightsCache, digest
-from kdlab.registry import AUGMENTATIONS, MODELS, OBJECTIVES, InputError
+from kdlab.registry import AUGMENTATIONS, LOSSES, MODELS, InputError
 from kdlab.train.device import choose_precision, count_operations
 from kdlab.train.evaluate import predict
 from kdlab.train.logit_reader import unwrap
@@ -99,13 +99,13 @@ class Study:
     ) -> tuple[TrainJob, list[nn.Module]]:  # fmt: skip
         """The job with all defaults filled in, and its networks before training."""
         for spec in specs:
-            spec.objective_args()  # raises InputError here, before any training
+            spec.loss_args()  # raises InputError here, before any training
         about: dict[str, Any] = {}
         if overrides:
             all_overrides = overrides if len(overrides) > 1 else list(overrides) * len(specs)
             modules = [deepcopy(override.initial) for override in all_overrides]
             data, examples, split = overrides[0].data, overrides[0].examples, overrides[0].data.train
-            about["subject"] = overrides[0].name if len(overrides) == 1 else [override.name for override in overrides]
+            about["override"] = overrides[0].name if len(overrides) == 1 else [override.name for override in overrides]
         else:
             data, split = self.data, self.data.train if split is None else split
             if self._max_parameters < math.inf:
@@ -121,9 +121,9 @@ class Study:
             }
         about |= {
             "recipe": RECIPE,
-            "pupils": [asdict(spec) | {"name": ""} for spec in specs],
-            "course": asdict(config),
-            "guide": teacher.name if teacher else None,
+            "networks": [asdict(spec) | {"name": ""} for spec in specs],
+            "config": asdict(config),
+            "teacher": teacher.name if teacher else None,
             "precision": [str(choose_precision(config.precision, module, self.device)) for module in modules],
             "versions": [version("kdlab"), str(torch.__version__), self.device.type],
         }
@@ -195,7 +195,7 @@ def _stamps(specs: Sequence[NetworkSpec], config: TrainConfig) -> list[str]:
     """Stamps that distinguish a person's own entries from others of the same names, as in an earlier notebook."""
     names = [(AUGMENTATIONS, config.augmentation)]
     for spec in specs:
-        names += [(MODELS, spec.network), (OBJECTIVES, spec.objective)]
+        names += [(MODELS, spec.network), (LOSSES, spec.loss)]
     entries = [registry.get(name.partition(":")[0]) for registry, name in names]
     return sorted({entry.stamp for entry in entries if entry and not entry.shipped})
 

@@ -18,7 +18,7 @@ from kdlab.registry import InputError
 __all__ = ["RECIPE", "Weights", "WeightsCache", "digest", "fingerprint"]
 
 # Raise it when a change of the training code makes cached networks invalid.
-RECIPE = 1
+RECIPE = 2
 
 Weights = list[dict[str, Tensor]]
 

@@ -17,7 +17,7 @@ from kdlab.pages.machine_note import machine_line
 from kdlab.pages.run_controller import RunController, RunPage, box
 from kdlab.pages.url_state import read_spec, write_spec
 from kdlab.progress import singular
-from kdlab.registry import OBJECTIVES, InputError
+from kdlab.registry import LOSSES, InputError
 from kdlab.runs.protocol import Attached, Hearing
 from kdlab.runs.worker import Happened, Status
 from kdlab.train.events import Event, Opened, Phase, Restored, Step
@@ -75,15 +75,15 @@ class Distil(RunPage):
         self._controller = RunController(self._panel, receive, self._setup.file.resume_job)
         self._address = UrlHash(partial(self._loop.post, self._follow))
         self._summary = Summary()
-        knobs = [knob for entry in OBJECTIVES.values() for knob in entry.knobs]
+        knobs = [knob for entry in LOSSES.values() for knob in entry.knobs]
         self._sliders = {knob.key: Slider(knob, getattr(state, knob.key)) for knob in knobs}
-        self._objective = EntryPicker(OBJECTIVES, "Objective", state.objective)
-        self._objective.layout.display = None if len(OBJECTIVES) > 1 else "none"
+        self._loss = EntryPicker(LOSSES, "Loss", state.loss)
+        self._loss.layout.display = None if len(LOSSES) > 1 else "none"
         self._canvases = {name: Canvas() for name in ("errors", "losses", *ROLES, "difference")}
         self._bars, self._gallery = SoftTargets(), Gallery()
         self._picture = Gallery()
 
-        knobs_box = box("kd-knobs", self._objective, *self._sliders.values())
+        knobs_box = box("kd-knobs", self._loss, *self._sliders.values())
         controls = box("kd-controls", self._panel, knobs_box, self._setup)
         matrices = [self._canvases[name] for name in (*ROLES, "difference")]
         results = box(
@@ -97,7 +97,7 @@ class Distil(RunPage):
 
     def _connect(self) -> None:
         state = self.state
-        for key, control in {"objective": self._objective, **self._sliders}.items():
+        for key, control in {"loss": self._loss, **self._sliders}.items():
             link((state, key), (control, "value"))
         link((state, "chosen"), (self._gallery, "chosen"))
         # In the browser as well, so that the bars follow the slider without waiting for the kernel.
@@ -108,11 +108,11 @@ class Distil(RunPage):
             )
         state.observe(lambda change: self._loop.post(self._change_param, change), list(self._sliders))
         state.observe(lambda _: self._loop.post(self._show_chosen), "chosen")
-        state.observe(lambda _: self._loop.post(self._offer_knobs), "objective")
+        state.observe(lambda _: self._loop.post(self._offer_knobs), "loss")
         self._offer_knobs()
         # A sentence about a choice goes when a choice changes, not when another example is looked at: a run chooses one
         # as its data are opened, just before it may fail. A new sentence may follow from the data set.
-        controls = ["objective", *self._sliders, *self._setup.controls]
+        controls = ["loss", *self._sliders, *self._setup.controls]
         state.observe(lambda _: self._loop.post(self._clear_error), controls)
         state.observe(lambda _: self._loop.request(), controls)
         self._setup.file.observe(lambda _: self._loop.post(self._clear_error), "digest")
@@ -175,7 +175,7 @@ class Distil(RunPage):
         self._loop.request()
 
     def _change_param(self, change: Bunch) -> None:
-        """Note a knob for the run, if its objective has it: another one may have been chosen for the next run."""
+        """Note a knob for the run, if its loss has it: another one may have been chosen for the next run."""
         opened = self._run_history.opened
         if opened is None or change.name in opened.spec.knobs:
             self._changed_params[change.name] = change.new
@@ -193,7 +193,7 @@ class Distil(RunPage):
             return
         self._dataset_applied = self.state.dataset
         try:
-            unchanged = {"objective": self.state.objective, "knobs": self.state.knobs(), "seed": self.state.seed}
+            unchanged = {"loss": self.state.loss, "knobs": self.state.knobs(), "seed": self.state.seed}
             suggested = Spec.suggested(self.state.dataset, **unchanged)
         except InputError as error:
             self._panel.error = str(error)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, OBJECTIVES, TEACHER_VIEWS, InputError
+from kdlab.registry import AUGMENTATIONS, DATASETS, LOSSES, MODELS, TEACHER_VIEWS, InputError
 from kdlab.runs import session
 from kdlab.runs.protocol import Attached, Job
 from kdlab.train.events import Step
@@ -17,7 +17,7 @@ NAMES = {
     "dataset": DATASETS,
     "teacher": MODELS,
     "student": MODELS,
-    "objective": OBJECTIVES,
+    "loss": LOSSES,
     "augmentation": AUGMENTATIONS,
     "teacher_augmentation": AUGMENTATIONS,
     "teaching": TEACHER_VIEWS,

@@ -16,7 +16,7 @@ from kdlab.figures.theme import ROLES, Figure
 from kdlab.metrics.classification import confusion_matrix
 from kdlab.pages.distil.summary import current_knobs, summary, waiting
 from kdlab.progress import counted, duration, singular
-from kdlab.registry import OBJECTIVES
+from kdlab.registry import LOSSES
 from kdlab.train.events import Opened
 from kdlab.train.history import History
 
@@ -63,7 +63,7 @@ def curves(history: History) -> dict[str, Figure]:
     spec = opened.spec
     teaching = history.phase is not None and history.phase.name == "teacher"
     epochs = float(spec.teacher_epochs if teaching else spec.epochs)
-    symbols = {knob.key: knob.symbol or knob.label for knob in OBJECTIVES.find(spec.objective)[0].knobs}
+    symbols = {knob.key: knob.symbol or knob.label for knob in LOSSES.find(spec.loss)[0].knobs}
     turns = [
         # What was turned before the student began holds for the student from its beginning.
         (turn.epoch if turn.phase == "student" else 0.0, {symbols[key]: value for key, value in turn.values.items()})

@@ -7,7 +7,7 @@ from typing import Any
 from kdlab.figures.theme import ROLES
 from kdlab.metrics.significance import write_p
 from kdlab.progress import duration
-from kdlab.registry import OBJECTIVES
+from kdlab.registry import LOSSES
 from kdlab.runs.run_info import Row
 from kdlab.train.spec import Spec
 
@@ -19,7 +19,7 @@ NOISE = (
 )
 STATES = {"starting": "starting", "queued": "waiting its turn", "running": "training"}
 TESTS = {"mcnemar": "McNemar", "sign_flips": "sign flips"}  # paired tests by their keys in a result
-KNOBS = {knob.key: knob for entry in OBJECTIVES.values() for knob in entry.knobs}
+KNOBS = {knob.key: knob for entry in LOSSES.values() for knob in entry.knobs}
 LABELS = {
     "dataset": "Data set", "teacher_augmentation": "Teacher's augmentation", "batch_seed": "Seed of the batches",
     **{key: knob.label for key, knob in {**Spec.run_knobs(), **KNOBS}.items()},

@@ -1,4 +1,4 @@
-"""What an objective must be, and the exact facts of Hinton's."""
+"""What a loss must be, and the exact facts of Hinton's."""
 
 import math
 
@@ -11,7 +11,7 @@ from torch.nn.functional import kl_div
 from kdlab.losses import Part, cross_entropy, soft_divergence
 from kdlab.losses.hinton import hinton
 from kdlab.losses.logit_matching import logit_matching
-from kdlab.registry import OBJECTIVES, InputError
+from kdlab.registry import LOSSES, InputError
 from kdlab.train.spec import knob_defaults
 
 TEMPERATURES = [0.5, 1.0, 2.0, 4.0, 20.0]
@@ -179,21 +179,19 @@ def test_logit_matching_is_the_limit_of_soft_targets_times_t_squared(temperature
     assert float((first - second).norm() / second.norm()) < apart
 
 
-# --- what every objective must be -------------------------------------------------------------------------------------
+# --- what every loss must be -------------------------------------------------------------------------------------
 
-every_objective = pytest.mark.parametrize("objective", list(OBJECTIVES))
+every_loss = pytest.mark.parametrize("loss", list(LOSSES))
 
 
-def build(objective: str, student: Tensor, teacher: Tensor, labels: Tensor, **turned: float) -> dict[str, Part]:
-    parts: dict[str, Part] = OBJECTIVES[objective].build(
-        student, teacher, labels, **(knob_defaults(objective) | turned)
-    )
+def build(loss: str, student: Tensor, teacher: Tensor, labels: Tensor, **turned: float) -> dict[str, Part]:
+    parts: dict[str, Part] = LOSSES[loss].build(student, teacher, labels, **(knob_defaults(loss) | turned))
     return parts
 
 
-@every_objective
-def test_an_objective_explains_itself_and_its_defaults_are_allowed(objective: str) -> None:
-    entry = OBJECTIVES[objective]
+@every_loss
+def test_a_loss_explains_itself_and_its_defaults_are_allowed(loss: str) -> None:
+    entry = LOSSES[loss]
     assert entry.label
     assert entry.help
     assert len({knob.key for knob in entry.knobs}) == len(entry.knobs)
@@ -208,13 +206,11 @@ def test_an_objective_explains_itself_and_its_defaults_are_allowed(objective: st
                 knob.check(outside)
 
 
-@every_objective
+@every_loss
 @pytest.mark.parametrize(("batch", "classes"), [(6, 10), (1, 10), (1, 2), (3, 100)])
-def test_an_objective_returns_scalar_parts_and_teaches_the_student_alone(
-    objective: str, batch: int, classes: int
-) -> None:
+def test_a_loss_returns_scalar_parts_and_teaches_the_student_alone(loss: str, batch: int, classes: int) -> None:
     student, teacher, labels = draw(batch, classes)
-    parts = build(objective, student, teacher, labels)
+    parts = build(loss, student, teacher, labels)
     assert parts
     for name, part in parts.items():
         assert isinstance(name, str)
@@ -229,25 +225,25 @@ def test_an_objective_returns_scalar_parts_and_teaches_the_student_alone(
     assert student.grad.abs().sum() > 0
 
 
-@every_objective
-def test_an_objective_averages_over_the_batch(objective: str) -> None:
+@every_loss
+def test_a_loss_averages_over_the_batch(loss: str) -> None:
     student, teacher, labels = draw()
-    once = build(objective, student, teacher, labels)
-    twice = build(objective, student.repeat(2, 1), teacher.repeat(2, 1), labels.repeat(2))
+    once = build(loss, student, teacher, labels)
+    twice = build(loss, student.repeat(2, 1), teacher.repeat(2, 1), labels.repeat(2))
     assert {name: part.value.item() for name, part in twice.items()} == pytest.approx(
         {name: part.value.item() for name, part in once.items()}
     )
 
 
-@every_objective
+@every_loss
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_an_objective_stays_finite_for_extreme_logits_and_knobs(objective: str, dtype: torch.dtype) -> None:
+def test_a_loss_stays_finite_for_extreme_logits_and_knobs(loss: str, dtype: torch.dtype) -> None:
     _, _, labels = draw(4, 3)
     extreme = torch.tensor([[1e4, -1e4, 0], [-1e4, 1e4, 1e4], [0, 0, 0], [-1e4, -1e4, -1e4]], dtype=dtype)
-    knobs = OBJECTIVES[objective].knobs
+    knobs = LOSSES[loss].knobs
     for turned in [{}, *({knob.key: end} for knob in knobs for end in (knob.minimum, knob.maximum))]:
         student = extreme.roll(1, 0).clone().requires_grad_()
-        parts = build(objective, student, extreme, labels, **turned)
+        parts = build(loss, student, extreme, labels, **turned)
         total(parts).backward()
         assert all(part.value.isfinite() for part in parts.values()), turned
         assert student.grad is not None
