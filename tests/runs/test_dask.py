@@ -386,7 +386,7 @@ class Elsewhere:
         self._processes[0].kill()
 
     def _run(self, module: str, *arguments: str) -> None:
-        paths = os.pathsep.join([str(TESTS), str(TESTS / "desk")])
+        paths = os.pathsep.join([str(TESTS), str(TESTS / "runs")])
         self._processes.append(
             subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.{module}", *arguments],
