@@ -74,8 +74,8 @@ def shift(argument: str, images: torch.Tensor) -> Views:
     order = torch.arange(steps * steps, device=images.device).roll(-(steps * steps // 2))
 
     def show(index: torch.Tensor, view: torch.Tensor) -> torch.Tensor:
-        place = order[view]
-        return windows[index, :, place // steps, place % steps]
+        position = order[view]
+        return windows[index, :, position // steps, position % steps]
 
     return Views(steps * steps, show)
 

@@ -1,8 +1,10 @@
 """The layers, the style and the types, by the tools that check them."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,15 @@ def test_no_two_classes_have_one_name() -> None:
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
     names = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     assert {name for name in names if names.count(name) > 1} == set()
+
+
+def test_no_string_names_a_module_of_a_higher_layer() -> None:
+    """Imports are checked by import-linter; a module that is loaded by its name is in a string."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    levels = {name: -row for row, names in enumerate(contract["layers"]) for name in re.findall(r"kdlab\.(\w+)", names)}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if room in levels and isinstance(node, ast.Constant) and isinstance(node.value, str):
+                target = re.fullmatch(r"kdlab\.(\w+)[\w.]*(:\w+)?", node.value)
+                assert not target or levels.get(target[1], levels[room]) <= levels[room], f"{path.name}: {node.value}"

@@ -21,12 +21,12 @@ from kdlab.registry import EXPERIMENTS, InputError
 FOLDER = Path(__file__).parent / "results"
 
 
-def make(name: str, pieces: Path, folder: Path, **settings: str) -> None:
-    """Put the full report of an experiment and its arrays into `folder`; what `pieces` holds is not trained again."""
+def make(name: str, cache_folder: Path, folder: Path, **settings: str) -> None:
+    """Put the full report of an experiment and its arrays into `folder`; what `cache_folder` holds is not trained again."""
     from kdlab.cli.experiment_progress import follow
     from kdlab.experiments.framework.run import reproduce_events
 
-    print(save(*follow(reproduce_events(name, pieces, settings=settings)), folder, name))
+    print(save(*follow(reproduce_events(name, cache_folder, settings=settings)), folder, name))
 
 
 def judge(name: str, folder: Path) -> None:

@@ -35,10 +35,10 @@ def make(folder: Path) -> None:
     data = load("mnist")
     teachers = [fit("mnist", TEACHER, epochs=12, seed=seed, precision="float32") for seed in range(TEACHERS)]
     settings = {"epochs": 200, "transfer_size": TRANSFER, "temperature": 8, "seed": 0, "precision": "float32"}
-    run = distill("mnist", teachers[0], STUDENT, **settings)
+    result = distill("mnist", teachers[0], STUDENT, **settings)
     folder.mkdir(exist_ok=True)
     names = ["teacher", *(f"teacher {number}" for number in range(2, TEACHERS + 1)), "student"]
-    write(folder / "networks.safetensors", dict(zip(names, [*teachers, run.student], strict=True)))
+    write(folder / "networks.safetensors", dict(zip(names, [*teachers, result.student], strict=True)))
 
     labels = read_labels()
     chosen = stratified_split(labels, len(data.validation))[1]
@@ -49,19 +49,19 @@ def make(folder: Path) -> None:
         return np.round(predict(network.cpu(), data.validation).numpy() / STEP) * STEP
 
     errors = {
-        name: f"{run.result['validation'][name]['errors']} ({run.result[name]['errors']})"
+        name: f"{result.result['validation'][name]['errors']} ({result.result[name]['errors']})"
         for name in ("teacher", "baseline", "student")
     }
     note = (
         f"MNIST's 5,000 validation images. Errors here, and in brackets of the 10,000 test images: teacher ({TEACHER}, "
         f"12 epochs) {errors['teacher']}; student ({STUDENT}, 200 epochs on {TRANSFER:,} of the 55,000 training "
         f"images, 3 %, T = 8, weights 0.9 soft and 0.1 hard) {errors['student']}; baseline, the same start and images "
-        f"without a teacher, {errors['baseline']}; McNemar's p on the test images is {find_test(run.result)['p']:.1g}. "
+        f"without a teacher, {errors['baseline']}; McNemar's p on the test images is {find_test(result.result)['p']:.1g}. "
         "The student's size and T were chosen by its errors here, which may flatter it; test images were read once. "
-        f"One run, seed 0. Two more teachers differ in their seed. kdlab {run.result['versions']['kdlab']}, torch "
-        f"{run.result['versions']['torch'].partition('+')[0]}."
+        f"One run, seed 0. Two more teachers differ in their seed. kdlab {result.result['versions']['kdlab']}, torch "
+        f"{result.result['versions']['torch'].partition('+')[0]}."
     )
-    roles = {"teacher": teachers[0], "student": run.student, "baseline": run.baseline}
+    roles = {"teacher": teachers[0], "student": result.student, "baseline": result.baseline}
     Predictions(
         key="mnist",
         label="MNIST, 5,000 validation images",

@@ -88,33 +88,33 @@ def distill(out: Path | None, as_json: bool, **values: Any) -> None:
         run_folder.check_free(out)
     try:
         with training_context():  # once for the whole run, not for each event
-            run = follow(distill_events(spec))
+            result = follow(distill_events(spec))
     except Diverged as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(run.result))
+        click.echo(json.dumps(result.result))
     else:
-        print_result(run.result)
+        print_result(result.result)
     if out:
-        run_folder.save(run, out)
-    _keep(run)
+        run_folder.save(result, out)
+    _keep(result)
 
 
-def _keep(run: "DistillResult") -> None:
-    """Add a finished run to the list of the page Runs; print a failure and continue."""
+def _keep(result: "DistillResult") -> None:
+    """Add the result of a finished run to the list of the page Runs; print a failure and continue."""
     from kdlab.distillation.run_folder import contents
     from kdlab.runs.session import open_store
 
-    name, spec = secrets.token_urlsafe(12), run.spec
+    name, spec = secrets.token_urlsafe(12), result.spec
     try:
         with closing(open_store()) as store:
             store.begin(name, visitor="", kind="distil", label=spec.label, page="distil", about=asdict(spec))
             try:
-                store.put(name, "result", contents(run))
+                store.put(name, "result", contents(result))
             except InputError:
                 store.delete(name)
                 raise
-            seconds = sum(run.result["seconds"].values())
-            store.note(name, state="done", summary=run.history.summary(), seconds=seconds)
+            seconds = sum(result.result["seconds"].values())
+            store.note(name, state="done", summary=result.history.summary(), seconds=seconds)
     except InputError as error:
         click.echo(f"The run is not among those on the page Runs: {error}", err=True)

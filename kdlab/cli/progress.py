@@ -20,7 +20,7 @@ WIDE_COLUMNS = 130  # terminal width from which on the losses are shown
 
 
 def follow(events: Generator[Event, Any, DistillResult]) -> DistillResult:
-    """Run a run's events to the end and return the run, with bars on standard error where that is a terminal."""
+    """Run a run's events to the end and return its result, with bars on standard error where that is a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
@@ -35,8 +35,8 @@ def follow(events: Generator[Event, Any, DistillResult]) -> DistillResult:
             try:
                 bars.show(next(events))
             except StopIteration as end:
-                run: DistillResult = end.value
-                return run
+                result: DistillResult = end.value
+                return result
 
 
 class _Bars:

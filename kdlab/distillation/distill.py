@@ -61,8 +61,8 @@ def distill(dataset: str, teacher: Network, student: Network, **options: Any) ->
         student=student if isinstance(student, nn.Module) else None,
     )
     with training_context():  # once, not for each event
-        run: DistillResult = _drain(events)
-    return run
+        result: DistillResult = _drain(events)
+    return result
 
 
 def fit(

@@ -30,7 +30,7 @@ def run_distill_job(
     spec = spec.replace()  # checks its names again: it comes from a process that may have other entries
     # Around all events, so that settings are not restored between them: a worker does nothing else.
     with training_context():
-        run = yield from distill_events(
+        result = yield from distill_events(
             spec, teacher=teacher, every=seconds, checkpoint=checkpoint, max_parameters=all_limits["parameters"]
         )
-    yield Saved(contents(run), final=True)
+    yield Saved(contents(result), final=True)

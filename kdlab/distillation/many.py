@@ -117,7 +117,7 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
         students = _ready("student", students, [spec.student for spec in specs], specs, data, trained_teacher)
         _warn(dict.fromkeys(chain(*notes)))
         teachers = teachers or _train_teachers(specs, data)
-        runs: dict[int, DistillResult] = {}
+        results: dict[int, DistillResult] = {}
         groups = group_compatible(specs, students, device)
         # Logits of only one teacher, augmentation and precision are cached at a time.
         teacher_order = {id(unique): number for number, unique in enumerate(teachers)}
@@ -132,7 +132,7 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
             if previous is not None and previous is not current:
                 previous.clear_logit_cache()
             previous = current
-            group_runs = _distill_group(
+            group_results = _distill_group(
                 [specs[index] for index in group],
                 [students[index] for index in group],
                 current,
@@ -140,8 +140,8 @@ def distill_many(dataset: str, teacher: Network, student: str | Sequence[str], *
                 [notes[index] for index in group],
                 unwrap(current.module) if trained_teacher is None else trained_teacher,
             )
-            runs |= dict(zip(group, group_runs, strict=True))
-    return [runs[index] for index in range(len(specs))]
+            results |= dict(zip(group, group_results, strict=True))
+    return [results[index] for index in range(len(specs))]
 
 
 def _ready(
@@ -247,7 +247,7 @@ def _distill_group(
     seconds = {"teacher": teacher.seconds, "student": time.perf_counter() - start}
     modules = {"teacher": teacher.module} | {learner.name: finished(learner.module) for learner in learners}
     tests = predict_test_set(modules, data)
-    runs = []
+    results = []
     for run_spec, names_by_role, history in zip(specs, names, histories, strict=True):
         network_names = {
             "teacher": "teacher",
@@ -259,10 +259,10 @@ def _distill_group(
         validation = {role: torch.from_numpy(values) for role, values in history.logits.items()}
         result = summarize(run_spec, data, networks, test, validation, seconds, run_spec.knobs, history.notes)
         history.append(Done(result | {"trained_together": len(learners)}))
-        runs.append(
+        results.append(
             DistillResult(run_spec, teacher_module, unwrap(networks["student"]), unwrap(networks["baseline"]), history)
         )
-    return runs
+    return results
 
 
 def _event_of_pair(event: Event, names: dict[str, str]) -> Event:

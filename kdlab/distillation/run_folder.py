@@ -36,7 +36,7 @@ def check_free(folder: Path | str) -> None:
         raise InputError(f"{folder} cannot be made, because {home} is no folder that you may write to: name another.")
 
 
-def save(run: DistillResult, folder: Path | str) -> None:
+def save(result: DistillResult, folder: Path | str) -> None:
     """Write a finished run to `folder` atomically; missing parents are created.
 
     Raises InputError when the folder is not free or cannot be written.
@@ -47,7 +47,7 @@ def save(run: DistillResult, folder: Path | str) -> None:
         with tempfile.TemporaryDirectory(prefix=".kdlab-save-", dir=_home(folder)) as scratch:
             complete = Path(scratch, "run")  # inside, because other users cannot read the scratch folder itself
             complete.mkdir()
-            _write(run, complete)
+            _write(result, complete)
             folder.parent.mkdir(parents=True, exist_ok=True)
             if folder.exists():
                 folder.rmdir()
@@ -89,18 +89,18 @@ def _home(folder: Path) -> Path:
     return next(parent for parent in folder.parents if parent.exists())
 
 
-def contents(run: DistillResult) -> dict[str, bytes]:
+def contents(result: DistillResult) -> dict[str, bytes]:
     """Return the files of a finished run by name."""
     return {
-        "spec.json": (run.spec.to_json() + "\n").encode(),
-        "result.json": (json.dumps(run.result, indent=2) + "\n").encode(),
-        **run.history.files(),
-        **{f"{network}.safetensors": pack(getattr(run, network).state_dict()) for network in NETWORKS},
+        "spec.json": (result.spec.to_json() + "\n").encode(),
+        "result.json": (json.dumps(result.result, indent=2) + "\n").encode(),
+        **result.history.files(),
+        **{f"{network}.safetensors": pack(getattr(result, network).state_dict()) for network in NETWORKS},
     }
 
 
-def _write(run: DistillResult, folder: Path) -> None:
-    for name, content in contents(run).items():
+def _write(result: DistillResult, folder: Path) -> None:
+    for name, content in contents(result).items():
         # Not written by safetensors itself, because other users cannot read its files.
         (folder / name).write_bytes(content)
 

@@ -46,7 +46,7 @@ def ready_to_teach(module: nn.Module, data: Dataset, spec: Spec) -> tuple[nn.Mod
     check_has_values(ROLE, module)
     inputs, device = sample_inputs(data), data.train.images.device
     with preserve_random_state(device):
-        module = _as_it_answers(module, inputs)
+        module = _with_working_precision(module, inputs)
         with evaluating(module):
             logits, index = forward_logits(ROLE, module, inputs, data)
             repeated, _ = forward_logits(ROLE, module, inputs, data)
@@ -77,7 +77,7 @@ def _predict(teacher: nn.Module, data: Dataset) -> Tensor:
         ) from error
 
 
-def _as_it_answers(module: nn.Module, inputs: Tensor) -> nn.Module:
+def _with_working_precision(module: nn.Module, inputs: Tensor) -> nn.Module:
     """Return the network on the device of the inputs; a float32 copy if its own precision fails on them."""
     tensors = [*module.parameters(), *module.buffers()]
     if any(tensor.device != inputs.device for tensor in tensors):

@@ -189,9 +189,9 @@ class Ensemble(Experiment):
             ("cross-entropy distilled", f"{cross_entropy(student, labels):.4f} nats"),
         ]
         # Where all agree, no mean changes the answer: only the few others have to be looked at for each mean.
-        answers = members[:count].argmax(-1)
-        split = (answers != answers[0]).any(0)
-        agreed = int((answers[0] != labels)[~split].sum())
+        predictions = members[:count].argmax(-1)
+        split = (predictions != predictions[0]).any(0)
+        agreed = int((predictions[0] != labels)[~split].sum())
         disputed, powers = members[:count, split], np.linspace(0, 1, 11)
         errors = [agreed + count_errors(log_power_mean(disputed, power), labels[split]) for power in powers]
         chart = {

@@ -112,8 +112,8 @@ class SpecialistsExperiment(Experiment):
         if seed == 0:
             yield PreviewReady(extras)
         specialists = yield from self._specialists(study, seed, generalist, subsets, named is None)
-        answers = [study.logits(specialist) for specialist in specialists]
-        n, direction = _best_routing(logits, answers, subsets, data.validation)
+        specialist_logits = [study.logits(specialist) for specialist in specialists]
+        n, direction = _best_routing(logits, specialist_logits, subsets, data.validation)
         name = digest(
             ["consulted", generalist.name, *(specialist.name for specialist in specialists), "n by validation"]
         )
@@ -131,7 +131,7 @@ class SpecialistsExperiment(Experiment):
         if seed == 0:  # the page shows it, and combines it anew as people move n, on validation images
             split, networks = data.validation, {"generalist": generalist, **special}
             result = SeedResult(
-                seed, split.labels.cpu().numpy(), dict(zip(networks, [logits, *answers], strict=True)), data.classes,
+                seed, split.labels.cpu().numpy(), dict(zip(networks, [logits, *specialist_logits], strict=True)), data.classes,
                 chosen=chosen, sizes={name: sizes([network], split) for name, network in networks.items()},
                 extras=extras, images=split.images.cpu().numpy(),
             )  # fmt: skip
@@ -268,8 +268,8 @@ def _best_routing(
 ) -> tuple[int, str]:  # fmt: skip
     """The n and the direction with the fewest errors on validation images."""
     choices = [(n, direction) for n in range(1, min(MAX_N, generalist.shape[1]) + 1) for direction in DIRECTIONS]
-    answers = [
+    log_probabilities = [
         combine(generalist, specialists, subsets, route(generalist, subsets, n), direction).astype(np.float32)
         for n, direction in choices
     ]
-    return choices[best_of(answers, validation)]
+    return choices[best_of(log_probabilities, validation)]

@@ -210,18 +210,18 @@ def rescore_specialists(arrays: Mapping[str, NDArray[Any]], direction: int, n: i
     tiles.append(
         ("chosen by validation", f"n = {best}, {list(DIRECTIONS.values())[chosen].removesuffix(', as in the paper')}")
     )
-    counts = [count_pairs(labels, answers, len(classes)).tolist() for answers in (alone, together)]
+    counts = [count_pairs(labels, predicted, len(classes)).tolist() for predicted in (alone, together)]
     knowing = arrays["members"].sum(0)[labels]
     levels = np.unique(knowing[~wrong_alone])  # elsewhere the gain would divide by 0
     right = [
         np.array([(~wrong)[knowing == level].mean() for level in levels]) for wrong in (wrong_alone, wrong_together)
     ]
     gains = 100 * (right[1] / right[0] - 1)
-    about = {"kind": "confusion", "classes": classes}
+    chart = {"kind": "confusion", "classes": classes}
     charts = [
-        {**about, "title": "Generalist alone", "counts": counts[0]},
-        {**about, "title": f"With specialists, n = {n}", "counts": counts[1]},
-        {**about, "title": "With specialists − alone", "counts": counts[1], "minus": counts[0]},
+        {**chart, "title": "Generalist alone", "counts": counts[0]},
+        {**chart, "title": f"With specialists, n = {n}", "counts": counts[1]},
+        {**chart, "title": "With specialists − alone", "counts": counts[1], "minus": counts[0]},
         lines(
             "More right, by how many know the true class", "specialists that know it", "% more right",
             [series("with specialists", "student", levels.tolist(), [gains.tolist()])],

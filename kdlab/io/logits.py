@@ -112,7 +112,7 @@ def _predictions(title: str, arrays: Arrays, outputs: str, remedies: tuple[str, 
 
     `remedies`: see UndeclaredError. `trusted`: keep the key and the texts of the file as they are.
     """
-    metadata = _about(title, arrays)
+    metadata = _read_metadata(title, arrays)
     logits = {role: arrays.get(role, arrays.get(f"logits/{role}")) for role in ROLES}
     assert logits["teacher"] is not None
     stem = title.rpartition(".")[0] or title
@@ -141,7 +141,7 @@ def _predictions(title: str, arrays: Arrays, outputs: str, remedies: tuple[str, 
         raise UndeclaredError(f"{error.owner} in {title}", error.why, remedies) from None
 
 
-def _about(title: str, arrays: Arrays) -> dict[str, Any]:
+def _read_metadata(title: str, arrays: Arrays) -> dict[str, Any]:
     """Return the metadata that `Predictions.save` wrote beside the arrays, or {}."""
     if "about" not in arrays:
         return {}

@@ -116,10 +116,10 @@ class Predictions:
         arrays |= {f"more_teachers/{n}": values for n, values in enumerate(self.more_teachers)}
         if self.images is not None:
             arrays["images"] = self.images
-        about = {name: getattr(self, name) for name in ("key", "label", "classes", "note", "outputs", "split")}
+        metadata = {name: getattr(self, name) for name in ("key", "label", "classes", "note", "outputs", "split")}
         try:
             with Path(path).open("wb") as file:  # NumPy would append .npz to a path
-                np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
+                np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(metadata)), **arrays)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror or error}): name another file.") from error
 

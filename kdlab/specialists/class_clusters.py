@@ -123,9 +123,9 @@ def tree(similarity: Matrix) -> tuple[NDArray[np.int64], Matrix]:
     from scipy.cluster.hierarchy import dendrogram
 
     drawn = dendrogram(_linkage(similarity), no_plot=True)
-    places = (np.array(drawn["icoord"]) - 5) / 10  # SciPy's leaves stand at 5, 15, 25 …
+    positions = (np.array(drawn["icoord"]) - 5) / 10  # SciPy's leaves stand at 5, 15, 25 …
     heights = np.array(drawn["dcoord"])
-    return np.array(drawn["leaves"]), np.stack([places, heights / max(heights.max(), 1e-12)], 1)
+    return np.array(drawn["leaves"]), np.stack([positions, heights / max(heights.max(), 1e-12)], 1)
 
 
 def _distances(similarity: Matrix) -> Matrix:

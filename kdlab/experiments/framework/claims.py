@@ -29,9 +29,9 @@ class Claim(ABC):
 
     def to_dict(self, outcomes: Outcomes) -> dict[str, Any]:
         """Return the claim as plain data, judged."""
-        about = asdict(self)
-        words = {key: about.pop(key) for key in ("text", "measured")}
-        return {**words, **self.judge(outcomes), "kind": type(self).__name__, "about": about}
+        fields = asdict(self)
+        words = {key: fields.pop(key) for key in ("text", "measured")}
+        return {**words, **self.judge(outcomes), "kind": type(self).__name__, "about": fields}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +123,8 @@ class All(Claim):
 
     def to_dict(self, outcomes: Outcomes) -> dict[str, Any]:
         """Return the claim and its parts as plain data, judged."""
-        about = {"parts": [part.to_dict(outcomes) for part in self.parts]}
-        return super().to_dict(outcomes) | {"about": about}
+        fields = {"parts": [part.to_dict(outcomes) for part in self.parts]}
+        return super().to_dict(outcomes) | {"about": fields}
 
 
 def judge_anew(claim: Mapping[str, Any], outcomes: Outcomes) -> dict[str, Any]:
@@ -133,9 +133,9 @@ def judge_anew(claim: Mapping[str, Any], outcomes: Outcomes) -> dict[str, Any]:
 
 
 def _read(claim: Mapping[str, Any]) -> Claim:
-    about = dict(claim["about"])
-    if "parts" in about:
-        about["parts"] = tuple(map(_read, about["parts"]))
+    fields = dict(claim["about"])
+    if "parts" in fields:
+        fields["parts"] = tuple(map(_read, fields["parts"]))
     if claim["kind"] not in Claim.kinds:
         raise InputError(f"There is no kind of claims {quote(claim['kind'])}; there are {', '.join(Claim.kinds)}.")
-    return Claim.kinds[claim["kind"]](text=claim["text"], measured=claim["measured"], **about)
+    return Claim.kinds[claim["kind"]](text=claim["text"], measured=claim["measured"], **fields)

@@ -75,10 +75,10 @@ class ViewAndLogitCache:
         assert job.teacher is not None
         dtype = choose_precision(job.config.precision, job.teacher.module, self._device)
         teacher = [job.teacher.name, *([] if job.teacher.cache_tag is None else [job.teacher.cache_tag])]
-        about = [RECIPE, *teacher, self.fingerprint(job.split), job.config.augmentation, str(dtype)]
+        cache_key = [RECIPE, *teacher, self.fingerprint(job.split), job.config.augmentation, str(dtype)]
         if not (entry := AUGMENTATIONS.find(job.config.augmentation)[0]).shipped:
-            about.append(entry.stamp)  # another of the same name moves images otherwise
-        return f"answers-{digest([*about, self._device.type])}"
+            cache_key.append(entry.stamp)  # another of the same name moves images otherwise
+        return f"answers-{digest([*cache_key, self._device.type])}"
 
 
 def _make_room(cache: dict[Any, Any]) -> None:

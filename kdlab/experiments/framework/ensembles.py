@@ -72,10 +72,10 @@ def mc_dropout(network: TrainedNetwork, draws: int) -> TrainedNetwork:
                 for part in dropouts:
                     part.train()
                 with seeded(inputs.device, 0, "dropout draws"):
-                    answers = torch.stack([log_softmax(self.network(inputs)) for _ in range(draws)])
+                    log_probabilities = torch.stack([log_softmax(self.network(inputs)) for _ in range(draws)])
             finally:
                 for part in dropouts:
                     part.eval()
-            return answers.logsumexp(0)
+            return log_probabilities.logsumexp(0)
 
     return TrainedNetwork(MCDropout().eval(), digest(["dropping", draws, network.name]))

@@ -110,8 +110,8 @@ class ExperimentRecord:
                 "seconds": self.result.report["seconds"],
                 "claims": [{key: claim[key] for key in ("text", "measured", "verdict")} for claim in claims],
             }
-        pieces = len(self.planned.pieces) if self.planned else 0
-        return {"pieces": pieces, "begun": len(self.begun)}
+        job_count = len(self.planned.pieces) if self.planned else 0
+        return {"pieces": job_count, "begun": len(self.begun)}
 
 
 def _packed(arrays: Mapping[str, Any]) -> bytes:

@@ -94,5 +94,5 @@ def run(
     if best_weights is not None:
         weights += [best_weights.weights(name) for name in names]
         best = [best_weights.steps[name] // per_epoch for name in names]
-    about = [{"curve": curve, "best_epoch": epoch} for curve, epoch in zip(curves, best, strict=True)]
-    return weights, {"label": job.label, "seconds": round(seconds, 3), "networks": about}
+    networks = [{"curve": curve, "best_epoch": epoch} for curve, epoch in zip(curves, best, strict=True)]
+    return weights, {"label": job.label, "seconds": round(seconds, 3), "networks": networks}

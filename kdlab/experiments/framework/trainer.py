@@ -100,12 +100,14 @@ class Study:
         """The job with all defaults filled in, and its networks before training."""
         for spec in specs:
             spec.loss_args()  # raises InputError here, before any training
-        about: dict[str, Any] = {}
+        cache_key: dict[str, Any] = {}
         if overrides:
             all_overrides = overrides if len(overrides) > 1 else list(overrides) * len(specs)
             modules = [deepcopy(override.initial) for override in all_overrides]
             data, examples, split = overrides[0].data, overrides[0].examples, overrides[0].data.train
-            about["override"] = overrides[0].name if len(overrides) == 1 else [override.name for override in overrides]
+            cache_key["override"] = (
+                overrides[0].name if len(overrides) == 1 else [override.name for override in overrides]
+            )
         else:
             data, split = self.data, self.data.train if split is None else split
             if self._max_parameters < math.inf:
@@ -113,13 +115,13 @@ class Study:
                     check_network("network", name, data, self._max_parameters)
             modules = [make_network(spec.network, data, spec.seed, "student") for spec in specs]
             examples = torch.arange(len(split), device=self.device) if examples is None else examples.to(self.device)
-            about |= {
+            cache_key |= {
                 "split": self.data_cache.fingerprint(split),
                 "validation": self.data_cache.fingerprint(data.validation),
                 "examples": digest(examples.tolist()),
                 "classes": len(data.classes),
             }
-        about |= {
+        cache_key |= {
             "recipe": RECIPE,
             "networks": [asdict(spec) | {"name": ""} for spec in specs],
             "config": asdict(config),
@@ -128,12 +130,12 @@ class Study:
             "versions": [version("kdlab"), str(torch.__version__), self.device.type],
         }
         if stamps := _stamps(specs, config):
-            about["stamps"] = stamps
+            cache_key["stamps"] = stamps
         per_network = overrides if len(overrides) > 1 else ()
         tags = [override.cache_tag for override in overrides] + ([teacher.cache_tag] if teacher else [])
         tags = [tag for tag in tags if tag is not None]
         job = TrainJob(
-            label, digest(about), specs, config, teacher, split, examples, data.validation, per_network, tags
+            label, digest(cache_key), specs, config, teacher, split, examples, data.validation, per_network, tags
         )
         return job, modules
 

@@ -23,9 +23,9 @@ RECIPE = 2
 Weights = list[dict[str, Tensor]]
 
 
-def digest(about: Any) -> str:
-    """Return a hash of `about`, plain data, in hexadecimal digits."""
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:20]
+def digest(content: Any) -> str:
+    """Return a hash of `content`, plain data, in hexadecimal digits."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
 
 
 def fingerprint(split: Split) -> int:

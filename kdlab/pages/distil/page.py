@@ -10,7 +10,9 @@ from traitlets import Bunch, link
 from kdlab.figures.theme import ROLES
 from kdlab.metrics.classification import telling_example
 from kdlab.pages.distil import view
+from kdlab.pages.distil.gallery import Gallery
 from kdlab.pages.distil.setup import Setup
+from kdlab.pages.distil.soft_targets import SoftTargets
 from kdlab.pages.distil.state import DistilState
 from kdlab.pages.eta import Eta
 from kdlab.pages.machine_note import machine_line
@@ -25,12 +27,10 @@ from kdlab.train.history import History
 from kdlab.train.spec import Spec
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.connection import Connection
-from kdlab.widgets.gallery import Gallery
 from kdlab.widgets.loop import Loop
 from kdlab.widgets.pickers import EntryPicker
 from kdlab.widgets.run_panel import RunPanel
 from kdlab.widgets.slider import Slider
-from kdlab.widgets.soft_targets import SoftTargets
 from kdlab.widgets.summary import Summary
 from kdlab.widgets.url import UrlHash, UrlState
 

@@ -1,6 +1,6 @@
 // A gallery of small pictures from one block of pixels; a click chooses one.
 
-import { paintPixels } from "./picture.js";
+import { paintPixels } from "../../widgets/shared/picture.js";
 
 export function render({ model, el }) {
   el.classList.add("kd-gallery");

@@ -1,7 +1,7 @@
 // The softened predictions of one example as a widget: `temperature` can be linked to a slider in the page.
 
-import { makeBars } from "./bars.js";
-import { element, formatTemperature } from "./dom.js";
+import { makeBars } from "../../widgets/shared/bars.js";
+import { element, formatTemperature } from "../../widgets/shared/dom.js";
 
 export function render({ model, el }) {
   el.classList.add("kd-soft-targets");

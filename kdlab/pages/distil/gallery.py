@@ -1,13 +1,14 @@
 """A gallery of validation images, one of which can be chosen."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import anywidget
 import numpy as np
 from numpy.typing import NDArray
 from traitlets import Bytes, Dict, Int
 
-from kdlab.widgets.esm import SHARED, bundle
+from kdlab.widgets.esm import bundle
 
 __all__ = ["Gallery"]
 
@@ -15,7 +16,7 @@ __all__ = ["Gallery"]
 class Gallery(anywidget.AnyWidget):
     """Shows images under a title; `chosen` is the index of the clicked example."""
 
-    _esm = bundle(SHARED / "gallery.js")
+    _esm = bundle(Path(__file__).parent / "gallery.js")
     pixels = Bytes(b"").tag(sync=True)
     shown = Dict({"title": "", "shape": [1, 1, 1], "indices": [], "labels": [], "unit": "image"}).tag(sync=True)
     chosen = Int(0).tag(sync=True)

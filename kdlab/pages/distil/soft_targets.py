@@ -1,9 +1,11 @@
 """Soft targets of teacher, baseline and student for one example, side by side."""
 
+from pathlib import Path
+
 import anywidget
 from traitlets import Dict, Float
 
-from kdlab.widgets.esm import SHARED, bundle
+from kdlab.widgets.esm import bundle
 
 __all__ = ["SoftTargets"]
 
@@ -14,6 +16,6 @@ class SoftTargets(anywidget.AnyWidget):
     `example`: `classes` (names), `truth` (index) and `logits` (lists by network).
     """
 
-    _esm = bundle(SHARED / "soft_targets.js")
+    _esm = bundle(Path(__file__).parent / "soft_targets.js")
     example = Dict({"classes": [], "truth": -1, "logits": {}}).tag(sync=True)
     temperature = Float(1.0).tag(sync=True)
