@@ -222,7 +222,7 @@ class Registry(Mapping[str, Entry]):
         if not entry.shipped:
             raise InputError(
                 f"This page's worker does not know the {self.kind} {entry.key!r}, which is registered in this process "
-                "only: train with it in a cell of the notebook, by kdlab.distillation.distill.distill, or choose "
+                "only: train with it in a cell of the notebook, by kdlab.distill, or choose "
                 "another."
             )
 

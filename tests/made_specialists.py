@@ -11,7 +11,7 @@ from kdlab.experiments.framework.experiment import SeedResult
 from kdlab.experiments.framework.outcomes import Outcomes
 from kdlab.experiments.framework.verdicts import RULE
 from kdlab.experiments.specialists import SpecialistsExperiment
-from kdlab.experiments.specialists_model import answer_by_n
+from kdlab.experiments.specialists_model import predict_by_n
 from kdlab.experiments.specialists_report import NAMES, page_arrays
 from kdlab.specialists.class_clusters import find_subsets, tree
 from kdlab.specialists.subsets import membership, write_subsets
@@ -56,10 +56,10 @@ def made_result(
         extras=noted, images=_striped(labels, draw),
     )  # fmt: skip
     experiment = SpecialistsExperiment(seeds=1, count=count, size=size, **settings)
-    summary = experiment.summarize([replace(exam, extras=page_arrays(exam, answer_by_n(exam)))])
+    summary = experiment.summarize([replace(exam, extras=page_arrays(exam, predict_by_n(exam)))])
     claims = [claim.to_dict(Outcomes(summary.outcomes, labels)) for claim in summary.claims]
     report = {
-        "experiment": "specialists", "label": "SpecialistsExperiment", "size": "full", "settings": asdict(experiment),
+        "experiment": "specialists", "label": "Specialists", "size": "full", "settings": asdict(experiment),
         "rows": [row.to_dict() for row in summary.rows], "claims": claims, "rule": RULE,
         "charts": list(summary.charts), "notes": list(summary.notes), "sources": {"paper": "Hinton et al."},
         "examples": {"test": examples}, "chosen": [], "seconds": 60.0, "device": "cpu", "machine": "x86_64",

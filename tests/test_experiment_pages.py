@@ -169,7 +169,7 @@ def test_each_experiment_has_a_page_with_a_control_for_each_setting(name: str) -
         (shown,) = page.shown.values()
         assert set(shown._settings.controls) == {item.name for item in fields(EXPERIMENTS[name].build)}
         assert shown.state.experiment() == EXPERIMENTS[name].build.of_size(True)
-        assert len(shown._about.content["text"]) >= 2
+        assert len(shown._introduction.content["text"]) >= 2
         page.close()
 
     asyncio.run(use())
@@ -246,7 +246,7 @@ def lived(events: list[Any]) -> ExperimentRecord:
 
 
 def marks(live: ExperimentRecord, state: str) -> list[str]:
-    return [how for _, how, _ in view.pieces(live, state)["pieces"]]
+    return [how for _, how, _ in view.jobs(live, state)["pieces"]]
 
 
 def test_pieces_are_marked_as_the_run_gets_to_them() -> None:
@@ -259,7 +259,7 @@ def test_pieces_are_marked_as_the_run_gets_to_them() -> None:
     assert marks(lived([*EVENTS, *rest, ExperimentFinished(REPORT, {})]), "done") == ["done", "done", "done"]
     kept = ExperimentPlanned((("teacher", 0.0), ("students", 2.0)), 2.0)
     assert marks(lived([kept]), "running") == ["kept", "waiting"]
-    assert view.pieces(lived([kept]), "running")["title"] == "1 of 2 pieces are trained and kept"
+    assert view.jobs(lived([kept]), "running")["title"] == "1 of 2 pieces are trained and kept"
 
 
 def test_the_progress_is_of_the_whole() -> None:
@@ -285,7 +285,7 @@ def test_what_is_kept_of_a_run_is_what_happened() -> None:
     for key, array in arrays.items():
         np.testing.assert_array_equal(kept.result.arrays[key], array)
     np.testing.assert_array_equal(kept.preview.arrays["order"], np.arange(4))
-    assert view.pieces(kept, "done") == view.pieces(live, "done")
+    assert view.jobs(kept, "done") == view.jobs(live, "done")
     assert json.loads(json.dumps(live.summary()))["claims"][0]["verdict"] == "does not hold"
     assert ExperimentRecord.of(lived(EVENTS).files()).summary() == {"pieces": 3, "begun": 2}
     for name, content in live.files().items():
@@ -377,7 +377,7 @@ def test_view_changes_nothing_that_it_is_given() -> None:
     before = copy.deepcopy((live.begun, live.watched, live.done))
     for state in ("idle", "starting", "running", "paused", "stopped", "done", "failed"):
         assert view.progress(live, state, 1.0) == view.progress(live, state, 1.0)
-        assert view.pieces(live, state) == view.pieces(live, state)
+        assert view.jobs(live, state) == view.jobs(live, state)
     view.findings(result, True), view.facts(result), view.figures(result), view.watched(live)
     assert result.report == REPORT
     assert (live.begun, live.watched, live.done) == before

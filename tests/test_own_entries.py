@@ -136,7 +136,7 @@ def test_a_page_says_what_its_worker_does_not_know() -> None:
             page._act("start")
             assert page._panel.error == (
                 f"This page's worker does not know the {kind} 'mine', which is registered in this process only: train "
-                f"with it in a cell of the notebook, by kdlab.distillation.distill.distill, or choose another."
+                f"with it in a cell of the notebook, by kdlab.distill, or choose another."
             )
             assert page._panel.state == "idle"
             page.state.apply(opening)

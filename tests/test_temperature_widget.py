@@ -270,7 +270,7 @@ def test_the_file_holds_everything(lab: Temperature, tmp_path: Path) -> None:
     traits = about["traits"]
     assert (traits["temperature"], traits["example"], traits["cell"]["true"], traits["dataset"]) == (8, 17, 4, "mnist")
     for question, answer in lab._data_server.everything(3_000_000).items():
-        assert about["answers"][question] == json.loads(json.dumps({**answer.about, "count": len(answer.buffers)}))
+        assert about["answers"][question] == json.loads(json.dumps({**answer.fields, "count": len(answer.buffers)}))
         for at, expected in enumerate(answer.buffers):
             assert buffer(page, f"{question}:{at}") == expected
     assert re.findall(r"""(?:src|href)=["'](?!data:)[^"']*""", page.split("const SOURCES")[0]) == []
@@ -306,10 +306,10 @@ def test_pictures_keep_within_a_budget(budget: int) -> None:
     answer = DataServer([one, some("other")], {}).everything(2 * budget)["pictures:mine"]
     (packed,) = answer.buffers
     assert len(packed) <= budget
-    kept = answer.about["indices"]
+    kept = answer.fields["indices"]
     assert len(kept) == 40 if budget > 50_000 else 20 < len(kept) < 30
     assert kept == np.argsort(-entropy(one.logits["teacher"], 4), kind="stable")[: len(kept)].tolist()
-    assert answer.about["size"] == 1200
+    assert answer.fields["size"] == 1200
     assert gzip.decompress(packed) == images[kept].tobytes()
 
 

@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent / "results"
 
 
 def make(name: str, cache_folder: Path, folder: Path, **settings: str) -> None:
-    """Put the full report of an experiment and its arrays into `folder`; what `cache_folder` holds is not trained again."""
+    """Put the full report of an experiment and its arrays into `folder`; no job in `cache_folder` is trained again."""
     from kdlab.cli.experiment_progress import follow
     from kdlab.experiments.framework.run import reproduce_events
 

@@ -1,6 +1,7 @@
 """The command line: `kdlab distill`, `kdlab reproduce`, `kdlab app`, `kdlab lab` and `kdlab export`.
 
-A command imports its modules when it runs, so that `kdlab --help` answers at once.
+Here live the commands and what they print; they may import every package. A command imports its modules when it runs,
+so that `kdlab --help` answers at once.
 """
 
 from typing import Any

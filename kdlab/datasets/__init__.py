@@ -2,6 +2,9 @@
 
 To add one, decorate a generator function that takes the argument behind the colon, yields `Progress` while it works and
 returns a `Dataset`. Torch is imported inside the functions, because the pages only list the names.
+
+Here live the readers of data sets and the checks of a person's images; they import paths, progress, lazy and the
+registry.
 """
 
 # These modules fill the registry, in this order.

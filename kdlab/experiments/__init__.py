@@ -1,5 +1,8 @@
 """The experiments of the paper and its readers, each a command and a page.
 
+Here live their programs, and in `framework/` what all of them use; they import training, distillation, specialists and
+everything below these, but neither widgets nor pages.
+
 To add one, write a file like `ensemble.py` here and import it below: experiments are listed in this order.
 """
 

@@ -13,7 +13,7 @@ from kdlab.experiments.framework.experiment import Experiment, SeedResult, Train
 from kdlab.experiments.framework.jobs import DataOverride, NetworkSpec, TrainConfig, TrainedNetwork
 from kdlab.experiments.framework.model_selection import best_of
 from kdlab.experiments.framework.report import ReportSummary, Rescored
-from kdlab.experiments.specialists_model import MAX_N, answer_by_n, specialist_ensemble
+from kdlab.experiments.specialists_model import MAX_N, predict_by_n, specialist_ensemble
 from kdlab.experiments.specialists_report import page_arrays, rescore_specialists, summarize_specialists
 from kdlab.lazy import torch
 from kdlab.registry import EXPERIMENTS, InputError, Knob, knob_field, quote
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kdlab.datasets import Split
     from kdlab.experiments.framework.trainer import Study
 
-__all__ = ["SpecialistsExperiment"]
+__all__ = ["Specialists"]
 
 LEARNING_RATE = 4e-3
 FINE_TUNING_RATE = 1e-3  # of what begins with the generalist's weights
@@ -35,7 +35,7 @@ TIMED_BATCH = 32  # images at once, when answers are timed
 
 @EXPERIMENTS.add(
     "specialists",
-    label="SpecialistsExperiment",
+    label="Specialists",
     help="a generalist, specialists for the classes that it confuses, their common answer, and one student of them all",
 )
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class SpecialistsExperiment(Experiment):
     similarity: str = "correlation"
     clustering: str = "k-means"
     seeds: int = knob_field("seeds", "Seeds", 5, 1, 100, "how often all is repeated")
-    count: int = knob_field("count", "SpecialistsExperiment", 4, 1, 100, "to be found where no subsets are named")
+    count: int = knob_field("count", "Specialists", 4, 1, 100, "to be found where no subsets are named")
     size: int = knob_field("size", "Classes each", 3, 0, 10_000, "of those found; 0: as clustered, without overlap")
     epochs: int = knob_field("epochs", "Epochs", 15, 1, 10_000, "of the generalist, over all images")
     specialist_epochs: int = knob_field(
@@ -131,11 +131,12 @@ class SpecialistsExperiment(Experiment):
         if seed == 0:  # the page shows it, and combines it anew as people move n, on validation images
             split, networks = data.validation, {"generalist": generalist, **special}
             result = SeedResult(
-                seed, split.labels.cpu().numpy(), dict(zip(networks, [logits, *specialist_logits], strict=True)), data.classes,
+                seed, split.labels.cpu().numpy(),
+                dict(zip(networks, [logits, *specialist_logits], strict=True)), data.classes,
                 chosen=chosen, sizes={name: sizes([network], split) for name, network in networks.items()},
                 extras=extras, images=split.images.cpu().numpy(),
             )  # fmt: skip
-            extras = page_arrays(result, answer_by_n(result))
+            extras = page_arrays(result, predict_by_n(result))
         return TrainedSeed({"generalist": generalist, **special, **rivals, **students}, chosen, extras)
 
     def _config(self, epochs: float, seed: int, rate: float = LEARNING_RATE) -> TrainConfig:

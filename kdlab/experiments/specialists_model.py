@@ -18,16 +18,16 @@ from kdlab.specialists.subsets import membership, read_subsets
 if TYPE_CHECKING:
     from kdlab.experiments.framework.experiment import SeedResult
 
-__all__ = ["MAX_N", "RoutedAnswers", "answer_by_n", "specialist_ensemble"]
+__all__ = ["MAX_N", "RoutedPredictions", "predict_by_n", "specialist_ensemble"]
 
 MAX_N = 5  # first classes of the generalist at the most, whose specialists are asked
 
 
 @dataclass(frozen=True, eq=False)
-class RoutedAnswers:
+class RoutedPredictions:
     """Predictions of generalist and specialists on the test set, for one seed.
 
-    `chosen`: the direction's number among `DIRECTIONS`, and n; `answers`: the predicted class, (directions, n from 0 to
+    `chosen`: the direction's number among `DIRECTIONS`, and n; `predicted`: the class, (directions, n from 0 to
     `MAX_N`, examples); `asked_share`: the share of the examples that are routed to a specialist, (n, specialists);
     `costs`: million multiply-adds of a prediction, (n,); `knowing`: how many specialists know the true class,
     (examples,); `fixable`: the generalist's errors whose true and predicted class one specialist knows, bool
@@ -36,19 +36,19 @@ class RoutedAnswers:
 
     chosen: tuple[int, int]
     specialist_logits: list[NDArray[np.float32]]
-    answers: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     asked_share: NDArray[np.float64]
     costs: NDArray[np.float64]
     knowing: NDArray[np.int64]
     fixable: NDArray[np.bool_]
 
 
-def answer_by_n(result: SeedResult) -> RoutedAnswers:
+def predict_by_n(result: SeedResult) -> RoutedPredictions:
     """Combine the logits of generalist and specialists for every direction and n."""
     generalist, subsets = result.logits["generalist"], read_subsets(result.chosen["subsets"], result.classes)
     specialist_logits = [result.logits[f"specialist {index}"] for index in range(len(subsets))]
     routes = [route(generalist, subsets, n) for n in range(MAX_N + 1)]
-    answers = [
+    predicted = [
         [combine(generalist, specialist_logits, subsets, routed, direction).argmax(1) for routed in routes]
         for direction in DIRECTIONS
     ]
@@ -58,10 +58,10 @@ def answer_by_n(result: SeedResult) -> RoutedAnswers:
     members, first = membership(subsets, len(result.classes)), generalist.argmax(1)
     fixable = (members[:, result.labels] & members[:, first]).any(0) & (first != result.labels)
     chosen = list(DIRECTIONS).index(result.chosen["direction"]), result.chosen["n"]
-    return RoutedAnswers(
+    return RoutedPredictions(
         chosen,
         specialist_logits,
-        np.stack([np.stack(by_n) for by_n in answers]),
+        np.stack([np.stack(by_n) for by_n in predicted]),
         asked_share,
         costs,
         members.sum(0)[result.labels],
@@ -93,11 +93,11 @@ def specialist_ensemble(
             routed = route(logits, subsets, n)
             specialist_logits = []
             for index, (network, subset) in enumerate(zip(self.specialists, subsets, strict=True)):
-                answered = np.zeros((len(logits), len(subset) + 1), dtype=np.float32)
+                outputs = np.zeros((len(logits), len(subset) + 1), dtype=np.float32)
                 if routed[:, index].any():
                     selected = torch.from_numpy(routed[:, index]).to(inputs.device)
-                    answered[routed[:, index]] = network(inputs[selected]).float().cpu().numpy()
-                specialist_logits.append(answered)
+                    outputs[routed[:, index]] = network(inputs[selected]).float().cpu().numpy()
+                specialist_logits.append(outputs)
             log_probabilities = combine(logits, specialist_logits, subsets, routed, direction)
             return torch.from_numpy(log_probabilities).to(first)
 

@@ -10,7 +10,7 @@ from kdlab.experiments.framework.charts import lines, series
 from kdlab.experiments.framework.claims import Fewer
 from kdlab.experiments.framework.literature import PAPER
 from kdlab.experiments.framework.report import ReportRow, ReportSummary, Rescored
-from kdlab.experiments.specialists_model import MAX_N, RoutedAnswers, answer_by_n
+from kdlab.experiments.specialists_model import MAX_N, RoutedPredictions, predict_by_n
 from kdlab.metrics.classification import count_pairs
 from kdlab.specialists.combine import DIRECTIONS
 
@@ -59,23 +59,23 @@ NOTES = (
 
 def summarize_specialists(results: "Sequence[SeedResult]", budgets: str) -> ReportSummary:
     """Return rows, claims and charts; the arrays are of the first seed. `budgets`: how long each was trained."""
-    answers = [answer_by_n(result) for result in results]
+    predictions = [predict_by_n(result) for result in results]
     wrong = {name: np.stack([result.wrong(name) for result in results]) for name in NAMES if name != "together"}
     by_choice = np.stack(
-        [routed.answers != result.labels for routed, result in zip(answers, results, strict=True)]
+        [routed.predicted != result.labels for routed, result in zip(predictions, results, strict=True)]
     ).astype(float)
     wrong["together"] = np.stack(
-        [wrong_by_choice[routed.chosen] for wrong_by_choice, routed in zip(by_choice, answers, strict=True)]
+        [wrong_by_choice[routed.chosen] for wrong_by_choice, routed in zip(by_choice, predictions, strict=True)]
     )
     rows = [ReportRow(label, wrong[name].sum(1)) for name, label in NAMES.items()]
     right = {name: 1 - wrong[name].mean(1) for name in ("generalist", "together")}
     gains = 100 * (right["together"] / np.maximum(right["generalist"], 1e-12) - 1)
-    fixable = [float(routed.fixable.sum()) for routed in answers]
+    fixable = [float(routed.fixable.sum()) for routed in predictions]
     label = "of the generalist's, true and answered class with one specialist: the most to be mended by it"
     rows.append(ReportRow(label, fixable, detail=True))
     rows.append(ReportRow("more right with specialists", gains, "%, relative", {PAPER: 4.4}, 2))
-    rows += _by_known(answers, wrong)
-    rows += _costs(results, answers)
+    rows += _by_known(predictions, wrong)
+    rows += _costs(results, predictions)
     claims = [
         Fewer(
             text=text,
@@ -87,17 +87,17 @@ def summarize_specialists(results: "Sequence[SeedResult]", budgets: str) -> Repo
     ]
     cost = float(np.mean([result.sizes["ensemble"]["multiply_adds"] for result in results])) / 1e6
     ensemble = series("plain ensemble", "baseline", [cost], wrong["ensemble"].sum(1)[:, None].tolist())
-    charts = _charts(by_choice.sum(-1), answers, ensemble)
+    charts = _charts(by_choice.sum(-1), predictions, ensemble)
     return ReportSummary(rows, claims, wrong, charts, results[0].extras, [budgets, *NOTES])
 
 
-def _by_known(answers: Sequence[RoutedAnswers], wrong: Wrong) -> list[ReportRow]:
+def _by_known(predictions: Sequence[RoutedPredictions], wrong: Wrong) -> list[ReportRow]:
     """The paper's table 4: how much more is right, by how many specialists know the true class."""
     rows = []
-    for count in sorted({int(level) for routed in answers for level in np.unique(routed.knowing)}):
+    for count in sorted({int(level) for routed in predictions for level in np.unique(routed.knowing)}):
         gains, sizes = [], []
         for routed, generalist_wrong, together_wrong in zip(
-            answers, wrong["generalist"], wrong["together"], strict=True
+            predictions, wrong["generalist"], wrong["together"], strict=True
         ):
             if (group := routed.knowing == count).any() and not generalist_wrong[group].all():
                 gains.append(
@@ -108,29 +108,35 @@ def _by_known(answers: Sequence[RoutedAnswers], wrong: Wrong) -> list[ReportRow]
             continue
         who = "1 specialist knows" if count == 1 else f"{count} specialists know"
         reported = {PAPER: REPORTED[count]} if count in REPORTED else {}
-        some = "" if len(gains) == len(answers) else f", in {len(gains)} of {len(answers)} seeds"
+        some = "" if len(gains) == len(predictions) else f", in {len(gains)} of {len(predictions)} seeds"
         label = f"more right where {who} the true class ({np.mean(sizes):,.0f} images{some})"
         rows.append(ReportRow(label, gains, "%, relative", reported, 2))
     return rows
 
 
-def _costs(results: "Sequence[SeedResult]", answers: Sequence[RoutedAnswers]) -> list[ReportRow]:
+def _costs(results: "Sequence[SeedResult]", predictions: Sequence[RoutedPredictions]) -> list[ReportRow]:
     """How many specialists run, and the cost of a prediction."""
-    asked = [float(routed.asked_share[routed.chosen[1]].sum()) for routed in answers]
-    spent = [result.chosen["latency"][str(routed.chosen[1])] for result, routed in zip(results, answers, strict=True)]
+    asked = [float(routed.asked_share[routed.chosen[1]].sum()) for routed in predictions]
+    spent = [
+        result.chosen["latency"][str(routed.chosen[1])] for result, routed in zip(results, predictions, strict=True)
+    ]
     alone = [result.chosen["latency"]["0"] for result in results]
     ratios = [together / generalist for together, generalist in zip(spent, alone, strict=True)]
     ensemble = [result.sizes["ensemble"]["multiply_adds"] / 1e6 for result in results]
     return [
         ReportRow(
-            "specialists asked for an image", asked, f"of {answers[0].asked_share.shape[1]}", decimals=2, detail=True
+            "specialists asked for an image",
+            asked,
+            f"of {predictions[0].asked_share.shape[1]}",
+            decimals=2,
+            detail=True,
         ),
         ReportRow(
-            "generalist: multiply-adds of networks", [routed.costs[0] for routed in answers], "million", decimals=3
+            "generalist: multiply-adds of networks", [routed.costs[0] for routed in predictions], "million", decimals=3
         ),
         ReportRow(
             "generalist and specialists: multiply-adds of networks",
-            [routed.costs[routed.chosen[1]] for routed in answers],
+            [routed.costs[routed.chosen[1]] for routed in predictions],
             "million",
             decimals=3,
         ),
@@ -148,10 +154,10 @@ def _costs(results: "Sequence[SeedResult]", answers: Sequence[RoutedAnswers]) ->
 
 
 def _charts(
-    errors: NDArray[np.float64], answers: Sequence[RoutedAnswers], ensemble: Mapping[str, Any]
+    errors: NDArray[np.float64], predictions: Sequence[RoutedPredictions], ensemble: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Errors (seeds, directions, n) by n, and by the cost of a prediction."""
-    costs = np.mean([routed.costs for routed in answers], 0).tolist()
+    costs = np.mean([routed.costs for routed in predictions], 0).tolist()
     roles = zip(DIRECTIONS.values(), ("student", "teacher"), strict=True)
     directions = [(label, role, errors[:, index].tolist()) for index, (label, role) in enumerate(roles)]
     by_n = [series(label, role, range(MAX_N + 1), values) for label, role, values in directions]
@@ -163,13 +169,13 @@ def _charts(
     ]
 
 
-def page_arrays(result: "SeedResult", routed: RoutedAnswers) -> dict[str, NDArray[Any]]:
+def page_arrays(result: "SeedResult", routed: RoutedPredictions) -> dict[str, NDArray[Any]]:
     """Return the arrays for `rescore_specialists` and the page's other panels.
 
     `pictures` are uint8 images of the examples `pictured`, to which all logits belong, those of a specialist with its
     dustbin last; `seconds` of a prediction by n, where it was timed, in the chosen direction; `way`: direction and n.
     """
-    right_alone, right_together = (routed.answers[choice] == result.labels for choice in ((0, 0), routed.chosen))
+    right_alone, right_together = (routed.predicted[choice] == result.labels for choice in ((0, 0), routed.chosen))
     kinds = (
         ~right_alone & right_together,
         right_alone & ~right_together,
@@ -179,7 +185,7 @@ def page_arrays(result: "SeedResult", routed: RoutedAnswers) -> dict[str, NDArra
     pictured = np.concatenate([np.flatnonzero(kind)[:PICTURED] for kind in kinds])
     assert result.images is not None
     return {
-        "labels": result.labels.astype(np.int32), "answers": routed.answers.astype(np.int16),
+        "labels": result.labels.astype(np.int32), "answers": routed.predicted.astype(np.int16),
         "asked": routed.asked_share, "multiply_adds": routed.costs, "pictured": pictured,
         "pictures": result.images[pictured],
         "seconds": np.array([result.chosen["latency"].get(str(n), np.nan) for n in range(MAX_N + 1)]),

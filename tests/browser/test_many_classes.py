@@ -106,17 +106,16 @@ def test_a_mistake_among_many_classes_is_seen(sheet: Page, classes: int) -> None
         assert seen[int(y), int(x)].min() < 200, (true, predicted)
 
 
-@pytest.mark.parametrize("classes", [12, 100])
-def test_hover_text_tells_whole_names_within_the_figure(sheet: Page, classes: int) -> None:
+@pytest.mark.parametrize(("classes", "amount"), [(12, "3 images"), (100, "images: 3")])
+def test_hover_text_tells_whole_names_within_the_figure(sheet: Page, classes: int, amount: str) -> None:
     counts = np.full((classes, classes), 3)
     left, top, right, bottom = draw(sheet, confusion_heatmap(counts, LONG[:classes], "Student", 3))
     true, predicted = 1, classes - 2
     sheet.mouse.move(left + (predicted + 0.5) / classes * (right - left), top + (true + 0.5) / classes * (bottom - top))
     label = sheet.locator(".hovertext")
     label.wait_for()
-    assert "".join(label.text_content().split()) == f"true {LONG[true]}, predicted {LONG[predicted]}: 3 images".replace(
-        " ", ""
-    )
+    text = f"true {LONG[true]}, predicted {LONG[predicted]}: {amount}"
+    assert "".join(label.text_content().split()) == text.replace(" ", "")
     box = label.bounding_box()
     edge = 2  # of the label's frame
     assert min(box["x"], box["y"]) >= -edge

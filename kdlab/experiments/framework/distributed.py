@@ -48,7 +48,7 @@ def distributed_events(
         data = (yield from load_events(experiment.dataset)).to(device)
         weights_cache = WeightsCache(folder)
         plan = forecast(experiment, data, weights_cache)
-        yield ExperimentPlanned(plan.pieces, plan.seconds)
+        yield ExperimentPlanned(plan.jobs, plan.seconds)
         yield from _DistributedRun(engine, experiment, data, weights_cache, plan.costs).events()
     for event in reproduce_events(name, folder, quick, settings):
         if isinstance(event, PreviewReady | ExperimentFinished) or (isinstance(event, JobStarted) and not event.kept):

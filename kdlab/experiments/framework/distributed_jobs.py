@@ -81,7 +81,7 @@ class Scout(Rehearsal):
     ) -> Generator[Event, None, list[TrainedNetwork]]:  # fmt: skip
         """Return the cached networks, or stand-ins."""
         job, modules = self._prepare(label, specs, config, teacher, split, examples, overrides)
-        teacher_logits, replays = self._teacher_request(job)
+        logits_name, replays = self._teacher_request(job)
         if job.name not in self._finished and (cached := self._load(job)):
             self._finished[job.name] = self._wrap(job, modules, *cached)
         if job.name in self._finished:
@@ -89,7 +89,7 @@ class Scout(Rehearsal):
             return self._finished[job.name]
         sources = [override.initial for override in overrides] + ([teacher.module] if teacher else [])
         if not self._depends_on_stand_in and not any(map(_is_stand_in, sources)):
-            dependencies = (*self._dependencies, *([teacher_logits] if teacher_logits in self.weights_cache else []))
+            dependencies = (*self._dependencies, *([logits_name] if logits_name in self.weights_cache else []))
             self.ready.setdefault(job.name, ReadyJob(label, self._seed, dependencies, replays))
         networks = yield from super().train(
             label, specs, config, teacher=teacher, split=split, examples=examples, overrides=overrides

@@ -34,7 +34,7 @@ TIMED_STEPS = 6
 class Plan:
     """The jobs (label, seconds) of an experiment in order, the seconds of each by name, and their sum."""
 
-    pieces: tuple[tuple[str, float], ...]
+    jobs: tuple[tuple[str, float], ...]
     costs: dict[str, float]
     seconds: float
 

@@ -51,7 +51,7 @@ def reproduce_events(
         data = (yield from load_events(experiment.dataset)).to(device)
         weights_cache = WeightsCache(folder)
         plan = forecast(experiment, data, weights_cache, max_parameters)
-        yield ExperimentPlanned(plan.pieces, plan.seconds)
+        yield ExperimentPlanned(plan.jobs, plan.seconds)
         study = Study(data, weights_cache, plan.costs, max_parameters)
         trained_seeds: list[TrainedSeed] = []
         for seed in range(experiment.seeds):

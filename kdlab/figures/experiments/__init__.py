@@ -1,4 +1,7 @@
-"""Figures of experiments: lines with deviations, maps of numbers, and one dot per seed beside reported numbers."""
+"""Figures of experiments: lines with deviations, maps of numbers, and one dot per seed beside reported numbers.
+
+They import only other figures.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -159,25 +159,25 @@ def pictures(history: History, cell: Cell | None) -> Pictures:
     """Return the validation images behind a cell, or those that the student has wrong when no cell was clicked."""
     assert history.opened is not None
     classes, labels, unit = history.opened.classes, history.opened.labels, history.opened.example_unit
-    answers: dict[str, NDArray[np.intp]] = {name: logits.argmax(1) for name, logits in history.logits.items()}
+    predicted: dict[str, NDArray[np.intp]] = {name: logits.argmax(1) for name, logits in history.logits.items()}
     if cell is None:
-        if "student" not in answers:
+        if "student" not in predicted:
             return Pictures(f"Click a cell of a matrix to see its validation {unit}.", [], [])
-        indices = np.flatnonzero(answers["student"] != labels)
+        indices = np.flatnonzero(predicted["student"] != labels)
         title = f"Click a cell of a matrix to see its validation {unit}. These are the ones that the student has wrong"
     else:
         where = f"true {classes[cell.true]}, predicted {classes[cell.predicted]}"
         if cell.matrix == "difference":
-            inside = [answers[name] == cell.predicted for name in ("student", "baseline")]
+            inside = [predicted[name] == cell.predicted for name in ("student", "baseline")]
             indices = np.flatnonzero((labels == cell.true) & (inside[0] != inside[1]))
             title = f"{where} by only one of student and baseline"
         else:
-            indices = np.flatnonzero((labels == cell.true) & (answers[cell.matrix] == cell.predicted))
+            indices = np.flatnonzero((labels == cell.true) & (predicted[cell.matrix] == cell.predicted))
             title = f"{ROLES[cell.matrix].label}: {where}"
     shown = indices[:MAX_PICTURES]
     captions = [
         f"true {classes[labels[index]]}; "
-        + ", ".join(f"{name} says {classes[answer[index]]}" for name, answer in answers.items())
+        + ", ".join(f"{name} says {classes[class_indices[index]]}" for name, class_indices in predicted.items())
         for index in shown
     ]
     more = f", the first {len(shown)} shown" if len(indices) > len(shown) else ""

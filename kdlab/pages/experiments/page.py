@@ -21,7 +21,7 @@ from kdlab.pages.experiments.explore import Explore
 from kdlab.pages.experiments.panel import Panel
 from kdlab.pages.experiments.settings import Settings, for_worker
 from kdlab.pages.experiments.state import ExperimentState
-from kdlab.pages.experiments.widgets import Facts, Findings, Pieces, Segments
+from kdlab.pages.experiments.widgets import Facts, Findings, JobList, Segments
 from kdlab.pages.machine_note import machine_line
 from kdlab.pages.run_controller import RunController, RunPage, box
 from kdlab.pages.url_state import read_settings, read_sliders, write_settings, write_sliders
@@ -88,18 +88,18 @@ class ExperimentPage(RunPage):
         meaning.add_class("kd-meaning")
         size = ipywidgets.VBox([self._size, meaning])
         size.add_class("kd-field")
-        self._about = Facts(content=view.about(self.entry))
-        self._about.add_class("kd-introduction")
+        self._introduction = Facts(content=view.introduction(self.entry))
+        self._introduction.add_class("kd-introduction")
         self._result_source = Segments("Result", [("run", "This run"), ("shipped", "As shipped")], "shipped")
         self._findings, self._charts, self._facts = Findings(), Charts(), Facts()
         self._facts.add_class("kd-provenance")
-        self._curve, self._pieces = Canvas(), Pieces()
-        self._work = box("kd-training", self._curve, self._pieces)
+        self._curve, self._jobs = Canvas(), JobList()
+        self._work = box("kd-training", self._curve, self._jobs)
         controls = box("kd-controls", self._panel, box("kd-size", size), self._settings)
         above = [panel for panel in self._panels if panel.above]
         below = [panel for panel in self._panels if not panel.above and panel is not self._explore]
         results = box(
-            "kd-results", self._about, self._work, self._result_source, *above, self._findings, self._charts,
+            "kd-results", self._introduction, self._work, self._result_source, *above, self._findings, self._charts,
             self._explore, *below, self._facts,
         )  # fmt: skip
         return [box("kd-columns", controls, results)]
@@ -266,7 +266,7 @@ class ExperimentPage(RunPage):
         self._panel.status = self._controller.describe_status(status)
         self._work.layout.display = "none" if state == "idle" else None
         (self._work.add_class if live.result else self._work.remove_class)("kd-finished")
-        self._pieces.content = view.pieces(live, state)
+        self._jobs.content = view.jobs(live, state)
         self._curve.figure = view.watched(live)
         # "Not run yet" would be wrong while the first run goes on.
         self._findings.layout.display = "none" if self.result is None and state != "idle" else None

@@ -11,9 +11,9 @@ export function render({ model, el }) {
   let followed = -1;
 
   function show() {
-    const { title: text = "", pieces = [] } = model.get("content");
+    const { title: text = "", pieces: jobs = [] } = model.get("content");
     title.textContent = text;
-    const items = pieces.map(([label, state, detail]) =>
+    const items = jobs.map(([label, state, detail]) =>
       element(
         "li",
         { "data-state": state },
@@ -26,7 +26,7 @@ export function render({ model, el }) {
     list.replaceChildren(...items);
     list.scrollTop = top;
     // Scrolls to the current job once, when it starts: the list does not undo a user's scrolling.
-    const current = pieces.findIndex(([, state]) => state === "now");
+    const current = jobs.findIndex(([, state]) => state === "now");
     if (current !== followed && current >= 0) list.scrollTop = items[current].offsetTop - list.clientHeight / 2;
     followed = current;
   }

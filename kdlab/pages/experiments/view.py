@@ -18,7 +18,7 @@ from kdlab.pages.catalogue import PageLink
 from kdlab.progress import counted, duration
 from kdlab.registry import Entry
 
-__all__ = ["about", "cards", "explored", "facts", "figures", "findings", "pieces", "progress", "watched"]
+__all__ = ["cards", "explored", "facts", "figures", "findings", "introduction", "jobs", "progress", "watched"]
 
 MARKS = {HOLDS: "✓", REFUTED: "✗", NOISE: "≈", NO_GAIN: "≈"}
 NOT_RUN = "Not run yet: press Start."
@@ -34,13 +34,13 @@ def cards(pages: Sequence[PageLink], results: Mapping[str, Result]) -> Content:
         result = results.get(link.experiments[0]) if link.experiments else None
         if result and result.report["claims"]:
             claim = result.report["claims"][0]
-            answer = f"“{claim['text']}” {claim['verdict'].capitalize()}: {_minus(claim['measured'])}."
-            card |= {"answer": answer, "mark": MARKS[claim["verdict"]]}
+            finding = f"“{claim['text']}” {claim['verdict'].capitalize()}: {_minus(claim['measured'])}."
+            card |= {"answer": finding, "mark": MARKS[claim["verdict"]]}
         contents.append(card)
     return {"cards": contents}
 
 
-def about(entry: Entry) -> Content:
+def introduction(entry: Entry) -> Content:
     """Return the question of an experiment, from the docstring of its class."""
     paragraphs = inspect.cleandoc(entry.build.__doc__ or "").split("\n\n")
     words = [" ".join(paragraph.split()) for paragraph in paragraphs]
@@ -152,7 +152,7 @@ def explored(entry: Entry, result: Result, choice: str, values: Mapping[str, flo
 
 
 def watched(live: ExperimentRecord) -> Figure:
-    """Return the validation errors of the piece at work by epoch; empty while there are none."""
+    """Return the validation errors of the job at work by epoch; empty while there are none."""
     if not live.watched:
         return {}
     last = live.watched[-1]
@@ -160,8 +160,8 @@ def watched(live: ExperimentRecord) -> Figure:
     return validation_curves(errors, last.total, last.epochs, f"Wrong validation images: {last.label}")
 
 
-def pieces(live: ExperimentRecord, state: str) -> Content:
-    """Return the pieces of training, each with how far it is; `state`: a runner's."""
+def jobs(live: ExperimentRecord, state: str) -> Content:
+    """Return the training jobs, each with how far it is; `state`: a runner's."""
     if live.planned is None:
         return {"title": "What is to be trained", "pieces": []}
     rows = []

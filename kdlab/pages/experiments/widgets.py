@@ -9,7 +9,7 @@ from traitlets import Dict, List, Unicode
 
 from kdlab.widgets.esm import SHARED, bundle
 
-__all__ = ["Cards", "Facts", "Findings", "Pieces", "Segments"]
+__all__ = ["Cards", "Facts", "Findings", "JobList", "Segments"]
 
 FOLDER = Path(__file__).parent
 
@@ -30,7 +30,7 @@ class Findings(_View):
     _esm = bundle(FOLDER / "findings.js")
 
 
-class Pieces(_View):
+class JobList(_View):
     """What is trained, in order: `title` and `pieces` (label, state, detail)."""
 
     _esm = bundle(FOLDER / "pieces.js")

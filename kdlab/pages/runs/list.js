@@ -33,10 +33,10 @@ export function render({ model, el }) {
     },
     async ask(type, fields) {
       error = "";
-      const answer = await channel.ask(type, fields);
-      error = answer.error ?? "";
+      const reply = await channel.ask(type, fields);
+      error = reply.error ?? "";
       if (error) show();
-      return answer;
+      return reply;
     },
   };
 

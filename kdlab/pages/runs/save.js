@@ -1,4 +1,4 @@
-// Saves a run's files as one file: fetched in chunks, one answer of the kernel after another.
+// Saves a run's files as one file: fetched in chunks, one reply of the kernel after another.
 
 import { element } from "../../widgets/shared/view.js";
 
@@ -8,10 +8,10 @@ export async function save(run, ask, onProgress) {
   const chunks = [];
   for (let received = 0; received < size;) {
     onProgress(received / size);
-    const answer = await ask("piece", { run, at: received });
-    if (answer.error) return;
-    chunks.push(answer.buffers[0]);
-    received += answer.buffers[0].byteLength;
+    const reply = await ask("piece", { run, at: received });
+    if (reply.error) return;
+    chunks.push(reply.buffers[0]);
+    received += reply.buffers[0].byteLength;
   }
   const address = URL.createObjectURL(new Blob(chunks, { type: "application/zip" }));
   element("a", { href: address, download: name }).click();

@@ -93,13 +93,13 @@ def curves(row: Row, files: Mapping[str, bytes] | None) -> Overlaid | None:
 
 def archive(row: Row, parts: Mapping[str, Mapping[str, bytes]]) -> bytes:
     """Return a run as a .zip file: its files by part, and its record as run.json."""
-    about = {
+    metadata = {
         "run": row.run, "kind": row.kind, "label": row.label, "state": row.state, "created": row.created,
         "ended": row.ended, "seconds": row.seconds, "about": dict(row.about), "summary": dict(row.summary),
     }  # fmt: skip
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:  # stored as they are: weights do not shrink
-        file.writestr("run.json", json.dumps(about, indent=2) + "\n")
+        file.writestr("run.json", json.dumps(metadata, indent=2) + "\n")
         for part, files in parts.items():
             for name, held in files.items():
                 file.writestr(f"{part}/{name}", held)

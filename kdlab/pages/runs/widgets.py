@@ -18,16 +18,16 @@ STYLE = "\n".join(
 
 
 class Reply(Protocol):
-    """Sends the browser the answer to its question: `about`, plain JSON or {"error": a sentence}, and bytes."""
+    """Sends the browser the reply to its request: `fields`, plain JSON or {"error": a sentence}, and bytes."""
 
-    def __call__(self, about: dict[str, Any], buffers: Sequence[bytes | memoryview] = ()) -> None:
-        """Send the answer."""
+    def __call__(self, fields: dict[str, Any], buffers: Sequence[bytes | memoryview] = ()) -> None:
+        """Send the reply."""
 
 
 class RunList(anywidget.AnyWidget):
     """Shows `content`, which `kdlab.pages.runs.view.listed` makes; `chosen`: ids of the runs that are ticked.
 
-    `on_request` gets a request (look, save, piece, delete) and a function that answers it, on any thread.
+    `on_request` gets a request (look, save, piece, delete) and a function that replies to it, on any thread.
     """
 
     _esm = bundle(FOLDER / "list.js")
@@ -41,11 +41,11 @@ class RunList(anywidget.AnyWidget):
         self.on_msg(self._on_message)
 
     def _on_message(self, _: Any, question: dict[str, Any], buffers: list[Any]) -> None:
-        def answer(about: dict[str, Any], buffers: Sequence[bytes | memoryview] = ()) -> None:
-            self.send({"type": "answer", "id": question["id"], "answer": about}, list(buffers))
+        def reply(fields: dict[str, Any], buffers: Sequence[bytes | memoryview] = ()) -> None:
+            self.send({"type": "answer", "id": question["id"], "answer": fields}, list(buffers))
 
         if "id" in question:
-            self._on_request(question, answer)
+            self._on_request(question, reply)
 
 
 class Compared(anywidget.AnyWidget):

@@ -1,4 +1,7 @@
-"""The page "Specialists": small experts for the classes that a generalist confuses."""
+"""The page "Specialists": small experts for the classes that a generalist confuses.
+
+Here live its two panels; they import the page and the framework of the experiments, `kdlab.specialists` and widgets.
+"""
 
 from kdlab.pages.experiments import Experiments
 from kdlab.pages.specialists.ask import AskThem

@@ -23,12 +23,12 @@ export function render({ model, el }) {
   const originLine = element("p", { class: "kd-note kd-matrix-origin" });
   const staleLine = element("p", { class: "kd-stale-notice", role: "status" });
   const tree = makeTree();
-  const heat = makeHeat({ onPair: includePair, onPoint: (place) => showHint(place && { pair: place }) });
+  const heat = makeHeat({ onPair: includePair, onPoint: (cell) => showHint(cell && { pair: cell }) });
   const dots = makeDots({
     onToggle: (specialist, member) => edit(toggle(subsets(), specialist, member), specialist),
     onMove: (from, to, member) => edit(move(subsets(), from, to, member), to),
     onChoose: (specialist) => edit(null, specialist),
-    onPoint: (place, from) => showHint(place && { place, from }),
+    onPoint: (cell, from) => showHint(cell && { cell, from }),
   });
   const names = element("div", { class: "kd-class-names", "aria-hidden": "true" });
   const rowHighlight = element("div", { class: "kd-row-line", hidden: true });
@@ -88,13 +88,13 @@ export function render({ model, el }) {
     setText(hint, target && matrix ? hintFor(target) : HINT);
     if (rowHighlight.hidden) return;
     Object.assign(rowHighlight.style, {
-      top: `${HEAD + (target.pair ?? target.place)[0] * size.row}px`,
+      top: `${HEAD + (target.pair ?? target.cell)[0] * size.row}px`,
       height: `${size.row}px`,
     });
-    if (target.place?.[0] < 0) rowHighlight.hidden = true;
+    if (target.cell?.[0] < 0) rowHighlight.hidden = true;
   }
 
-  function hintFor({ pair, place, from }) {
+  function hintFor({ pair, cell, from }) {
     const name = (index) => matrix.names[matrix.order[index]];
     if (pair) {
       const [a, b] = pair;
@@ -102,7 +102,7 @@ export function render({ model, el }) {
       const rank = matrix.ranks[matrix.order[a] * matrix.names.length + matrix.order[b]];
       return `${name(a)} and ${name(b)}: ${rankName(rank)} alike of ${matrix.pairs.toLocaleString("en")} pairs. Click to put both into specialist ${chosen + 1}.`;
     }
-    const [row, specialist] = place;
+    const [row, specialist] = cell;
     if (row < 0)
       return `Specialist ${specialist + 1}: ${
         subsets()
@@ -185,8 +185,8 @@ export function render({ model, el }) {
       row: size.row,
       column: size.column,
     });
-    const places = matrix.order.flatMap((member, row) => (current[chosen]?.includes(member) ? [row] : []));
-    heat.outline(places);
+    const positions = matrix.order.flatMap((member, row) => (current[chosen]?.includes(member) ? [row] : []));
+    heat.outline(positions);
     setText(removeButton, `− Remove specialist ${chosen + 1}`);
     removeButton.disabled = current.length < 2;
     removeButton.title = removeButton.disabled

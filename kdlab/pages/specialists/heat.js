@@ -17,14 +17,14 @@ export function makeHeat({ onPair, onPoint }) {
   const context = canvas.getContext("2d");
   let [count, column, row, cursor] = [0, 0, 0, null];
 
-  function move(place) {
-    cursor = place;
-    setAttr(pointed, "visibility", place ? "visible" : "hidden");
-    if (place) {
-      setAttr(pointed, "x", String(place[1] * column));
-      setAttr(pointed, "y", String(place[0] * row));
+  function move(cell) {
+    cursor = cell;
+    setAttr(pointed, "visibility", cell ? "visible" : "hidden");
+    if (cell) {
+      setAttr(pointed, "x", String(cell[1] * column));
+      setAttr(pointed, "y", String(cell[0] * row));
     }
-    onPoint(place);
+    onPoint(cell);
   }
 
   function cellUnder({ clientX, clientY }) {
@@ -34,8 +34,8 @@ export function makeHeat({ onPair, onPoint }) {
   }
 
   canvas.addEventListener("pointermove", (event) => {
-    const place = cellUnder(event);
-    if (place.join() !== cursor?.join()) move(place);
+    const cell = cellUnder(event);
+    if (cell.join() !== cursor?.join()) move(cell);
   });
   // Lifting a finger fires this too, but the tapped cell's text must stay readable.
   canvas.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && move(null));
@@ -81,11 +81,11 @@ export function makeHeat({ onPair, onPoint }) {
       move(null);
     },
     // Outlines the pairs of the classes at these positions, in ascending order; adjacent positions share an outline.
-    outline(places) {
-      const runs = [];
-      for (const place of places) {
-        if (runs.length && runs.at(-1)[1] === place) runs.at(-1)[1] += 1;
-        else runs.push([place, place + 1]);
+    outline(positions) {
+      const ranges = [];
+      for (const position of positions) {
+        if (ranges.length && ranges.at(-1)[1] === position) ranges.at(-1)[1] += 1;
+        else ranges.push([position, position + 1]);
       }
       const box = (kind, [top, bottom], [left, right]) =>
         svgElement("rect", {
@@ -95,7 +95,7 @@ export function makeHeat({ onPair, onPoint }) {
           width: String((right - left) * column),
           height: String((bottom - top) * row),
         });
-      const boxes = (kind) => runs.flatMap((rows) => runs.map((columns) => box(kind, rows, columns)));
+      const boxes = (kind) => ranges.flatMap((rows) => ranges.map((columns) => box(kind, rows, columns)));
       outlines.replaceChildren(...boxes("kd-heat-halo"), ...boxes("kd-heat-outline"));
     },
   };

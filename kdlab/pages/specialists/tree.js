@@ -12,9 +12,9 @@ export function makeTree() {
       setAttr(svg, "width", String(width));
       setAttr(svg, "height", String(rows * row));
       const x = (height) => (1 + (width - 2) * (1 - height)).toFixed(1);
-      const y = (place) => ((place + 0.5) * row).toFixed(1);
+      const y = (position) => ((position + 0.5) * row).toFixed(1);
       const path = joints.map(
-        ([places, heights]) => `M${places.map((place, i) => `${x(heights[i])} ${y(place)}`).join("L")}`,
+        ([positions, heights]) => `M${positions.map((position, i) => `${x(heights[i])} ${y(position)}`).join("L")}`,
       );
       setAttr(branches, "d", path.join(""));
     },

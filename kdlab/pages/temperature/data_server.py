@@ -28,9 +28,9 @@ MAX_OWN_SETS = 4  # uploaded sets per page, to bound its memory
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response to the browser: `about`, plain JSON, and binary buffers."""
+    """A response to the browser: `fields`, plain JSON, and binary buffers."""
 
-    about: dict[str, Any]
+    fields: dict[str, Any]
     buffers: tuple[bytes, ...] = ()
 
 
@@ -71,7 +71,7 @@ class DataServer:
         note = (
             f"{predictions.note} {LOGARITHMS}".strip() if predictions.outputs == "probabilities" else predictions.note
         )
-        about = {
+        fields = {
             "key": key, "label": predictions.label, "note": note, "classes": predictions.classes,
             "roles": list(predictions.logits),
             "examples": f"{predictions.split} examples".lstrip(),
@@ -79,7 +79,7 @@ class DataServer:
             "shape": None if predictions.images is None else predictions.images.shape[1:],
             "pictures": NO_PICTURES if predictions.images is None else "",
         }  # fmt: skip
-        return Response(about, (_pack(*predictions.logits.values()), _pack(predictions.labels.astype(np.int32))))
+        return Response(fields, (_pack(*predictions.logits.values()), _pack(predictions.labels.astype(np.int32))))
 
     def _find(self, key: str) -> Predictions:
         if key not in self.sets:
@@ -106,17 +106,17 @@ class DataServer:
         return Response({"layers": layers, "shape": SHAPE}, weights)
 
     def everything(self, budget: int) -> dict[str, Response]:
-        """Return all answers by question, for a file: of a set's pictures as many as `budget` bytes hold, packed.
+        """Return all responses by question, for a file: of a set's pictures as many as `budget` bytes hold, packed.
 
         Where not all fit, those of which the teacher is least sure are kept.
         """
-        answers = {"networks": self.networks()}
+        responses = {"networks": self.networks()}
         for key, predictions in self.sets.items():
-            answers[f"set:{key}"] = self.set(key)
-            answers[f"teachers:{key}"] = self.teachers(key)
+            responses[f"set:{key}"] = self.set(key)
+            responses[f"teachers:{key}"] = self.teachers(key)
             if predictions.images is not None:
-                answers[f"pictures:{key}"] = _album(predictions, predictions.images, budget // len(self.sets))
-        return answers
+                responses[f"pictures:{key}"] = _album(predictions, predictions.images, budget // len(self.sets))
+        return responses
 
 
 def _album(predictions: Predictions, images: NDArray[np.uint8], budget: int) -> Response:

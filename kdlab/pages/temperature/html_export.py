@@ -49,15 +49,17 @@ standalone.open(document.getElementById("lab"), HELD);
 
 def to_html(data_server: DataServer, state: Mapping[str, Any]) -> str:
     """Return the whole file; `state`: the traits with which it opens."""
-    answers = data_server.everything(MAX_PICTURE_BYTES)
+    responses = data_server.everything(MAX_PICTURE_BYTES)
     buffers = [
         f'<script type="text/plain" id="{question}:{index}">{base64.b64encode(buffer).decode()}</script>'
-        for question, answer in answers.items()
-        for index, buffer in enumerate(answer.buffers)
+        for question, response in responses.items()
+        for index, buffer in enumerate(response.buffers)
     ]
     held = {
         "traits": {**state, "sets": data_server.menu()},
-        "answers": {question: {**answer.about, "count": len(answer.buffers)} for question, answer in answers.items()},
+        "answers": {
+            question: {**response.fields, "count": len(response.buffers)} for question, response in responses.items()
+        },
     }
     return PAGE.substitute(
         style=STYLE,

@@ -1,4 +1,4 @@
-// The lab in an exported file: the kernel's answers are embedded in the page, as base64.
+// The lab in an exported file: the kernel's responses are embedded in the page, as base64.
 
 import { gunzip } from "../../widgets/shared/channel.js";
 import { render } from "./lab.js";
@@ -6,14 +6,14 @@ import { render } from "./lab.js";
 const decodeBytes = (id) =>
   Uint8Array.from(atob(document.getElementById(id).textContent), (letter) => letter.charCodeAt(0));
 
-// answers: {"set:mnist": {…}, …}; the buffers of an answer are in elements with the ids "set:mnist:0", ….
-export function open(root, { traits, answers }) {
+// answers: {"set:mnist": {…}, …}; the buffers of a response are in elements with the ids "set:mnist:0", ….
+export function open(root, { traits, answers: responses }) {
   const listeners = [];
   const pixelsBySet = new Map(); // pictures by data set
 
-  function answer({ type, dataset, indices }) {
+  function respond({ type, dataset, indices }) {
     const key = dataset === undefined ? type : `${type}:${dataset}`;
-    const { count, ...fields } = answers[key] ?? {
+    const { count, ...fields } = responses[key] ?? {
       count: 0,
       error: `There is no data set ${JSON.stringify(dataset)} in this file.`,
     };
@@ -43,7 +43,7 @@ export function open(root, { traits, answers }) {
       on: (name, listener) => name === "msg:custom" && listeners.push(listener),
       off() {},
       async send({ id, ...question }) {
-        const { fields, buffers } = await answer(question);
+        const { fields, buffers } = await respond(question);
         for (const listener of listeners) listener({ type: "answer", id, answer: fields }, buffers);
       },
     },

@@ -134,12 +134,12 @@ class Lab(anywidget.AnyWidget):
     def _on_message(self, _: Any, question: Any, buffers: list[Any]) -> None:
         asked = question if isinstance(question, dict) else {}
         try:
-            answer = self._respond(asked, buffers)
+            response = self._respond(asked, buffers)
         except UndeclaredError as error:
-            answer = Response({"error": str(error), "choices": error.choices})
+            response = Response({"error": str(error), "choices": error.choices})
         except InputError as error:
-            answer = Response({"error": str(error)})
-        self.send({"type": "answer", "id": asked.get("id"), "answer": answer.about}, list(answer.buffers))
+            response = Response({"error": str(error)})
+        self.send({"type": "answer", "id": asked.get("id"), "answer": response.fields}, list(response.buffers))
 
     def _respond(self, question: dict[str, Any], buffers: list[Any]) -> Response:
         match question:

@@ -37,20 +37,20 @@ function render({ model, el }) {
     }
   }
 
-  function onAnswer() {
+  function onReply() {
     missed = 0;
     if (!lost) return;
     lost = false;
     dispatchEvent(new CustomEvent("kdlab:found"));
   }
 
-  model.on("msg:custom", onAnswer);
+  model.on("msg:custom", onReply);
   document.addEventListener("visibilitychange", ping);
   const timer = setInterval(ping, PING_INTERVAL);
   return () => {
     clearInterval(timer);
     document.removeEventListener("visibilitychange", ping);
-    model.off("msg:custom", onAnswer);
+    model.off("msg:custom", onReply);
   };
 }
 

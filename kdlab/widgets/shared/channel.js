@@ -2,9 +2,9 @@
 
 export function makeChannel(model) {
   const pending = new Map();
-  const receive = ({ type, id, answer }, buffers) => {
+  const receive = ({ type, id, answer: reply }, buffers) => {
     if (type !== "answer" || !pending.has(id)) return;
-    pending.get(id)({ ...answer, buffers });
+    pending.get(id)({ ...reply, buffers });
     pending.delete(id);
   };
   model.on("msg:custom", receive);
@@ -12,7 +12,7 @@ export function makeChannel(model) {
     standalone: Boolean(model.standalone), // without a kernel
     // Resolves to {…, buffers}, or {error} with a sentence.
     ask(type, fields = {}, buffers = []) {
-      // Unique, as all views of a widget receive every answer.
+      // Unique, as all views of a widget receive every reply.
       const id = `${type}-${Math.random().toString(36).slice(2)}`;
       return new Promise((resolve) => {
         pending.set(id, resolve);

@@ -16,8 +16,8 @@ function validateFile({ name, size }, { kinds, wrongKind, limit }) {
 }
 
 // A button labelled `text` with the tooltip `formatHelp`. `kinds`: accepted extensions; `wrongKind`: the rest of the
-// error message for others; limit() returns { limit } in bytes or { error }, or a promise of it. onAnswer(answer) is
-// called with the kernel's answer to a complete file; onRefused(answer, retry), if given, with an answer that has an
+// error message for others; limit() returns { limit } in bytes or { error }, or a promise of it. onReply(reply) is
+// called with the kernel's reply to a complete file; onRefused(reply, retry), if given, with a reply that has an
 // error: retry(fields) uploads the file again with these fields in each message. Returns
 // { elements, acceptDrops(page) }, the button first.
 export function makeUpload({
@@ -28,7 +28,7 @@ export function makeUpload({
   wrongKind,
   limit,
   showError,
-  onAnswer,
+  onReply,
   onRefused = () => {},
 }) {
   const progress = element("span", { class: "kd-upload-progress", role: "status" });
@@ -37,18 +37,18 @@ export function makeUpload({
 
   async function send(file, extraFields) {
     const id = Math.random().toString(36).slice(2);
-    let answer;
+    let reply;
     for (let offset = 0; offset < file.size; offset += CHUNK_BYTES) {
       progress.textContent = `Sending the file: ${Math.round((100 * offset) / file.size)} %`;
       const chunk = await file.slice(offset, offset + CHUNK_BYTES).arrayBuffer();
       const message = { file: id, name: file.name, size: file.size, at: offset, ...extraFields };
-      answer = await channel.ask("file", message, [chunk]);
-      if (!answer.error) continue;
-      showError(answer.error);
-      onRefused(answer, (fields) => open(file, fields));
+      reply = await channel.ask("file", message, [chunk]);
+      if (!reply.error) continue;
+      showError(reply.error);
+      onRefused(reply, (fields) => open(file, fields));
       return;
     }
-    await onAnswer(answer);
+    await onReply(reply);
   }
 
   async function open(file, extraFields = {}) {

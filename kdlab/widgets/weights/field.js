@@ -25,7 +25,7 @@ export function render({ model, el }) {
     wrongKind: "is no safetensors file: save the network with safetensors.torch.save_file.",
     limit: () => channel.ask("limit"),
     showError,
-    onAnswer: () => removeButton.focus(), // the traits update the rest
+    onReply: () => removeButton.focus(), // the traits update the rest
   });
   const removeButton = button("×", "Let the file go, and train the teacher", async () => {
     showError("");

@@ -48,10 +48,10 @@ class WeightsField(anywidget.AnyWidget):
     def _on_message(self, _: Any, question: Any, buffers: list[Any]) -> None:
         request = question if isinstance(question, dict) else {}
         try:
-            answer = self._reply(request, buffers)
+            reply = self._reply(request, buffers)
         except InputError as error:
-            answer = {"error": str(error)}
-        self.send({"type": "answer", "id": request.get("id"), "answer": answer})
+            reply = {"error": str(error)}
+        self.send({"type": "answer", "id": request.get("id"), "answer": reply})
 
     def _reply(self, question: dict[str, Any], buffers: list[Any]) -> dict[str, Any]:
         match question:

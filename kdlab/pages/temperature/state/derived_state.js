@@ -49,11 +49,10 @@ export function deriveState({ store, dataClient, defaultDataset, showError }) {
 
   async function draw(pixels) {
     const image = pixels ?? new Float32Array(784); // the networks predict for an empty pad too
-    const answers = Object.entries(await dataClient.networks()).map(([name, predict]) => [
-      name,
-      Array.from(predict(image)),
-    ]);
-    store.set({ drawn: { answers: Object.fromEntries(answers), name: pixels ? "this drawing" : "the empty pad" } });
+    const networkLogits = Object.fromEntries(
+      Object.entries(await dataClient.networks()).map(([name, predict]) => [name, Array.from(predict(image))]),
+    );
+    store.set({ drawn: { networkLogits, name: pixels ? "this drawing" : "the empty pad" } });
   }
   store.watch(["source"], ({ source, drawn }) => source === "drawn" && !drawn && draw(null));
 
@@ -67,10 +66,10 @@ export function deriveState({ store, dataClient, defaultDataset, showError }) {
       name: "these logits",
     }),
     drawn({ drawn }) {
-      const { answers, name } = drawn;
-      const teachers = Object.keys(answers).filter((network) => network.startsWith("teacher"));
-      const logits = { teacher: answers.teacher, student: answers.student };
-      return { classes: DIGITS, truth: -1, logits, teachers: teachers.map((network) => answers[network]), name };
+      const { networkLogits, name } = drawn;
+      const teachers = Object.keys(networkLogits).filter((network) => network.startsWith("teacher"));
+      const logits = { teacher: networkLogits.teacher, student: networkLogits.student };
+      return { classes: DIGITS, truth: -1, logits, teachers: teachers.map((network) => networkLogits[network]), name };
     },
   };
   store.watch(["set", "teachers", "example", "source", "own", "drawn"], (state) => {

@@ -69,13 +69,13 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
     }
   }
 
-  function outline(mark, place) {
-    mark.hidden = !place;
-    if (!place) return;
+  function outline(mark, cell) {
+    mark.hidden = !cell;
+    if (!cell) return;
     const share = 100 / classes.length;
     Object.assign(mark.style, {
-      left: `${place.predicted * share}%`,
-      top: `${place.true * share}%`,
+      left: `${cell.predicted * share}%`,
+      top: `${cell.true * share}%`,
       width: `${share}%`,
       height: `${share}%`,
     });
@@ -96,8 +96,8 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
       : "Point at a cell, or click it.";
   }
 
-  function move(place) {
-    cursor = place;
+  function move(cell) {
+    cursor = cell;
     showHint();
     outline(pointed, cursor);
   }
@@ -110,8 +110,8 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   }
 
   canvas.addEventListener("pointermove", (event) => {
-    const place = cellUnder(event);
-    if (cursor?.true !== place.true || cursor?.predicted !== place.predicted) move(place);
+    const cell = cellUnder(event);
+    if (cursor?.true !== cell.true || cursor?.predicted !== cell.predicted) move(cell);
   });
   // Lifting a finger fires this too, but the tapped cell's text must stay readable.
   canvas.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && move(null));
@@ -150,8 +150,8 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
       context.clearRect(0, 0, canvas.width, canvas.height);
       move(null);
     },
-    draw(shares, baseline, drawnScale, place) {
-      [values, references, scale, chosen] = [shares, baseline, drawnScale, place];
+    draw(shares, baseline, drawnScale, selected) {
+      [values, references, scale, chosen] = [shares, baseline, drawnScale, selected];
       paint();
       outline(picked, chosen);
       if (cursor) showHint();

@@ -61,7 +61,7 @@ export function makeMenu({ model, store, dataClient, channel, showError }) {
     limit: () => ({ limit }),
     showError,
     onRefused,
-    onAnswer: ({ dataset }) => showSet(dataset).then(() => store.set({ source: "example" })),
+    onReply: ({ dataset }) => showSet(dataset).then(() => store.set({ source: "example" })),
   });
   return { elements: [menu, ...upload.elements], asking, acceptDrops: upload.acceptDrops, close };
 }

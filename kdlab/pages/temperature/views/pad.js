@@ -58,8 +58,8 @@ export function makePad({ onDrawn, label = "Pad to draw a digit" }) {
 
   const photoPicker = makePhoto({
     side: SIDE,
-    onPhoto(canvas) {
-      photo = canvas;
+    onPhoto(drawing) {
+      photo = drawing;
       change([]);
     },
   });

@@ -38,7 +38,7 @@ function explainInvariants({ labels, examples }, { mistakes }) {
 export function makeSetSection({ store, pictures }) {
   const matrices = Object.fromEntries(
     NETWORKS.map((network) => {
-      const onChoose = (place) => store.set({ cell: { network, ...place } });
+      const onChoose = (position) => store.set({ cell: { network, ...position } });
       return [network, makeMatrix({ ...KINDS[network], onChoose })];
     }),
   );
@@ -60,8 +60,8 @@ export function makeSetSection({ store, pictures }) {
     const { teacher, student } = stats.confusion;
     matrices.difference.setTitle(scale === "log" ? "Student ÷ teacher" : KINDS.difference.title);
     for (const network of NETWORKS) {
-      const place = cell?.network === network ? cell : null;
-      matrices[network].draw(network === "teacher" ? teacher : student, teacher, scale, place);
+      const selected = cell?.network === network ? cell : null;
+      matrices[network].draw(network === "teacher" ? teacher : student, teacher, scale, selected);
     }
     similarityView.draw(set.classes, teacher);
   });

@@ -103,13 +103,13 @@ export function makeSimilarityView({ onChoose }) {
     // Rounded up, so that most moves of the slider keep the axis.
     const farthest = step * Math.max(1, Math.ceil(lastDistance / step));
     const x = (distance) => left + ((width - left - RIGHT) * distance) / farthest;
-    const places = new Float64Array(2 * count - 1);
+    const positions = new Float64Array(2 * count - 1);
     const depths = new Float64Array(2 * count - 1);
-    order.forEach((cluster, row) => (places[cluster] = LEAF * (row + 0.5)));
+    order.forEach((cluster, row) => (positions[cluster] = LEAF * (row + 0.5)));
     const paths = merges.map(([a, b, distance], index) => {
-      places[count + index] = (places[a] + places[b]) / 2;
+      positions[count + index] = (positions[a] + positions[b]) / 2;
       depths[count + index] = distance;
-      return `M${x(depths[a]).toFixed(1)} ${places[a].toFixed(1)}H${x(distance).toFixed(1)}V${places[b].toFixed(1)}H${x(depths[b]).toFixed(1)}`;
+      return `M${x(depths[a]).toFixed(1)} ${positions[a].toFixed(1)}H${x(distance).toFixed(1)}V${positions[b].toFixed(1)}H${x(depths[b]).toFixed(1)}`;
     });
     branches.setAttribute("d", paths.join(""));
     if (leaves.childElementCount !== count)
@@ -119,7 +119,7 @@ export function makeSimilarityView({ onChoose }) {
       setText(label, short[index]);
       setText(label.lastChild, name);
       setAttr(label, "x", String(left - 6));
-      setAttr(label, "y", String(places[index] + 4));
+      setAttr(label, "y", String(positions[index] + 4));
     });
     drawAxis(step, farthest, height, x);
   }
