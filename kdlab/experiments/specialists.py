@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kdlab.datasets import Split
     from kdlab.experiments.framework.trainer import Study
 
-__all__ = ["Specialists"]
+__all__ = ["SpecialistsExperiment"]
 
 LEARNING_RATE = 4e-3
 FINE_TUNING_RATE = 1e-3  # of what begins with the generalist's weights
