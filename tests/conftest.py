@@ -36,15 +36,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def own_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let pages in this process have their runs at a desk of their own, which keeps them for this test alone."""
-    from kdlab.runs.session import the_desk
+    from kdlab.runs.client import the_server
 
     monkeypatch.setenv("KDLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("KDLAB_DESK", raising=False)
-    the_desk.cache_clear()
+    the_server.cache_clear()
     yield
-    if the_desk.cache_info().currsize:
-        the_desk().close()
-    the_desk.cache_clear()
+    if the_server.cache_info().currsize:
+        the_server().close()
+    the_server.cache_clear()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,11 +13,11 @@ from kdlab.pages import Distil, Experiments
 from kdlab.pages.distil import run_request
 from kdlab.pages.url_state import read_settings, read_sliders, read_spec, write_settings, write_sliders, write_spec
 from kdlab.registry import EXPERIMENTS
-from kdlab.runs import session
-from kdlab.runs.executors.local import LocalEngine
+from kdlab.runs import client
+from kdlab.runs.executors.local import LocalExecutor
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import Job
-from kdlab.runs.server import Desk
+from kdlab.runs.protocol import RunRequest
+from kdlab.runs.server import RunServer
 from kdlab.train.spec import Spec
 from kdlab.widgets.url import UrlState, parse_url_hash
 
@@ -246,10 +246,10 @@ def test_a_run_outlives_its_page_and_is_found_again() -> None:
 
 
 def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hasty(kind: str, target: str, arguments: tuple[Any, ...], *others: Any) -> Job:
-        return Job(kind, target, (*arguments, 0.5), *others)  # seconds between two checkpoints
+    def hasty(kind: str, target: str, arguments: tuple[Any, ...], *others: Any) -> RunRequest:
+        return RunRequest(kind, target, (*arguments, 0.5), *others)  # seconds between two checkpoints
 
-    monkeypatch.setattr(run_request, "Job", hasty)
+    monkeypatch.setattr(run_request, "RunRequest", hasty)
 
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&epochs=9000")
@@ -258,7 +258,7 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPat
         run = page._address.run
 
         def kept() -> bool:
-            (row,) = session.the_desk().rows()
+            (row,) = client.the_server().rows()
             return row.resumable
 
         await until(kept)
@@ -279,10 +279,10 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def shared_desk(own_desk: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def shared_desk(own_desk: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunServer]:
     """Let pages have their runs at a desk that tells visitors apart, and has one run at once."""
-    desk = Desk(LocalEngine(), session.open_store(), Limits(runs_at_once=1), shared=True)
-    monkeypatch.setattr(session, "the_desk", lambda: desk)
+    desk = RunServer(LocalExecutor(), client.open_store(), Limits(runs_at_once=1), shared=True)
+    monkeypatch.setattr(client, "the_server", lambda: desk)
     yield desk
     desk.close()
 

@@ -29,8 +29,8 @@ from kdlab.pages.experiments.state import ExperimentState
 from kdlab.pages.url_state import read_settings, read_spec
 from kdlab.registry import AUGMENTATIONS, DATASETS, EXPERIMENTS, LOSSES, MODELS, TEACHER_VIEWS, InputError
 from kdlab.runs.limits import Limits
-from kdlab.runs.store import Store
-from kdlab.runs.worker import ENDS, Happened, Runner, Status
+from kdlab.runs.store import RunStore
+from kdlab.runs.worker import ENDS, Happened, Status, WorkerProcess
 from kdlab.train.events import Done
 from kdlab.train.spec import Spec
 from kdlab.widgets.run_panel import RunPanel
@@ -216,7 +216,7 @@ def test_limits(tmp_path: Path) -> None:
 
 
 def test_ids_of_runs(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
+    store = RunStore(tmp_path / "store")
     secret = tmp_path / "secret.txt"
     secret.write_text("mine")
     begin = {"visitor": "v", "kind": "distil", "label": "x", "page": "distil", "about": {}}
@@ -420,7 +420,7 @@ def test_a_worker_survives() -> None:
         assert ended.wait(60)
         return messages[-1]
 
-    runner = Runner("kdlab.distillation.distill:distill_events", hear)
+    runner = WorkerProcess("kdlab.distillation.distill:distill_events", hear)
     small = {"epochs": 1, "teacher_epochs": 1, "transfer_size": 100, "teacher": "mlp:4x1", "student": "mlp:4x1"}
     try:
         assert run(Spec(**small)).state == "done"

@@ -34,11 +34,11 @@ from kdlab.pages.experiments import page as page_module
 from kdlab.pages.experiments.page import ExperimentPage
 from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError, UnknownNameError
-from kdlab.runs import session
-from kdlab.runs.executors.local import LocalEngine
+from kdlab.runs import client
+from kdlab.runs.executors.local import LocalExecutor
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import Attached, Job
-from kdlab.runs.server import Desk
+from kdlab.runs.protocol import RunRequest, RunSnapshot
+from kdlab.runs.server import RunServer
 from kdlab.runs.worker import Happened, Status
 
 pytestmark = pytest.mark.usefixtures("own_desk")
@@ -127,9 +127,9 @@ def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[ExperimentPa
     return handle
 
 
-def begun() -> Attached:
+def begun() -> RunSnapshot:
     """What a page hears first of a run."""
-    return Attached("run", ExperimentRecord(), "ensemble", {"size": "quick", "settings": TINY}, mine=True)
+    return RunSnapshot("run", ExperimentRecord(), "ensemble", {"size": "quick", "settings": TINY}, mine=True)
 
 
 async def settle(page: ExperimentPage) -> None:
@@ -442,10 +442,10 @@ def test_the_notebooks_show_the_experiments_that_the_index_names() -> None:
 
 
 def test_a_run_asks_for_all_that_limits_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(LocalEngine(), session.open_store(), Limits(parameters=5000))
-    monkeypatch.setattr(session, "the_desk", lambda: desk)
+    desk = RunServer(LocalExecutor(), client.open_store(), Limits(parameters=5000))
+    monkeypatch.setattr(client, "the_server", lambda: desk)
 
-    async def ask() -> Job:
+    async def ask() -> RunRequest:
         page = ExperimentPage("unlabelled")
         page.state.other, page.state.teacher_epochs = "folder:/etc", 70
         try:

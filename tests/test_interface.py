@@ -12,7 +12,7 @@ from distil_page import on_page
 from kdlab.pages import Distil
 from kdlab.pages.distil import view
 from kdlab.registry import LOSSES, Knob
-from kdlab.runs.protocol import Attached
+from kdlab.runs.protocol import RunSnapshot
 from kdlab.runs.worker import Happened, Status
 from kdlab.train.events import ParamsChanged
 from kdlab.train.history import History
@@ -127,7 +127,7 @@ def test_another_data_set_brings_all_of_its_settings(monkeypatch: pytest.MonkeyP
 def test_a_failure_right_after_the_data_were_opened_stays_on_the_page() -> None:
     async def use(page: Distil) -> None:
         opened = page.history.opened
-        begun = Attached("run", History(), "distil", {}, mine=True)
+        begun = RunSnapshot("run", History(), "distil", {}, mine=True)
         for message in (
             begun,
             Status("starting"),
@@ -183,7 +183,7 @@ def test_a_new_run_shows_no_numbers_of_the_run_before() -> None:
     async def use(page: Distil) -> None:
         before = page._summary.content
         assert [tile["errors"] for tile in before["tiles"]] == ["11", "31", "14"]
-        page._on_message(Attached("run", History(), "distil", {}, mine=True))
+        page._on_message(RunSnapshot("run", History(), "distil", {}, mine=True))
         page._on_message(Status("starting"))
         page._draw()
         content = page._summary.content
@@ -206,7 +206,7 @@ def test_a_new_run_shows_no_numbers_of_the_run_before() -> None:
 
 def test_a_run_that_ended_before_its_data_were_opened_says_so() -> None:
     async def use(page: Distil) -> None:
-        page._on_message(Attached("run", History(), "distil", {}, mine=True))
+        page._on_message(RunSnapshot("run", History(), "distil", {}, mine=True))
         page._on_message(Status("failed", "InputError", "This cannot be used."))
         page._draw()
         assert page._summary.content["note"].startswith("The run ended before it had opened its data.")

@@ -32,8 +32,8 @@ from kdlab.pages.distil import view
 from kdlab.pages.runs import compare
 from kdlab.pages.runs import view as runs_view
 from kdlab.registry import DATASETS, Entry, InputError
-from kdlab.runs.protocol import Attached
-from kdlab.runs.run_info import Row
+from kdlab.runs.protocol import RunSnapshot
+from kdlab.runs.run_info import RunInfo
 from kdlab.runs.worker import Happened, Status
 from kdlab.train import checkpoint
 from kdlab.train.events import Done, Event, Opened, Probe, Saved
@@ -259,7 +259,7 @@ def test_the_page_shows_the_same_whatever_the_test_set_is(register: Register) ->
         screens: list[Any] = []
 
         async def use(page: Distil) -> None:
-            page._on_message(Attached("run", History(), "distil", {}, mine=True))
+            page._on_message(RunSnapshot("run", History(), "distil", {}, mine=True))
             page._on_message(Status("running"))
             events = distill_events(spec())
             log.clear()
@@ -351,7 +351,7 @@ def test_the_command_reads_the_test_set_at_the_end_and_says_so(
 def listed(history: History, state: Any) -> dict[str, Any]:
     """All that the page "Runs" makes of a run, beside another one."""
     about = {"dataset": "sealed"}
-    row = Row("a", "", "distil", "A", "distil", about, state, "", history.summary(), 0.0, None, None, True)
+    row = RunInfo("a", "", "distil", "A", "distil", about, state, "", history.summary(), 0.0, None, None, True)
     curves = runs_view.curves(row, history.files())
     return {
         "list": runs_view.listed([row], True, "", []),
@@ -438,7 +438,7 @@ def test_a_run_that_is_opened_again_has_its_groups(register: Register) -> None:
             break
 
     async def use(page: Distil) -> None:
-        page._on_message(Attached("run", History.of(history.files()), "distil", {}, mine=True))
+        page._on_message(RunSnapshot("run", History.of(history.files()), "distil", {}, mine=True))
         page._on_message(Status("stopped"))
         page._draw()
         assert "sign flips over 48 recordings" in page._summary.content["verdict"]

@@ -26,7 +26,7 @@ from kdlab.registry import (
     Registry,
     UnknownNameError,
 )
-from kdlab.runs import session
+from kdlab.runs import client
 from kdlab.train.spec import Spec
 
 REGISTRIES = (AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, LOSSES, TEACHER_VIEWS)
@@ -140,7 +140,7 @@ def test_a_page_says_what_its_worker_does_not_know() -> None:
             )
             assert page._panel.state == "idle"
             page.state.apply(opening)
-        assert session.the_desk().rows() == []
+        assert client.the_server().rows() == []
 
     on_page(use)
 
@@ -173,7 +173,7 @@ def test_an_experiments_page_says_it_too() -> None:
             assert page._panel.error.startswith(f"This page's worker does not know the {kind} 'mine', which is regist")
             assert page._panel.state == "idle"
         pages.close()
-        assert session.the_desk().rows() == []
+        assert client.the_server().rows() == []
 
     asyncio.run(run())
 

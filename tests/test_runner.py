@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from fake_events import Note, Unit
 
-from kdlab.runs.worker import Happened, Message, Runner, Status
+from kdlab.runs.worker import Happened, Message, Status, WorkerProcess
 
 PATIENCE = 30.0  # seconds after which something that should happen has failed to; a busy machine takes one to spawn
 ENDS = ("done", "stopped", "failed")
 
 
-class Driver(Runner):
+class Driver(WorkerProcess):
     """A runner whose messages can be waited for."""
 
     def __init__(self, target: str) -> None:
@@ -209,7 +209,7 @@ def test_a_start_from_another_thread_waits_for_the_message_that_is_being_receive
             go_on.wait(PATIENCE)
         received.put(message)
 
-    runner = Runner("fake_events:count", receive)
+    runner = WorkerProcess("fake_events:count", receive)
     starter = threading.Thread(target=runner.start, args=(1, "new"))
     try:
         runner.start(1, "old")

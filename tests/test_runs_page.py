@@ -19,9 +19,9 @@ from kdlab.pages.runs import compare, view
 from kdlab.pages.runs.page import CHUNK_BYTES
 from kdlab.pages.runs.state import MAX_CHOSEN, RunsState
 from kdlab.pages.runs.widgets import RunList
-from kdlab.runs.executors.local import LocalEngine
-from kdlab.runs.server import Desk
-from kdlab.runs.store import Store
+from kdlab.runs.executors.local import LocalExecutor
+from kdlab.runs.server import RunServer
+from kdlab.runs.store import RunStore
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
 
@@ -34,8 +34,8 @@ class Keeper:
     """A desk, and the store behind it, in which runs of several visitors can be put."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = Store(folder)
-        self.desk = Desk(LocalEngine(), self.store, shared=True)
+        self.store = RunStore(folder)
+        self.desk = RunServer(LocalExecutor(), self.store, shared=True)
 
     def add(
         self, run: str, visitor: str = ME, state: Any = "done", part: str = "result", said: Any = None, **knobs: float

@@ -25,7 +25,7 @@ from playwright.sync_api import sync_playwright
 
 import kdlab
 from kdlab.registry import InputError
-from kdlab.runs.remote import RemoteDesk
+from kdlab.runs.connection import ServerConnection
 from kdlab.server import supervisor as beside
 from kdlab.server.notebooks import copy_notebooks, notebooks
 
@@ -246,7 +246,7 @@ def test_a_desk_that_cannot_begin_is_tried_again(environment: Path, monkeypatch:
 
     def epochs() -> int:
         with contextlib.suppress(InputError):
-            return RemoteDesk(os.environ["KDLAB_DESK"]).limits().epochs
+            return ServerConnection(os.environ["KDLAB_DESK"]).limits().epochs
         return 0
 
     monkeypatch.setattr(beside, "RESTART_PAUSES", (0.05, 0.1))

@@ -22,7 +22,7 @@ from kdlab.pages.experiments.page import ExperimentPage
 from kdlab.pages.specialists.answers import SpecialistAnswers
 from kdlab.pages.specialists.ask import AskThem
 from kdlab.pages.specialists.confused import ConfusedClasses
-from kdlab.runs.protocol import Attached
+from kdlab.runs.protocol import RunSnapshot
 from kdlab.runs.worker import Happened, Status
 from kdlab.specialists.combine import DIRECTIONS, combine
 from kdlab.specialists.routing import route
@@ -212,7 +212,7 @@ def test_a_run_shows_its_matrix_before_it_ends(on_page: Callable[..., None]) -> 
     async def use(page: Page) -> None:
         page.state.dataset = "digits"
         about = {"size": "quick", "settings": {"dataset": "digits", "subsets": ""}}
-        begun = Attached("run", ExperimentRecord(), "specialists", about, mine=True)
+        begun = RunSnapshot("run", ExperimentRecord(), "specialists", about, mine=True)
         for message in (begun, Status("starting"), Status("running"), Happened(noted)):
             page.one._on_message(message)
         await page.settle()

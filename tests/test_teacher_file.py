@@ -21,10 +21,10 @@ from kdlab.pages.distil import view
 from kdlab.pages.experiments.settings import Settings
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.registry import EXPERIMENTS, InputError
-from kdlab.runs import session
-from kdlab.runs.executors.local import LocalEngine
+from kdlab.runs import client
+from kdlab.runs.executors.local import LocalExecutor
 from kdlab.runs.limits import Limits
-from kdlab.runs.server import Desk
+from kdlab.runs.server import RunServer
 from kdlab.train.evaluate import predict
 from kdlab.train.events import Event, Opened, Phase, Probe, Saved
 from kdlab.train.spec import Spec
@@ -173,7 +173,7 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
         assert "mlp:8x1 taught by mlp:16x1 from a file" in page._summary.content["run"]
         assert page._summary.content["note"].endswith("so its errors, and its student's, may flatter it.")
         assert "teacher" not in view.progress(page.history, "done", None)[1]
-        assert session.the_desk().rows()[0].label == "mlp:8x1 taught by mlp:16x1 from a file on digits"
+        assert client.the_server().rows()[0].label == "mlp:8x1 taught by mlp:16x1 from a file on digits"
         # The same run on a page that has not the file: it is asked for, or let go.
         other = Distil()
         await come(other, f"run={page._address.run}&{SMALL}", ANNA)
@@ -224,8 +224,8 @@ def test_the_operators_limits_reach_page_and_worker(
     limits = Limits(parameters=1500, datasets=("digits", "mnist"), upload_bytes=5_000, epochs=50)
     for key, text in limits.environment().items():
         monkeypatch.setenv(key, text)  # as `kdlab app` does
-    desk = Desk(LocalEngine(), session.open_store(), limits)
-    monkeypatch.setattr(session, "the_desk", lambda: desk)
+    desk = RunServer(LocalExecutor(), client.open_store(), limits)
+    monkeypatch.setattr(client, "the_server", lambda: desk)
     content = (saved / "teacher.safetensors").read_bytes()
 
     async def use(page: Distil) -> None:

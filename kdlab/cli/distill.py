@@ -103,7 +103,7 @@ def distill(out: Path | None, as_json: bool, **values: Any) -> None:
 def _keep(result: "DistillResult") -> None:
     """Add the result of a finished run to the list of the page Runs; print a failure and continue."""
     from kdlab.distillation.run_folder import contents
-    from kdlab.runs.session import open_store
+    from kdlab.runs.client import open_store
 
     name, spec = secrets.token_urlsafe(12), result.spec
     try:

@@ -15,7 +15,7 @@ from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError, knob_fields
 
 if TYPE_CHECKING:
-    from kdlab.runs.protocol import Engine
+    from kdlab.runs.protocol import Executor
 
 __all__ = ["reproduce"]
 
@@ -109,11 +109,11 @@ def reproduce(
 
 
 @contextmanager
-def _pool(scheduler: str | None, workers: int | None) -> "Iterator[Engine]":
+def _pool(scheduler: str | None, workers: int | None) -> "Iterator[Executor]":
     """Provide workers of a scheduler, or of this machine until the block ends."""
-    from kdlab.runs.executors.dask import ClusterEngine
+    from kdlab.runs.executors.dask import DaskExecutor
 
-    engine = ClusterEngine(scheduler, workers, None)
+    engine = DaskExecutor(scheduler, workers, None)
     try:
         yield engine
     finally:

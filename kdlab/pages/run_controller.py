@@ -5,16 +5,16 @@ from collections.abc import Callable
 import ipywidgets
 
 from kdlab.registry import InputError
-from kdlab.runs.active_run import PLAIN
-from kdlab.runs.protocol import Attached, Hearing, Job, Notice
-from kdlab.runs.session import Session
+from kdlab.runs.active_run import USER_FACING_ERRORS
+from kdlab.runs.client import RunClient
+from kdlab.runs.protocol import RunMessage, RunRequest, RunSnapshot, RunWarning
 from kdlab.runs.worker import ENDS, Status
 from kdlab.widgets.run_panel import RunPanel
 
 __all__ = ["RunController", "RunPage", "box"]
 
 # Kinds of failures whose message is shown alone, because it says all.
-USER_FACING = {*PLAIN, "Trouble", "Kept"}
+USER_FACING = {*USER_FACING_ERRORS, "Trouble", "Kept"}
 
 
 class RunController:
@@ -25,14 +25,14 @@ class RunController:
     """
 
     def __init__(
-        self, panel: RunPanel, receive: Callable[[Hearing], None], resume_job: Callable[[Attached], Job]
+        self, panel: RunPanel, receive: Callable[[RunMessage], None], resume_job: Callable[[RunSnapshot], RunRequest]
     ) -> None:
         self._panel, self._resume_job = panel, resume_job
-        self.session = Session(receive)
-        self.attached: Attached | None = None
+        self.session = RunClient(receive)
+        self.attached: RunSnapshot | None = None
         self.status_text = ""
 
-    def press(self, action: str, job: Callable[[], Job]) -> None:
+    def press(self, action: str, job: Callable[[], RunRequest]) -> None:
         """Do the action of a button; `job` returns the job of Start, and raises InputError where it cannot be run."""
         panel, session = self._panel, self.session
         panel.error = ""
@@ -69,18 +69,18 @@ class RunController:
         if self.attached and self.attached.mine:
             self.session.send(values)
 
-    def on_message(self, message: Hearing) -> bool:
+    def on_message(self, message: RunMessage) -> bool:
         """Update the panel; return whether the message is of the run that is shown."""
         panel = self._panel
         match message:
-            case Attached():
+            case RunSnapshot():
                 self.attached, self.status_text = message, ""
                 panel.watching, panel.resumable = not message.mine, False
             case Status("idle"):
                 self._clear()
             case _ if self.attached is None:
                 return False  # a late message of a run that was left
-            case Notice(text):
+            case RunWarning(text):
                 panel.error = text
             case Status(state, kind, text):
                 panel.state, self.status_text = state, text

@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from kdlab.runs.protocol import Attached, Files, Hearing, Job, Record
+from kdlab.runs.protocol import Files, Record, RunMessage, RunRequest, RunSnapshot
 from kdlab.runs.worker import ENDS, Happened, Status
 
 if TYPE_CHECKING:
-    from kdlab.runs.store import Row
+    from kdlab.runs.run_info import RunInfo
 
-__all__ = ["LiveRun", "discreet"]
+__all__ = ["ActiveRun", "redact"]
 
-Receive = Callable[[Hearing], None]
+Receive = Callable[[RunMessage], None]
 
 # Kinds of failures whose messages are written for people.
-PLAIN = ("InputError", "UnknownNameError", "Diverged", "WorkerDied", "PoolLost", "BrokenDownloadError")
+USER_FACING_ERRORS = ("InputError", "UnknownNameError", "Diverged", "WorkerDied", "PoolLost", "BrokenDownloadError")
 log = logging.getLogger("kdlab")
 # A path in a message.
 PATH = re.compile(r"(?<![\w:/])(?:/[\w.@+-]+)+/?")
@@ -36,7 +36,7 @@ class Watcher:
 
 
 @dataclass(slots=True, eq=False)
-class LiveRun:
+class ActiveRun:
     """The desk's state of a run; `stopped_because`: the reason why the desk itself stops it, or "".
 
     `goes_on`: it resumes from a checkpoint. `saving`: files wait to be written. `noted`: the store has its state.
@@ -44,7 +44,7 @@ class LiveRun:
     """
 
     run: str
-    job: Job
+    job: RunRequest
     visitor: str
     record: Record
     goes_on: bool = False
@@ -61,16 +61,16 @@ class LiveRun:
     since: float = 0.0
 
     @classmethod
-    def of(cls, run: str, job: Job, visitor: str) -> "LiveRun":
+    def of(cls, run: str, job: RunRequest, visitor: str) -> "ActiveRun":
         """Return a new run."""
         return cls(run, job, visitor, pkgutil.resolve_name(job.record)())
 
     @classmethod
-    def kept_as(cls, row: "Row", files: Files | None) -> "LiveRun":
+    def kept_as(cls, row: "RunInfo", files: Files | None) -> "ActiveRun":
         """Return an ended run from the store; raises InputError when its files are damaged."""
         records = entry_points(group="kdlab.records")
         entry = records[row.kind if row.kind in records.names else "experiment"]
-        job = Job(row.kind, "", (), entry.value, object, row.label, row.page, about=row.about)
+        job = RunRequest(row.kind, "", (), entry.value, object, row.label, row.page, about=row.about)
         record = entry.load().of(files) if files else entry.load()()
         status = Status(row.state, "Kept", row.message)
         return cls(row.run, job, row.visitor, record, status=status, kept=True, working=row.seconds or 0.0)
@@ -91,9 +91,9 @@ class LiveRun:
         # Copied, because both sides append to it; the opening event, with all images, never changes and is shared.
         opened = getattr(self.record, "opened", None)
         record = copy.deepcopy(self.record, {id(opened): opened} if opened else {})
-        watcher.receive(Attached(self.run, record, self.job.kind, self.job.about, watcher.mine))
+        watcher.receive(RunSnapshot(self.run, record, self.job.kind, self.job.about, watcher.mine))
 
-    def tell(self, message: Hearing) -> None:
+    def tell(self, message: RunMessage) -> None:
         """Record a message and send it to all watchers."""
         if isinstance(message, Happened):
             self.record.append(message.event)
@@ -121,9 +121,9 @@ class LiveRun:
         return {"summary": self.record.summary(), "seconds": round(self.working, 1)}
 
 
-def discreet(end: Status) -> Status:
+def redact(end: Status) -> Status:
     """Return the end of a run for visitors, without paths of this machine and details of unexpected failures."""
-    if end.state == "failed" and end.kind not in PLAIN:
+    if end.state == "failed" and end.kind not in USER_FACING_ERRORS:
         return Status(
             "failed", "Trouble", "The run failed for a reason that the server's log tells: try another choice."
         )

@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from kdlab.runs.active_run import LiveRun
+from kdlab.runs.active_run import ActiveRun
 from kdlab.runs.dispatch import Dispatcher
 from kdlab.runs.inbox import Inbox
 from kdlab.runs.keeper import Keeper
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import Notice
+from kdlab.runs.protocol import RunWarning
 from kdlab.runs.worker import Happened, Message
 
 __all__ = ["Caretaker"]
@@ -70,7 +70,7 @@ class Caretaker:
         except Exception:
             log.exception("the desk failed")
 
-    def _take(self, live: LiveRun, message: Message) -> None:
+    def _take(self, live: ActiveRun, message: Message) -> None:
         try:
             if isinstance(message, Happened) and hasattr(message.event, "files"):
                 self._keep(live, message.event)
@@ -82,7 +82,7 @@ class Caretaker:
             with self._lock:
                 self._dispatcher.fail(live, error)
 
-    def _keep(self, live: LiveRun, saved: Any) -> None:
+    def _keep(self, live: ActiveRun, saved: Any) -> None:
         """Write the files before taking the lock, because it may take long."""
         try:
             if live.ended:
@@ -91,7 +91,7 @@ class Caretaker:
             part = "result" if saved.final else "checkpoint"
             if trouble := self._keeper.keep(live.run, part, saved.files):
                 with self._lock:
-                    live.tell(Notice(trouble))
+                    live.tell(RunWarning(trouble))
         finally:
             live.saving = False
 
@@ -105,7 +105,7 @@ class Caretaker:
                     self._dispatcher.note(live)
             self._dispatcher.begin()  # more workers may be available
 
-    def _check_time(self, live: LiveRun) -> None:
+    def _check_time(self, live: ActiveRun) -> None:
         """Stop a run that has used its training time, or that is paused too long while others wait."""
         limits, key = self._limits, ""
         if 0 < limits.seconds < live.working:

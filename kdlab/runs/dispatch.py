@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from kdlab.registry import InputError
-from kdlab.runs.active_run import LiveRun, discreet
-from kdlab.runs.fair_queue import Turns
+from kdlab.runs.active_run import ActiveRun, redact
+from kdlab.runs.fair_queue import FairQueue
 from kdlab.runs.keeper import Keeper
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import Engine, Files, Notice
+from kdlab.runs.protocol import Executor, Files, RunWarning
 from kdlab.runs.worker import ENDS, Message, Status
 
 __all__ = ["Dispatcher"]
@@ -28,16 +28,16 @@ class Dispatcher:
     """
 
     def __init__(
-        self, engine: Engine, keeper: Keeper, limits: Limits, shared: bool,
-        receive: Callable[[LiveRun, Message], None], checkpoint: Callable[[str], Files | None],
+        self, engine: Executor, keeper: Keeper, limits: Limits, shared: bool,
+        receive: Callable[[ActiveRun, Message], None], checkpoint: Callable[[str], Files | None],
     ) -> None:  # fmt: skip
         self._engine, self._keeper, self._limits, self._shared = engine, keeper, limits, shared
         self._receive, self._checkpoint = receive, checkpoint
-        self.runs: dict[str, LiveRun] = {}
-        self.turns = Turns(one_each=shared)
+        self.runs: dict[str, ActiveRun] = {}
+        self.turns = FairQueue(one_each=shared)
         self.closed = False
 
-    def add(self, live: LiveRun) -> None:
+    def add(self, live: ActiveRun) -> None:
         """Queue a run."""
         self.runs[live.run] = live
         self.turns.waiting.append(live)
@@ -52,7 +52,7 @@ class Dispatcher:
             self._launch(live)
         self.turns.tell_places()
 
-    def tell(self, live: LiveRun, command: str, value: Any) -> None:
+    def tell(self, live: ActiveRun, command: str, value: Any) -> None:
         """Send a command to a run; for a queued run apply it here."""
         if live.ended or self.closed:
             return
@@ -65,7 +65,7 @@ class Dispatcher:
         elif command in ("pause", "resume", "step"):
             live.paused = command != "resume"
 
-    def stop(self, live: LiveRun) -> None:
+    def stop(self, live: ActiveRun) -> None:
         """Tell a run to stop, or kill its worker when the stop command was sent long ago."""
         timestamp = time.monotonic()
         if not live.stop_asked:
@@ -76,7 +76,7 @@ class Dispatcher:
             live.stop_asked = timestamp
             self._engine.kill(live.run)
 
-    def hear(self, live: LiveRun, message: Message) -> None:
+    def hear(self, live: ActiveRun, message: Message) -> None:
         """Handle a worker's message about its run."""
         if isinstance(message, Status) and message.state in ENDS:
             if live.ended:  # its record failed before; now its worker is free too
@@ -88,22 +88,22 @@ class Dispatcher:
             live.tell(message)
             live.noted = live.noted and not isinstance(message, Status)
 
-    def fail(self, live: LiveRun, error: Exception) -> None:
+    def fail(self, live: ActiveRun, error: Exception) -> None:
         """End a run whose record failed, without using the record; its slot is free when its worker stops."""
         if live in self.turns.busy:
             self.stop(live)
         self._keeper.note(live.run, Status("failed", message="The run's record failed."))
         end = Status("failed", type(error).__name__, str(error))
-        live.tell(discreet(end) if self._shared else end)
+        live.tell(redact(end) if self._shared else end)
         self.forget(live)
         self.begin()
 
-    def note(self, live: LiveRun) -> None:
+    def note(self, live: ActiveRun) -> None:
         """Write the state of a run to the store."""
         live.noted = True
         self._keeper.note(live.run, live.status, **live.facts())
 
-    def forget(self, live: LiveRun) -> None:
+    def forget(self, live: ActiveRun) -> None:
         """Drop an ended run without watchers; the store has it."""
         if live.ended and not live.watchers and not self._keeper.lacks(live.run):
             self.runs.pop(live.run, None)
@@ -113,7 +113,7 @@ class Dispatcher:
         for live in [*self.turns.busy, *self.turns.waiting]:
             self.hear(live, Status("interrupted", "Closed", "kdlab was closed while this run went on."))
 
-    def _launch(self, live: LiveRun) -> None:
+    def _launch(self, live: ActiveRun) -> None:
         try:
             checkpoint = self._checkpoint(live.run) if live.goes_on else None
             self._engine.start(live.run, live.job, live.paused, checkpoint, partial(self._receive, live))
@@ -122,16 +122,16 @@ class Dispatcher:
                 log.exception("a run could not be begun")
             self._end(live, Status("failed", type(error).__name__, str(error)))
 
-    def _end(self, live: LiveRun, end: Status) -> None:
+    def _end(self, live: ActiveRun, end: Status) -> None:
         self.turns.leave(live)
         if live.stopped_because:
             end = Status("stopped", "Limit", live.stopped_because)
         if self._shared:
-            end = discreet(end)
+            end = redact(end)
         # Save before notifying, so that the store is complete when watchers learn of the end.
         files = {} if live.kept else live.record.files()
         if files and (trouble := self._keeper.keep(live.run, "result", files)):
-            live.tell(Notice(trouble))
+            live.tell(RunWarning(trouble))
         if end.state == "done":
             self._keeper.keep(live.run, "checkpoint", {})
         self._keeper.note(live.run, end, **live.facts())

@@ -2,24 +2,24 @@
 
 from collections.abc import Sequence
 
-from kdlab.runs.active_run import LiveRun
+from kdlab.runs.active_run import ActiveRun
 from kdlab.runs.worker import Status
 
-__all__ = ["Turns"]
+__all__ = ["FairQueue"]
 
 MAX_REMEMBERED_VISITORS = 1000  # visitors in the list of recently served ones
 
 
-class Turns:
+class FairQueue:
     """The queue; `one_each`: a visitor has at most one slot at a time. Callers hold the desk's lock."""
 
     def __init__(self, one_each: bool) -> None:
         self._one_each = one_each
         self._served: list[str] = []  # visitors by their last turn, the latest last
-        self.waiting: list[LiveRun] = []
-        self.busy: list[LiveRun] = []
+        self.waiting: list[ActiveRun] = []
+        self.busy: list[ActiveRun] = []
 
-    def begin(self, places: int) -> LiveRun | None:
+    def begin(self, places: int) -> ActiveRun | None:
         """Give one of `places` slots to the next run and return the run; None where no run can start."""
         if len(self.busy) >= places:
             return None
@@ -33,7 +33,7 @@ class Turns:
                 return live
         return None
 
-    def leave(self, live: LiveRun) -> None:
+    def leave(self, live: ActiveRun) -> None:
         """Remove a run from the queue or from its slot."""
         for runs in (self.waiting, self.busy):
             if live in runs:
@@ -46,7 +46,7 @@ class Turns:
                 live.tell(status)
 
 
-def in_turn(waiting: Sequence[LiveRun], busy: Sequence[LiveRun], served: Sequence[str]) -> list[LiveRun]:
+def in_turn(waiting: Sequence[ActiveRun], busy: Sequence[ActiveRun], served: Sequence[str]) -> list[ActiveRun]:
     """Return the waiting runs in their order: every visitor's first run comes before any visitor's second.
 
     `busy`: active runs, which count as their visitors' first. `served`: visitors by their last turn, the latest last;
@@ -55,7 +55,7 @@ def in_turn(waiting: Sequence[LiveRun], busy: Sequence[LiveRun], served: Sequenc
     rounds: dict[str, int] = {}
     for live in busy:
         rounds[live.visitor] = rounds.get(live.visitor, 0) + 1
-    turns: list[tuple[int, int, int, LiveRun]] = []
+    turns: list[tuple[int, int, int, ActiveRun]] = []
     for place, live in enumerate(waiting):
         rounds[live.visitor] = turn = rounds.get(live.visitor, 0) + 1
         last = served.index(live.visitor) if live.visitor in served else -1

@@ -3,7 +3,7 @@
 import queue
 import time
 
-from kdlab.runs.active_run import LiveRun
+from kdlab.runs.active_run import ActiveRun
 from kdlab.runs.worker import Happened, Message
 
 __all__ = ["Inbox"]
@@ -15,10 +15,10 @@ class Inbox:
     """A queue from the engine's threads to the desk's thread, so that the two cannot deadlock."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[tuple[LiveRun, Message] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[ActiveRun, Message] | None] = queue.SimpleQueue()
         self.closed = False
 
-    def put(self, live: LiveRun, message: Message) -> None:
+    def put(self, live: ActiveRun, message: Message) -> None:
         """Queue a message on an engine's thread, which waits while the queue is full; the end of a run never waits.
 
         Each run has at most one message with files, which may be large, in the queue.
@@ -31,14 +31,14 @@ class Inbox:
                 live.saving = True  # only the desk's thread resets this, after writing the files
         self._queue.put((live, message))
 
-    def get(self, seconds: float) -> tuple[LiveRun, Message] | None:
+    def get(self, seconds: float) -> tuple[ActiveRun, Message] | None:
         """Return the next message, or None after `seconds` without one or when the inbox is closed."""
         try:
             return self._queue.get(timeout=seconds)
         except queue.Empty:
             return None
 
-    def rest(self) -> list[tuple[LiveRun, Message]]:
+    def rest(self) -> list[tuple[ActiveRun, Message]]:
         """Return the remaining messages."""
         entries = []
         while not self._queue.empty():

@@ -13,7 +13,7 @@ from kdlab.runs.protocol import Files
 from kdlab.runs.worker import Status
 
 if TYPE_CHECKING:
-    from kdlab.runs.store import Store
+    from kdlab.runs.store import RunStore
 
 __all__ = ["Keeper"]
 
@@ -28,7 +28,7 @@ class Keeper:
     `pieces`: the folder of networks that experiments trained, which shares the limits on space and age.
     """
 
-    def __init__(self, store: "Store", limits: Limits, pieces: Path | None) -> None:
+    def __init__(self, store: "RunStore", limits: Limits, pieces: Path | None) -> None:
         self._store, self._limits, self._pieces = store, limits, pieces
         self._unkept: dict[str, Files] = {}  # results to write again, by run; changed by atomic operations only
         self._written = 0

@@ -13,7 +13,7 @@ from filelock import FileLock
 from sqlalchemy.exc import SQLAlchemyError
 
 from kdlab.registry import InputError
-from kdlab.runs.run_files import Shelf
+from kdlab.runs.run_files import RunFiles
 from kdlab.runs.tables import RUNS, check, connect, is_damage
 
 __all__ = ["TROUBLE", "Ledger", "reason", "unkept"]
@@ -31,7 +31,7 @@ class Ledger:
     `trouble`: a sentence when the file was damaged, or "". Raises InputError when the database is unusable.
     """
 
-    def __init__(self, folder: Path, address: str | None, shelf: Shelf) -> None:
+    def __init__(self, folder: Path, address: str | None, shelf: RunFiles) -> None:
         self.trouble = ""
         self._shelf = shelf
         self._file = None if address else folder / "runs.db"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kdlab.registry import InputError, knob_field, knob_fields, quote
-from kdlab.runs.protocol import Job
+from kdlab.runs.protocol import RunRequest
 
 __all__ = ["EXPERIMENT_SIZES", "FILE_VARIABLE", "LISTS", "Limits"]
 
@@ -129,7 +129,7 @@ class Limits:
         """Return whether the limits allow training on a data set."""
         return not self.datasets or dataset in self.datasets
 
-    def check(self, job: Job) -> None:
+    def check(self, job: RunRequest) -> None:
         """Raise InputError, with one sentence for the visitor, when a job exceeds the limits."""
         self.check_asks(job.asks)
 

@@ -7,14 +7,14 @@ from typing import Any, Protocol
 
 from kdlab.runs.worker import Message
 
-__all__ = ["Attached", "Engine", "Files", "Hearing", "Job", "Notice", "Record", "begin"]
+__all__ = ["Executor", "Files", "Record", "RunMessage", "RunRequest", "RunSnapshot", "RunWarning", "begin"]
 
 # Contents of files by name.
 Files = Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RunRequest:
     """Something to run: `target`, a generator function as "module:name", is called with `arguments` by a worker.
 
     `record`: the class, as "module:name", that records the events. `unit`: the type of event that counts as one step.
@@ -51,7 +51,7 @@ class Record(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Attached:
+class RunSnapshot:
     """The first message to a page about a run: its id, the record so far and the settings.
 
     `mine`: whether this page's visitor may pause, stop and delete it.
@@ -65,17 +65,17 @@ class Attached:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class RunWarning:
     """A warning about a run, which continues."""
 
     text: str
 
 
 # A message to a page about its run.
-Hearing = Message | Attached | Notice
+RunMessage = Message | RunSnapshot | RunWarning
 
 
-class Engine(Protocol):
+class Executor(Protocol):
     """Runs jobs in separate processes, at most `slots` at once."""
 
     @property
@@ -83,7 +83,7 @@ class Engine(Protocol):
         """How many runs it can execute at once."""
 
     def start(
-        self, run: str, job: Job, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
+        self, run: str, job: RunRequest, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
     ) -> None:
         """Begin a run; `receive` gets its messages, on any thread, up to a final state.
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from kdlab.registry import InputError
 
-__all__ = ["PARTS", "Shelf"]
+__all__ = ["PARTS", "RunFiles"]
 
 PARTS = ("checkpoint", "result")
 RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -30,7 +30,7 @@ MANIFEST = ".manifest.json"  # other names must not begin with a dot
 STALE_AFTER = 3600.0
 
 
-class Shelf:
+class RunFiles:
     """Files of runs under `folder`, which is created; raises OSError."""
 
     def __init__(self, folder: Path) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 from kdlab.runs.worker import State
 
-__all__ = ["Row"]
+__all__ = ["RunInfo"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RunInfo:
     """A stored run; in its own module, so that pages need not import the database's library.
 
     `about` and `summary`: plain JSON. `created`, `ended`: seconds since 1970, UTC; `ended` is None for an active run.

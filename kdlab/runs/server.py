@@ -8,22 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdlab.registry import InputError
-from kdlab.runs.active_run import LiveRun
+from kdlab.runs.active_run import ActiveRun
 from kdlab.runs.caretaker import Caretaker
 from kdlab.runs.dispatch import Dispatcher
 from kdlab.runs.inbox import Inbox
 from kdlab.runs.keeper import Keeper
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import Engine, Hearing, Job
+from kdlab.runs.protocol import Executor, RunMessage, RunRequest
 from kdlab.runs.worker import ENDS
 
 if TYPE_CHECKING:
-    from kdlab.runs.store import Row, Store
+    from kdlab.runs.run_info import RunInfo
+    from kdlab.runs.store import RunStore
 
-__all__ = ["Desk"]
+__all__ = ["RunServer"]
 
 
-class Desk:
+class RunServer:
     """The server of all runs; any thread may call its methods, and receivers are called on any thread.
 
     Without `shared`, all visitors are one person. `pieces`: the folder of networks that experiments trained, which
@@ -34,7 +35,7 @@ class Desk:
     """
 
     def __init__(
-        self, engine: Engine, store: "Store", limits: Limits | None = None, shared: bool = False,
+        self, engine: Executor, store: "RunStore", limits: Limits | None = None, shared: bool = False,
         pieces: Path | None = None,
     ) -> None:  # fmt: skip
         self._engine, self._store, self._shared = engine, store, shared
@@ -48,7 +49,7 @@ class Desk:
         )
         self._caretaker = Caretaker(self._lock, inbox, self._dispatcher, self._keeper, self._limits)
 
-    def submit(self, job: Job, visitor: str = "", paused: bool = False, run: str = "") -> str:
+    def submit(self, job: RunRequest, visitor: str = "", paused: bool = False, run: str = "") -> str:
         """Queue a job and return its run's id; with the id of an ended `run`, resume from its last checkpoint.
 
         Raises InputError for exceeded limits, and where there is no checkpoint.
@@ -62,7 +63,7 @@ class Desk:
             self._dispatcher.add(live)
         return live.run
 
-    def watch(self, run: str, receive: Callable[[Hearing], None], visitor: str = "") -> int:
+    def watch(self, run: str, receive: Callable[[RunMessage], None], visitor: str = "") -> int:
         """Subscribe `receive` to a run, beginning with `Attached`; return the key for `unwatch`. Raises InputError."""
         with self._lock:
             live, visitor = self._find(run), self._who(visitor)
@@ -89,11 +90,11 @@ class Desk:
         """Return the limits for visitors."""
         return self._limits
 
-    def rows(self, visitor: str = "") -> "list[Row]":
+    def rows(self, visitor: str = "") -> "list[RunInfo]":
         """Return the visitor's runs, newest first."""
         return self._store.rows(self._who(visitor) if self._shared else None)
 
-    def row(self, run: str) -> "Row | None":
+    def row(self, run: str) -> "RunInfo | None":
         """Return a stored run, or None; raises InputError."""
         return self._store.one(run)
 
@@ -143,14 +144,14 @@ class Desk:
             if 0 < getattr(self._limits, key) <= count:
                 raise InputError(self._limits.sentence(key))
 
-    def _anew(self, job: Job, visitor: str) -> LiveRun:
-        live = LiveRun.of(secrets.token_urlsafe(12), job, visitor)
+    def _anew(self, job: RunRequest, visitor: str) -> ActiveRun:
+        live = ActiveRun.of(secrets.token_urlsafe(12), job, visitor)
         self._store.begin(
             live.run, visitor=visitor, kind=job.kind, label=job.label, page=job.page, about=dict(job.about)
         )
         return live
 
-    def _again(self, run: str, job: Job, visitor: str) -> LiveRun:
+    def _again(self, run: str, job: RunRequest, visitor: str) -> ActiveRun:
         """Return an ended run, prepared to resume with its watchers."""
         previous = self._find(run)
         if previous.visitor != visitor:
@@ -160,14 +161,14 @@ class Desk:
         row = self._store.one(run)
         if row is None or not row.resumable:
             raise InputError("There is nothing that this run could go on from: start it again.")
-        live = LiveRun.of(run, job, visitor)
+        live = ActiveRun.of(run, job, visitor)
         # The record stays until the run reports from where it resumes.
         live.goes_on, live.record = True, previous.record
         live.watchers, live.working = previous.watchers, previous.working
         self._dispatcher.note(live)  # at once, so that no other desk on this store resumes it too
         return live
 
-    def _find(self, run: str) -> LiveRun:
+    def _find(self, run: str) -> ActiveRun:
         """Return a run in memory or from the store; raises InputError."""
         if live := self._dispatcher.runs.get(run):
             return live
@@ -176,4 +177,4 @@ class Desk:
             raise InputError("This run is not here any more: it was deleted, or kept for as long as was agreed.")
         if row.state not in ENDS:
             raise InputError("This run goes on in another kdlab on this store: open it there, or wait for its end.")
-        return LiveRun.kept_as(row, self._store.files(run, "result"))
+        return ActiveRun.kept_as(row, self._store.files(run, "result"))

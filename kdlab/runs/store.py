@@ -13,12 +13,12 @@ from sqlalchemy.exc import IntegrityError
 
 from kdlab.registry import InputError
 from kdlab.runs.ledger import TROUBLE, Ledger, reason, unkept
-from kdlab.runs.run_files import Shelf
-from kdlab.runs.run_info import Row
+from kdlab.runs.run_files import RunFiles
+from kdlab.runs.run_info import RunInfo
 from kdlab.runs.tables import RUNS
 from kdlab.runs.worker import ENDS, State
 
-__all__ = ["Row", "Store"]
+__all__ = ["RunInfo", "RunStore"]
 
 # Seconds without a heartbeat after which the process of a run counts as dead.
 HEARTBEAT_TIMEOUT = 60.0
@@ -26,7 +26,7 @@ ORPHANED = "What ran this was ended before the run was."
 log = logging.getLogger("kdlab")
 
 
-class Store:
+class RunStore:
     """Stores runs under `folder`; threads and processes may share it.
 
     `address`: a database (any URL of SQLAlchemy) instead of the file runs.db there. Raises InputError when the store
@@ -35,7 +35,7 @@ class Store:
 
     def __init__(self, folder: Path, address: str | None = None) -> None:
         try:
-            self._shelf = Shelf(folder / "files")
+            self._shelf = RunFiles(folder / "files")
             self._ledger = Ledger(folder, address, self._shelf)
         except TROUBLE as error:
             raise InputError(f"Runs cannot be kept in {folder} ({reason(error)}): name another folder.") from error
@@ -103,14 +103,14 @@ class Store:
 
         self._ledger.do(change)
 
-    def one(self, run: str) -> Row | None:
+    def one(self, run: str) -> RunInfo | None:
         """Return a run, or None; raises InputError."""
         rows = self._ledger.do(
             lambda connection: connection.execute(sqlalchemy.select(RUNS).where(RUNS.c.run == run)).all()
         )
         return self._row(rows[0]) if rows else None
 
-    def rows(self, visitor: str | None, limit: int = 200) -> list[Row]:
+    def rows(self, visitor: str | None, limit: int = 200) -> list[RunInfo]:
         """Return the newest runs of a visitor, or of all, the newest first; raises InputError."""
         query = sqlalchemy.select(RUNS).order_by(RUNS.c.created.desc(), RUNS.c.run).limit(limit)
         if visitor is not None:
@@ -168,12 +168,12 @@ class Store:
         """Close the database."""
         self._ledger.close()
 
-    def _row(self, row: sqlalchemy.Row[Any]) -> Row:
+    def _row(self, row: sqlalchemy.Row[Any]) -> RunInfo:
         facts = dict(row._mapping)
         if facts["state"] not in ENDS and time.time() - facts["seen"] > HEARTBEAT_TIMEOUT:
             facts |= {"state": "interrupted", "message": facts["message"] or ORPHANED, "ended": facts["seen"]}
         del facts["seen"]
-        return Row(**facts, resumable=self._shelf.has(facts["run"], "checkpoint"))
+        return RunInfo(**facts, resumable=self._shelf.has(facts["run"], "checkpoint"))
 
 
 def _plain(value: Mapping[str, Any]) -> Any:

@@ -20,7 +20,18 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal, Protocol
 
-__all__ = ["ENDS", "SPIN_COUNT", "Deserted", "Happened", "Message", "Pipe", "Runner", "State", "Status", "carry_out"]
+__all__ = [
+    "ENDS",
+    "SPIN_COUNT",
+    "Channel",
+    "Disconnected",
+    "Happened",
+    "Message",
+    "State",
+    "Status",
+    "WorkerProcess",
+    "run_generator",
+]
 
 State = Literal["idle", "queued", "starting", "running", "paused", "stopped", "done", "failed", "interrupted"]
 ENDS = ("stopped", "done", "failed", "interrupted")
@@ -52,11 +63,11 @@ class Status:
 Message = Happened | Status
 
 
-class Deserted(Exception):
+class Disconnected(Exception):
     """The other end of the pipe is closed."""
 
 
-class Pipe(Protocol):
+class Channel(Protocol):
     """A worker's end of a connection: receives commands, sends messages; EOFError or OSError when it is closed."""
 
     def poll(self) -> bool:
@@ -69,7 +80,7 @@ class Pipe(Protocol):
         """Send a run's number and a message."""
 
 
-class Runner:
+class WorkerProcess:
     """One worker process and the run in it.
 
     `target`: a generator function as "module:name", imported by the worker alone. `receive` gets each `Message`, on the
@@ -196,23 +207,23 @@ def _serve(pipe: Connection) -> None:
     with contextlib.suppress(AttributeError):
         os.nice(15)  # the user interface has priority over training
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
-    with contextlib.suppress(Deserted):
+    with contextlib.suppress(Disconnected):
         while pipe.poll(IDLE_TIMEOUT):
             command, value = _hear(pipe)
             while command == "start":
-                command, value = carry_out(pipe, *value)
+                command, value = run_generator(pipe, *value)
 
 
-def _hear(pipe: Pipe) -> tuple[str, Any]:
+def _hear(pipe: Channel) -> tuple[str, Any]:
     try:
         command, value = pipe.recv()
     except (EOFError, OSError) as error:
-        raise Deserted from error
+        raise Disconnected from error
     return command, value
 
 
-def carry_out(
-    pipe: Pipe, run: int, target: str, arguments: tuple[Any, ...], unit: type, paused: bool
+def run_generator(
+    pipe: Channel, run: int, target: str, arguments: tuple[Any, ...], unit: type, paused: bool
 ) -> tuple[str, Any]:
     """Run one generator under commands; return the command that ended it ("start" with its value for the next run).
 
@@ -223,7 +234,7 @@ def carry_out(
         try:
             pipe.send((run, message))
         except OSError as error:
-            raise Deserted from error
+            raise Disconnected from error
 
     units_left = 0.0 if paused else float("inf")
     turned: dict[str, float] = {}
@@ -254,7 +265,7 @@ def carry_out(
                 units_left -= isinstance(event, unit)
     except StopIteration:
         tell(Status("done"))
-    except Deserted:
+    except Disconnected:
         raise
     except Exception as error:
         log.error("the run failed:\n%s", traceback.format_exc())

@@ -15,7 +15,7 @@ import click
 
 from kdlab.paths import runs_folder
 from kdlab.registry import InputError
-from kdlab.runs.service import main
+from kdlab.runs.server_process import main
 
 __all__ = ["desk"]
 

@@ -36,7 +36,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from visitor import ENDINGS, Visitor, stay
 
 from kdlab.paths import data_folder
-from kdlab.runs.store import Store
+from kdlab.runs.store import RunStore
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent), str(HERE.parent / "browser")]
@@ -201,7 +201,7 @@ async def press_dial(
     return taken
 
 
-async def watch_runs(store: Store, waiting: Counter[str]) -> None:
+async def watch_runs(store: RunStore, waiting: Counter[str]) -> None:
     """Keep in `waiting` how many runs are going, and the deepest queue so far, until this is cancelled."""
     while True:
         states = [row.state for row in await asyncio.to_thread(store.rows, None)]
@@ -240,7 +240,7 @@ async def crowd(chromium: Browser, server: Server, options: argparse.Namespace, 
     arrival, until, tenth = 60 * minutes / 5, began + 60 * minutes, 6 * minutes
     begin = began + arrival
     raw = [Visitor(server.page) for _ in range(visitors - 2)]
-    waiting, store = Counter[str](), Store(server.runs)
+    waiting, store = Counter[str](), RunStore(server.runs)
     tasks: list[Awaitable[Any]] = [
         watch_memory(server, began, until, tenth / 6),
         safely(press_dial(chromium, server, until, waiting, troubles), troubles),

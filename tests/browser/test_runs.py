@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from servers import Server
 from windows import DESKTOP, TELEPHONE
 
-from kdlab.runs.store import Store
+from kdlab.runs.store import RunStore
 from kdlab.train.history import History
 
 pytestmark = pytest.mark.browser
@@ -38,9 +38,9 @@ class Window:
 
 
 @pytest.fixture
-def store(serve: Callable[[str], Server]) -> Iterator[Store]:
+def store(serve: Callable[[str], Server]) -> Iterator[RunStore]:
     """The server's own store, which has nothing in it."""
-    with contextlib.closing(Store(serve("voila").folder / "kdlab_runs")) as store:
+    with contextlib.closing(RunStore(serve("voila").folder / "kdlab_runs")) as store:
         for row in store.rows(None):
             store.delete(row.run)
         yield store
@@ -56,7 +56,7 @@ def any_window(request: pytest.FixtureRequest, lend: Callable[..., Window], serv
     return lend(serve("voila"), request.param, Window)
 
 
-def add(store: Store, run: str, label: str, temperature: float = 4.0) -> None:
+def add(store: RunStore, run: str, label: str, temperature: float = 4.0) -> None:
     opening = History.of(KEPT)
     about = json.loads(opening.opened.spec.to_json())
     about["knobs"]["temperature"] = temperature
@@ -65,7 +65,7 @@ def add(store: Store, run: str, label: str, temperature: float = 4.0) -> None:
     store.note(run, state="done", summary={**opening.summary(), "knobs": about["knobs"]}, seconds=7.3)
 
 
-def test_nothing_kept_yet(any_window: Window, store: Store) -> None:
+def test_nothing_kept_yet(any_window: Window, store: RunStore) -> None:
     window = any_window
     window.open()
     expect(window.page.locator(".kd-empty")).to_have_text("Nothing is kept yet.")
@@ -73,7 +73,7 @@ def test_nothing_kept_yet(any_window: Window, store: Store) -> None:
     assert window.overflow() == 0
 
 
-def test_comparing_saving_and_deleting(any_window: Window, store: Store, tmp_path: Path) -> None:
+def test_comparing_saving_and_deleting(any_window: Window, store: RunStore, tmp_path: Path) -> None:
     window = any_window
     add(store, "first", "The first")
     add(store, "second", HOSTILE, temperature=8.0)
@@ -110,7 +110,7 @@ def test_comparing_saving_and_deleting(any_window: Window, store: Store, tmp_pat
     assert store.files("first", "result") is None
 
 
-def test_a_reload_finds_what_was_compared(window: Window, store: Store) -> None:
+def test_a_reload_finds_what_was_compared(window: Window, store: RunStore) -> None:
     for number in range(3):
         add(store, f"run-{number}", f"Run {number}")
     window.open("#compare=run-0,run-2,nonsense")
@@ -120,7 +120,7 @@ def test_a_reload_finds_what_was_compared(window: Window, store: Store) -> None:
     expect(window.run("Run 2").get_by_role("link", name="Open")).to_have_attribute("href", "distil.ipynb#run=run-2")
 
 
-def test_a_run_that_goes_on_is_followed(window: Window, store: Store) -> None:
+def test_a_run_that_goes_on_is_followed(window: Window, store: RunStore) -> None:
     store.begin("one", visitor="", kind="distil", label="Going on", page="distil", about={})
     window.open()
     expect(window.run("Going on")).to_contain_text("waiting its turn")

@@ -20,8 +20,8 @@ from fake_events import Note, Unit
 
 from kdlab.registry import InputError
 from kdlab.runs.executors import dask_worker
-from kdlab.runs.executors.dask import ClusterEngine
-from kdlab.runs.protocol import Job
+from kdlab.runs.executors.dask import DaskExecutor
+from kdlab.runs.protocol import RunRequest
 from kdlab.runs.worker import ENDS, SPIN_COUNT, Happened, Message, Status
 
 PATIENCE = 60.0  # seconds after which something that should happen has failed to
@@ -31,13 +31,13 @@ TESTS = Path(__file__).parents[1]
 class Driver:
     """A run whose messages can be waited for."""
 
-    def __init__(self, engine: ClusterEngine, name: str = "run") -> None:
+    def __init__(self, engine: DaskExecutor, name: str = "run") -> None:
         self.engine, self.name = engine, name
         self.messages: queue.Queue[Message] = queue.Queue()
 
     def start(self, target: str, *arguments: Any, paused: bool = False, checkpoint: Any = None) -> None:
         module = "fake_events" if ":" not in target else ""
-        job = Job("test", f"{module}:{target}" if module else target, arguments, "", Unit, "", "")
+        job = RunRequest("test", f"{module}:{target}" if module else target, arguments, "", Unit, "", "")
         self.engine.start(self.name, job, paused, checkpoint, self.messages.put)
 
     def tell(self, command: str, value: Any = None) -> None:
@@ -89,19 +89,19 @@ def gone(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[ClusterEngine]:
-    engine = ClusterEngine(None, 2, None)
+def engine() -> Iterator[DaskExecutor]:
+    engine = DaskExecutor(None, 2, None)
     yield engine
     engine.close()
 
 
 @pytest.fixture
-def driver(engine: ClusterEngine) -> Iterator[Driver]:
+def driver(engine: DaskExecutor) -> Iterator[Driver]:
     yield from stopped_after(Driver(engine))
 
 
 @pytest.fixture
-def other(engine: ClusterEngine) -> Iterator[Driver]:
+def other(engine: DaskExecutor) -> Iterator[Driver]:
     yield from stopped_after(Driver(engine, "other"))
 
 
@@ -124,13 +124,13 @@ def test_without_distributed_it_says_what_to_install(monkeypatch: pytest.MonkeyP
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'kdlab\[public\]'"):
-        ClusterEngine(None, 1, None)
+        DaskExecutor(None, 1, None)
 
 
 @pytest.mark.parametrize("address", ["", "nonsense://10.0.0.1:8786", "tcp://127.0.0.1:port"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(InputError, match="address"):
-        ClusterEngine(address, None, None)
+        DaskExecutor(address, None, None)
 
 
 def test_all_events_come_in_order_and_then_done(driver: Driver) -> None:
@@ -180,7 +180,7 @@ def test_stop_closes_the_generator_before_it_says_so(driver: Driver, paused: boo
     assert (tmp_path / "end").read_text() == "closed"
 
 
-def test_two_runs_at_once_and_a_third_that_waits(engine: ClusterEngine, driver: Driver, other: Driver) -> None:
+def test_two_runs_at_once_and_a_third_that_waits(engine: DaskExecutor, driver: Driver, other: Driver) -> None:
     assert until(lambda: engine.slots == 2, "both workers")
     driver.start("endless")
     other.start("endless")
@@ -246,7 +246,7 @@ def test_a_run_that_cannot_be_made_or_told_fails(driver: Driver, target: str, ki
 
 
 def test_a_killed_worker_ends_its_run_once_and_is_replaced(
-    engine: ClusterEngine, driver: Driver, other: Driver, tmp_path: Path
+    engine: DaskExecutor, driver: Driver, other: Driver, tmp_path: Path
 ) -> None:
     other.start("endless")
     spared = other.first_unit()
@@ -265,7 +265,7 @@ def test_a_killed_worker_ends_its_run_once_and_is_replaced(
 
 
 def test_a_worker_that_takes_too_much_memory(caplog: pytest.LogCaptureFixture) -> None:
-    engine = ClusterEngine(None, 1, 400_000_000)
+    engine = DaskExecutor(None, 1, 400_000_000)
     try:
         driver = Driver(engine)
         driver.start("pool_events:hoarding")
@@ -278,7 +278,7 @@ def test_a_worker_that_takes_too_much_memory(caplog: pytest.LogCaptureFixture) -
         engine.close()
 
 
-def test_a_run_waits_for_whoever_is_slow_to_hear(engine: ClusterEngine, tmp_path: Path) -> None:
+def test_a_run_waits_for_whoever_is_slow_to_hear(engine: DaskExecutor, tmp_path: Path) -> None:
     """Or what is not collected yet would fill the worker's memory."""
     go_on, note = threading.Event(), tmp_path / "note"
     heard: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -293,7 +293,9 @@ def test_a_run_waits_for_whoever_is_slow_to_hear(engine: ClusterEngine, tmp_path
             return int(note.read_text())
         return 0
 
-    engine.start("slow", Job("test", "pool_events:measured", (str(note),), "", Unit, "", ""), False, None, receive)
+    engine.start(
+        "slow", RunRequest("test", "pool_events:measured", (str(note),), "", Unit, "", ""), False, None, receive
+    )
     try:
         most = dask_worker.MAX_PENDING_MESSAGES + dask_worker.BATCH_MESSAGES
         until(lambda: far() >= dask_worker.MAX_PENDING_MESSAGES, "the outbox did not fill")
@@ -318,7 +320,7 @@ def test_a_run_that_nobody_collects_from_ends(monkeypatch: pytest.MonkeyPatch) -
         class status:
             name = "running"
 
-    link = dask_worker.Link(Worker())
+    link = dask_worker.Mailbox(Worker())
     assert not link.poll()
     monkeypatch.setattr(dask_worker, "CLIENT_TIMEOUT", 0.0)
     assert link.poll()
@@ -333,7 +335,7 @@ def test_a_run_that_nobody_collects_from_ends(monkeypatch: pytest.MonkeyPatch) -
 def test_close_leaves_nothing(state: str) -> None:
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     threads = set(threading.enumerate())
-    engine = ClusterEngine(None, 1, None)
+    engine = DaskExecutor(None, 1, None)
     driver = Driver(engine)
     if state != "new":
         driver.start("endless")
@@ -407,7 +409,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
 
 def test_a_scheduler_that_comes_late_and_is_restarted(elsewhere: Elsewhere, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "distributed")
-    engine = ClusterEngine(elsewhere.address, None, None)
+    engine = DaskExecutor(elsewhere.address, None, None)
     try:
         driver, waiting = Driver(engine), Driver(engine, "waiting")
         driver.start("endless")
@@ -441,7 +443,7 @@ def test_a_scheduler_that_comes_late_and_is_restarted(elsewhere: Elsewhere, capl
 def test_a_scheduler_that_never_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kdlab.runs.executors.dask.SCHEDULER_TIMEOUT", 0.5)
     elsewhere = Elsewhere(tmp_path)
-    engine = ClusterEngine(elsewhere.address, None, None)
+    engine = DaskExecutor(elsewhere.address, None, None)
     try:
         driver = Driver(engine)
         driver.start("endless")
@@ -458,7 +460,7 @@ def test_a_worker_elsewhere_that_dies_does_not_begin_its_run_again(
     """Dask moves a task up to three times, unless its scheduler was told otherwise."""
     caplog.set_level(logging.CRITICAL, "distributed")
     elsewhere.begin()
-    engine = ClusterEngine(elsewhere.address, None, None)
+    engine = DaskExecutor(elsewhere.address, None, None)
     try:
         driver = Driver(engine)
         driver.start("pool_events:once", str(tmp_path / "begun"))

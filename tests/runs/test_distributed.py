@@ -21,8 +21,8 @@ from kdlab.experiments.framework.distributed import distributed_events
 from kdlab.experiments.framework.events import ExperimentFinished, ExperimentPlanned, JobStarted, JobValidated
 from kdlab.experiments.framework.run import reproduce_events
 from kdlab.registry import EXPERIMENTS
-from kdlab.runs.executors.dask import ClusterEngine
-from kdlab.runs.protocol import Files, Job
+from kdlab.runs.executors.dask import DaskExecutor
+from kdlab.runs.protocol import Files, RunRequest
 from kdlab.runs.worker import ENDS, Message, Status
 from kdlab.train.spec import Spec
 
@@ -34,7 +34,7 @@ SETTINGS: dict[str, Any] = {
 class Counted:
     """An engine that notes how many runs go on at once."""
 
-    def __init__(self, engine: ClusterEngine) -> None:
+    def __init__(self, engine: DaskExecutor) -> None:
         self._engine, self.now, self.most = engine, 0, 0
         self.tell, self.close = engine.tell, engine.close
 
@@ -43,7 +43,7 @@ class Counted:
         return self._engine.slots
 
     def start(
-        self, run: str, job: Job, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
+        self, run: str, job: RunRequest, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
     ) -> None:
         def hear(message: Message) -> None:
             self.now -= isinstance(message, Status) and message.state in ENDS
@@ -65,8 +65,8 @@ def cluster() -> Iterator[LocalCluster]:
 
 
 @pytest.fixture(scope="module")
-def engine(cluster: LocalCluster) -> Iterator[ClusterEngine]:
-    engine = ClusterEngine(cluster.scheduler_address, None, None)
+def engine(cluster: LocalCluster) -> Iterator[DaskExecutor]:
+    engine = DaskExecutor(cluster.scheduler_address, None, None)
     yield engine
     engine.close()
 
@@ -88,7 +88,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return numbers(end.report)
 
 
-def test_two_workers_come_to_the_same_report(engine: ClusterEngine, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_two_workers_come_to_the_same_report(engine: DaskExecutor, whole: dict[str, Any], tmp_path: Path) -> None:
     counted = Counted(engine)
     events = list(spread(counted, "early-stopping", tmp_path / "new", SETTINGS))
     assert numbers(events[-1].report) == whole
@@ -114,10 +114,10 @@ def test_the_command_with_a_scheduler(cluster: LocalCluster, whole: dict[str, An
     assert "no address of a Dask scheduler" in refused.stderr
 
 
-def test_a_distillation(engine: ClusterEngine) -> None:
+def test_a_distillation(engine: DaskExecutor) -> None:
     spec = Spec.suggested("digits", teacher="mlp:16x1", student="mlp:8x1", epochs=1, teacher_epochs=1)
     messages: queue.Queue[Message] = queue.Queue()
-    job = Job("distil", "kdlab.distillation.distill:distill_events", (spec,), "", Unit, "", "")
+    job = RunRequest("distil", "kdlab.distillation.distill:distill_events", (spec,), "", Unit, "", "")
     engine.start("run", job, False, None, messages.put)
     seen = [messages.get(timeout=60)]
     while not (isinstance(seen[-1], Status) and seen[-1].state in ENDS):
@@ -126,7 +126,7 @@ def test_a_distillation(engine: ClusterEngine) -> None:
     assert "student" in seen[-2].event.result["validation"]
 
 
-def test_what_workers_refuse_is_said(engine: ClusterEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_workers_refuse_is_said(engine: DaskExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from click import ClickException
 
     monkeypatch.setattr("kdlab.experiments.framework.trainer.RECIPE", -1)  # another recipe than the workers'
@@ -135,7 +135,7 @@ def test_what_workers_refuse_is_said(engine: ClusterEngine, tmp_path: Path, monk
 
 
 def test_a_piece_whose_worker_dies_is_begun_again(
-    engine: ClusterEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    engine: DaskExecutor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = SETTINGS | {"epochs": 60, "seeds": 1}
     before = {child.pid for child in psutil.Process().children(recursive=True) if "spawn_main" in str(child.cmdline())}

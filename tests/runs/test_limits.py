@@ -10,14 +10,14 @@ from kdlab import datasets  # noqa: F401  (it fills the registry)
 from kdlab.assets import make_limits
 from kdlab.pages import Runs
 from kdlab.registry import DATASETS, InputError, knob_fields
-from kdlab.runs import session
+from kdlab.runs import client
 from kdlab.runs.limits import LISTS, Limits
-from kdlab.runs.protocol import Hearing, Job
+from kdlab.runs.protocol import RunMessage, RunRequest
 from kdlab.train.spec import Spec
 
 
-def job(**asks: object) -> Job:
-    return Job("distil", "a:b", (), "a:c", int, "a run", "distil", asks)
+def job(**asks: object) -> RunRequest:
+    return RunRequest("distil", "a:b", (), "a:c", int, "a run", "distil", asks)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -138,13 +138,13 @@ def test_the_example_file_says_what_public_is() -> None:
 
 @pytest.mark.usefixtures("own_desk")
 def test_a_desk_without_a_server_keeps_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[Hearing] = []
-    page = session.Session(heard.append)
+    heard: list[RunMessage] = []
+    page = client.RunClient(heard.append)
     monkeypatch.setenv("KDLAB_LIMIT_EPOCHS", "many")
     with pytest.raises(InputError, match="from 0 to"):
         page.start(job(epochs=1))
     monkeypatch.setenv("KDLAB_LIMIT_EPOCHS", "3")
-    assert session.the_desk().limits() == Limits(epochs=3)
+    assert client.the_server().limits() == Limits(epochs=3)
     with pytest.raises(InputError, match="3 epochs at most"):
         page.start(job(epochs=4))
     assert heard == []

@@ -15,35 +15,35 @@ import pytest
 from fake_events import Tally, Unit
 
 from kdlab.registry import InputError
-from kdlab.runs.active_run import discreet
-from kdlab.runs.executors.local import LocalEngine
+from kdlab.runs.active_run import redact
+from kdlab.runs.connection import ServerConnection
+from kdlab.runs.executors.local import LocalExecutor
 from kdlab.runs.keeper import Keeper
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import Attached, Hearing, Job, Notice
-from kdlab.runs.remote import RemoteDesk
-from kdlab.runs.server import Desk
-from kdlab.runs.service import serve
-from kdlab.runs.store import Store
+from kdlab.runs.protocol import RunMessage, RunRequest, RunSnapshot, RunWarning
+from kdlab.runs.server import RunServer
+from kdlab.runs.server_process import serve
+from kdlab.runs.store import RunStore
 from kdlab.runs.worker import ENDS, Happened, Status
 
-Desks = Callable[..., Desk | RemoteDesk]
+Desks = Callable[..., RunServer | ServerConnection]
 
 
-def job(target: str, *arguments: Any, **asks: Any) -> Job:
-    return Job("tally", f"fake_events:{target}", arguments, "fake_events:Tally", Unit, "A tally", "distil", asks)
+def job(target: str, *arguments: Any, **asks: Any) -> RunRequest:
+    return RunRequest("tally", f"fake_events:{target}", arguments, "fake_events:Tally", Unit, "A tally", "distil", asks)
 
 
 class Ear:
     """Hears of one run."""
 
     def __init__(self) -> None:
-        self.said: list[Hearing] = []
-        self._news: queue.SimpleQueue[Hearing] = queue.SimpleQueue()
+        self.said: list[RunMessage] = []
+        self._news: queue.SimpleQueue[RunMessage] = queue.SimpleQueue()
 
-    def __call__(self, message: Hearing) -> None:
+    def __call__(self, message: RunMessage) -> None:
         self._news.put(message)
 
-    def until(self, wanted: Callable[[Hearing], Any]) -> Hearing:
+    def until(self, wanted: Callable[[RunMessage], Any]) -> RunMessage:
         while True:
             self.said.append(message := self._news.get(timeout=60))
             if wanted(message):
@@ -71,18 +71,18 @@ def register_tally(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def desks(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desks]:
     """Return a function that makes a desk, in this process or behind a socket."""
     register_tally(tmp_path, monkeypatch)  # for runs that ended before anybody looked
-    made: list[Desk] = []
+    made: list[RunServer] = []
     ends: list[threading.Event] = []
-    guests: list[RemoteDesk] = []
+    guests: list[ServerConnection] = []
 
-    def make(limits: Limits | None = None, shared: bool = False) -> Desk | RemoteDesk:
-        made.append(Desk(LocalEngine(), Store(tmp_path), limits, shared))
+    def make(limits: Limits | None = None, shared: bool = False) -> RunServer | ServerConnection:
+        made.append(RunServer(LocalExecutor(), RunStore(tmp_path), limits, shared))
         if request.param == "here":
             return made[-1]
         address: queue.SimpleQueue[str] = queue.SimpleQueue()
         ends.append(threading.Event())
         threading.Thread(target=serve, args=(made[-1], "", address.put, ends[-1]), daemon=True).start()
-        guests.append(RemoteDesk(address.get(timeout=30)))
+        guests.append(ServerConnection(address.get(timeout=30)))
         return guests[-1]
 
     yield make
@@ -94,11 +94,11 @@ def desks(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         desk.close()
 
 
-def watched(desk: Desk | RemoteDesk, run: str, visitor: str = "") -> tuple[Ear, Attached]:
+def watched(desk: RunServer | ServerConnection, run: str, visitor: str = "") -> tuple[Ear, RunSnapshot]:
     ear = Ear()
     desk.watch(run, ear, visitor)
-    found = ear.until(lambda message: isinstance(message, Attached))
-    assert isinstance(found, Attached)
+    found = ear.until(lambda message: isinstance(message, RunSnapshot))
+    assert isinstance(found, RunSnapshot)
     return ear, found
 
 
@@ -249,7 +249,7 @@ def test_what_cannot_be_kept_stays_on_the_page_and_is_kept_when_there_is_room(
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:
         desk.tell(run, "stop")
-        notice = ear.until(lambda message: isinstance(message, Notice))
+        notice = ear.until(lambda message: isinstance(message, RunWarning))
         assert "stay on this page" in notice.text
         assert ear.state(*ENDS).state == "stopped"
     finally:
@@ -269,8 +269,8 @@ def test_what_outgrows_the_room_is_not_kept_until_there_is_some(
         run = desk.submit(job(target, *arguments), paused=True)
         ear, _ = watched(desk, run)
         desk.tell(run, "resume")
-        notice = ear.until(lambda message: isinstance(message, Notice))
-        assert isinstance(notice, Notice)
+        notice = ear.until(lambda message: isinstance(message, RunWarning))
+        assert isinstance(notice, RunWarning)
         assert notice.text.startswith("This site has no room to keep more of this run: delete some of yours. The run's")
         return run, ear
 
@@ -294,7 +294,7 @@ def test_a_run_whose_checkpoints_have_no_room_goes_on(desks: Desks, monkeypatch:
     desk = desks(Limits(disk_bytes=20))  # less than what the store writes about a run, as is found out when it is there
     run = desk.submit(job("saving", 200_000))
     ear, _ = watched(desk, run)
-    notice = ear.until(lambda message: isinstance(message, Notice))
+    notice = ear.until(lambda message: isinstance(message, RunWarning))
     assert "no room" in notice.text
     reached = ear.values()[-1]
     ear.until(lambda message: isinstance(message, Happened) and message.event.value > reached + 3)
@@ -303,7 +303,7 @@ def test_a_run_whose_checkpoints_have_no_room_goes_on(desks: Desks, monkeypatch:
 
 
 def test_what_could_not_be_kept_does_not_come_after_what_is_newer(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = RunStore(tmp_path)
     store.begin("run", visitor="", kind="tally", label="", page="", about={})
     keeper = Keeper(store, Limits(disk_bytes=2000), None)
     assert keeper.keep("run", "result", {"old": bytes(2001)})
@@ -368,7 +368,7 @@ def test_who_does_not_say_who_they_are_has_no_runs(desks: Desks, tmp_path: Path)
 
 
 def test_a_desk_that_ends_says_so_and_its_runs_are_found_by_the_next(tmp_path: Path) -> None:
-    desk = Desk(LocalEngine(), Store(tmp_path))
+    desk = RunServer(LocalExecutor(), RunStore(tmp_path))
     run = desk.submit(job("saving", 200_000))
     ear, _ = watched(desk, run)
     ear.until(lambda message: isinstance(message, Happened) and message.event.value > 3)
@@ -378,7 +378,7 @@ def test_a_desk_that_ends_says_so_and_its_runs_are_found_by_the_next(tmp_path: P
         desk.submit(job("count", 1))
     with pytest.MonkeyPatch.context() as patch:
         register_tally(tmp_path, patch)
-        desk = Desk(LocalEngine(), Store(tmp_path))
+        desk = RunServer(LocalExecutor(), RunStore(tmp_path))
         try:
             ear, found = watched(desk, run)
             assert isinstance(found.record, Tally)
@@ -393,9 +393,9 @@ def test_a_desk_that_ends_says_so_and_its_runs_are_found_by_the_next(tmp_path: P
 
 def test_visitors_read_neither_paths_nor_what_was_not_meant_for_them() -> None:
     end = Status("failed", "InputError", "The data in /home/kd lab/x and /srv/data/mnist.gz are damaged: 3/4 T=1/2.")
-    assert discreet(end).message == "The data in … lab/x and … are damaged: 3/4 T=1/2."
-    assert "secret" not in discreet(Status("failed", "KeyError", "secret")).message
-    assert discreet(Status("done")) == Status("done")
+    assert redact(end).message == "The data in … lab/x and … are damaged: 3/4 T=1/2."
+    assert "secret" not in redact(Status("failed", "KeyError", "secret")).message
+    assert redact(Status("done")) == Status("done")
 
 
 def test_pieces_of_experiments_share_the_room_and_the_days(tmp_path: Path) -> None:
@@ -404,7 +404,7 @@ def test_pieces_of_experiments_share_the_room_and_the_days(tmp_path: Path) -> No
     (pieces / "old").write_bytes(bytes(10))
     (pieces / "new").write_bytes(bytes(1000))
     os.utime(pieces / "old", (0, 0))
-    desk = Desk(LocalEngine(), Store(tmp_path / "runs"), Limits(keep_days=1, disk_bytes=1000), True, pieces)
+    desk = RunServer(LocalExecutor(), RunStore(tmp_path / "runs"), Limits(keep_days=1, disk_bytes=1000), True, pieces)
     try:
         with pytest.raises(InputError, match="no room"):
             desk.submit(job("count", 1), "ann")

@@ -22,14 +22,14 @@ import sqlalchemy
 
 from kdlab.registry import InputError
 from kdlab.runs import run_files, store
-from kdlab.runs.run_info import Row
-from kdlab.runs.store import Store
+from kdlab.runs.run_info import RunInfo
+from kdlab.runs.store import RunStore
 
 TIMES = 12  # that each of several processes writes
 FILES = {"history.npz": b"\x00\x01" * 500, "spec.json": b"{}"}
 
 
-def begin(kept: Store, run: str, visitor: str = "me", **about: Any) -> None:
+def begin(kept: RunStore, run: str, visitor: str = "me", **about: Any) -> None:
     kept.begin(run, visitor=visitor, kind="distil", label=f"digits {run}", page="distil", about=about)
 
 
@@ -38,20 +38,20 @@ def contents(folder: Path) -> list[str]:
     return sorted(f"{path.relative_to(folder / 'files')}" for path in (folder / "files").rglob("*") if path.is_file())
 
 
-def opened(folder: Path) -> contextlib.closing[Store]:
-    return contextlib.closing(Store(folder))
+def opened(folder: Path) -> contextlib.closing[RunStore]:
+    return contextlib.closing(RunStore(folder))
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Store]:
+def kept(tmp_path: Path) -> Iterator[RunStore]:
     with opened(tmp_path) as made:
         yield made
 
 
-def test_a_run_from_its_beginning_to_its_end(kept: Store) -> None:
+def test_a_run_from_its_beginning_to_its_end(kept: RunStore) -> None:
     begin(kept, "a", spec={"epochs": 3, "temperature": 4.5})
     row = kept.one("a")
-    assert isinstance(row, Row)
+    assert isinstance(row, RunInfo)
     assert (row.state, row.about, row.ended, row.resumable) == (
         "queued",
         {"spec": {"epochs": 3, "temperature": 4.5}},
@@ -77,7 +77,7 @@ def test_a_run_from_its_beginning_to_its_end(kept: Store) -> None:
     assert kept.one("a").ended is None
 
 
-def test_the_newest_first_and_only_ones_own(kept: Store) -> None:
+def test_the_newest_first_and_only_ones_own(kept: RunStore) -> None:
     for number in range(5):
         begin(kept, f"run-{number}", visitor="me" if number % 2 else "you")
     assert [row.run for row in kept.rows("me")] == ["run-3", "run-1"]
@@ -85,7 +85,7 @@ def test_the_newest_first_and_only_ones_own(kept: Store) -> None:
     assert kept.rows("nobody") == []
 
 
-def test_what_is_not_there(kept: Store) -> None:
+def test_what_is_not_there(kept: RunStore) -> None:
     assert kept.one("none") is None
     assert kept.files("none", "result") is None
     kept.delete("none")
@@ -99,7 +99,7 @@ def test_what_is_not_there(kept: Store) -> None:
     assert kept.one("a") is not None
 
 
-def test_a_deleted_run_is_gone_and_stays_so(kept: Store, tmp_path: Path) -> None:
+def test_a_deleted_run_is_gone_and_stays_so(kept: RunStore, tmp_path: Path) -> None:
     begin(kept, "a")
     kept.put("a", "result", FILES)
     kept.delete("a")
@@ -112,7 +112,7 @@ def test_a_deleted_run_is_gone_and_stays_so(kept: Store, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("bad", ["", "../x", "a/b", "..", ".", "a\\b", "x" * 300, "a\n", "a\0", "ü", "C:x"])
-def test_hostile_ids_and_names(kept: Store, tmp_path: Path, bad: str) -> None:
+def test_hostile_ids_and_names(kept: RunStore, tmp_path: Path, bad: str) -> None:
     begin(kept, "a")
     before = contents(tmp_path)
     for attempt in (
@@ -134,14 +134,14 @@ def test_hostile_ids_and_names(kept: Store, tmp_path: Path, bad: str) -> None:
     assert [row.run for row in kept.rows(None)] == ["a"]
 
 
-def test_texts_that_a_database_cannot_hold(kept: Store) -> None:
+def test_texts_that_a_database_cannot_hold(kept: RunStore) -> None:
     kept.begin("a", visitor="v\0", kind="k", label="folder:\udcff", page="p", about={"name": "\udcff\0"})
     kept.note("a", message="\0\ud800", summary={"x": float("inf")})
     row = kept.one("a")
     assert (row.visitor, row.label, row.message, row.summary) == ("v?", "folder:?", "??", {"x": None})
 
 
-def test_a_run_whose_process_is_gone_reads_as_interrupted(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_process_is_gone_reads_as_interrupted(kept: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     begin(kept, "a")
     kept.note("a", state="running")
     begin(kept, "b")
@@ -171,7 +171,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk(small_disk: Path) -> None:
-    kept = Store(small_disk)
+    kept = RunStore(small_disk)
     begin(kept, "a")
     kept.put("a", "checkpoint", FILES)
     before = contents(small_disk)
@@ -198,7 +198,7 @@ def test_a_full_disk(small_disk: Path) -> None:
 
 
 def limited(folder: Path, told: Any) -> None:
-    kept = Store(folder)
+    kept = RunStore(folder)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
     try:
         kept.put("a", "result", {"weights": bytes(200_000)})
@@ -206,7 +206,7 @@ def limited(folder: Path, told: Any) -> None:
         told.put(f"{error}")
 
 
-def test_a_file_that_may_not_grow(kept: Store, tmp_path: Path) -> None:
+def test_a_file_that_may_not_grow(kept: RunStore, tmp_path: Path) -> None:
     begin(kept, "a")
     kept.put("a", "result", FILES)
     context = multiprocessing.get_context("spawn")
@@ -222,13 +222,13 @@ def test_a_file_that_may_not_grow(kept: Store, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(InputError, match=r"Runs cannot be kept in .*: name another folder"):
-        Store(tmp_path / "file" / "runs")
+        RunStore(tmp_path / "file" / "runs")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     code = (
         "import os, sys; from pathlib import Path; from kdlab.runs.store import Store;"
-        "Store(Path(sys.argv[1])).close();"
-        "os.geteuid() or os.setuid(65534); Store(Path(sys.argv[2]))"  # root may write anywhere
+        "RunStore(Path(sys.argv[1])).close();"
+        "os.geteuid() or os.setuid(65534); RunStore(Path(sys.argv[2]))"  # root may write anywhere
     )
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
@@ -242,7 +242,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 # --- damage -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_truncated_checkpoint(kept: Store, tmp_path: Path) -> None:
+def test_a_truncated_checkpoint(kept: RunStore, tmp_path: Path) -> None:
     for run in "ab":
         begin(kept, run)
         kept.put(run, "checkpoint", FILES)
@@ -257,7 +257,7 @@ def test_a_truncated_checkpoint(kept: Store, tmp_path: Path) -> None:
     assert kept.files("a", "checkpoint") == FILES
 
 
-def test_any_byte_of_a_part_that_is_altered(kept: Store, tmp_path: Path) -> None:
+def test_any_byte_of_a_part_that_is_altered(kept: RunStore, tmp_path: Path) -> None:
     begin(kept, "a")
     kept.put("a", "result", FILES)
     path = tmp_path / "files" / "a" / "result.zip"
@@ -297,7 +297,7 @@ def away(file: Path) -> None:
 @pytest.mark.parametrize("in_use", [False, True], ids=["opened anew", "while it is open"])
 @pytest.mark.parametrize("harm", [garbage, hole, half, nothing, away])
 def test_a_damaged_database(tmp_path: Path, harm: Any, in_use: bool) -> None:
-    kept = Store(tmp_path)
+    kept = RunStore(tmp_path)
     for number in range(20):
         begin(kept, f"run-{number}", spec={"epochs": number})
         kept.put(f"run-{number}", "result", FILES)
@@ -311,7 +311,7 @@ def test_a_damaged_database(tmp_path: Path, harm: Any, in_use: bool) -> None:
     ):  # an empty database is a sound one: what was lost is seen at the next start
         kept.close()
         harm(tmp_path / "runs.db")
-        kept = Store(tmp_path)
+        kept = RunStore(tmp_path)
     assert kept.rows("me") == before
     assert kept.files("run-7", "result") == FILES
     begin(kept, "another")
@@ -324,7 +324,7 @@ def test_a_damaged_database(tmp_path: Path, harm: Any, in_use: bool) -> None:
     kept.close()
 
 
-def test_a_row_that_was_altered(kept: Store, tmp_path: Path) -> None:
+def test_a_row_that_was_altered(kept: RunStore, tmp_path: Path) -> None:
     begin(kept, "a", spec="telling")
     kept.close()
     file = tmp_path / "runs.db"
@@ -334,7 +334,7 @@ def test_a_row_that_was_altered(kept: Store, tmp_path: Path) -> None:
 
 
 def test_an_end_that_only_the_files_know(tmp_path: Path) -> None:
-    kept = Store(tmp_path)
+    kept = RunStore(tmp_path)
     begin(kept, "a")
     kept.note("a", state="running")
     kept.close()
@@ -347,7 +347,7 @@ def test_an_end_that_only_the_files_know(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_about_file_is_damaged_is_left_out(tmp_path: Path) -> None:
-    kept = Store(tmp_path)
+    kept = RunStore(tmp_path)
     for run in "abcd":
         begin(kept, run)
     kept.close()
@@ -364,16 +364,16 @@ def test_a_run_deleted_while_it_is_read_back_stays_deleted(tmp_path: Path, monke
         begin(kept, "a")
         begin(kept, "b")
     (tmp_path / "runs.db").unlink()
-    read, seen = run_files.Shelf.about, []
+    read, seen = run_files.RunFiles.about, []
 
-    def about(self: run_files.Shelf, run: str) -> dict[str, Any] | None:
+    def about(self: run_files.RunFiles, run: str) -> dict[str, Any] | None:
         found = read(self, run)
         if run == "a" and not seen:
             seen.append(run)
             self.remove(run)  # as another process may, just after this one has looked
         return found
 
-    monkeypatch.setattr(run_files.Shelf, "about", about)
+    monkeypatch.setattr(run_files.RunFiles, "about", about)
     with opened(tmp_path) as kept:
         assert [row.run for row in kept.rows(None)] == ["b"]
 
@@ -382,7 +382,7 @@ def test_a_run_deleted_while_it_is_read_back_stays_deleted(tmp_path: Path, monke
 
 
 def write_many(folder: Path, writer: int, address: str | None) -> None:
-    kept = Store(folder, address)
+    kept = RunStore(folder, address)
     for number in range(TIMES):
         run = f"{writer}-{number}"
         begin(kept, run, visitor=f"{writer}")
@@ -395,7 +395,7 @@ def write_many(folder: Path, writer: int, address: str | None) -> None:
 
 def at_once(folder: Path, address: str | None = None) -> None:
     """Four processes write, and this one reads, all the time."""
-    kept = Store(folder, address)
+    kept = RunStore(folder, address)
     begin(kept, "shared")
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=write_many, args=(folder, writer, address)) for writer in range(4)]
@@ -424,7 +424,7 @@ def test_processes_that_write_at_once(tmp_path: Path) -> None:
     at_once(tmp_path)
 
 
-def test_threads_that_write_at_once(kept: Store) -> None:
+def test_threads_that_write_at_once(kept: RunStore) -> None:
     failures = []
 
     def write(thread: int) -> None:
@@ -446,7 +446,7 @@ def test_threads_that_write_at_once(kept: Store) -> None:
 
 
 def test_stores_that_open_a_damaged_database_at_once(tmp_path: Path) -> None:
-    first = Store(tmp_path)
+    first = RunStore(tmp_path)
     for number in range(10):
         begin(first, f"{number}")
     first.close()
@@ -467,7 +467,7 @@ def test_stores_that_open_a_damaged_database_at_once(tmp_path: Path) -> None:
 
 
 def put_for_ever(folder: Path) -> None:
-    kept = Store(folder)
+    kept = RunStore(folder)
     number = 0
     while True:
         number += 1
@@ -475,7 +475,7 @@ def put_for_ever(folder: Path) -> None:
         kept.note("a", state="running", summary={"number": number})
 
 
-def test_a_process_killed_while_it_writes(kept: Store, tmp_path: Path) -> None:
+def test_a_process_killed_while_it_writes(kept: RunStore, tmp_path: Path) -> None:
     begin(kept, "a")
     context = multiprocessing.get_context("spawn")
     for attempt in range(4):
@@ -502,7 +502,9 @@ def test_a_process_killed_while_it_writes(kept: Store, tmp_path: Path) -> None:
 # --- tidying ----------------------------------------------------------------------------------------------------------
 
 
-def test_old_runs_and_left_overs_are_tidied_away(kept: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_runs_and_left_overs_are_tidied_away(
+    kept: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = time.time()
     for run, age, state in (("old", 9, "done"), ("new", 2, "done"), ("lost", 9, "running"), ("long", 9, "paused")):
         monkeypatch.setattr(store.time, "time", lambda age=age: now - age * 86400)
@@ -555,8 +557,8 @@ def postgresql() -> Iterator[str]:
 
 
 def test_a_shared_database(tmp_path: Path, postgresql: str) -> None:
-    kept = Store(tmp_path / "one", postgresql)
-    other = Store(tmp_path / "one", postgresql)
+    kept = RunStore(tmp_path / "one", postgresql)
+    other = RunStore(tmp_path / "one", postgresql)
     begin(kept, "a", spec={"epochs": 3})
     other.note("a", state="done", summary={"student": 3, "rate": float("nan")}, message="\0", seconds=2)
     kept.put("a", "result", FILES)
@@ -571,7 +573,7 @@ def test_a_shared_database(tmp_path: Path, postgresql: str) -> None:
     assert not (tmp_path / "one" / "files" / "c").exists()
     assert not (tmp_path / "one" / "runs.db").exists()
     kept._ledger.do(lambda connection: connection.execute(sqlalchemy.delete(store.RUNS)))
-    again = Store(tmp_path / "one", postgresql)
+    again = RunStore(tmp_path / "one", postgresql)
     assert again.one("a") == replace(row, resumable=False)
     for run in "ab":
         again.delete(run)
@@ -586,16 +588,16 @@ def test_a_shared_database_with_many_writers(tmp_path: Path, postgresql: str) ->
 @pytest.mark.parametrize("address", ["nonsense", "nosuch://host/name", "sqlite+nosuch://", ""])
 def test_an_address_that_is_none(tmp_path: Path, address: str) -> None:
     if not address:
-        Store(tmp_path, address).close()  # as if there were none
+        RunStore(tmp_path, address).close()  # as if there were none
         assert (tmp_path / "runs.db").is_file()
         return
     with pytest.raises(InputError, match="The address of the runs' database cannot be used"):
-        Store(tmp_path, address)
+        RunStore(tmp_path, address)
 
 
 def test_a_database_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(InputError) as refused:
-        Store(tmp_path, "postgresql+psycopg://kdlab:secret@127.0.0.1:1/runs")
+        RunStore(tmp_path, "postgresql+psycopg://kdlab:secret@127.0.0.1:1/runs")
     assert "Runs cannot be kept" in f"{refused.value}"
     assert "secret" not in f"{refused.value}"

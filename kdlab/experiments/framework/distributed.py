@@ -26,7 +26,7 @@ from kdlab.experiments.framework.report_files import write_atomic
 from kdlab.experiments.framework.run import reproduce_events
 from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.registry import InputError
-from kdlab.runs.protocol import Engine, Job
+from kdlab.runs.protocol import Executor, RunRequest
 from kdlab.runs.worker import ENDS, Happened, Message, Status
 from kdlab.train.device import isolated, training_context
 
@@ -38,7 +38,7 @@ TRAIN_JOB = "kdlab.experiments.framework.distributed_jobs:train_ready_job"
 
 @isolated
 def distributed_events(
-    engine: Engine, experiment: Experiment, name: str, folder: Path, quick: bool, settings: Mapping[str, Any]
+    engine: Executor, experiment: Experiment, name: str, folder: Path, quick: bool, settings: Mapping[str, Any]
 ) -> Generator[Event, None, None]:
     """Yield the events of the experiment called `name`, as `reproduce_events` would.
 
@@ -60,7 +60,7 @@ class _DistributedRun:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Executor,
         experiment: Experiment,
         data: Dataset,
         weights_cache: WeightsCache,
@@ -103,7 +103,7 @@ class _DistributedRun:
     def _start(self, name: str, ready_job: ReadyJob) -> None:
         self._running[name] = ready_job
         arguments = self._experiment, ready_job.seed, name, ready_job.replays, torch.get_num_threads()
-        job = Job(
+        job = RunRequest(
             "piece", TRAIN_JOB, arguments, "", JobValidated, ready_job.label, "reproduce"
         )  # fmt: skip
         files = {

@@ -20,7 +20,7 @@ from kdlab.pages.run_controller import RunController, RunPage, box
 from kdlab.pages.url_state import read_spec, write_spec
 from kdlab.progress import singular
 from kdlab.registry import LOSSES, InputError
-from kdlab.runs.protocol import Attached, Hearing
+from kdlab.runs.protocol import RunMessage, RunSnapshot
 from kdlab.runs.worker import Happened, Status
 from kdlab.train.events import Event, Opened, Phase, Restored, Step
 from kdlab.train.history import History
@@ -207,16 +207,16 @@ class Distil(RunPage):
 
     # --- messages of the run ------------------------------------------------------------------------------------------
 
-    def _on_message(self, message: Hearing) -> None:
+    def _on_message(self, message: RunMessage) -> None:
         if not self._controller.on_message(message):
             return
         match message:
             case Happened(event):
                 self._record(event)
             # In the order of the session's messages, so that no event of an earlier run reaches the new history.
-            case Attached(kind="distil"):
+            case RunSnapshot(kind="distil"):
                 self._attach(message)
-            case Attached():
+            case RunSnapshot():
                 self._controller.leave()
                 self._show_opening()
                 self._loop.post(self._show_error, OTHER_PAGE)
@@ -228,7 +228,7 @@ class Distil(RunPage):
                     self._show_pictures()
         self._loop.request()
 
-    def _attach(self, attached: Attached) -> None:
+    def _attach(self, attached: RunSnapshot) -> None:
         """Show the record of a run so far; its further events are added to it."""
         if attached.run != self._address.run:
             self._setup.file.want(attached.about.get("teacher_weights", ""))

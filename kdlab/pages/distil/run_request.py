@@ -3,8 +3,8 @@
 from dataclasses import asdict
 
 from kdlab.registry import AUGMENTATIONS, DATASETS, LOSSES, MODELS, TEACHER_VIEWS, InputError
-from kdlab.runs import session
-from kdlab.runs.protocol import Attached, Job
+from kdlab.runs import client
+from kdlab.runs.protocol import RunRequest, RunSnapshot
 from kdlab.train.events import Step
 from kdlab.train.spec import Spec
 from kdlab.widgets.weights import WeightsField
@@ -29,28 +29,28 @@ class TeacherFile(WeightsField):
     """The field for a teacher's file, and the jobs with it; only a job asks the desk, as a page opens before it."""
 
     def __init__(self) -> None:
-        super().__init__(lambda: session.the_desk().limits().upload_bytes or MAX_BYTES)
+        super().__init__(lambda: client.the_server().limits().upload_bytes or MAX_BYTES)
 
-    def job(self, spec: Spec) -> Job:
+    def job(self, spec: Spec) -> RunRequest:
         """Return a new run of `spec`, with the teacher of the file; raises InputError where that is missing."""
         if self.digest and self.weights is None:
             raise InputError(FILE_MISSING)
         return self._job(spec.replace(teacher_weights=self.digest))
 
-    def resume_job(self, attached: Attached) -> Job:
+    def resume_job(self, attached: RunSnapshot) -> RunRequest:
         """Return the job that resumes a run; its checkpoint holds a teacher that came from a file."""
         return self._job(Spec(**attached.about))
 
-    def _job(self, spec: Spec) -> Job:
+    def _job(self, spec: Spec) -> RunRequest:
         for field, registry in NAMES.items():
             registry.check_worker(getattr(spec, field))
         asks = {"dataset": spec.dataset, "epochs": spec.epochs}
         if not spec.teacher_weights:
             asks["teacher_epochs"] = spec.teacher_epochs
         weights = self.weights if spec.teacher_weights and spec.teacher_weights == self.digest else None
-        max_parameters = session.the_desk().limits().parameters
+        max_parameters = client.the_server().limits().parameters
         bounds = {"parameters": max_parameters} if max_parameters else None
-        return Job(
+        return RunRequest(
             "distil", "kdlab.distillation.job:run_distill_job", (spec, bounds, weights),
             "kdlab.train.history:History", Step, spec.label, "distil", asks, asdict(spec),
         )  # fmt: skip

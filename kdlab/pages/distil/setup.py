@@ -6,7 +6,7 @@ from traitlets import link
 from kdlab.pages.distil.run_request import TeacherFile
 from kdlab.pages.distil.state import DistilState
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, TEACHER_VIEWS
-from kdlab.runs.session import offered
+from kdlab.runs.client import shown_limits
 from kdlab.train.spec import Spec
 from kdlab.widgets.pickers import EntryPicker, NamePicker, number_field
 
@@ -19,7 +19,7 @@ class Setup(ipywidgets.Box):
     """A control for each name and number of a run, linked to `state`, and `file` for a teacher of one's own."""
 
     def __init__(self, state: DistilState) -> None:
-        allowed = offered().datasets
+        allowed = shown_limits().datasets
         self.pickers = {
             "dataset": NamePicker(DATASETS, "Data set", state.dataset, "folder:/path/to/images", allowed),
             "teacher": NamePicker(MODELS, "Teacher", state.teacher, "mlp:400x3:dropout=0.5, cnn:width=64 …"),

@@ -27,8 +27,8 @@ from kdlab.pages.run_controller import RunController, RunPage, box
 from kdlab.pages.url_state import read_settings, read_sliders, write_settings, write_sliders
 from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS
-from kdlab.runs import session
-from kdlab.runs.protocol import Attached, Hearing, Job
+from kdlab.runs import client
+from kdlab.runs.protocol import RunMessage, RunRequest, RunSnapshot
 from kdlab.runs.worker import Happened, Status
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.loop import Loop
@@ -124,29 +124,29 @@ class ExperimentPage(RunPage):
     def _act(self, action: str) -> None:
         self._controller.press(action, self._job)
 
-    def _job(self) -> Job:
+    def _job(self) -> RunRequest:
         experiment = self.state.experiment()
         for panel in self._panels:
             panel.check()
         check_writable(experiments_folder())
         return self._job_of(self.state.quick, asdict(experiment))
 
-    def _job_of(self, quick: bool, settings: dict[str, Any]) -> Job:
+    def _job_of(self, quick: bool, settings: dict[str, Any]) -> RunRequest:
         size = "quick" if quick else "full"
         page = next((link.page for link in PAGES if self.name in link.experiments), "index")
         experiment = for_worker(self.name, quick, settings)
         asks = {
             "experiment": self.name, "size": size, "datasets": experiment.datasets, "epochs": experiment.max_epochs,
         }  # fmt: skip
-        max_parameters = session.the_desk().limits().parameters or math.inf
+        max_parameters = client.the_server().limits().parameters or math.inf
         arguments = self.name, experiments_folder(), quick, settings, max_parameters
-        return Job(
+        return RunRequest(
             self.name, "kdlab.experiments.framework.run:reproduce_events",
             arguments, "kdlab.experiments.framework.record:ExperimentRecord", JobValidated,
             f"{self.entry.label} ({size}) on {settings['dataset']}", page, asks, {"size": size, "settings": settings},
         )  # fmt: skip
 
-    def _resume_job(self, attached: Attached) -> Job:
+    def _resume_job(self, attached: RunSnapshot) -> RunRequest:
         return self._job_of(attached.about["size"] == "quick", dict(attached.about["settings"]))
 
     # --- the page's address -------------------------------------------------------------------------------------------
@@ -212,15 +212,15 @@ class ExperimentPage(RunPage):
 
     # --- messages of the run ------------------------------------------------------------------------------------------
 
-    def _on_message(self, message: Hearing) -> None:
+    def _on_message(self, message: RunMessage) -> None:
         if not self._controller.on_message(message):
             return
         match message:
             case Happened(event):
                 self._record(event)
-            case Attached(kind=self.name):
+            case RunSnapshot(kind=self.name):
                 self._attach(message)
-            case Attached():
+            case RunSnapshot():
                 self._controller.leave()
                 self._show_opening()
                 self._loop.post(self._show_error, OTHER_PAGE)
@@ -230,7 +230,7 @@ class ExperimentPage(RunPage):
                 self._eta.reset()
         self._loop.request()
 
-    def _attach(self, attached: Attached) -> None:
+    def _attach(self, attached: RunSnapshot) -> None:
         """Show the record of a run so far; its further events are added to it."""
         self.live = attached.record
         self.live.settings = attached.about["settings"]

@@ -10,7 +10,7 @@ from traitlets import link
 from kdlab.experiments.framework.experiment import NAMES, Experiment
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.registry import DATASETS, EXPERIMENTS, knob_fields
-from kdlab.runs.session import offered
+from kdlab.runs.client import shown_limits
 from kdlab.widgets.pickers import NamePicker, number_field
 from kdlab.widgets.slider import Slider
 
@@ -25,7 +25,7 @@ class Settings(ipywidgets.Box):
     """A control for each setting, linked to `state`: names first, then text, switches and numbers."""
 
     def __init__(self, state: ExperimentState, kind: type) -> None:
-        knobs, allowed = knob_fields(kind), offered().datasets
+        knobs, allowed = knob_fields(kind), shown_limits().datasets
         names, texts, switches = [], [], []
         self.controls: dict[str, ipywidgets.Widget] = {}
         for name in (field.name for field in fields(kind)):

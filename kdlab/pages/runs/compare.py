@@ -8,7 +8,7 @@ from kdlab.figures.theme import ROLES
 from kdlab.metrics.significance import write_p
 from kdlab.progress import duration
 from kdlab.registry import LOSSES
-from kdlab.runs.run_info import Row
+from kdlab.runs.run_info import RunInfo
 from kdlab.train.spec import Spec
 
 __all__ = ["KNOBS", "STATES", "compared", "knobs_text", "number", "unfinished"]
@@ -26,7 +26,7 @@ LABELS = {
 }  # fmt: skip
 
 
-def compared(rows: Sequence[Row]) -> dict[str, Any]:
+def compared(rows: Sequence[RunInfo]) -> dict[str, Any]:
     """Return the differing settings and the results of runs, side by side; {} for fewer than two."""
     if len(rows) < 2:
         return {}
@@ -54,12 +54,12 @@ def compared(rows: Sequence[Row]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def unfinished(row: Row) -> str:
+def unfinished(row: RunInfo) -> str:
     """Return the word for a run that is not done, else ""."""
     return "" if row.state == "done" else STATES.get(row.state, row.state)
 
 
-def _format_state(row: Row) -> str:
+def _format_state(row: RunInfo) -> str:
     """Return the state of a run, with the epoch that it reached where it is not done."""
     state, reached = unfinished(row), row.summary.get("reached")
     if not state or not reached:
@@ -68,7 +68,7 @@ def _format_state(row: Row) -> str:
     return f"{state} at epoch {reached['epoch']:g} of {reached['epochs']:g}{where}"
 
 
-def _settings(row: Row) -> dict[str, str]:
+def _settings(row: RunInfo) -> dict[str, str]:
     """Return the settings of a run and the changes of its knobs, by the names that people see."""
     flat = {key: _format_value(value) for key, value in row.about.items() if key != "knobs"}
     if row.about.get("teacher_weights"):  # a teacher from a file is not trained
@@ -80,7 +80,7 @@ def _settings(row: Row) -> dict[str, str]:
     return {"What": row.kind, **{LABELS.get(key, key.replace("_", " ").capitalize()): flat[key] for key in flat}}
 
 
-def _format_changes(row: Row, key: str, asked: Any, ended: Any) -> str:
+def _format_changes(row: RunInfo, key: str, asked: Any, ended: Any) -> str:
     """Return the first value of a knob and its changes, with their epochs."""
     values = {0.0: asked} | dict((row.summary.get("turns") or {}).get(key, ()))
     first, *changes = values.items()
@@ -102,14 +102,14 @@ def _format_value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _errors(row: Row, split: str, total: str, network: str) -> str:
+def _errors(row: RunInfo, split: str, total: str, network: str) -> str:
     count, examples = (row.summary.get(split) or {}).get(network), row.summary.get(total)
     if "errors" in row.summary:  # a record from before the test set was kept apart: its `examples` are the test's
         return number(count)
     return f"{count:,} of {examples:,}" if count is not None and examples else "–"
 
 
-def _p(row: Row) -> str:
+def _p(row: RunInfo) -> str:
     """Return the p of a run, and which exact test it is of: a record from before tests were named does not say."""
     if few := row.summary.get("too_few"):
         return f"{few}: too few"

@@ -11,15 +11,15 @@ from kdlab.pages.runs.compare import compared
 from kdlab.pages.runs.state import RunsState
 from kdlab.pages.runs.widgets import Compared, Reply, RunList
 from kdlab.registry import InputError
-from kdlab.runs.run_info import Row
-from kdlab.runs.session import the_desk
+from kdlab.runs.client import the_server
+from kdlab.runs.run_info import RunInfo
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.connection import Connection
 from kdlab.widgets.loop import Loop
 from kdlab.widgets.url import UrlHash, UrlState
 
 if TYPE_CHECKING:
-    from kdlab.runs.server import Desk
+    from kdlab.runs.server import RunServer
 
 __all__ = ["Runs"]
 
@@ -29,7 +29,7 @@ CHUNK_BYTES = 1 << 20  # bytes of a file in one answer to the browser
 class Runs(ipywidgets.VBox):
     """The dashboard; `state` holds its choices. `desk`: the runs' server, in place of the default."""
 
-    def __init__(self, desk: "Desk | None" = None) -> None:
+    def __init__(self, desk: "RunServer | None" = None) -> None:
         self._desk_override = desk
         self.state = RunsState()
         self._loop = Loop(self._draw, self._fail)
@@ -47,7 +47,7 @@ class Runs(ipywidgets.VBox):
 
     @property
     def _desk(self) -> Any:
-        return self._desk_override or the_desk()
+        return self._desk_override or the_server()
 
     # --- user actions -------------------------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class Runs(ipywidgets.VBox):
         self._archive = run, view.archive(row, {part: files for part, files in parts.items() if files})
         return {"name": f"kdlab-{run}.zip", "size": len(self._archive[1])}
 
-    def _row(self, run: str) -> Row:
+    def _row(self, run: str) -> RunInfo:
         for row in self.state.rows:
             if row.run == run:
                 return row
@@ -125,7 +125,7 @@ class Runs(ipywidgets.VBox):
         self._canvas.layout.display = None if drawn else "none"
         self._list.content = view.listed(state.rows, state.loaded, state.trouble, state.chosen)
 
-    def _curves_of(self, row: Row) -> Overlaid | None:
+    def _curves_of(self, row: RunInfo) -> Overlaid | None:
         key = row.run, f"{row.state} {row.seconds}"
         if key not in self._curves:
             cache = {run: curves for run, curves in self._curves.items() if run[0] in self.state.chosen}

@@ -3,7 +3,7 @@
 from traitlets import Bool, Bunch, HasTraits, Instance, List, Unicode, validate
 
 from kdlab.figures.overlay import RUN_COLOURS
-from kdlab.runs.run_info import Row
+from kdlab.runs.run_info import RunInfo
 
 __all__ = ["MAX_CHOSEN", "RunsState"]
 
@@ -16,7 +16,7 @@ class RunsState(HasTraits):
     `loaded`: whether the runs were loaded; `trouble`: a sentence, or "".
     """
 
-    rows = List(Instance(Row))
+    rows = List(Instance(RunInfo))
     chosen = List(Unicode())
     loaded = Bool(False)
     trouble = Unicode("")
@@ -26,12 +26,12 @@ class RunsState(HasTraits):
         ids = {row.run for row in self.rows}
         return [run for run in dict.fromkeys(proposal.value) if run in ids][:MAX_CHOSEN]
 
-    def set_rows(self, rows: list[Row]) -> None:
+    def set_rows(self, rows: list[RunInfo]) -> None:
         """Set the runs; chosen runs that do not exist any more are left out."""
         self.rows, self.loaded = rows, True
         self.chosen = list(self.chosen)
 
-    def compared(self) -> list[Row]:
+    def compared(self) -> list[RunInfo]:
         """Return the chosen runs in the order in which they were chosen."""
         by_id = {row.run: row for row in self.rows}
         return [by_id[run] for run in self.chosen]

@@ -10,7 +10,7 @@ from kdlab.figures.overlay import Overlaid
 from kdlab.figures.theme import ROLES
 from kdlab.pages.runs.compare import STATES, knobs_text, number, unfinished
 from kdlab.pages.runs.state import MAX_CHOSEN
-from kdlab.runs.run_info import Row
+from kdlab.runs.run_info import RunInfo
 from kdlab.runs.worker import ENDS
 from kdlab.train.history import History
 
@@ -19,7 +19,7 @@ __all__ = ["archive", "curves", "listed"]
 HINT = "This browser keeps the number by which these runs are known to be yours."
 
 
-def listed(rows: Sequence[Row], loaded: bool, trouble: str, chosen: Sequence[str]) -> dict[str, Any]:
+def listed(rows: Sequence[RunInfo], loaded: bool, trouble: str, chosen: Sequence[str]) -> dict[str, Any]:
     """Return the list: label, state and errors of each run.
 
     `loaded`: whether the runs were loaded.
@@ -39,7 +39,7 @@ def listed(rows: Sequence[Row], loaded: bool, trouble: str, chosen: Sequence[str
     }
 
 
-def _listed(row: Row) -> dict[str, Any]:
+def _listed(row: RunInfo) -> dict[str, Any]:
     validation, test = (row.summary.get(key) or {} for key in ("validation", "test"))
     return {
         "run": row.run,
@@ -63,7 +63,7 @@ def _listed(row: Row) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _outcome(row: Row) -> str:
+def _outcome(row: RunInfo) -> str:
     """Return the outcome of an experiment's run in a line, or ""."""
     if claims := row.summary.get("claims"):
         held = sum(claim["verdict"] == "holds" for claim in claims)
@@ -73,11 +73,11 @@ def _outcome(row: Row) -> str:
     return ""
 
 
-def _knobs(row: Row) -> str:
+def _knobs(row: RunInfo) -> str:
     return knobs_text(row.summary.get("knobs") or row.about.get("knobs") or {})
 
 
-def curves(row: Row, files: Mapping[str, bytes] | None) -> Overlaid | None:
+def curves(row: RunInfo, files: Mapping[str, bytes] | None) -> Overlaid | None:
     """Return the validation errors of a run from its stored files, or None where there are none.
 
     Raises InputError when it is damaged.
@@ -91,7 +91,7 @@ def curves(row: Row, files: Mapping[str, bytes] | None) -> Overlaid | None:
     return Overlaid(errors, len(history.opened.labels), history.opened.spec.dataset, unfinished(row))
 
 
-def archive(row: Row, parts: Mapping[str, Mapping[str, bytes]]) -> bytes:
+def archive(row: RunInfo, parts: Mapping[str, Mapping[str, bytes]]) -> bytes:
     """Return a run as a .zip file: its files by part, and its record as run.json."""
     metadata = {
         "run": row.run, "kind": row.kind, "label": row.label, "state": row.state, "created": row.created,

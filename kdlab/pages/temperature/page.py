@@ -12,7 +12,7 @@ from kdlab.metrics.classification import telling_example
 from kdlab.pages.temperature.data_server import DataServer
 from kdlab.pages.temperature.widget import Lab
 from kdlab.registry import InputError
-from kdlab.runs.session import offered
+from kdlab.runs.client import shown_limits
 from kdlab.train.history import History
 
 __all__ = ["Temperature"]
@@ -40,7 +40,7 @@ class Temperature(Lab):
         shown = [*added, mnist, digits]
         begin = next((predictions for predictions in shown if predictions.key == choices.get("dataset")), shown[0])
         opening = {"dataset": begin.key, "example": telling_example(begin.logits, begin.labels)}
-        limits = {"upload_bytes": limit} if (limit := offered().upload_bytes) else {}
+        limits = {"upload_bytes": limit} if (limit := shown_limits().upload_bytes) else {}
         super().__init__(DataServer(shown, networks), **{**opening, **limits, **choices})
 
 

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any
 
-from kdlab.runs.executors.dask_connection import Pool
-from kdlab.runs.executors.dask_worker import collect, occupy, tell
-from kdlab.runs.protocol import Files, Job
+from kdlab.runs.executors.dask_connection import DaskConnection
+from kdlab.runs.executors.dask_worker import poll_events, run_task, send_commands
+from kdlab.runs.protocol import Files, RunRequest
 from kdlab.runs.worker import ENDS, Message, Status
 
-__all__ = ["ClusterEngine"]
+__all__ = ["DaskExecutor"]
 
 # Seconds between two checks of a run's worker; between two batches of its events; that a worker waits for events.
 POLL_INTERVAL, BATCH_INTERVAL, COLLECT_TIMEOUT = 0.1, 0.05, 5.0
@@ -33,14 +33,14 @@ CONNECTION_LOST = (
 log = logging.getLogger("kdlab")
 
 
-class ClusterEngine:
+class DaskExecutor:
     """Runs in the workers of the scheduler at an address, or of a cluster on this machine that it starts and ends.
 
     `workers`, `memory`: for its own cluster, the number of processes (None: one per core) and the bytes for each.
     """
 
     def __init__(self, scheduler: str | None, workers: int | None, memory: int | None) -> None:
-        self._pool = Pool(scheduler, workers, memory)
+        self._pool = DaskConnection(scheduler, workers, memory)
         self._runs: dict[str, _Run] = {}
         self._loop = asyncio.new_event_loop()
         self._main = self._loop.create_task(self._pool.keep())
@@ -53,7 +53,7 @@ class ClusterEngine:
         return max(1, self._pool.workers)
 
     def start(
-        self, run: str, job: Job, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
+        self, run: str, job: RunRequest, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
     ) -> None:
         """Begin a run; `receive` gets its messages in order, on threads of the engine."""
         content = pickle.dumps(((job.target, job.arguments, checkpoint), job.unit, paused))
@@ -121,7 +121,7 @@ class _Run:
 
     task: asyncio.Task[None]
 
-    def __init__(self, pool: Pool, content: bytes, receive: Callable[[Message], None]) -> None:
+    def __init__(self, pool: DaskConnection, content: bytes, receive: Callable[[Message], None]) -> None:
         self._pool, self._content, self._receive = pool, content, receive
         self._token = f"kdlab-{uuid.uuid4().hex}"
         self._client: Any = None
@@ -135,7 +135,7 @@ class _Run:
         try:
             await self.say([Status("starting")])
             self._client = await self._connected()
-            self._future = self._client.submit(occupy, self._token, key=self._token, pure=False, retries=0)
+            self._future = self._client.submit(run_task, self._token, key=self._token, pure=False, retries=0)
             await self._begin()
             await self.flush()
             while True:
@@ -157,7 +157,7 @@ class _Run:
             commands, self.commands = self.commands, []
             if commands and self.address:
                 with contextlib.suppress(OSError):  # `_hear` finds out
-                    await self._client.run(tell, self._token, commands, workers=[self.address])
+                    await self._client.run(send_commands, self._token, commands, workers=[self.address])
 
     async def kill(self) -> None:
         """End the worker."""
@@ -195,7 +195,9 @@ class _Run:
             for address, keys in (await self._client.processing()).items():
                 if self._token in map(str, keys):
                     begin = [("begin", self._content)]
-                    delivered = await self._client.run(tell, self._token, begin, workers=[address], on_error="ignore")
+                    delivered = await self._client.run(
+                        send_commands, self._token, begin, workers=[address], on_error="ignore"
+                    )
                     if delivered.get(address):
                         self.address, self._content = address, b""
                         return
@@ -211,7 +213,9 @@ class _Run:
 
     async def _hear(self) -> Status | None:
         """Pass on the next events; return the run's end when it is among them."""
-        asked = asyncio.ensure_future(self._client.run(collect, self._token, COLLECT_TIMEOUT, workers=[self.address]))
+        asked = asyncio.ensure_future(
+            self._client.run(poll_events, self._token, COLLECT_TIMEOUT, workers=[self.address])
+        )
         try:
             for look in range(1, int(WORKER_TIMEOUT / POLL_INTERVAL)):
                 if (await asyncio.wait({asked}, timeout=POLL_INTERVAL))[0]:

@@ -11,14 +11,14 @@ from typing import Any
 from kdlab.registry import InputError
 from kdlab.runs.worker import SPIN_COUNT, Status
 
-__all__ = ["Pool"]
+__all__ = ["DaskConnection"]
 
 STATUS_INTERVAL = 0.5  # seconds between two checks of the connection and the number of workers
 MIN_BACKOFF, MAX_BACKOFF = 0.5, 5.0  # seconds before the first and before later attempts to reconnect
 log = logging.getLogger("kdlab")
 
 
-class Pool:
+class DaskConnection:
     """A scheduler's workers. `client` is None while there is no connection; `trouble` has the reason."""
 
     def __init__(self, scheduler: str | None, workers: int | None, memory: int | None) -> None:

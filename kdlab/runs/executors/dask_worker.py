@@ -12,9 +12,9 @@ import traceback
 from collections import deque
 from typing import Any
 
-from kdlab.runs.worker import Deserted, Status, carry_out
+from kdlab.runs.worker import Disconnected, Status, run_generator
 
-__all__ = ["collect", "dask_setup", "occupy", "tell"]
+__all__ = ["dask_setup", "poll_events", "run_task", "send_commands"]
 
 # Seconds without a request of the engine after which a run ends; after which a task that got no run ends.
 CLIENT_TIMEOUT, START_TIMEOUT = 60.0, 20.0
@@ -23,11 +23,11 @@ MAX_PENDING_BYTES, MAX_PENDING_MESSAGES = 32_000_000, 2_000
 BATCH_BYTES, BATCH_MESSAGES = 8_000_000, 1_000
 # One run at a time in this process, because runs would share its threads and random numbers.
 _turn = threading.Lock()
-_links: dict[str, "Link"] = {}
+_links: dict[str, "Mailbox"] = {}
 log = logging.getLogger("kdlab")
 
 
-class Link:
+class Mailbox:
     """A pipe for the run's thread, with the worker's event loop at the other end."""
 
     def __init__(self, worker: Any) -> None:
@@ -115,16 +115,16 @@ def dask_setup(worker: Any) -> None:
         os.nice(15)  # the user interface has priority over training
 
 
-def occupy(token: str) -> None:
+def run_task(token: str) -> None:
     """Run as the Dask task: wait for the engine's job, run it, and wait until all messages are collected.
 
     A task that Dask moves here after its worker died gets no job, because the run ended with that worker.
     """
     from distributed import get_worker
 
-    link = _links[token] = Link(get_worker())
+    link = _links[token] = Mailbox(get_worker())
     try:
-        with contextlib.suppress(Deserted, BrokenPipeError), _turn:
+        with contextlib.suppress(Disconnected, BrokenPipeError), _turn:
             command, value = link.recv(START_TIMEOUT)
             if command == "begin":
                 _run(link, value)
@@ -133,24 +133,24 @@ def occupy(token: str) -> None:
         del _links[token]
 
 
-def _run(link: Link, content: bytes) -> None:
+def _run(link: Mailbox, content: bytes) -> None:
     try:
         arguments, unit, paused = pickle.loads(content)
     except Exception as error:
         log.error("the run could not be read:\n%s", traceback.format_exc())
         link.send((0, Status("failed", type(error).__name__, str(error))))
         return
-    carry_out(link, 0, "kdlab.runs.protocol:begin", arguments, unit, paused)
+    run_generator(link, 0, "kdlab.runs.protocol:begin", arguments, unit, paused)
 
 
-async def tell(token: str, commands: list[tuple[str, Any]]) -> bool:
+async def send_commands(token: str, commands: list[tuple[str, Any]]) -> bool:
     """Send commands to a run; return whether this worker has it."""
     if link := _links.get(token):
         link.put(commands)
     return link is not None
 
 
-async def collect(token: str, timeout: float) -> list[bytes] | None:
+async def poll_events(token: str, timeout: float) -> list[bytes] | None:
     """Return pickled messages as soon as there are some, [] after `timeout` seconds, or None for an unknown run."""
     link = _links.get(token)
     return None if link is None else await link.take(timeout)

@@ -4,15 +4,15 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from kdlab.runs.protocol import Files, Job
-from kdlab.runs.worker import ENDS, Message, Runner, Status
+from kdlab.runs.protocol import Files, RunRequest
+from kdlab.runs.worker import ENDS, Message, Status, WorkerProcess
 
-__all__ = ["LocalEngine"]
+__all__ = ["LocalExecutor"]
 
 SLOTS = 2
 
 
-class LocalEngine:
+class LocalExecutor:
     """Two runs at once, each in its own process, which stays for the next run with its imported modules."""
 
     slots = SLOTS
@@ -23,7 +23,7 @@ class LocalEngine:
         self._lock = threading.Lock()  # held only while a worker moves between `_idle` and `_working`
 
     def start(
-        self, run: str, job: Job, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
+        self, run: str, job: RunRequest, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
     ) -> None:
         """Begin a run, if possible in a process that has run the same kind."""
         ended = None
@@ -76,4 +76,4 @@ class _Worker:
     def __init__(self, unit: type) -> None:
         self.unit = unit
         self.receive: Callable[[Message], None] = lambda _: None
-        self.runner = Runner("kdlab.runs.protocol:begin", lambda message: self.receive(message), unit=unit)
+        self.runner = WorkerProcess("kdlab.runs.protocol:begin", lambda message: self.receive(message), unit=unit)

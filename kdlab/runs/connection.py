@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from kdlab.registry import InputError
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import Hearing, Job
+from kdlab.runs.protocol import RunMessage, RunRequest
 from kdlab.runs.worker import Status
 
 if TYPE_CHECKING:
-    from kdlab.runs.store import Row
+    from kdlab.runs.run_info import RunInfo
 
-__all__ = ["RemoteDesk"]
+__all__ = ["ServerConnection"]
 
 ANSWER_TIMEOUT = 30.0  # seconds to wait for an answer of the desk
 NO_ANSWER = "kdlab's desk, which has the runs, does not answer: reload the page in a moment."
 
 
-class RemoteDesk:
+class ServerConnection:
     """A desk in another process; its methods are `Desk`'s. Raises InputError where it cannot be reached."""
 
     def __init__(self, address: str) -> None:
@@ -32,14 +32,14 @@ class RemoteDesk:
         self._numbers = itertools.count()
         self._waiting: dict[int, queue.SimpleQueue[Any]] = {}
         self._names: dict[int, int] = {}  # names of watched runs, by the desk's key
-        self._watching: dict[int, Callable[[Hearing], None]] = {}
+        self._watching: dict[int, Callable[[RunMessage], None]] = {}
 
-    def submit(self, job: Job, visitor: str = "", paused: bool = False, run: str = "") -> str:
+    def submit(self, job: RunRequest, visitor: str = "", paused: bool = False, run: str = "") -> str:
         """As `Desk.submit`."""
         run_id: str = self._ask("submit", job, visitor, paused, run)
         return run_id
 
-    def watch(self, run: str, receive: Callable[[Hearing], None], visitor: str = "") -> int:
+    def watch(self, run: str, receive: Callable[[RunMessage], None], visitor: str = "") -> int:
         """As `Desk.watch`; the receiver also gets a status when the connection is lost."""
         name = -1 - next(self._numbers)  # negative, because the numbers of requests begin with 0
         self._watching[name] = receive
@@ -65,14 +65,14 @@ class RemoteDesk:
         limits: Limits = self._ask("limits")
         return limits
 
-    def rows(self, visitor: str = "") -> "list[Row]":
+    def rows(self, visitor: str = "") -> "list[RunInfo]":
         """As `Desk.rows`."""
-        rows: list[Row] = self._ask("rows", visitor)
+        rows: list[RunInfo] = self._ask("rows", visitor)
         return rows
 
-    def row(self, run: str) -> "Row | None":
+    def row(self, run: str) -> "RunInfo | None":
         """As `Desk.row`."""
-        row: Row | None = self._ask("row", run)
+        row: RunInfo | None = self._ask("row", run)
         return row
 
     def files(self, run: str, part: str) -> dict[str, bytes] | None:

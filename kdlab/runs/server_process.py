@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.registry import InputError
-from kdlab.runs.protocol import Hearing
-from kdlab.runs.server import Desk
+from kdlab.runs.protocol import RunMessage
+from kdlab.runs.server import RunServer
 
 __all__ = ["main", "serve"]
 
@@ -29,7 +29,7 @@ MAX_PACKET_MESSAGES = 500  # messages in one packet
 log = logging.getLogger("kdlab")
 
 
-def serve(desk: Desk, address: str, announce: Callable[[str], None], until: threading.Event) -> None:
+def serve(desk: RunServer, address: str, announce: Callable[[str], None], until: threading.Event) -> None:
     """Serve a desk to pages until the event is set; `announce` gets the address for `RemoteDesk`.
 
     `address`: an earlier address to use again, or "" for a new one.
@@ -45,7 +45,7 @@ def serve(desk: Desk, address: str, announce: Callable[[str], None], until: thre
         until.wait()
 
 
-def _accept(listener: Listener, desk: Desk, until: threading.Event) -> None:
+def _accept(listener: Listener, desk: RunServer, until: threading.Event) -> None:
     while not until.is_set():
         try:
             pipe = listener.accept()
@@ -56,7 +56,7 @@ def _accept(listener: Listener, desk: Desk, until: threading.Event) -> None:
         threading.Thread(target=_attend, args=(pipe, desk), name="kdlab-guest", daemon=True).start()
 
 
-def _attend(pipe: Connection, desk: Desk) -> None:
+def _attend(pipe: Connection, desk: RunServer) -> None:
     """Serve one page until it disconnects; a second thread, which may block, sends it messages in packets."""
     news: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
     poster = threading.Thread(target=_post, args=(pipe, news), name="kdlab-post", daemon=True)
@@ -93,7 +93,7 @@ def _attend(pipe: Connection, desk: Desk) -> None:
         pipe.close()
 
 
-def _write(news: "queue.SimpleQueue[tuple[Any, ...] | None]", name: int, message: Hearing) -> None:
+def _write(news: "queue.SimpleQueue[tuple[Any, ...] | None]", name: int, message: RunMessage) -> None:
     news.put((name, message))
 
 
@@ -122,8 +122,8 @@ def main(public: bool = False, scheduler: str | None = None, file: Path | None =
     `KDLAB_DESK` sets the address. `scheduler`: Dask's; `file`: the operator's limits. Raises InputError.
     """
     from kdlab.paths import experiments_folder
+    from kdlab.runs.client import open_store
     from kdlab.runs.limits import Limits
-    from kdlab.runs.session import open_store
 
     until = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: until.set())
@@ -133,14 +133,14 @@ def main(public: bool = False, scheduler: str | None = None, file: Path | None =
     limits = Limits.read(file, public)
     shared = public or scheduler is not None
     if shared:
-        from kdlab.runs.executors.dask import ClusterEngine
+        from kdlab.runs.executors.dask import DaskExecutor
 
-        engine: Any = ClusterEngine(scheduler, limits.runs_at_once or None, limits.worker_memory_bytes or None)
+        engine: Any = DaskExecutor(scheduler, limits.runs_at_once or None, limits.worker_memory_bytes or None)
     else:
-        from kdlab.runs.executors.local import LocalEngine
+        from kdlab.runs.executors.local import LocalExecutor
 
-        engine = LocalEngine()
-    with closing(Desk(engine, open_store(), limits, shared, experiments_folder() if shared else None)) as desk:
+        engine = LocalExecutor()
+    with closing(RunServer(engine, open_store(), limits, shared, experiments_folder() if shared else None)) as desk:
         serve(desk, os.environ.get("KDLAB_DESK", ""), out.send if out else partial(print, flush=True), until)
 
 

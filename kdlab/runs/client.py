@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 
 from kdlab.paths import runs_folder
 from kdlab.registry import InputError
-from kdlab.runs.protocol import Hearing, Job
+from kdlab.runs.protocol import RunMessage, RunRequest
 from kdlab.runs.worker import Status
 
 if TYPE_CHECKING:
+    from kdlab.runs.connection import ServerConnection
     from kdlab.runs.limits import Limits
-    from kdlab.runs.remote import RemoteDesk
-    from kdlab.runs.server import Desk
-    from kdlab.runs.store import Store
+    from kdlab.runs.server import RunServer
+    from kdlab.runs.store import RunStore
 
-__all__ = ["Session", "offered", "open_store", "the_desk"]
+__all__ = ["RunClient", "open_store", "shown_limits", "the_server"]
 
 
-def open_store() -> "Store":
+def open_store() -> "RunStore":
     """Return the store of runs: files in `runs_folder()`, rows in a database there or at `KDLAB_STORE`."""
-    from kdlab.runs.store import Store
+    from kdlab.runs.store import RunStore
 
-    return Store(runs_folder(), os.environ.get("KDLAB_STORE"))
+    return RunStore(runs_folder(), os.environ.get("KDLAB_STORE"))
 
 
-def offered() -> "Limits":
+def shown_limits() -> "Limits":
     """Return the limits for a page that opens: none where they are invalid, because the desk reports that."""
     from kdlab.runs.limits import Limits
 
@@ -37,50 +37,52 @@ def offered() -> "Limits":
 
 
 @cache
-def the_desk() -> "Desk | RemoteDesk":
+def the_server() -> "RunServer | ServerConnection":
     """Return the desk that `KDLAB_DESK` names, or one in this process, within the environment's limits, where none is.
 
     Raises InputError.
     """
     if address := os.environ.get("KDLAB_DESK"):
-        from kdlab.runs.remote import RemoteDesk
+        from kdlab.runs.connection import ServerConnection
 
-        return RemoteDesk(address)
+        return ServerConnection(address)
     import atexit
 
-    from kdlab.runs.executors.local import LocalEngine
+    from kdlab.runs.executors.local import LocalExecutor
     from kdlab.runs.limits import Limits
-    from kdlab.runs.server import Desk
+    from kdlab.runs.server import RunServer
 
     limits = Limits.read(None, public=False)  # may raise, so before the store is opened
-    desk = Desk(LocalEngine(), open_store(), limits)
+    desk = RunServer(LocalExecutor(), open_store(), limits)
     atexit.register(desk.close)
     return desk
 
 
-class Session:
+class RunClient:
     """The current run of a page; `receive` gets its messages, on any thread.
 
     `visitor`: the id of the page's visitor, where a desk has several. `run`: the id of the run, or "".
     """
 
-    def __init__(self, receive: Callable[[Hearing], None], desk: "Desk | RemoteDesk | None" = None) -> None:
+    def __init__(
+        self, receive: Callable[[RunMessage], None], desk: "RunServer | ServerConnection | None" = None
+    ) -> None:
         self._receive, self._given = receive, desk
         self.visitor = ""
         self.run = ""
         self._key = -1
 
     @property
-    def _desk(self) -> "Desk | RemoteDesk":
-        return self._given or the_desk()
+    def _desk(self) -> "RunServer | ServerConnection":
+        return self._given or the_server()
 
-    def start(self, job: Job, paused: bool = False) -> None:
+    def start(self, job: RunRequest, paused: bool = False) -> None:
         """Stop the current run and begin a new one; raises InputError."""
         run = self._desk.submit(job, self.visitor, paused)
         self.stop()
         self.attach(run)
 
-    def go_on(self, job: Job) -> None:
+    def go_on(self, job: RunRequest) -> None:
         """Resume this page's ended run from its last checkpoint; raises InputError."""
         # Attach again, because the desk may be a new process.
         self.attach(self._desk.submit(job, self.visitor, run=self.run))
@@ -139,6 +141,6 @@ class Session:
             self._desk.unwatch(self.run, self._key)
         self.run, self._key = "", -1
 
-    def _hear(self, run: str, message: Hearing) -> None:
+    def _hear(self, run: str, message: RunMessage) -> None:
         if run == self.run:  # ignore late messages of an earlier run
             self._receive(message)
