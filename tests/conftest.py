@@ -39,7 +39,7 @@ def own_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from kdlab.runs.client import the_server
 
     monkeypatch.setenv("KDLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.delenv("KDLAB_DESK", raising=False)
+    monkeypatch.delenv("KDLAB_RUN_SERVER", raising=False)
     the_server.cache_clear()
     yield
     if the_server.cache_info().currsize:

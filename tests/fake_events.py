@@ -3,10 +3,12 @@
 import json
 import os
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from kdlab.runs.protocol import RunContext
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,15 @@ class Note:
     value: Any
 
 
-Events = Generator[Unit | Note, Any, None]
+Events = Iterator[Unit | Note]
 
 
-def count(total: int, label: str = "") -> Events:
+def count(_: RunContext, total: int, label: str = "") -> Events:
     for number in range(total):
         yield Unit((label, number))
 
 
-def mixed() -> Events:
+def mixed(_: RunContext) -> Events:
     yield Note("a")
     yield Note("b")
     yield Unit(1)
@@ -40,54 +42,54 @@ def mixed() -> Events:
     yield Note("d")
 
 
-def endless(label: str = "") -> Events:
+def endless(_: RunContext, label: str = "") -> Events:
     """As good as endless, but no test that fails fills the memory."""
     yield Unit(os.getpid())
     for number in range(1, 200_000):
         yield Unit((label, number))
 
 
-def echo() -> Events:
-    """Yields units, and behind each a note of what was sent in with it."""
+def echo(context: RunContext) -> Events:
+    """Yields units, and before each a note of the parameters that were set."""
     for number in range(1, 100):
-        received = yield Unit(number)
-        if received:
-            yield Note(received)
+        if changes := context.params.take():
+            yield Note(changes)
+        yield Unit(number)
 
 
-def guarded(path: str, trouble: bool = False) -> Events:
+def guarded(_: RunContext, path: str, trouble: bool = False) -> Events:
     """Writes a file when it is closed."""
     try:
-        yield from endless()
+        yield from endless(_)
     finally:
         Path(path).write_text("closed")
         if trouble:
             raise OSError("could not clean up")
 
 
-def failing(error: BaseException | None) -> Events:
+def failing(_: RunContext, error: BaseException | None) -> Events:
     yield Unit(os.getpid())
     if error:
         raise error
 
 
-def unpicklable() -> Events:
+def unpicklable(_: RunContext) -> Events:
     yield Note(lambda: None)
 
 
-def hanging() -> Events:
+def hanging(_: RunContext) -> Events:
     yield Unit(os.getpid())
     while True:
         time.sleep(1)
 
 
-def awkward() -> Events:
+def awkward(_: RunContext) -> Events:
     """Something that no record of ours can take."""
     yield None  # type: ignore[misc]
-    yield from endless()
+    yield from endless(_)
 
 
-def exiting() -> Events:
+def exiting(_: RunContext) -> Events:
     yield Unit(os.getpid())
     os._exit(3)
 
@@ -101,7 +103,7 @@ class Saved:
 
 
 class Tally:
-    """What a desk records of such a run: the values of its units."""
+    """What a server records of such a run: the values of its units."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
@@ -122,9 +124,9 @@ class Tally:
         return {"units": len(self.values)}
 
 
-def saving(total: int, checkpoint: Mapping[str, bytes] | None = None) -> Generator[Unit | Saved, Any, None]:
+def saving(context: RunContext, total: int) -> Iterator[Unit | Saved]:
     """Counts, keeps how far it came, and goes on from there."""
-    begun = int(checkpoint["at.txt"]) if checkpoint else 0
+    begun = int(context.checkpoint["at.txt"]) if context.checkpoint else 0
     for number in range(begun + 1, total + 1):
         yield Unit(number)
         yield Saved({"at.txt": str(number).encode()}, final=False)

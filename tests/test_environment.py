@@ -98,12 +98,12 @@ def test_binder_starts_a_desk_and_lets_jupyter_find_our_pages(tmp_path: Path) ->
     with started(*SAY, KDLAB_RUNS=str(tmp_path), JUPYTER_PATH="/theirs") as process:
         environment = read_environment(process)
         assert environment["JUPYTER_PATH"].endswith("kdlab/server/share/jupyter:/theirs")
-        assert ServerConnection(environment["KDLAB_DESK"]).rows() == []
+        assert ServerConnection(environment["KDLAB_RUN_SERVER"]).rows() == []
 
 
 def test_binder_starts_without_a_desk_where_it_cannot_have_one(tmp_path: Path) -> None:
     with started(*SAY, KDLAB_RUNS=str(tmp_path), KDLAB_LIMITS=str(tmp_path / "missing.toml")) as process:
-        assert "KDLAB_DESK" not in read_environment(process)
+        assert "KDLAB_RUN_SERVER" not in read_environment(process)
 
 
 def test_binder_shows_a_page_under_its_address(tmp_path: Path) -> None:

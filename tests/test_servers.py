@@ -246,7 +246,7 @@ def test_a_desk_that_cannot_begin_is_tried_again(environment: Path, monkeypatch:
 
     def epochs() -> int:
         with contextlib.suppress(InputError):
-            return ServerConnection(os.environ["KDLAB_DESK"]).limits().epochs
+            return ServerConnection(os.environ["KDLAB_RUN_SERVER"]).limits().epochs
         return 0
 
     monkeypatch.setattr(beside, "RESTART_PAUSES", (0.05, 0.1))

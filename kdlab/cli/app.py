@@ -24,7 +24,7 @@ browser_option = click.option("--no-browser", "browser", flag_value=False, defau
 @click.argument("page", default="distil")
 @port_option
 @browser_option
-@click.option("--public", is_flag=True, help="for many visitors: limits, and one pool of workers that trains for all")
+@click.option("--public", is_flag=True, help="for many visitors: limits, and a queue of runs")
 @click.option("--scheduler", metavar="ADDRESS", help="train on this Dask cluster instead: tcp://…")
 @click.option(
     "--limits",
@@ -69,18 +69,18 @@ def app(
         raise InputError(f"--base-url must be a path such as /kdlab/, not {base_url!r}.")
     port = free_port(port, host)
     from kdlab.server.app import serve
-    from kdlab.server.supervisor import desk
+    from kdlab.server.supervisor import run_server
 
     if not near:
         click.echo(
             f"Other machines can reach this page at {host}: put TLS and a password before it "
             "(kdlab/docs/publishing.md)."
         )
-    os.environ.update(limits.environment())  # for the kernels of pages and for the desk
+    os.environ.update(limits.environment())  # for the kernels of pages and for the server of runs
     os.environ.pop(
         FILE_VARIABLE, None
     )  # its limits are in these variables now, and its path may be relative to another folder
-    with desk(public, scheduler, limits_file):
+    with run_server(public, scheduler, limits_file):
         serve(pages[page], host, port, browser, limits, base, None if near and not names else names)
 
 

@@ -1,53 +1,92 @@
-"""Progress of a run, as bars on a terminal."""
+"""Progress of a run: bars on a terminal, else a plain line a minute, on standard error."""
 
 import sys
-from collections.abc import Generator
-from contextlib import closing
-from typing import Any
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
+import click
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Display
 
-from kdlab.distillation.result import DistillResult
 from kdlab.metrics.classification import count_errors
 from kdlab.train.events import Event, Note, Opened, Phase, Probe, Progress, Step
 
-__all__ = ["amount", "follow"]
+__all__ = ["RunProgress", "amount", "run_progress"]
 
 WIDE_COLUMNS = 130  # terminal width from which on the losses are shown
+LINE_INTERVAL = 60.0  # seconds between two plain lines
 
 
-def follow(events: Generator[Event, Any, DistillResult]) -> DistillResult:
-    """Run a run's events to the end and return its result, with bars on standard error where that is a terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[detail]}", style="dim"),
-        TimeRemainingColumn(compact=True),
-    )
-    # With FORCE_COLOR, Rich itself would draw bars even into a log file.
-    with Display(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as display, closing(events):
-        bars = _Bars(display)
-        while True:
-            try:
-                bars.show(next(events))
-            except StopIteration as end:
-                result: DistillResult = end.value
-                return result
+class RunProgress(Protocol):
+    """Shows the events of a run."""
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+
+
+def run_progress() -> AbstractContextManager[RunProgress]:
+    """Return the progress display that suits standard error."""
+    return _Bars() if sys.stderr.isatty() else nullcontext(_Lines())
+
+
+class _Lines:
+    """Plain lines for a log file: the notes at once, and how far the run is every minute."""
+
+    def __init__(self) -> None:
+        self._printed_at = time.monotonic()
+        self._opened: Opened | None = None
+        self._phase: Phase | None = None
+        self._errors = ""
+
+    def show(self, event: Event) -> None:
+        match event:
+            case Note():
+                click.echo(event.text, err=True)
+            case Opened():
+                self._opened = event
+            case Phase():
+                self._phase, self._errors = event, ""
+            case Probe():
+                self._errors = validation_errors(event, self._opened)
+            case Progress():
+                self._print(f"{event.label} {amount(event)}".strip())
+            case Step() if self._phase:
+                share = f"{event.step / self._phase.steps:.0%}"
+                step = f"{self._phase.name}: step {event.step:,} of {self._phase.steps:,} ({share})"
+                self._print(", ".join(filter(None, [step, self._errors])))
+
+    def _print(self, line: str) -> None:
+        if time.monotonic() - self._printed_at >= LINE_INTERVAL:
+            self._printed_at = time.monotonic()
+            click.echo(f"{time.strftime('%H:%M')} {line}", err=True)
 
 
 class _Bars:
     """One bar after the other; finished bars stay on the screen."""
 
-    def __init__(self, display: Display) -> None:
-        self._display = display
+    def __init__(self) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[detail]}", style="dim"),
+            TimeRemainingColumn(compact=True),
+        )
+        self._display = Display(*columns, console=Console(stderr=True))
         self._label = ""
         self._bar: TaskID | None = None
         self._opened: Opened | None = None
         self._errors = ""
+
+    def __enter__(self) -> "_Bars":
+        self._display.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._display.stop()
 
     def show(self, event: Event) -> None:
         match event:
@@ -63,10 +102,7 @@ class _Bars:
             case Phase():
                 self._begin(event.name.capitalize(), event.steps)
             case Probe():
-                assert self._opened is not None
-                labels = self._opened.labels
-                errors = [f"{name} {count_errors(logits, labels):,}" for name, logits in event.logits.items()]
-                self._errors = f"validation errors of {len(labels):,}: {', '.join(errors)}"
+                self._errors = validation_errors(event, self._opened)
                 self._update(event.step, self._errors)
             case Step():
                 losses = [
@@ -90,6 +126,14 @@ class _Bars:
     def _update(self, done: int, detail: str) -> None:
         if self._bar is not None:
             self._display.update(self._bar, completed=done, detail=detail)
+
+
+def validation_errors(probe: Probe, opened: Opened | None) -> str:
+    """Return the errors of an evaluation in words; "" before the data are open."""
+    if opened is None:
+        return ""
+    errors = [f"{name} {count_errors(logits, opened.labels):,}" for name, logits in probe.logits.items()]
+    return f"validation errors of {len(opened.labels):,}: {', '.join(errors)}"
 
 
 def amount(event: Progress) -> str:

@@ -89,10 +89,10 @@ def reproduce(
 
             try:
                 if workers or scheduler:
-                    with _pool(None if workers else scheduler, workers) as engine:
+                    with _pool(None if workers else scheduler, workers) as executor:
                         from kdlab.experiments.framework.distributed import distributed_events
 
-                        events = distributed_events(engine, experiment, entry.key, folder, quick, settings)
+                        events = distributed_events(executor, experiment, entry.key, folder, quick, settings)
                         report, arrays = follow(events)
                 else:
                     report, arrays = follow(reproduce_events(entry.key, folder, quick, settings))
@@ -113,11 +113,11 @@ def _pool(scheduler: str | None, workers: int | None) -> "Iterator[Executor]":
     """Provide workers of a scheduler, or of this machine until the block ends."""
     from kdlab.runs.executors.dask import DaskExecutor
 
-    engine = DaskExecutor(scheduler, workers, None)
+    executor = DaskExecutor(scheduler, workers)
     try:
-        yield engine
+        yield executor
     finally:
-        engine.close()
+        executor.close()
 
 
 @contextmanager

@@ -54,6 +54,11 @@ class WeightsFile:
         """The first twelve hexadecimal digits of the content's SHA-256."""
         return hashlib.sha256(self.content).hexdigest()[:12]
 
+    @property
+    def size(self) -> int:
+        """The file's bytes."""
+        return len(self.content)
+
     def load_into(self, network: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Return the network called `network`, for inputs `shape` (channels, height, width), with these weights.
 

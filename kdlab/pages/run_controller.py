@@ -5,10 +5,8 @@ from collections.abc import Callable
 import ipywidgets
 
 from kdlab.registry import InputError
-from kdlab.runs.active_run import USER_FACING_ERRORS
 from kdlab.runs.client import RunClient
-from kdlab.runs.protocol import RunMessage, RunRequest, RunSnapshot, RunWarning
-from kdlab.runs.worker import ENDS, Status
+from kdlab.runs.protocol import ENDS, USER_FACING_ERRORS, RunMessage, RunRequest, RunSnapshot, RunWarning, Status
 from kdlab.widgets.run_panel import RunPanel
 
 __all__ = ["RunController", "RunPage", "box"]
@@ -18,42 +16,45 @@ USER_FACING = {*USER_FACING_ERRORS, "Trouble", "Kept"}
 
 
 class RunController:
-    """A session, and the panel that shows its state; `receive` gets the session's messages, on any thread.
+    """A page's client of runs, and the panel that shows its state; `receive` gets the client's messages, on any thread.
 
-    `attached`: the first message of the current run, or None. `resume_job`: returns the job that resumes a run.
+    `snapshot`: the first message of the current run, or None. `resume_request`: returns the request that resumes a run.
     `status_text`: the text of the last status.
     """
 
     def __init__(
-        self, panel: RunPanel, receive: Callable[[RunMessage], None], resume_job: Callable[[RunSnapshot], RunRequest]
+        self,
+        panel: RunPanel,
+        receive: Callable[[RunMessage], None],
+        resume_request: Callable[[RunSnapshot], RunRequest],
     ) -> None:
-        self._panel, self._resume_job = panel, resume_job
-        self.session = RunClient(receive)
-        self.attached: RunSnapshot | None = None
+        self._panel, self._resume_request = panel, resume_request
+        self.client = RunClient(receive)
+        self.snapshot: RunSnapshot | None = None
         self.status_text = ""
 
-    def press(self, action: str, job: Callable[[], RunRequest]) -> None:
-        """Do the action of a button; `job` returns the job of Start, and raises InputError where it cannot be run."""
-        panel, session = self._panel, self.session
+    def press(self, action: str, request: Callable[[], RunRequest]) -> None:
+        """Do the action of a button; `request` returns that of Start, and raises InputError where it cannot be run."""
+        panel, client = self._panel, self.client
         panel.error = ""
         try:
             if action == "reset":
-                session.abandon()
-            elif action == "go_on" and self.attached:
-                session.go_on(self._resume_job(self.attached))
+                client.abandon()
+            elif action == "go_on" and self.snapshot:
+                client.resume_from_checkpoint(self._resume_request(self.snapshot))
             elif action == "start" or (action == "step" and panel.state not in ("running", "paused")):
-                session.start(job(), paused=action == "step")
+                client.start(request(), paused=action == "step")
                 if action == "step":
-                    session.step()
+                    client.send_command("step")
             else:
-                getattr(session, action)()
+                client.send_command(action)
         except InputError as error:
             panel.error = str(error)
 
     def attach(self, run: str) -> str:
         """Attach to a run; return an error sentence when there is none of this id, else ""."""
         try:
-            self.session.attach(run)
+            self.client.attach(run)
         except InputError as error:
             self.leave()
             return str(error)
@@ -61,24 +62,24 @@ class RunController:
 
     def leave(self) -> None:
         """Show no run any more; the run continues."""
-        self.session.close()
+        self.client.close()
         self._clear()
 
-    def send(self, values: dict[str, float]) -> None:
-        """Send values into the run, where it is this visitor's."""
-        if self.attached and self.attached.mine:
-            self.session.send(values)
+    def set_params(self, values: dict[str, float]) -> None:
+        """Change parameters of the run, where it is this visitor's."""
+        if self.snapshot and self.snapshot.mine:
+            self.client.send_command("set_params", values)
 
     def on_message(self, message: RunMessage) -> bool:
         """Update the panel; return whether the message is of the run that is shown."""
         panel = self._panel
         match message:
             case RunSnapshot():
-                self.attached, self.status_text = message, ""
+                self.snapshot, self.status_text = message, ""
                 panel.watching, panel.resumable = not message.mine, False
             case Status("idle"):
                 self._clear()
-            case _ if self.attached is None:
+            case _ if self.snapshot is None:
                 return False  # a late message of a run that was left
             case RunWarning(text):
                 panel.error = text
@@ -94,15 +95,15 @@ class RunController:
         return f"Another person's run, to look at. {text}" if self._panel.watching else text
 
     def _clear(self) -> None:
-        self.attached, self.status_text = None, ""
+        self.snapshot, self.status_text = None, ""
         self._panel.state, self._panel.error = "idle", ""
         self._panel.watching = self._panel.resumable = False
 
     def _is_resumable(self) -> bool:
-        if not self.attached or not self.attached.mine:
+        if not self.snapshot or not self.snapshot.mine:
             return False
         try:
-            return self.session.resumable()
+            return self.client.is_resumable()
         except InputError:
             return False
 
@@ -116,7 +117,7 @@ class RunPage(ipywidgets.VBox):
     def close(self) -> None:
         """Leave the run and close the widget."""
         if self._controller is not None:
-            self._controller.session.close()
+            self._controller.client.close()
         super().close()
 
     def _show_error(self, sentences: str) -> None:

@@ -1,4 +1,4 @@
-"""A run that is queued or active, or that has ended but still has watchers."""
+"""A run that is queued or active, or that has ended but still has subscribers."""
 
 import copy
 import logging
@@ -8,28 +8,34 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kdlab.runs.protocol import Files, Record, RunMessage, RunRequest, RunSnapshot
-from kdlab.runs.worker import ENDS, Happened, Status
+from kdlab.runs.protocol import (
+    ENDS,
+    USER_FACING_ERRORS,
+    EventBatch,
+    Execution,
+    Files,
+    Record,
+    RunMessage,
+    RunRequest,
+    RunSnapshot,
+    Status,
+)
+from kdlab.runs.run_info import RunInfo
 
-if TYPE_CHECKING:
-    from kdlab.runs.run_info import RunInfo
-
-__all__ = ["ActiveRun", "redact"]
+__all__ = ["ActiveRun", "Receive", "redact"]
 
 Receive = Callable[[RunMessage], None]
 
-# Kinds of failures whose messages are written for people.
-USER_FACING_ERRORS = ("InputError", "UnknownNameError", "Diverged", "WorkerDied", "PoolLost", "BrokenDownloadError")
 log = logging.getLogger("kdlab")
 # A path in a message.
 PATH = re.compile(r"(?<![\w:/])(?:/[\w.@+-]+)+/?")
 
 
 @dataclass(frozen=True, slots=True)
-class Watcher:
-    """A subscriber to a run; `mine`: the subscriber owns the run."""
+class Subscriber:
+    """A receiver of a run's messages; `mine`: it belongs to the run's visitor."""
 
     receive: Receive
     mine: bool
@@ -37,88 +43,96 @@ class Watcher:
 
 @dataclass(slots=True, eq=False)
 class ActiveRun:
-    """The desk's state of a run; `stopped_because`: the reason why the desk itself stops it, or "".
+    """The scheduler's state of a run; `run` is its id.
 
-    `goes_on`: it resumes from a checkpoint. `saving`: files wait to be written. `noted`: the store has its state.
-    `stop_asked`: time of the stop command, or 0. `working` and `held`: seconds of training and of pauses until `since`.
+    `resumes`: it begins from its checkpoint. `finishing`: its last files are being written, and no message counts any
+    more. `state_saved`: the store has its state. `result_saved`: the store has its result. `stop_reason`: why the
+    scheduler itself stops it, or "". `stop_requested_at`: time of the stop command, or 0. `working` and
+    `paused_seconds`: seconds of training and of pauses until `counted_at`.
     """
 
     run: str
-    job: RunRequest
+    request: RunRequest
     visitor: str
     record: Record
-    goes_on: bool = False
+    resumes: bool = False
     paused: bool = False
-    saving: bool = False
-    noted: bool = True
-    stop_asked: float = 0.0
+    execution: Execution | None = None
+    finishing: bool = False
+    state_saved: bool = True
+    result_saved: bool = False
+    stop_requested_at: float = 0.0
+    stop_reason: str = ""
     status: Status = field(default_factory=lambda: Status("queued"))
-    watchers: dict[int, "Watcher"] = field(default_factory=dict)
-    kept: bool = False
-    stopped_because: str = ""
+    subscribers: dict[int, Subscriber] = field(default_factory=dict)
     working: float = 0.0
-    held: float = 0.0
-    since: float = 0.0
+    paused_seconds: float = 0.0
+    counted_at: float = 0.0
 
     @classmethod
-    def of(cls, run: str, job: RunRequest, visitor: str) -> "ActiveRun":
+    def create(cls, run: str, request: RunRequest, visitor: str) -> "ActiveRun":
         """Return a new run."""
-        return cls(run, job, visitor, pkgutil.resolve_name(job.record)())
+        return cls(run, request, visitor, pkgutil.resolve_name(request.record)())
 
     @classmethod
-    def kept_as(cls, row: "RunInfo", files: Files | None) -> "ActiveRun":
+    def restore(cls, info: RunInfo, files: Files | None) -> "ActiveRun":
         """Return an ended run from the store; raises InputError when its files are damaged."""
         records = entry_points(group="kdlab.records")
-        entry = records[row.kind if row.kind in records.names else "experiment"]
-        job = RunRequest(row.kind, "", (), entry.value, object, row.label, row.page, about=row.about)
+        entry = records[info.kind if info.kind in records.names else "experiment"]
+        request = RunRequest(info.kind, "", (), entry.value, object, info.label, info.page, config=info.config)
         record = entry.load().of(files) if files else entry.load()()
-        status = Status(row.state, "Kept", row.message)
-        return cls(row.run, job, row.visitor, record, status=status, kept=True, working=row.seconds or 0.0)
+        status = Status(info.state, "Kept", info.message)
+        working = info.seconds or 0.0
+        return cls(info.run, request, info.visitor, record, result_saved=True, status=status, working=working)
 
     @property
     def ended(self) -> bool:
-        """Whether the run has ended."""
+        """Whether the run has ended and its subscribers know."""
         return self.status.state in ENDS
 
-    def watch(self, key: int, receive: Receive, visitor: str) -> None:
-        """Subscribe `receive`: send the record so far, then every message."""
-        self.watchers[key] = Watcher(receive, visitor == self.visitor)
-        self.introduce(self.watchers[key])
+    def subscribe(self, key: int, receive: Receive, visitor: str) -> None:
+        """Add a subscriber: send it the record so far and the state, then every message."""
+        self.subscribers[key] = Subscriber(receive, visitor == self.visitor)
+        self.send_snapshot(self.subscribers[key])
         receive(self.status)
 
-    def introduce(self, watcher: "Watcher") -> None:
-        """Send a watcher the record so far."""
+    def send_snapshot(self, subscriber: Subscriber) -> None:
+        """Send a subscriber the record so far."""
         # Copied, because both sides append to it; the opening event, with all images, never changes and is shared.
         opened = getattr(self.record, "opened", None)
         record = copy.deepcopy(self.record, {id(opened): opened} if opened else {})
-        watcher.receive(RunSnapshot(self.run, record, self.job.kind, self.job.about, watcher.mine))
+        request = self.request
+        subscriber.receive(RunSnapshot(self.run, record, request.kind, request.config, subscriber.mine))
 
-    def tell(self, message: RunMessage) -> None:
-        """Record a message and send it to all watchers."""
-        if isinstance(message, Happened):
-            self.record.append(message.event)
+    def publish(self, message: RunMessage) -> None:
+        """Record a message and send it to all subscribers."""
+        if isinstance(message, EventBatch):
+            for event in message.events:
+                self.record.append(event)
         elif isinstance(message, Status):
-            self.count()
-            self.status = message
-        for watcher in list(self.watchers.values()):
+            self.count_time()
+            self.status, self.state_saved = message, False
+        for subscriber in list(self.subscribers.values()):
             try:
-                watcher.receive(message)
+                subscriber.receive(message)
             except Exception:  # a closed page must not affect the others
-                log.exception("a page could not be told")
+                log.exception("a subscriber could not be sent a message")
 
-    def count(self) -> None:
+    def count_time(self) -> None:
         """Add the time since the last call to the seconds of training or of pauses."""
         timestamp = time.monotonic()
         if self.status.state == "running":
-            self.working += timestamp - self.since
+            self.working += timestamp - self.counted_at
         elif self.status.state == "paused":
-            self.held += timestamp - self.since
-        self.since = timestamp
+            self.paused_seconds += timestamp - self.counted_at
+        self.counted_at = timestamp
 
-    def facts(self) -> dict[str, Any]:
-        """Return the fields that the store records besides the state."""
-        self.count()
-        return {"summary": self.record.summary(), "seconds": round(self.working, 1)}
+    def stored_fields(self, status: Status | None = None) -> dict[str, Any]:
+        """Return the fields that the store keeps of the run's state, or of another `status` that it is about to get."""
+        self.count_time()
+        status = status or self.status
+        seconds = round(self.working, 1)
+        return {"state": status.state, "message": status.message, "summary": self.record.summary(), "seconds": seconds}
 
 
 def redact(end: Status) -> Status:

@@ -1,94 +1,87 @@
-"""A client, in a page's kernel, for a desk in another process."""
+"""A connection, of a page's kernel, to a server of runs in another process."""
 
 import itertools
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Client, Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kdlab.registry import InputError
-from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import RunMessage, RunRequest
-from kdlab.runs.worker import Status
-
-if TYPE_CHECKING:
-    from kdlab.runs.run_info import RunInfo
+from kdlab.runs.protocol import Command, RunMessage, RunRequest, Status
+from kdlab.runs.run_info import RunInfo
 
 __all__ = ["ServerConnection"]
 
-ANSWER_TIMEOUT = 30.0  # seconds to wait for an answer of the desk
-NO_ANSWER = "kdlab's desk, which has the runs, does not answer: reload the page in a moment."
+ANSWER_TIMEOUT = 30.0  # seconds to wait for an answer
+NO_ANSWER = "kdlab's server of runs does not answer: reload the page in a moment."
 
 
 class ServerConnection:
-    """A desk in another process; its methods are `Desk`'s. Raises InputError where it cannot be reached."""
+    """A server in another process; its methods are `RunServer`'s. Raises InputError where it cannot be reached."""
 
     def __init__(self, address: str) -> None:
-        self._place, _, key = address.rpartition("#")
+        self._path, _, key = address.rpartition("#")
         self._key = bytes.fromhex(key)
-        self._pipe: Connection | None = None
+        self._channel: Connection | None = None
         self._lock = threading.Lock()
         self._numbers = itertools.count()
         self._waiting: dict[int, queue.SimpleQueue[Any]] = {}
-        self._names: dict[int, int] = {}  # names of watched runs, by the desk's key
-        self._watching: dict[int, Callable[[RunMessage], None]] = {}
+        self._names: dict[int, int] = {}  # names of subscriptions, by the server's key
+        self._receivers: dict[int, Callable[[RunMessage], None]] = {}
 
-    def submit(self, job: RunRequest, visitor: str = "", paused: bool = False, run: str = "") -> str:
-        """As `Desk.submit`."""
-        run_id: str = self._ask("submit", job, visitor, paused, run)
-        return run_id
+    def submit(self, request: RunRequest, visitor: str = "", paused: bool = False, resumed_run: str = "") -> str:
+        """As `RunServer.submit`."""
+        run: str = self._ask("submit", request, visitor, paused, resumed_run)
+        return run
 
-    def watch(self, run: str, receive: Callable[[RunMessage], None], visitor: str = "") -> int:
-        """As `Desk.watch`; the receiver also gets a status when the connection is lost."""
+    def subscribe(self, run: str, receive: Callable[[RunMessage], None], visitor: str = "") -> int:
+        """As `RunServer.subscribe`; the receiver also gets a status when the connection is lost."""
         name = -1 - next(self._numbers)  # negative, because the numbers of requests begin with 0
-        self._watching[name] = receive
+        self._receivers[name] = receive
         try:
-            key: int = self._ask("watch", run, visitor, name)
+            key: int = self._ask("subscribe", run, visitor, name)
         except InputError:
-            self._watching.pop(name, None)
+            self._receivers.pop(name, None)
             raise
         self._names[key] = name
         return key
 
-    def unwatch(self, run: str, key: int) -> None:
-        """As `Desk.unwatch`."""
-        self._watching.pop(self._names.pop(key, 0), None)
-        self._send(None, "unwatch", run, key)
+    def unsubscribe(self, run: str, key: int) -> None:
+        """As `RunServer.unsubscribe`."""
+        self._receivers.pop(self._names.pop(key, 0), None)
+        self._send(None, "unsubscribe", run, key)
 
-    def tell(self, run: str, command: str, value: Any = None, visitor: str = "") -> None:
-        """As `Desk.tell`."""
-        self._send(None, "tell", run, command, value, visitor)
+    def send_command(
+        self, run: str, command: Command, values: Mapping[str, float] | None = None, visitor: str = ""
+    ) -> None:
+        """As `RunServer.send_command`."""
+        self._send(None, "send_command", run, command, values, visitor)
 
-    def limits(self) -> Limits:
-        """As `Desk.limits`."""
-        limits: Limits = self._ask("limits")
-        return limits
+    def runs(self, visitor: str = "") -> list[RunInfo]:
+        """As `RunServer.runs`."""
+        infos: list[RunInfo] = self._ask("runs", visitor)
+        return infos
 
-    def rows(self, visitor: str = "") -> "list[RunInfo]":
-        """As `Desk.rows`."""
-        rows: list[RunInfo] = self._ask("rows", visitor)
-        return rows
-
-    def row(self, run: str) -> "RunInfo | None":
-        """As `Desk.row`."""
-        row: RunInfo | None = self._ask("row", run)
-        return row
+    def info(self, run: str) -> RunInfo | None:
+        """As `RunServer.info`."""
+        info: RunInfo | None = self._ask("info", run)
+        return info
 
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
-        """As `Desk.files`."""
+        """As `RunServer.files`."""
         files: dict[str, bytes] | None = self._ask("files", run, part)
         return files
 
     def delete(self, run: str, visitor: str = "") -> None:
-        """As `Desk.delete`."""
+        """As `RunServer.delete`."""
         self._ask("delete", run, visitor)
 
     def close(self) -> None:
         """Disconnect; the runs continue."""
-        self._watching.clear()
-        if self._pipe is not None:
-            self._send(None, "leave")  # the desk closes the pipe, because a thread here still reads from it
+        self._receivers.clear()
+        if self._channel is not None:
+            self._send(None, "leave")  # the server closes the channel, because a thread here still reads from it
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         number = next(self._numbers)
@@ -108,31 +101,34 @@ class ServerConnection:
     def _send(self, number: int | None, method: str, *arguments: Any) -> None:
         with self._lock:
             try:
-                if self._pipe is None:
-                    self._pipe = Client(self._place, authkey=self._key)
-                    threading.Thread(target=self._listen, args=(self._pipe,), name="kdlab-desk", daemon=True).start()
-                self._pipe.send((number, method, arguments))
+                if self._channel is None:
+                    self._channel = Client(self._path, authkey=self._key)
+                    listener = threading.Thread(
+                        target=self._receive_loop, args=(self._channel,), name="kdlab-server-receive", daemon=True
+                    )
+                    listener.start()
+                self._channel.send((number, method, arguments))
             except (OSError, EOFError) as error:
-                self._pipe = None
+                self._channel = None
                 raise InputError(NO_ANSWER) from error
 
-    def _listen(self, pipe: Connection) -> None:
+    def _receive_loop(self, channel: Connection) -> None:
         while True:
             try:
-                packet = pipe.recv()
+                packet = channel.recv()
             except Exception:  # closed or unreadable: the connection is over
                 break
             for name, message in packet:
-                if receive := self._watching.get(name):
+                if receive := self._receivers.get(name):
                     receive(message)
                 elif waiting := self._waiting.get(name):
                     waiting.put(message)
         with self._lock:
-            if self._pipe is not pipe:
+            if self._channel is not channel:
                 return
-            self._pipe = None
+            self._channel = None
         for waiting in list(self._waiting.values()):
             waiting.put(InputError(NO_ANSWER))
-        watching, self._watching = self._watching, {}
-        for receive in watching.values():
-            receive(Status("interrupted", "DeskLost", NO_ANSWER))
+        receivers, self._receivers = self._receivers, {}
+        for receive in receivers.values():
+            receive(Status("interrupted", "ServerLost", NO_ANSWER))

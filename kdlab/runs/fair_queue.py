@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kdlab.runs.active_run import ActiveRun
-from kdlab.runs.worker import Status
+from kdlab.runs.protocol import Status
 
 __all__ = ["FairQueue"]
 
@@ -11,56 +11,56 @@ MAX_REMEMBERED_VISITORS = 1000  # visitors in the list of recently served ones
 
 
 class FairQueue:
-    """The queue; `one_each`: a visitor has at most one slot at a time. Callers hold the desk's lock."""
+    """The runs that wait and those that have a slot; `one_each`: a visitor has at most one slot at a time."""
 
     def __init__(self, one_each: bool) -> None:
         self._one_each = one_each
         self._served: list[str] = []  # visitors by their last turn, the latest last
         self.waiting: list[ActiveRun] = []
-        self.busy: list[ActiveRun] = []
+        self.executing: list[ActiveRun] = []
 
-    def begin(self, places: int) -> ActiveRun | None:
-        """Give one of `places` slots to the next run and return the run; None where no run can start."""
-        if len(self.busy) >= places:
+    def take_next(self, slots: int) -> ActiveRun | None:
+        """Give one of `slots` to the next run and return the run; None where no run can start."""
+        if len(self.executing) >= slots:
             return None
-        placed = {live.visitor for live in self.busy} if self._one_each else set()
-        for live in in_turn(self.waiting, self.busy, self._served):
-            if live.visitor not in placed:
-                self.waiting.remove(live)
-                self.busy.append(live)
-                others = [visitor for visitor in self._served if visitor != live.visitor]
-                self._served = [*others, live.visitor][-MAX_REMEMBERED_VISITORS:]
-                return live
+        placed = {run.visitor for run in self.executing} if self._one_each else set()
+        for run in in_turn(self.waiting, self.executing, self._served):
+            if run.visitor not in placed:
+                self.waiting.remove(run)
+                self.executing.append(run)
+                others = [visitor for visitor in self._served if visitor != run.visitor]
+                self._served = [*others, run.visitor][-MAX_REMEMBERED_VISITORS:]
+                return run
         return None
 
-    def leave(self, live: ActiveRun) -> None:
+    def remove(self, run: ActiveRun) -> None:
         """Remove a run from the queue or from its slot."""
-        for runs in (self.waiting, self.busy):
-            if live in runs:
-                runs.remove(live)
+        for runs in (self.waiting, self.executing):
+            if run in runs:
+                runs.remove(run)
 
-    def tell_places(self) -> None:
+    def publish_positions(self) -> None:
         """Send each waiting run its position, where that has changed."""
-        for place, live in enumerate(in_turn(self.waiting, self.busy, self._served)):
-            if live.status != (status := queued(place)):
-                live.tell(status)
+        for position, run in enumerate(in_turn(self.waiting, self.executing, self._served)):
+            if run.status != (status := queued(position)):
+                run.publish(status)
 
 
-def in_turn(waiting: Sequence[ActiveRun], busy: Sequence[ActiveRun], served: Sequence[str]) -> list[ActiveRun]:
+def in_turn(waiting: Sequence[ActiveRun], executing: Sequence[ActiveRun], served: Sequence[str]) -> list[ActiveRun]:
     """Return the waiting runs in their order: every visitor's first run comes before any visitor's second.
 
-    `busy`: active runs, which count as their visitors' first. `served`: visitors by their last turn, the latest last;
-    they come after visitors who had none.
+    `executing`: active runs, which count as their visitors' first. `served`: visitors by their last turn, the latest
+    last; they come after visitors who had none.
     """
     rounds: dict[str, int] = {}
-    for live in busy:
-        rounds[live.visitor] = rounds.get(live.visitor, 0) + 1
+    for run in executing:
+        rounds[run.visitor] = rounds.get(run.visitor, 0) + 1
     turns: list[tuple[int, int, int, ActiveRun]] = []
-    for place, live in enumerate(waiting):
-        rounds[live.visitor] = turn = rounds.get(live.visitor, 0) + 1
-        last = served.index(live.visitor) if live.visitor in served else -1
-        turns.append((turn, last, place, live))
-    return [live for *_, live in sorted(turns, key=lambda turn: turn[:3])]
+    for position, run in enumerate(waiting):
+        rounds[run.visitor] = turn = rounds.get(run.visitor, 0) + 1
+        last = served.index(run.visitor) if run.visitor in served else -1
+        turns.append((turn, last, position, run))
+    return [run for *_, run in sorted(turns, key=lambda turn: turn[:3])]
 
 
 def queued(ahead: int) -> Status:

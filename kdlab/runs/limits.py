@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from kdlab.registry import InputError, knob_field, knob_fields, quote
-from kdlab.runs.protocol import RunRequest
 
 __all__ = ["EXPERIMENT_SIZES", "FILE_VARIABLE", "LISTS", "Limits"]
 
@@ -129,13 +128,9 @@ class Limits:
         """Return whether the limits allow training on a data set."""
         return not self.datasets or dataset in self.datasets
 
-    def check(self, job: RunRequest) -> None:
-        """Raise InputError, with one sentence for the visitor, when a job exceeds the limits."""
-        self.check_asks(job.asks)
-
-    def check_asks(self, asks: Mapping[str, Any]) -> None:
-        """Check the values of `Job.asks`, or a worker's `parameters` of the largest network; raises InputError."""
-        for asked_key, key in (("epochs", "epochs"), ("teacher_epochs", "epochs"), ("parameters", "parameters")):
+    def check(self, asks: Mapping[str, Any]) -> None:
+        """Check `RunRequest.limits_input`, on the server and again in the worker; raises InputError, one sentence."""
+        for asked_key, key in (("epochs", "epochs"), ("teacher_epochs", "epochs"), ("upload_bytes", "upload_bytes")):
             limit = getattr(self, key)
             if limit and asks.get(asked_key, 0) > limit:
                 raise InputError(self.sentence(key))

@@ -1,8 +1,7 @@
 """The files of runs in a folder, each written completely or not at all.
 
-files/RUN/about.json  files/RUN/checkpoint.zip  files/RUN/result.zip
-
-A part is one archive, so that replacing it is atomic; it has a manifest of its files' checksums.
+A part, "checkpoint" or "result", is one archive, so that replacing it is atomic; it has a manifest of its files'
+checksums. See `kdlab.runs.store` for the layout.
 """
 
 import hashlib
@@ -24,7 +23,7 @@ __all__ = ["PARTS", "RunFiles"]
 PARTS = ("checkpoint", "result")
 RUN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-ABOUT = "about.json"
+ABOUT, CLAIM = "about.json", "claim-{:06}"
 MANIFEST = ".manifest.json"  # other names must not begin with a dot
 # Seconds after which another process's unfinished write or removal counts as abandoned.
 STALE_AFTER = 3600.0
@@ -43,10 +42,41 @@ class RunFiles:
         if not RUN.fullmatch(run):
             raise InputError(f"There is no run {run[:60]!r}: a run's id is made of letters, digits, _ and - only.")
 
-    def begin(self, run: str, about: Mapping[str, Any]) -> None:
-        """Create a run's folder, and write its metadata; raises OSError."""
-        self._home(run).mkdir(exist_ok=True)
-        self.write_about(run, about)
+    def create(self, run: str) -> None:
+        """Create a run's folder; raises FileExistsError, OSError."""
+        self._home(run).mkdir()
+
+    def claim(self, run: str, number: int) -> int:
+        """Create a claim file exclusively and return its number; raises FileExistsError, OSError."""
+        path = self._home(run) / CLAIM.format(number)
+        path.touch(exist_ok=False)
+        if self.last_claim(run)[0] > number:  # this process slept while others claimed and left the run
+            path.unlink(missing_ok=True)
+            raise FileExistsError
+        for earlier in range(1, number):  # the store that created one sees so that it has lost the run
+            (self._home(run) / CLAIM.format(earlier)).unlink(missing_ok=True)
+        return number
+
+    def renew(self, run: str, number: int, timestamp: float) -> bool:
+        """Set the time of a claim, in seconds since 1970; return False when the claim does not hold any more."""
+        try:
+            os.utime(self._home(run) / CLAIM.format(number), (timestamp, timestamp))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def last_claim(self, run: str) -> tuple[int, float]:
+        """Return the number of the latest claim and its time, in seconds since 1970; (0, 0.0) where there is none."""
+        last, at = 0, 0.0
+        try:
+            with os.scandir(self._home(run)) as entries:
+                for entry in entries:
+                    prefix, _, number = entry.name.partition("-")
+                    if prefix == "claim" and number.isdigit() and int(number) > last:
+                        last, at = int(number), entry.stat().st_mtime
+        except FileNotFoundError:  # deleted meanwhile, or the claim was replaced
+            pass
+        return last, at
 
     def write_about(self, run: str, about: Mapping[str, Any]) -> None:
         """Write a run's metadata as plain JSON; raises OSError."""
@@ -57,13 +87,24 @@ class RunFiles:
         """Return a run's metadata, or None when they are missing or unreadable."""
         try:
             content = json.loads((self._home(run) / ABOUT).read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return content if isinstance(content, dict) else None
 
+    def about_stamp(self, run: str) -> tuple[int, int] | None:
+        """Return what changes whenever a run's metadata are replaced, or None when there are none."""
+        if not RUN.fullmatch(run):
+            return None
+        try:
+            stat = (self._folder / run / ABOUT).stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_ino
+
     def runs(self) -> list[str]:
-        """Return the ids of the runs with a folder."""
-        return [path.name for path in self._folder.iterdir() if RUN.fullmatch(path.name) and path.is_dir()]
+        """Return the ids of the runs with a folder; raises OSError."""
+        with os.scandir(self._folder) as entries:
+            return [entry.name for entry in entries if RUN.fullmatch(entry.name)]
 
     def put(self, run: str, part: str, files: Mapping[str, bytes]) -> None:
         """Replace a part of a run by `files`; {} deletes the part.

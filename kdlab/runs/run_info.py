@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kdlab.runs.worker import State
+from kdlab.runs.protocol import State
 
 __all__ = ["RunInfo"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A stored run; in its own module, so that pages need not import the database's library.
+    """A stored run.
 
-    `about` and `summary`: plain JSON. `created`, `ended`: seconds since 1970, UTC; `ended` is None for an active run.
+    `config` and `summary`: plain JSON. `created`, `ended`: seconds since 1970, UTC; `ended` is None for an active run.
     `seconds`: its training time. `resumable`: a checkpoint exists.
     """
 
@@ -22,7 +22,7 @@ class RunInfo:
     kind: str
     label: str
     page: str
-    about: Mapping[str, Any]
+    config: Mapping[str, Any]
     state: State
     message: str
     summary: Mapping[str, Any]

@@ -1,102 +1,91 @@
-"""The desk: accepts runs from visitors, queues them, records their events and stores them."""
+"""The server of all runs: a scheduler on an event loop in a thread of its own."""
 
+import asyncio
 import itertools
-import secrets
+import logging
+import math
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from kdlab.registry import InputError
-from kdlab.runs.active_run import ActiveRun
-from kdlab.runs.caretaker import Caretaker
-from kdlab.runs.dispatch import Dispatcher
-from kdlab.runs.inbox import Inbox
-from kdlab.runs.keeper import Keeper
+from kdlab.runs.active_run import Receive
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import Executor, RunMessage, RunRequest
-from kdlab.runs.worker import ENDS
-
-if TYPE_CHECKING:
-    from kdlab.runs.run_info import RunInfo
-    from kdlab.runs.store import RunStore
+from kdlab.runs.protocol import Command, Executor, RunRequest
+from kdlab.runs.run_info import RunInfo
+from kdlab.runs.run_writer import RunWriter
+from kdlab.runs.scheduler import CLOSED, Scheduler
+from kdlab.runs.store import RunStore
 
 __all__ = ["RunServer"]
 
+T = TypeVar("T")
+LIMIT_CHECK_INTERVAL = 1.0  # seconds between two checks of the limits
+HEARTBEAT_INTERVAL = 10.0  # seconds between two heartbeats in the store, each with a retry of failed writes
+CLEANUP_INTERVAL = 3600.0  # seconds between two deletions of expired runs
+log = logging.getLogger("kdlab")
+
 
 class RunServer:
-    """The server of all runs; any thread may call its methods, and receivers are called on any thread.
+    """The server of runs; any thread may call its methods.
 
-    Without `shared`, all visitors are one person. `pieces`: the folder of networks that experiments trained, which
-    shares the limits on space and age. A receiver must not block: the run would wait for it.
-
-    Calls of pages and the caretaker's thread, which handles the workers' messages, both take the one lock; the
-    dispatcher and its runs take none.
+    Without `shared`, all visitors are one person. `weights_folder`: the folder of networks that experiments trained,
+    which shares the limits on space and age. Receivers of messages are called on the server's thread: they must neither
+    block nor call the server. A thread of its own, because in JupyterLab a cell may keep the kernel's thread busy.
     """
 
     def __init__(
-        self, engine: Executor, store: "RunStore", limits: Limits | None = None, shared: bool = False,
-        pieces: Path | None = None,
-    ) -> None:  # fmt: skip
-        self._engine, self._store, self._shared = engine, store, shared
-        self._limits = limits or Limits()
-        self._lock = threading.RLock()
+        self,
+        executor: Executor,
+        store: RunStore,
+        limits: Limits | None = None,
+        shared: bool = False,
+        weights_folder: Path | None = None,
+    ) -> None:
+        self._executor, self._store, self._shared = executor, store, shared
+        limits = limits or Limits()
+        self._writer = RunWriter(store, limits, weights_folder)
+        self._scheduler = Scheduler(executor, store, self._writer, limits, shared)
         self._keys = itertools.count()
-        self._keeper = Keeper(store, self._limits, pieces)
-        inbox = Inbox()
-        self._dispatcher = Dispatcher(
-            engine, self._keeper, self._limits, shared, inbox.put, lambda run: store.files(run, "checkpoint")
-        )
-        self._caretaker = Caretaker(self._lock, inbox, self._dispatcher, self._keeper, self._limits)
+        self._loop = asyncio.new_event_loop()
+        self._timers = self._loop.create_task(self._repeat_checks())
+        self._thread = threading.Thread(target=self._serve, name="kdlab-server", daemon=True)
+        self._thread.start()
 
-    def submit(self, job: RunRequest, visitor: str = "", paused: bool = False, run: str = "") -> str:
-        """Queue a job and return its run's id; with the id of an ended `run`, resume from its last checkpoint.
+    def submit(self, request: RunRequest, visitor: str = "", paused: bool = False, resumed_run: str = "") -> str:
+        """Queue a run and return its id; with the id of an ended `resumed_run`, resume it from its last checkpoint.
 
         Raises InputError for exceeded limits, and where there is no checkpoint.
         """
-        visitor = self._who(visitor)
-        self._limits.check(job)
-        with self._lock:
-            self._check_room(visitor)
-            live = self._again(run, job, visitor) if run else self._anew(job, visitor)
-            live.paused = paused
-            self._dispatcher.add(live)
-        return live.run
+        return self._call(self._scheduler.submit(request, self._who(visitor), paused, resumed_run))
 
-    def watch(self, run: str, receive: Callable[[RunMessage], None], visitor: str = "") -> int:
-        """Subscribe `receive` to a run, beginning with `Attached`; return the key for `unwatch`. Raises InputError."""
-        with self._lock:
-            live, visitor = self._find(run), self._who(visitor)
-            self._dispatcher.runs[run] = live
-            key = next(self._keys)
-            live.watch(key, receive, visitor)
-            return key
+    def subscribe(self, run: str, receive: Receive, visitor: str = "") -> int:
+        """Send a run's messages to `receive`, first a `RunSnapshot`; return the key for `unsubscribe`.
 
-    def unwatch(self, run: str, key: int) -> None:
-        """Unsubscribe the receiver with this key; the run continues."""
-        with self._lock:
-            if live := self._dispatcher.runs.get(run):
-                live.watchers.pop(key, None)
-                self._dispatcher.forget(live)
+        Raises InputError.
+        """
+        return self._call(self._subscribe(run, receive, visitor))
 
-    def tell(self, run: str, command: str, value: Any = None, visitor: str = "") -> None:
-        """Send a command to a run: pause, resume, step, stop, or turn with values. Others' runs are left alone."""
-        with self._lock:
-            live = self._dispatcher.runs.get(run)
-            if live and live.visitor == self._who(visitor):
-                self._dispatcher.tell(live, command, value)
+    def unsubscribe(self, run: str, key: int) -> None:
+        """Remove the subscriber with this key; the run continues."""
+        self._post(self._unsubscribe, run, key)
 
-    def limits(self) -> Limits:
-        """Return the limits for visitors."""
-        return self._limits
+    def send_command(
+        self, run: str, command: Command, values: Mapping[str, float] | None = None, visitor: str = ""
+    ) -> None:
+        """Send a command to a run, without waiting for its effect; others' runs are left alone."""
+        self._post(self._scheduler.send_command, run, command, values, self._who(visitor))
 
-    def rows(self, visitor: str = "") -> "list[RunInfo]":
-        """Return the visitor's runs, newest first."""
-        return self._store.rows(self._who(visitor) if self._shared else None)
+    def runs(self, visitor: str = "") -> list[RunInfo]:
+        """Return the visitor's runs, newest first; raises InputError."""
+        return self._store.runs(self._who(visitor) if self._shared else None)
 
-    def row(self, run: str) -> "RunInfo | None":
-        """Return a stored run, or None; raises InputError."""
-        return self._store.one(run)
+    def info(self, run: str) -> RunInfo | None:
+        """Return a stored run, or None."""
+        return self._store.info(run)
 
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
         """Return the files of a run's "result" or "checkpoint", or None; raises InputError when they are damaged."""
@@ -104,77 +93,80 @@ class RunServer:
 
     def delete(self, run: str, visitor: str = "") -> None:
         """Delete an ended run; raises InputError for an active run, and for another visitor's."""
-        with self._lock:
-            row, live = self._store.one(run), self._dispatcher.runs.get(run)
-            if row is None or row.visitor != self._who(visitor):
-                raise InputError("This run is not among yours.")
-            if (live and not live.ended) or (not live and row.state not in ENDS):
-                raise InputError("This run is still going on: stop it first.")
-            self._keeper.delete(run)
-        self._keeper.measure()  # at once, because visitors delete runs to make space
+        self._call(self._delete(run, self._who(visitor)))
 
     def close(self) -> None:
         """End all runs and their processes; they are stored as interrupted."""
-        with self._lock:
-            self._dispatcher.closed = True
-        self._caretaker.close()
-        self._engine.close()
-        self._caretaker.take_rest()
-        with self._lock:
-            self._dispatcher.interrupt()
-        self._store.close()
+        if self._loop.is_closed():
+            return
+        self._scheduler.closed = True
+        self._executor.close()  # on this thread, because executions may wait for the loop
+        self._call(self._scheduler.interrupt_all())
+        self._loop.call_soon_threadsafe(self._timers.cancel)
+        self._thread.join()
+        self._writer.close()
 
-    # --- with the lock ------------------------------------------------------------------------------------------------
+    # --- on the server's thread ---------------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        with suppress(asyncio.CancelledError):
+            self._loop.run_until_complete(self._timers)
+        while tasks := asyncio.all_tasks(self._loop):
+            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.close()
+
+    async def _repeat_checks(self) -> None:
+        """Check limits, heartbeats and old runs periodically, until cancelled."""
+        last_heartbeat, last_cleanup = time.monotonic(), -math.inf
+        while True:
+            if time.monotonic() - last_cleanup > CLEANUP_INTERVAL:
+                last_cleanup = time.monotonic()
+                await self._log_failure(self._writer.run(self._writer.measure))
+                await self._log_failure(self._writer.run(self._writer.delete_old))
+            await asyncio.sleep(min(LIMIT_CHECK_INTERVAL, HEARTBEAT_INTERVAL))
+            await self._log_failure(self._scheduler.check_limits())
+            if time.monotonic() - last_heartbeat > HEARTBEAT_INTERVAL:
+                last_heartbeat = time.monotonic()
+                await self._log_failure(self._scheduler.heartbeat())
+
+    @staticmethod
+    async def _log_failure(work: Coroutine[Any, Any, object]) -> None:
+        """Await work and log any exception: a failure of one run must not affect the others."""
+        try:
+            await work
+        except Exception:
+            log.exception("the server of runs failed")
+
+    async def _subscribe(self, run_id: str, receive: Receive, visitor: str) -> int:
+        run, key = self._scheduler.find(run_id), next(self._keys)
+        visitor = self._who(visitor)
+        self._scheduler.runs[run_id] = run
+        run.subscribe(key, receive, visitor)
+        return key
+
+    def _unsubscribe(self, run_id: str, key: int) -> None:
+        if run := self._scheduler.runs.get(run_id):
+            run.subscribers.pop(key, None)
+            self._scheduler.forget(run)
+
+    async def _delete(self, run: str, visitor: str) -> None:
+        self._scheduler.check_deletable(run, visitor)
+        await self._writer.run(self._writer.delete, run)
+
+    # --- on any thread ------------------------------------------------------------------------------------------------
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed():
+            work.close()
+            raise InputError(CLOSED)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _post(self, function: Callable[..., None], *arguments: Any) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
 
     def _who(self, visitor: str) -> str:
         if self._shared and not visitor:
             raise InputError("This page does not know yet who is looking: reload it.")
         return visitor if self._shared else ""
-
-    def _check_room(self, visitor: str) -> None:
-        if self._dispatcher.closed:
-            raise InputError("kdlab is being closed: open it again, and start the run then.")
-        waiting = self._dispatcher.turns.waiting
-        counts = {
-            "queue_each": sum(live.visitor == visitor for live in waiting),
-            "queue": len(waiting),
-            "disk_bytes": self._keeper.taken,
-        }
-        for key, count in counts.items():
-            if 0 < getattr(self._limits, key) <= count:
-                raise InputError(self._limits.sentence(key))
-
-    def _anew(self, job: RunRequest, visitor: str) -> ActiveRun:
-        live = ActiveRun.of(secrets.token_urlsafe(12), job, visitor)
-        self._store.begin(
-            live.run, visitor=visitor, kind=job.kind, label=job.label, page=job.page, about=dict(job.about)
-        )
-        return live
-
-    def _again(self, run: str, job: RunRequest, visitor: str) -> ActiveRun:
-        """Return an ended run, prepared to resume with its watchers."""
-        previous = self._find(run)
-        if previous.visitor != visitor:
-            raise InputError("This run is not among yours: start one of your own with its settings.")
-        if not previous.ended or any(live.run == run for live in self._dispatcher.turns.busy):
-            raise InputError("This run is still going on.")
-        row = self._store.one(run)
-        if row is None or not row.resumable:
-            raise InputError("There is nothing that this run could go on from: start it again.")
-        live = ActiveRun.of(run, job, visitor)
-        # The record stays until the run reports from where it resumes.
-        live.goes_on, live.record = True, previous.record
-        live.watchers, live.working = previous.watchers, previous.working
-        self._dispatcher.note(live)  # at once, so that no other desk on this store resumes it too
-        return live
-
-    def _find(self, run: str) -> ActiveRun:
-        """Return a run in memory or from the store; raises InputError."""
-        if live := self._dispatcher.runs.get(run):
-            return live
-        row = self._store.one(run)
-        if row is None:
-            raise InputError("This run is not here any more: it was deleted, or kept for as long as was agreed.")
-        if row.state not in ENDS:
-            raise InputError("This run goes on in another kdlab on this store: open it there, or wait for its end.")
-        return ActiveRun.kept_as(row, self._store.files(run, "result"))

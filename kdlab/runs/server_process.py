@@ -1,4 +1,4 @@
-"""A desk in its own process, and its socket for the kernels of pages.
+"""A server of runs in its own process, and its socket for the kernels of pages.
 
 The socket is local and needs a key, so that only processes with the address can connect.
 """
@@ -18,96 +18,97 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.registry import InputError
-from kdlab.runs.protocol import RunMessage
+from kdlab.runs.protocol import Executor, RunMessage
 from kdlab.runs.server import RunServer
 
 __all__ = ["main", "serve"]
 
-# Methods that a page may call, besides `watch`.
-REMOTE_METHODS = ("submit", "limits", "row", "rows", "files", "delete", "tell", "unwatch")
+# Methods of `RunServer` that a page may call, besides `subscribe`.
+REMOTE_METHODS = ("submit", "info", "runs", "files", "delete", "send_command", "unsubscribe")
 MAX_PACKET_MESSAGES = 500  # messages in one packet
+Outbox = queue.SimpleQueue["tuple[Any, ...] | None"]
 log = logging.getLogger("kdlab")
 
 
-def serve(desk: RunServer, address: str, announce: Callable[[str], None], until: threading.Event) -> None:
-    """Serve a desk to pages until the event is set; `announce` gets the address for `RemoteDesk`.
+def serve(server: RunServer, address: str, announce: Callable[[str], None], until: threading.Event) -> None:
+    """Serve pages until the event is set; `announce` gets the address for `ServerConnection`.
 
     `address`: an earlier address to use again, or "" for a new one.
     """
-    place, _, key = address.rpartition("#")
-    if place:
-        with suppress(OSError):  # a socket that a killed desk left
-            Path(place).unlink()
+    path, _, key = address.rpartition("#")
+    if path:
+        with suppress(OSError):  # a socket that a killed server left
+            Path(path).unlink()
     key = key or secrets.token_hex(16)
-    with Listener(place or None, authkey=bytes.fromhex(key), backlog=128) as listener:
-        threading.Thread(target=_accept, args=(listener, desk, until), name="kdlab-door", daemon=True).start()
+    with Listener(path or None, authkey=bytes.fromhex(key), backlog=128) as listener:
+        threading.Thread(target=_accept, args=(listener, server, until), name="kdlab-accept", daemon=True).start()
         announce(f"{listener.address}#{key}")
         until.wait()
 
 
-def _accept(listener: Listener, desk: RunServer, until: threading.Event) -> None:
+def _accept(listener: Listener, server: RunServer, until: threading.Event) -> None:
     while not until.is_set():
         try:
-            pipe = listener.accept()
+            channel = listener.accept()
         except Exception as error:  # authentication failed or the client disconnected
             if not until.is_set():
-                log.warning("a connection to the desk was refused: %s", error)
+                log.warning("a connection to the server of runs was refused: %s", error)
             continue
-        threading.Thread(target=_attend, args=(pipe, desk), name="kdlab-guest", daemon=True).start()
+        threading.Thread(target=_serve_client, args=(channel, server), name="kdlab-client", daemon=True).start()
 
 
-def _attend(pipe: Connection, desk: RunServer) -> None:
+def _serve_client(channel: Connection, server: RunServer) -> None:
     """Serve one page until it disconnects; a second thread, which may block, sends it messages in packets."""
-    news: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
-    poster = threading.Thread(target=_post, args=(pipe, news), name="kdlab-post", daemon=True)
-    poster.start()
-    watched: dict[int, str] = {}
+    outbox: Outbox = queue.SimpleQueue()
+    sender = threading.Thread(target=_send_loop, args=(channel, outbox), name="kdlab-client-send", daemon=True)
+    sender.start()
+    subscribed: dict[int, str] = {}
     try:
         while True:
-            number, method, arguments = pipe.recv()
+            number, method, arguments = channel.recv()
             if method == "leave":
                 break
             try:
-                if method == "watch":
+                if method == "subscribe":
                     run, visitor, name = arguments
-                    answer: Any = desk.watch(run, partial(_write, news, name), visitor)
-                    watched[answer] = run
+                    answer: Any = server.subscribe(run, partial(_enqueue, outbox, name), visitor)
+                    subscribed[answer] = run
                 elif method in REMOTE_METHODS:
-                    answer = getattr(desk, method)(*arguments)
+                    answer = getattr(server, method)(*arguments)
                 else:
-                    raise InputError(f"A desk does not know {method!r}.")
+                    raise InputError(f"A server of runs does not know {method!r}.")
             except InputError as error:
                 answer = error
             except Exception as error:
-                log.exception("the desk could not answer")
-                answer = InputError(f"kdlab's desk could not do this ({type(error).__name__}): its log says why.")
+                log.exception("the server of runs could not answer")
+                answer = InputError(f"kdlab's server could not do this ({type(error).__name__}): its log says why.")
             if number is not None:
-                news.put((number, answer))
+                outbox.put((number, answer))
     except (EOFError, OSError):
         pass
     finally:
-        for key, run in watched.items():
-            desk.unwatch(run, key)
-        news.put(None)
-        poster.join()
-        pipe.close()
+        for key, run in subscribed.items():
+            server.unsubscribe(run, key)
+        outbox.put(None)
+        sender.join()
+        channel.close()
 
 
-def _write(news: "queue.SimpleQueue[tuple[Any, ...] | None]", name: int, message: RunMessage) -> None:
-    news.put((name, message))
+def _enqueue(outbox: Outbox, name: int, message: RunMessage) -> None:
+    outbox.put((name, message))
 
 
-def _post(pipe: Connection, news: "queue.SimpleQueue[tuple[Any, ...] | None]") -> None:
-    while (first := news.get()) is not None:
+def _send_loop(channel: Connection, outbox: Outbox) -> None:
+    while (first := outbox.get()) is not None:
         packet = [first]
-        while len(packet) < MAX_PACKET_MESSAGES and not news.empty():
-            if (more := news.get()) is None:
+        while len(packet) < MAX_PACKET_MESSAGES and not outbox.empty():
+            if (more := outbox.get()) is None:
                 return
             packet.append(more)
         try:
-            pipe.send(packet)
+            channel.send(packet)
         except Exception:  # the page disconnected, or a message cannot be sent: the page connects again
-            pipe.close()
+            channel.close()
             return
 
 
@@ -117,31 +118,40 @@ def _await_end(sentinel: int, until: threading.Event) -> None:
 
 
 def main(public: bool = False, scheduler: str | None = None, file: Path | None = None, out: Any = None) -> None:
-    """Run a desk until SIGTERM or until the parent process ends; `out`, a pipe, gets the address.
+    """Run a server until SIGTERM or until the parent process ends; `out`, a pipe, gets the address.
 
-    `KDLAB_DESK` sets the address. `scheduler`: Dask's; `file`: the operator's limits. Raises InputError.
+    `KDLAB_RUN_SERVER` sets the address. `scheduler`: Dask's; `file`: the operator's limits. Raises InputError.
     """
-    from kdlab.paths import experiments_folder
-    from kdlab.runs.client import open_store
+    from kdlab.paths import experiments_folder, runs_folder
     from kdlab.runs.limits import Limits
+    from kdlab.runs.store import RunStore
 
     until = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: until.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server too, which ends the desk
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the web server too, which ends this process
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_await_end, args=(parent.sentinel, until), name="kdlab-parent", daemon=True).start()
     limits = Limits.read(file, public)
     shared = public or scheduler is not None
-    if shared:
+    store = RunStore(runs_folder())
+    weights_folder = experiments_folder() if shared else None
+    with closing(RunServer(_executor(public, scheduler, limits), store, limits, shared, weights_folder)) as server:
+        address = os.environ.get("KDLAB_RUN_SERVER", "")
+        serve(server, address, out.send if out else partial(print, flush=True), until)
+
+
+def _executor(public: bool, scheduler: str | None, limits: Any) -> Executor:
+    from kdlab.runs.executors.local import LocalExecutor
+
+    if scheduler is not None:
         from kdlab.runs.executors.dask import DaskExecutor
 
-        engine: Any = DaskExecutor(scheduler, limits.runs_at_once or None, limits.worker_memory_bytes or None)
-    else:
-        from kdlab.runs.executors.local import LocalExecutor
-
-        engine = LocalExecutor()
-    with closing(RunServer(engine, open_store(), limits, shared, experiments_folder() if shared else None)) as desk:
-        serve(desk, os.environ.get("KDLAB_DESK", ""), out.send if out else partial(print, flush=True), until)
+        return DaskExecutor(scheduler, None)
+    if not public:
+        return LocalExecutor()
+    cores = os.cpu_count() or 1
+    slots = limits.runs_at_once or cores
+    return LocalExecutor(slots, max(1, cores // slots), limits.worker_memory_bytes)
 
 
 if __name__ == "__main__":

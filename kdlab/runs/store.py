@@ -1,4 +1,10 @@
-"""Stored runs: a row for each in a database, and its files in a folder."""
+"""Stored runs: a folder for each, which several processes and machines may share.
+
+files/RUN/about.json  files/RUN/claim-000001  files/RUN/checkpoint.zip  files/RUN/result.zip
+
+A run belongs to the store that created its latest claim file, which is created exclusively; the file's time is the
+heartbeat. Only that store changes the state in about.json, by atomic replacement.
+"""
 
 import contextlib
 import json
@@ -6,116 +12,161 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import sqlalchemy
-from sqlalchemy.exc import IntegrityError
+from typing import Any, get_args
 
 from kdlab.registry import InputError
-from kdlab.runs.ledger import TROUBLE, Ledger, reason, unkept
+from kdlab.runs.protocol import ENDS, State
 from kdlab.runs.run_files import RunFiles
 from kdlab.runs.run_info import RunInfo
-from kdlab.runs.tables import RUNS
-from kdlab.runs.worker import ENDS, State
 
-__all__ = ["RunInfo", "RunStore"]
+__all__ = ["HEARTBEAT_TIMEOUT", "ORPHANED", "RunStore"]
 
 # Seconds without a heartbeat after which the process of a run counts as dead.
 HEARTBEAT_TIMEOUT = 60.0
 ORPHANED = "What ran this was ended before the run was."
+ELSEWHERE = "This run goes on in another kdlab on this store: open it there, or wait for its end."
 log = logging.getLogger("kdlab")
 
 
 class RunStore:
-    """Stores runs under `folder`; threads and processes may share it.
+    """Stores runs under `folder`; threads and processes may share it. Raises InputError when it cannot be used."""
 
-    `address`: a database (any URL of SQLAlchemy) instead of the file runs.db there. Raises InputError when the store
-    cannot be opened.
-    """
-
-    def __init__(self, folder: Path, address: str | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         try:
-            self._shelf = RunFiles(folder / "files")
-            self._ledger = Ledger(folder, address, self._shelf)
-        except TROUBLE as error:
-            raise InputError(f"Runs cannot be kept in {folder} ({reason(error)}): name another folder.") from error
+            self._files = RunFiles(folder / "files")
+        except OSError as error:
+            raise InputError(f"Runs cannot be kept in {folder} ({error.strerror}): name another folder.") from error
+        self._claims: dict[str, int] = {}  # numbers of this store's claims, by run
+        # What about.json holds of each run, with the file's time and size, because the list is read often.
+        self._cache: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
 
-    @property
-    def trouble(self) -> str:
-        """A sentence when the database's file was damaged, or ""."""
-        return self._ledger.trouble
+    # --- the list of runs ---------------------------------------------------------------------------------------------
 
-    # --- rows ---------------------------------------------------------------------------------------------------------
-
-    def begin(self, run: str, *, visitor: str, kind: str, label: str, page: str, about: Mapping[str, Any]) -> None:
+    def create(self, run: str, *, visitor: str, kind: str, label: str, page: str, config: Mapping[str, Any]) -> None:
         """Store a new run, "queued"; raises InputError when it cannot be stored or exists already."""
-        self._shelf.check(run)
         created = time.time()
-        facts: dict[str, Any] = {
-            "run": run, "visitor": _text(visitor), "kind": kind, "label": _text(label), "page": page,
-            "about": _plain(about), "state": "queued", "message": "", "summary": {}, "created": created,
-            "ended": None, "seconds": None, "seen": created,
-        }  # fmt: skip
-        inserted = []
-
-        def add(connection: sqlalchemy.Connection) -> None:
-            try:
-                connection.execute(sqlalchemy.insert(RUNS).values(facts))
-            except IntegrityError as error:
-                raise InputError("There is a run of this id already.") from error
-            inserted.append(run)
-            self._shelf.begin(run, facts)  # within the transaction, so that both exist or neither
-
+        about = {
+            "run": run,
+            "visitor": _text(visitor),
+            "kind": kind,
+            "label": _text(label),
+            "page": page,
+            "about": _plain(config),
+            "state": "queued",
+            "message": "",
+            "summary": {},
+            "created": created,
+            "ended": None,
+            "seconds": None,
+            "seen": created,
+        }
         try:
-            self._ledger.do(add)
-        except InputError:
-            for run in inserted:
-                with contextlib.suppress(OSError):
-                    self._shelf.remove(run)
-            raise
+            self._files.create(run)
+        except FileExistsError as error:
+            raise InputError("There is a run of this id already.") from error
+        except OSError as error:
+            raise unusable(error) from error
+        try:
+            self._claims[run] = self._files.claim(run, 1)
+            self._files.write_about(run, about | {"claim": 1})
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._files.remove(run)
+            raise unusable(error) from error
 
-    def note(
+    def claim(self, run: str) -> None:
+        """Take over an ended run, to resume it; raises InputError when another store has it."""
+        about = self._read(run)
+        if about is None:
+            raise InputError("This run is not kept any more: it was deleted.")
+        last, heartbeat = self._files.last_claim(run)
+        alive = time.time() - heartbeat <= HEARTBEAT_TIMEOUT
+        # A claim that the file about the run does not name yet is of a store that is about to resume the run.
+        if alive and (about["state"] not in ENDS or last > about.get("claim", 0)):
+            raise InputError(ELSEWHERE)
+        try:
+            self._claims[run] = self._files.claim(run, last + 1)
+        except FileExistsError as error:  # another store was faster
+            raise InputError(ELSEWHERE) from error
+        except OSError as error:
+            raise unusable(error) from error
+        self.update(run, state="queued", message="")
+
+    def update(
         self,
         run: str,
         *,
-        state: State | None = None,
+        state: State,
         message: str | None = None,
         summary: Mapping[str, Any] | None = None,
         seconds: float | None = None,
-    ) -> None:
-        """Update the given fields of a run and its heartbeat; a deleted run stays deleted. Raises InputError."""
-        facts: dict[str, Any] = {"state": state, "seconds": seconds}
-        facts["message"] = None if message is None else _text(message)
-        facts["summary"] = None if summary is None else _plain(summary)
-        facts = {name: value for name, value in facts.items() if value is not None}
+    ) -> bool:
+        """Write the state of one of this store's runs, and a heartbeat; return False where it is no longer its own.
+
+        Fields that are None stay. A deleted run stays deleted. Raises InputError.
+        """
+        about = self._read(run)
+        if about is None or not self.heartbeat(run):
+            return False
         timestamp = time.time()
-        if state is not None:
-            facts["ended"] = timestamp if state in ENDS else None
+        fields: dict[str, Any] = {"seconds": seconds, "state": state, "claim": self._claims[run], "seen": timestamp}
+        fields["message"] = None if message is None else _text(message)
+        fields["summary"] = None if summary is None else _plain(summary)
+        fields = {name: value for name, value in fields.items() if value is not None}
+        fields["ended"] = timestamp if state in ENDS else None
+        try:
+            self._files.write_about(run, about | fields)
+        except FileNotFoundError:  # deleted meanwhile
+            return False
+        except OSError as error:
+            raise unusable(error) from error
+        return True
 
-        def change(connection: sqlalchemy.Connection) -> None:
-            connection.execute(sqlalchemy.update(RUNS).where(RUNS.c.run == run).values(**facts, seen=timestamp))
-            row = connection.execute(sqlalchemy.select(RUNS).where(RUNS.c.run == run)).one_or_none()
-            if row and facts:
-                try:
-                    self._shelf.write_about(run, dict(row._mapping))
-                except OSError as error:  # the row has all data
-                    log.warning("the file about run %s could not be written: %s", run, error)
+    def heartbeat(self, run: str) -> bool:
+        """Record that a run's process lives; return False where the run was deleted, or another store has taken it."""
+        number = self._claims.get(run)
+        return number is not None and self._files.renew(run, number, time.time())
 
-        self._ledger.do(change)
+    def info(self, run: str) -> RunInfo | None:
+        """Return a run, or None."""
+        about = self._read(run)
+        return None if about is None else self._info(about)
 
-    def one(self, run: str) -> RunInfo | None:
-        """Return a run, or None; raises InputError."""
-        rows = self._ledger.do(
-            lambda connection: connection.execute(sqlalchemy.select(RUNS).where(RUNS.c.run == run)).all()
-        )
-        return self._row(rows[0]) if rows else None
-
-    def rows(self, visitor: str | None, limit: int = 200) -> list[RunInfo]:
+    def runs(self, visitor: str | None, limit: int = 200) -> list[RunInfo]:
         """Return the newest runs of a visitor, or of all, the newest first; raises InputError."""
-        query = sqlalchemy.select(RUNS).order_by(RUNS.c.created.desc(), RUNS.c.run).limit(limit)
-        if visitor is not None:
-            query = query.where(RUNS.c.visitor == visitor)
-        return [self._row(row) for row in self._ledger.do(lambda connection: connection.execute(query).all())]
+        try:
+            names = self._files.runs()
+        except OSError as error:
+            raise unusable(error) from error
+        every = [about for name in names if (about := self._read(name)) is not None]
+        own = [about for about in every if visitor is None or about["visitor"] == visitor]
+        own.sort(key=lambda about: (-about["created"], about["run"]))
+        return [self._info(about) for about in own[:limit]]
+
+    def _read(self, run: str) -> dict[str, Any] | None:
+        """Return what is known of a run, or None where it is missing or damaged."""
+        stamp = self._files.about_stamp(run)
+        if stamp is None:
+            self._cache.pop(run, None)
+            return None
+        cached = self._cache.get(run)
+        if cached and cached[0] == stamp:
+            return cached[1]
+        about = self._files.about(run)
+        if about is None or about.get("run") != run or not _is_sound(about):
+            log.warning("the file about run %s is damaged: the run is not listed", run)
+            return None
+        self._cache[run] = stamp, about
+        return about
+
+    def _info(self, about: Mapping[str, Any]) -> RunInfo:
+        fields = {name: about[name] for name in FIELDS if name != "about"} | {"config": about["about"]}
+        if about["state"] not in ENDS:
+            _, heartbeat = self._files.last_claim(about["run"])
+            if time.time() - heartbeat > HEARTBEAT_TIMEOUT:
+                message = about["message"] or ORPHANED
+                fields |= {"state": "interrupted", "message": message, "ended": heartbeat or about["created"]}
+        return RunInfo(**fields, resumable=self._files.has(about["run"], "checkpoint"))
 
     # --- files --------------------------------------------------------------------------------------------------------
 
@@ -125,55 +176,60 @@ class RunStore:
         Raises InputError when the run was deleted, the disk is full, or a name is invalid.
         """
         try:
-            self._shelf.put(run, part, files)
+            self._files.put(run, part, files)
         except FileNotFoundError as error:
             raise InputError("This run is not kept any more: it was deleted.") from error
         except OSError as error:
-            raise unkept(error) from error
+            raise unusable(error) from error
 
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
         """Return the files of a part, or None when there are none; raises InputError when they are damaged."""
-        return self._shelf.files(run, part)
+        return self._files.files(run, part)
 
     def delete(self, run: str) -> None:
         """Remove a run and its files, if they exist; raises InputError when that fails."""
-
-        def remove(connection: sqlalchemy.Connection) -> None:
-            connection.execute(sqlalchemy.delete(RUNS).where(RUNS.c.run == run))
-            self._shelf.remove(run)
-
-        self._ledger.do(remove)
+        try:
+            self._files.remove(run)
+        except OSError as error:
+            raise unusable(error) from error
 
     def size(self) -> int:
         """Return the total bytes of all runs' files."""
-        return self._shelf.size()
+        return self._files.size()
 
-    def tidy(self, keep_days: float) -> int:
+    def delete_old(self, keep_days: float) -> int:
         """Delete runs that ended more than `keep_days` days ago (0: none), and return how many.
 
         Remains of interrupted writes are deleted too.
         """
         with contextlib.suppress(OSError):  # another process may do the same
-            self._shelf.sweep()
+            self._files.sweep()
         if not keep_days:
             return 0
-        last = sqlalchemy.func.coalesce(RUNS.c.ended, RUNS.c.seen)
-        old = sqlalchemy.select(RUNS.c.run).where(last < time.time() - keep_days * 86400)
-        runs = self._ledger.do(lambda connection: connection.execute(old).scalars().all())
-        for run in runs:
+        oldest = time.time() - keep_days * 86400
+        old = [info.run for info in self.runs(None, limit=1_000_000) if info.ended and info.ended < oldest]
+        for run in old:
             self.delete(run)
-        return len(runs)
+        return len(old)
 
-    def close(self) -> None:
-        """Close the database."""
-        self._ledger.close()
 
-    def _row(self, row: sqlalchemy.Row[Any]) -> RunInfo:
-        facts = dict(row._mapping)
-        if facts["state"] not in ENDS and time.time() - facts["seen"] > HEARTBEAT_TIMEOUT:
-            facts |= {"state": "interrupted", "message": facts["message"] or ORPHANED, "ended": facts["seen"]}
-        del facts["seen"]
-        return RunInfo(**facts, resumable=self._shelf.has(facts["run"], "checkpoint"))
+# The types of the fields of about.json that every run has; "about" is its config.
+NUMBER, NUMBER_OR_NONE = (int, float), (int, float, type(None))
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("run", "visitor", "kind", "label", "page", "state", "message"), str),
+    **{"about": dict, "summary": dict, "created": NUMBER, "ended": NUMBER_OR_NONE, "seconds": NUMBER_OR_NONE},
+}
+
+
+def _is_sound(about: Mapping[str, Any]) -> bool:
+    typed = all(name in about and isinstance(about[name], kind) for name, kind in FIELDS.items())
+    return typed and about["state"] in get_args(State)
+
+
+def unusable(error: OSError) -> InputError:
+    """Return an InputError for an error of the disk."""
+    reason = error.strerror or f"{error}"
+    return InputError(f"The runs kept here cannot be read or written ({reason}): make room on the disk, or try again.")
 
 
 def _plain(value: Mapping[str, Any]) -> Any:
@@ -182,5 +238,5 @@ def _plain(value: Mapping[str, Any]) -> Any:
 
 
 def _text(value: str) -> str:
-    """Return `value` without lone surrogates, which file names may have, and zero bytes, for a database."""
+    """Return `value` without lone surrogates, which names of files may have, and without zero bytes."""
     return value.encode(errors="replace").decode().replace("\0", "?")

@@ -156,6 +156,11 @@ class Spec:
         """Return a copy with these fields changed."""
         return dataclasses.replace(self, **changes)
 
+    def limits_input(self) -> dict[str, Any]:
+        """Return what `Limits.check` checks before a run of this spec."""
+        teacher_epochs = 0 if self.teacher_weights else self.teacher_epochs
+        return {"dataset": self.dataset, "epochs": self.epochs, "teacher_epochs": teacher_epochs}
+
     def to_json(self) -> str:
         """Return the spec as JSON text."""
         return json.dumps(dataclasses.asdict(self), indent=2)

@@ -5,7 +5,6 @@ import logging
 import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,38 +15,45 @@ from typing import Any
 
 import psutil
 import pytest
+from dask_cluster import DaskCluster
 from fake_events import Note, Unit
 
 from kdlab.registry import InputError
 from kdlab.runs.executors import dask_worker
-from kdlab.runs.executors.dask import DaskExecutor
-from kdlab.runs.protocol import RunRequest
-from kdlab.runs.worker import ENDS, SPIN_COUNT, Happened, Message, Status
+from kdlab.runs.executors.dask import DaskExecutor, DaskRun
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import ENDS, Command, EventBatch, RunRequest, Status, WorkerMessage
+from kdlab.runs.worker import SPIN_COUNT
 
 PATIENCE = 60.0  # seconds after which something that should happen has failed to
-TESTS = Path(__file__).parents[1]
 
 
 class Driver:
-    """A run whose messages can be waited for."""
+    """A run whose messages can be waited for, event by event."""
 
-    def __init__(self, engine: DaskExecutor, name: str = "run") -> None:
-        self.engine, self.name = engine, name
-        self.messages: queue.Queue[Message] = queue.Queue()
+    def __init__(self, executor: DaskExecutor) -> None:
+        self.executor = executor
+        self.run: DaskRun | None = None
+        self.messages: queue.Queue[Any] = queue.Queue()
 
     def start(self, target: str, *arguments: Any, paused: bool = False, checkpoint: Any = None) -> None:
-        module = "fake_events" if ":" not in target else ""
-        job = RunRequest("test", f"{module}:{target}" if module else target, arguments, "", Unit, "", "")
-        self.engine.start(self.name, job, paused, checkpoint, self.messages.put)
+        name = target if ":" in target else f"fake_events:{target}"
+        request = RunRequest("test", name, arguments, "", Unit, "", "")
+        self.run = self.executor.start(request, Limits(), checkpoint, paused, self.receive)
 
-    def tell(self, command: str, value: Any = None) -> None:
-        self.engine.tell(self.name, command, value)
+    def receive(self, message: WorkerMessage) -> None:
+        for item in message.events if isinstance(message, EventBatch) else [message]:
+            self.messages.put(item)
+
+    def send_command(self, command: Command, values: Any = None) -> None:
+        assert self.run is not None
+        self.run.send_command(command, values)
 
     def next(self) -> Any:
         """The next message: a state's name or an event; what a run waits for is left out."""
         message = self.messages.get(timeout=PATIENCE)
         if not isinstance(message, Status):
-            return message.event
+            return message
         return self.next() if message.state == "starting" and message.message else message.state
 
     def until(self, wanted: Any) -> list[Any]:
@@ -64,7 +70,7 @@ class Driver:
                 return message
 
     def first_unit(self) -> Any:
-        assert [self.next(), self.next()] == ["starting", "running"]
+        assert self.next() == "running"
         return self.next().value
 
     def is_silent(self) -> bool:
@@ -89,27 +95,28 @@ def gone(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[DaskExecutor]:
-    engine = DaskExecutor(None, 2, None)
-    yield engine
-    engine.close()
+def executor() -> Iterator[DaskExecutor]:
+    executor = DaskExecutor(None, 2)
+    yield executor
+    executor.close()
 
 
 @pytest.fixture
-def driver(engine: DaskExecutor) -> Iterator[Driver]:
-    yield from stopped_after(Driver(engine))
+def driver(executor: DaskExecutor) -> Iterator[Driver]:
+    yield from stopped_after(Driver(executor))
 
 
 @pytest.fixture
-def other(engine: DaskExecutor) -> Iterator[Driver]:
-    yield from stopped_after(Driver(engine, "other"))
+def other(executor: DaskExecutor) -> Iterator[Driver]:
+    yield from stopped_after(Driver(executor))
 
 
 def stopped_after(driver: Driver) -> Iterator[Driver]:
     """A worker is free again after a test that has failed, too."""
     yield driver
-    driver.tell("stop")
-    until(lambda: driver.name not in driver.engine._runs, "the run did not end")
+    if driver.run is not None:
+        driver.send_command("stop")
+        until(lambda: driver.run not in driver.executor._runs, "the run did not end")
 
 
 def test_importing_the_engine_imports_no_dask() -> None:
@@ -123,14 +130,14 @@ def test_without_distributed_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     for name in [name for name in sys.modules if name.split(".")[0] == "distributed"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r"pip install 'kdlab\[public\]'"):
-        DaskExecutor(None, 1, None)
+    with pytest.raises(InputError, match=r"pip install 'kdlab\[dask\]'"):
+        DaskExecutor(None, 1)
 
 
 @pytest.mark.parametrize("address", ["", "nonsense://10.0.0.1:8786", "tcp://127.0.0.1:port"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(InputError, match="address"):
-        DaskExecutor(address, None, None)
+        DaskExecutor(address, None)
 
 
 def test_all_events_come_in_order_and_then_done(driver: Driver) -> None:
@@ -145,26 +152,26 @@ def test_all_events_come_in_order_and_then_done(driver: Driver) -> None:
 def test_pause_freezes_until_step_or_resume(driver: Driver) -> None:
     driver.start("endless")
     driver.until(Unit(("", 1)))
-    driver.tell("pause")
+    driver.send_command("pause")
     number = driver.until("paused")[-2].value[1]
     for _ in range(2):
         assert driver.is_silent()
-        driver.tell("step")
+        driver.send_command("step")
         number += 1
         assert [driver.next(), driver.next()] == ["paused", Unit(("", number))]
-    driver.tell("resume")
+    driver.send_command("resume")
     assert [driver.next(), driver.next()] == ["running", Unit(("", number + 1))]
 
 
 def test_commands_before_the_run_has_a_worker_reach_it(driver: Driver) -> None:
     driver.start("echo", paused=True)
-    driver.tell("turn", {"a": 1})
-    driver.tell("step")
-    driver.tell("step")
+    driver.send_command("turn", {"a": 1})
+    driver.send_command("step")
+    driver.send_command("step")
     units = [said for said in driver.until(Unit(2)) if not isinstance(said, str)]
     assert units == [Unit(1), Note({"a": 1}), Unit(2)]
-    driver.tell("turn", {"b": 2})
-    driver.tell("step")
+    driver.send_command("turn", {"b": 2})
+    driver.send_command("step")
     assert driver.until(Unit(3))[-2:] == [Note({"b": 2}), Unit(3)]
 
 
@@ -173,27 +180,27 @@ def test_stop_closes_the_generator_before_it_says_so(driver: Driver, paused: boo
     driver.start("guarded", str(tmp_path / "end"))
     driver.first_unit()
     if paused:
-        driver.tell("pause")
+        driver.send_command("pause")
         driver.until("paused")
-    driver.tell("stop")
+    driver.send_command("stop")
     driver.until("stopped")
     assert (tmp_path / "end").read_text() == "closed"
 
 
-def test_two_runs_at_once_and_a_third_that_waits(engine: DaskExecutor, driver: Driver, other: Driver) -> None:
-    assert until(lambda: engine.slots == 2, "both workers")
+def test_two_runs_at_once_and_a_third_that_waits(executor: DaskExecutor, driver: Driver, other: Driver) -> None:
+    assert until(lambda: executor.slots == 2, "both workers")
     driver.start("endless")
     other.start("endless")
     assert driver.first_unit() != other.first_unit()
-    third = Driver(engine, "third")
+    third = Driver(executor, "third")
     third.start("count", 1)
     assert third.messages.get(timeout=PATIENCE) == Status("starting")
     assert third.messages.get(timeout=PATIENCE) == Status("starting", "", "Waiting for a free worker of the pool.")
-    fourth = Driver(engine, "fourth")
+    fourth = Driver(executor, "fourth")
     fourth.start("count", 1)
-    fourth.tell("stop")
+    fourth.send_command("stop")
     assert fourth.until("stopped") == ["starting", "stopped"]
-    other.tell("stop")
+    other.send_command("stop")
     assert third.until("done") == ["running", Unit(("", 0)), "done"]
 
 
@@ -246,7 +253,7 @@ def test_a_run_that_cannot_be_made_or_told_fails(driver: Driver, target: str, ki
 
 
 def test_a_killed_worker_ends_its_run_once_and_is_replaced(
-    engine: DaskExecutor, driver: Driver, other: Driver, tmp_path: Path
+    executor: DaskExecutor, driver: Driver, other: Driver, tmp_path: Path
 ) -> None:
     other.start("endless")
     spared = other.first_unit()
@@ -258,16 +265,16 @@ def test_a_killed_worker_ends_its_run_once_and_is_replaced(
     assert "process ended unexpectedly" in end.message
     driver.start("endless")
     assert driver.first_unit() not in (pid, spared)
-    until(lambda: engine.slots == 2, "the worker was not replaced")
+    until(lambda: executor.slots == 2, "the worker was not replaced")
     assert (tmp_path / "begun").read_text() == f"{pid}\n"
-    other.tell("pause")
+    other.send_command("pause")
     other.until("paused")  # went on all the time
 
 
 def test_a_worker_that_takes_too_much_memory(caplog: pytest.LogCaptureFixture) -> None:
-    engine = DaskExecutor(None, 1, 400_000_000)
+    executor = DaskExecutor(None, 1, 400_000_000)
     try:
-        driver = Driver(engine)
+        driver = Driver(executor)
         driver.start("pool_events:hoarding")
         end = driver.until_end()
         assert (end.state, end.kind) == ("failed", "WorkerDied")
@@ -275,17 +282,17 @@ def test_a_worker_that_takes_too_much_memory(caplog: pytest.LogCaptureFixture) -
         driver.start("count", 1)
         driver.until("done")
     finally:
-        engine.close()
+        executor.close()
 
 
-def test_a_run_waits_for_whoever_is_slow_to_hear(engine: DaskExecutor, tmp_path: Path) -> None:
+def test_a_run_waits_for_whoever_is_slow_to_hear(executor: DaskExecutor, tmp_path: Path) -> None:
     """Or what is not collected yet would fill the worker's memory."""
     go_on, note = threading.Event(), tmp_path / "note"
-    heard: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    heard: queue.SimpleQueue[WorkerMessage] = queue.SimpleQueue()
 
-    def receive(message: Message) -> None:
+    def receive(message: WorkerMessage) -> None:
         heard.put(message)
-        if isinstance(message, Happened):
+        if isinstance(message, EventBatch):
             go_on.wait(PATIENCE)
 
     def far() -> int:
@@ -293,7 +300,7 @@ def test_a_run_waits_for_whoever_is_slow_to_hear(engine: DaskExecutor, tmp_path:
             return int(note.read_text())
         return 0
 
-    engine.start(
+    executor.start(
         "slow", RunRequest("test", "pool_events:measured", (str(note),), "", Unit, "", ""), False, None, receive
     )
     try:
@@ -303,13 +310,13 @@ def test_a_run_waits_for_whoever_is_slow_to_hear(engine: DaskExecutor, tmp_path:
         assert far() <= most
         go_on.set()
         until(lambda: far() > most, "it did not go on")
-        engine.tell("slow", "stop")
+        executor.send_command("slow", "stop")
         while not (isinstance(message := heard.get(timeout=PATIENCE), Status) and message.state in ENDS):
             pass
         assert message == Status("stopped")
     finally:
         go_on.set()
-        engine.tell("slow", "stop")
+        executor.send_command("slow", "stop")
 
 
 def test_a_run_that_nobody_collects_from_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,20 +342,20 @@ def test_a_run_that_nobody_collects_from_ends(monkeypatch: pytest.MonkeyPatch) -
 def test_close_leaves_nothing(state: str) -> None:
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     threads = set(threading.enumerate())
-    engine = DaskExecutor(None, 1, None)
-    driver = Driver(engine)
+    executor = DaskExecutor(None, 1)
+    driver = Driver(executor)
     if state != "new":
         driver.start("endless")
         driver.first_unit()
     if state == "paused":
-        driver.tell("pause")
+        driver.send_command("pause")
         driver.until("paused")
     if state == "running":
-        waiting = Driver(engine, "waiting")
+        waiting = Driver(executor)
         waiting.start("endless")
         assert waiting.next() == "starting"
-    engine.close()
-    engine.close()
+    executor.close()
+    executor.close()
     assert not [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
     assert "kdlab-cluster" not in {thread.name for thread in set(threading.enumerate()) - threads}
     left = [driver.messages.get() for _ in range(driver.messages.qsize())]
@@ -358,60 +365,18 @@ def test_close_leaves_nothing(state: str) -> None:
 # --- a scheduler of its own -------------------------------------------------------------------------------------------
 
 
-class Elsewhere:
-    """A scheduler and a worker in processes of their own, as an operator runs them, but for the worker's patience."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{self.port}"
-        self._folder = folder
-        self._processes: list[subprocess.Popen[bytes]] = []
-
-    def begin(self) -> None:
-        if self._processes:
-            return
-        here = ["--host", "127.0.0.1", "--no-dashboard"]
-        self._run("dask_scheduler", *here, "--port", str(self.port))
-        folder = ("--local-directory", str(self._folder))
-        self._run("dask_worker", self.address, *here, *folder, "--nthreads", "1", "--preload", "impatient")
-
-    def end(self) -> None:
-        """Kill the scheduler; its worker ends when it notices."""
-        for process in self._processes:
-            process.kill() if process is self._processes[0] else process.terminate()
-        for process in self._processes:
-            process.wait(PATIENCE)
-        self._processes.clear()
-
-    def kill_scheduler(self) -> None:
-        self._processes[0].kill()
-
-    def _run(self, module: str, *arguments: str) -> None:
-        paths = os.pathsep.join([str(TESTS), str(TESTS / "runs")])
-        self._processes.append(
-            subprocess.Popen(
-                [sys.executable, "-m", f"distributed.cli.{module}", *arguments],
-                env=os.environ | {"PYTHONPATH": paths},
-                cwd=self._folder,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        )
-
-
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
-    elsewhere = Elsewhere(tmp_path_factory.mktemp("elsewhere"))
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    elsewhere = DaskCluster(tmp_path_factory.mktemp("elsewhere"))
     yield elsewhere
     elsewhere.end()
 
 
-def test_a_scheduler_that_comes_late_and_is_restarted(elsewhere: Elsewhere, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_scheduler_that_comes_late_and_is_restarted(elsewhere: DaskCluster, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "distributed")
-    engine = DaskExecutor(elsewhere.address, None, None)
+    executor = DaskExecutor(elsewhere.address, None)
     try:
-        driver, waiting = Driver(engine), Driver(engine, "waiting")
+        driver, waiting = Driver(executor), Driver(executor)
         driver.start("endless")
         assert driver.messages.get(timeout=PATIENCE) == Status("starting")
         told = driver.messages.get(timeout=PATIENCE)
@@ -434,35 +399,35 @@ def test_a_scheduler_that_comes_late_and_is_restarted(elsewhere: Elsewhere, capl
         assert driver.next() == "starting"
         assert driver.next() == "running"
         assert driver.next().value != pid
-        driver.tell("stop")
+        driver.send_command("stop")
         driver.until("stopped")
     finally:
-        engine.close()
+        executor.close()
 
 
 def test_a_scheduler_that_never_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kdlab.runs.executors.dask.SCHEDULER_TIMEOUT", 0.5)
-    elsewhere = Elsewhere(tmp_path)
-    engine = DaskExecutor(elsewhere.address, None, None)
+    elsewhere = DaskCluster(tmp_path)
+    executor = DaskExecutor(elsewhere.address, None)
     try:
-        driver = Driver(engine)
+        driver = Driver(executor)
         driver.start("endless")
         end = driver.until_end()
         assert (end.state, end.kind) == ("failed", "PoolLost")
         assert elsewhere.address in end.message
     finally:
-        engine.close()
+        executor.close()
 
 
 def test_a_worker_elsewhere_that_dies_does_not_begin_its_run_again(
-    elsewhere: Elsewhere, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    elsewhere: DaskCluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Dask moves a task up to three times, unless its scheduler was told otherwise."""
     caplog.set_level(logging.CRITICAL, "distributed")
     elsewhere.begin()
-    engine = DaskExecutor(elsewhere.address, None, None)
+    executor = DaskExecutor(elsewhere.address, None)
     try:
-        driver = Driver(engine)
+        driver = Driver(executor)
         driver.start("pool_events:once", str(tmp_path / "begun"))
         pid = driver.first_unit()
         os.kill(pid, signal.SIGKILL)
@@ -471,4 +436,4 @@ def test_a_worker_elsewhere_that_dies_does_not_begin_its_run_again(
         driver.until("done")
         assert (tmp_path / "begun").read_text() == f"{pid}\n"
     finally:
-        engine.close()
+        executor.close()

@@ -1,4 +1,4 @@
-"""The desk with real worker processes: turns, watching, finding again, going on, and what it keeps."""
+"""The server of runs with real workers: turns, subscribers, finding again, resuming, and what it saves."""
 
 import os
 import queue
@@ -11,51 +11,68 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from dask_cluster import DaskCluster
 from fake_events import Tally, Unit
 
 from kdlab.registry import InputError
 from kdlab.runs.active_run import redact
 from kdlab.runs.connection import ServerConnection
+from kdlab.runs.executors.dask import DaskExecutor
 from kdlab.runs.executors.local import LocalExecutor
-from kdlab.runs.keeper import Keeper
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import RunMessage, RunRequest, RunSnapshot, RunWarning
+from kdlab.runs.protocol import ENDS, EventBatch, Executor, RunMessage, RunRequest, RunSnapshot, RunWarning, Status
+from kdlab.runs.run_writer import RunWriter
 from kdlab.runs.server import RunServer
 from kdlab.runs.server_process import serve
 from kdlab.runs.store import RunStore
-from kdlab.runs.worker import ENDS, Happened, Status
 
-Desks = Callable[..., RunServer | ServerConnection]
-
-
-def job(target: str, *arguments: Any, **asks: Any) -> RunRequest:
-    return RunRequest("tally", f"fake_events:{target}", arguments, "fake_events:Tally", Unit, "A tally", "distil", asks)
+Servers = Callable[..., RunServer | ServerConnection]
 
 
-class Ear:
-    """Hears of one run."""
+def tally(target: str, *arguments: Any, **limits_input: Any) -> RunRequest:
+    return RunRequest(
+        "tally", f"fake_events:{target}", arguments, "fake_events:Tally", Unit, "A tally", "distil", limits_input
+    )
+
+
+class Receiver:
+    """Receives the messages of one run."""
 
     def __init__(self) -> None:
-        self.said: list[RunMessage] = []
-        self._news: queue.SimpleQueue[RunMessage] = queue.SimpleQueue()
+        self.messages: list[RunMessage] = []
+        self._queue: queue.SimpleQueue[RunMessage] = queue.SimpleQueue()
 
     def __call__(self, message: RunMessage) -> None:
-        self._news.put(message)
+        self._queue.put(message)
 
-    def until(self, wanted: Callable[[RunMessage], Any]) -> RunMessage:
+    def until(self, condition: Callable[[RunMessage], Any]) -> RunMessage:
         while True:
-            self.said.append(message := self._news.get(timeout=60))
-            if wanted(message):
+            self.messages.append(message := self._queue.get(timeout=60))
+            if condition(message):
                 return message
 
     def state(self, *states: str) -> Status:
-        found = self.until(lambda message: isinstance(message, Status) and message.state in states)
-        assert isinstance(found, Status)
-        return found
+        status = self.until(lambda message: isinstance(message, Status) and message.state in states)
+        assert isinstance(status, Status)
+        return status
+
+    def warning(self) -> str:
+        warning = self.until(lambda message: isinstance(message, RunWarning))
+        assert isinstance(warning, RunWarning)
+        return warning.text
+
+    def value(self, condition: Callable[[Any], Any] = lambda _: True) -> Any:
+        """Return the first value that fulfils the condition of a batch that is not received yet."""
+        batch = self.until(
+            lambda message: isinstance(message, EventBatch) and any(condition(event.value) for event in message.events)
+        )
+        return next(event.value for event in batch.events if condition(event.value))
 
     def values(self) -> list[Any]:
-        return [message.event.value for message in self.said if isinstance(message, Happened)]
+        batches = [message for message in self.messages if isinstance(message, EventBatch)]
+        return [event.value for batch in batches for event in batch.events]
 
 
 def register_tally(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,39 +84,51 @@ def register_tally(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(metadata.parent)
 
 
-@pytest.fixture(params=["here", "elsewhere"])
-def desks(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desks]:
-    """Return a function that makes a desk, in this process or behind a socket."""
-    register_tally(tmp_path, monkeypatch)  # for runs that ended before anybody looked
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Dask scheduler with two workers."""
+    cluster = DaskCluster(tmp_path_factory.mktemp("cluster"), workers=2)
+    cluster.begin()
+    yield cluster.address
+    cluster.end()
+
+
+@pytest.fixture(params=["local", "socket", "dask"])
+def servers(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
+    """Return a function that makes a server: in this process, behind a socket, or with the workers of a cluster."""
+    register_tally(tmp_path, monkeypatch)  # for runs that ended before anybody subscribed
     made: list[RunServer] = []
     ends: list[threading.Event] = []
-    guests: list[ServerConnection] = []
+    connections: list[ServerConnection] = []
 
     def make(limits: Limits | None = None, shared: bool = False) -> RunServer | ServerConnection:
-        made.append(RunServer(LocalExecutor(), RunStore(tmp_path), limits, shared))
-        if request.param == "here":
+        executor: Executor = LocalExecutor()
+        if request.param == "dask":
+            executor = DaskExecutor(request.getfixturevalue("cluster"), None)
+        made.append(RunServer(executor, RunStore(tmp_path), limits, shared))
+        if request.param == "local":
             return made[-1]
         address: queue.SimpleQueue[str] = queue.SimpleQueue()
         ends.append(threading.Event())
         threading.Thread(target=serve, args=(made[-1], "", address.put, ends[-1]), daemon=True).start()
-        guests.append(ServerConnection(address.get(timeout=30)))
-        return guests[-1]
+        connections.append(ServerConnection(address.get(timeout=30)))
+        return connections[-1]
 
     yield make
-    for guest in guests:
-        guest.close()
+    for connection in connections:
+        connection.close()
     for end in ends:
         end.set()
-    for desk in made:
-        desk.close()
+    for server in made:
+        server.close()
 
 
-def watched(desk: RunServer | ServerConnection, run: str, visitor: str = "") -> tuple[Ear, RunSnapshot]:
-    ear = Ear()
-    desk.watch(run, ear, visitor)
-    found = ear.until(lambda message: isinstance(message, RunSnapshot))
-    assert isinstance(found, RunSnapshot)
-    return ear, found
+def subscribed(server: RunServer | ServerConnection, run: str, visitor: str = "") -> tuple[Receiver, RunSnapshot]:
+    receiver = Receiver()
+    server.subscribe(run, receiver, visitor)
+    snapshot = receiver.until(lambda message: isinstance(message, RunSnapshot))
+    assert isinstance(snapshot, RunSnapshot)
+    return receiver, snapshot
 
 
 def wait_for(file: Path) -> None:
@@ -109,223 +138,228 @@ def wait_for(file: Path) -> None:
         time.sleep(0.1)
 
 
-def test_a_run_is_heard_recorded_and_kept(desks: Desks) -> None:
-    desk = desks()
-    run = desk.submit(job("count", 5))
-    ear, begun = watched(desk, run)
-    assert (begun.run, begun.kind, begun.mine) == (run, "tally", True)
-    assert ear.state(*ENDS).state == "done"
-    assert begun.record.values + ear.values() == [("", number) for number in range(5)]
-    (row,) = desk.rows()
+def test_a_run_is_heard_recorded_and_kept(servers: Servers) -> None:
+    server = servers()
+    run = server.submit(tally("count", 5))
+    receiver, snapshot = subscribed(server, run)
+    assert (snapshot.run, snapshot.kind, snapshot.mine) == (run, "tally", True)
+    assert receiver.state(*ENDS).state == "done"
+    assert snapshot.record.values + receiver.values() == [("", number) for number in range(5)]
+    (row,) = server.runs()
     assert (row.run, row.state, row.summary, row.resumable) == (run, "done", {"units": 5}, False)
-    again, found = watched(desk, run)
-    assert [value[1] for value in found.record.values] == list(range(5))
+    again, snapshot = subscribed(server, run)
+    assert [value[1] for value in snapshot.record.values] == list(range(5))
     assert again.state("done")
 
 
-def test_who_comes_later_hears_all_of_it(desks: Desks) -> None:
-    desk = desks()
-    run = desk.submit(job("endless"), paused=True)
-    first, _ = watched(desk, run)
+def test_who_comes_later_hears_all_of_it(servers: Servers) -> None:
+    server = servers()
+    run = server.submit(tally("endless"), paused=True)
+    first, _ = subscribed(server, run)
     first.state("paused")
     for _ in range(3):
-        desk.tell(run, "step")
+        server.send_command(run, "step")
     first.until(lambda _: len(first.values()) == 3)
-    second, found = watched(desk, run)
-    assert len(found.record.values) == 3
-    desk.tell(run, "step")
-    for ear in (first, second):
-        ear.until(lambda message: isinstance(message, Happened) and message.event.value == ("", 3))
-    desk.tell(run, "stop")
+    second, snapshot = subscribed(server, run)
+    assert len(snapshot.record.values) == 3
+    server.send_command(run, "step")
+    for receiver in (first, second):
+        receiver.value(lambda value: value == ("", 3))
+    server.send_command(run, "stop")
     assert first.state(*ENDS).state == second.state(*ENDS).state == "stopped"
 
 
-def test_what_is_turned_reaches_the_run(desks: Desks) -> None:
-    desk = desks()
-    run = desk.submit(job("echo"), paused=True)
-    ear, _ = watched(desk, run)
-    ear.state("paused")
-    desk.tell(run, "step")
-    ear.until(lambda message: isinstance(message, Happened))
-    desk.tell(run, "turn", {"temperature": 2.0})
-    desk.tell(run, "step")
-    ear.until(lambda message: isinstance(message, Happened) and message.event.value == {"temperature": 2.0})
+def test_what_is_turned_reaches_the_run(servers: Servers) -> None:
+    server = servers()
+    run = server.submit(tally("echo"), paused=True)
+    receiver, _ = subscribed(server, run)
+    receiver.state("paused")
+    server.send_command(run, "step")
+    receiver.value()
+    server.send_command(run, "set_params", {"temperature": 2.0})
+    server.send_command(run, "step")
+    receiver.value(lambda value: value == {"temperature": 2.0})
 
 
-def test_each_visitor_has_one_run_and_all_have_turns(desks: Desks) -> None:
-    desk = desks(shared=True)
-    first = desk.submit(job("endless"), "ann", True)
-    second = desk.submit(job("endless"), "ann", True)
-    third = desk.submit(job("endless"), "bob", True)
-    fourth = desk.submit(job("endless"), "cid", True)
-    ears = {run: watched(desk, run, "dee")[0] for run in (first, second, third, fourth)}
+def test_each_visitor_has_one_run_and_all_have_turns(servers: Servers) -> None:
+    server = servers(shared=True)
+    first = server.submit(tally("endless"), "ann", True)
+    second = server.submit(tally("endless"), "ann", True)
+    third = server.submit(tally("endless"), "bob", True)
+    fourth = server.submit(tally("endless"), "cid", True)
+    receivers = {run: subscribed(server, run, "dee")[0] for run in (first, second, third, fourth)}
     for run in (first, third):
-        ears[run].state("paused")
+        receivers[run].state("paused")
     # Ann asked for her second before Cid for his first, and waits behind him.
-    assert "next" in ears[fourth].state("queued").message
-    assert "one run" in ears[second].until(lambda said: isinstance(said, Status) and "one run" in said.message).message
-    desk.tell(first, "stop", visitor="ann")
-    ears[fourth].state("paused")
-    desk.tell(second, "stop", visitor="ann")
-    assert ears[second].state(*ENDS).state == "stopped"
+    assert "next" in receivers[fourth].state("queued").message
+    assert (
+        "one run"
+        in receivers[second].until(lambda said: isinstance(said, Status) and "one run" in said.message).message
+    )
+    server.send_command(first, "stop", visitor="ann")
+    receivers[fourth].state("paused")
+    server.send_command(second, "stop", visitor="ann")
+    assert receivers[second].state(*ENDS).state == "stopped"
     for run, visitor in ((third, "bob"), (fourth, "cid")):
-        desk.tell(run, "stop", visitor=visitor)
-        ears[run].state("stopped")
+        server.send_command(run, "stop", visitor=visitor)
+        receivers[run].state("stopped")
 
 
-def test_others_runs_can_be_seen_and_nothing_else(desks: Desks) -> None:
-    desk = desks(shared=True)
-    run = desk.submit(job("endless"), "ann")
-    ear, found = watched(desk, run, "bob")
-    assert not found.mine
-    ear.state("running")
-    desk.tell(run, "stop", visitor="bob")
-    desk.tell(run, "pause", visitor="ann")
-    assert ear.state("paused", *ENDS).state == "paused"
-    assert desk.rows("bob") == []
-    desk.tell(run, "stop", visitor="ann")
-    ear.state("stopped")
-    for refused in (lambda: desk.delete(run, "bob"), lambda: desk.submit(job("endless"), "bob", run=run)):
+def test_others_runs_can_be_seen_and_nothing_else(servers: Servers) -> None:
+    server = servers(shared=True)
+    run = server.submit(tally("endless"), "ann")
+    receiver, snapshot = subscribed(server, run, "bob")
+    assert not snapshot.mine
+    receiver.state("running")
+    server.send_command(run, "stop", visitor="bob")
+    server.send_command(run, "pause", visitor="ann")
+    assert receiver.state("paused", *ENDS).state == "paused"
+    assert server.runs("bob") == []
+    server.send_command(run, "stop", visitor="ann")
+    receiver.state("stopped")
+    for refused in (lambda: server.delete(run, "bob"), lambda: server.submit(tally("endless"), "bob", resumed_run=run)):
         with pytest.raises(InputError, match="not among yours"):
             refused()
-    desk.delete(run, "ann")
+    server.delete(run, "ann")
     with pytest.raises(InputError, match="not here any more"):
-        desk.watch("nothing", ear)
+        server.subscribe("nothing", receiver)
 
 
-def test_a_dead_worker_is_told_and_the_run_goes_on_from_its_checkpoint(desks: Desks) -> None:
-    desk = desks()
-    run = desk.submit(job("endless"))
-    ear, _ = watched(desk, run)
-    pid = ear.until(lambda message: isinstance(message, Happened)).event.value
+def test_a_dead_worker_is_told_and_the_run_goes_on_from_its_checkpoint(servers: Servers) -> None:
+    server = servers()
+    run = server.submit(tally("endless"))
+    receiver, _ = subscribed(server, run)
+    pid = receiver.value()
     os.kill(pid, signal.SIGKILL)
-    end = ear.state(*ENDS)
+    end = receiver.state(*ENDS)
     assert (end.state, end.kind) == ("failed", "WorkerDied")
-    run = desk.submit(job("saving", 200_000))
-    ear, _ = watched(desk, run)
-    ear.until(lambda message: isinstance(message, Happened) and message.event.value > 3)
-    desk.tell(run, "stop")
-    ear.state("stopped")
-    (row, _) = desk.rows()
+    run = server.submit(tally("saving", 200_000))
+    receiver, _ = subscribed(server, run)
+    receiver.value(lambda value: value > 3)
+    server.send_command(run, "stop")
+    receiver.state("stopped")
+    (row, _) = server.runs()
     assert row.resumable
-    reached = ear.values()[-1]
-    assert desk.submit(job("saving", reached + 2), run=run) == run
-    before = len(ear.values())
-    assert desk.rows()[0].summary["units"] >= 3  # what it had stays on the list
-    assert ear.state(*ENDS).state == "done"
-    assert ear.values()[before] > 3
-    assert ear.values()[-1] == reached + 2
-    kept = watched(desk, run)[1].record.values
-    assert kept == ["finished"] or kept[-2:] == ear.values()[-2:]
-    assert not desk.rows()[0].resumable
+    reached = receiver.values()[-1]
+    assert server.submit(tally("saving", reached + 2), resumed_run=run) == run
+    before = len(receiver.values())
+    assert server.runs()[0].summary["units"] >= 3  # what it had stays on the list
+    assert receiver.state(*ENDS).state == "done"
+    assert receiver.values()[before] > 3
+    assert receiver.values()[-1] == reached + 2
+    kept = subscribed(server, run)[1].record.values
+    assert kept == ["finished"] or kept[-2:] == receiver.values()[-2:]
+    assert not server.runs()[0].resumable
 
 
-def test_limits_are_said(desks: Desks) -> None:
-    desk = desks(Limits(epochs=5, queue_each=1, seconds=1, runs_at_once=1), shared=True)
+def test_limits_are_said(servers: Servers) -> None:
+    server = servers(Limits(epochs=5, queue_each=1, seconds=1, runs_at_once=1), shared=True)
     with pytest.raises(InputError, match="5 epochs"):
-        desk.submit(job("count", 1, epochs=6), "ann")
-    run = desk.submit(job("endless"), "ann")
-    desk.submit(job("count", 1), "ann")
+        server.submit(tally("count", 1, epochs=6), "ann")
+    run = server.submit(tally("endless"), "ann")
+    server.submit(tally("count", 1), "ann")
     with pytest.raises(InputError, match="1 of your runs wait"):
-        desk.submit(job("count", 1), "ann")
-    ear, _ = watched(desk, run, "ann")
-    end = ear.state(*ENDS)
+        server.submit(tally("count", 1), "ann")
+    receiver, _ = subscribed(server, run, "ann")
+    end = receiver.state(*ENDS)
     assert (end.state, end.kind) == ("stopped", "Limit")
     assert "1 seconds" in end.message
 
 
 def test_what_cannot_be_kept_stays_on_the_page_and_is_kept_when_there_is_room(
-    desks: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdlab.runs.caretaker.HEARTBEAT_INTERVAL", 0.1)
-    desk = desks()
-    run = desk.submit(job("endless"), paused=True)
-    ear, _ = watched(desk, run)
-    ear.state("paused")
-    desk.tell(run, "step")
-    ear.until(lambda message: isinstance(message, Happened))
+    monkeypatch.setattr("kdlab.runs.server.HEARTBEAT_INTERVAL", 0.1)
+    server = servers()
+    run = server.submit(tally("endless"), paused=True)
+    receiver, _ = subscribed(server, run)
+    receiver.state("paused")
+    server.send_command(run, "step")
+    receiver.value()
     # The system refuses to write a byte more to any file of this process, as a full disk does.
     before, trap = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:
-        desk.tell(run, "stop")
-        notice = ear.until(lambda message: isinstance(message, RunWarning))
-        assert "stay on this page" in notice.text
-        assert ear.state(*ENDS).state == "stopped"
+        server.send_command(run, "stop")
+        notice = receiver.warning()
+        assert "stay on this page" in notice
+        assert receiver.state(*ENDS).state == "stopped"
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, trap)
     wait_for(tmp_path / "files" / run / "result.zip")
-    assert desk.files(run, "result")
+    assert server.files(run, "result")
 
 
 def test_what_outgrows_the_room_is_not_kept_until_there_is_some(
-    desks: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdlab.runs.caretaker.HEARTBEAT_INTERVAL", 0.1)
-    desk = desks(Limits(disk_bytes=15_000))
+    monkeypatch.setattr("kdlab.runs.server.HEARTBEAT_INTERVAL", 0.1)
+    server = servers(Limits(disk_bytes=15_000))
 
-    def full(target: str, *arguments: Any) -> tuple[str, Ear]:
-        run = desk.submit(job(target, *arguments), paused=True)
-        ear, _ = watched(desk, run)
-        desk.tell(run, "resume")
-        notice = ear.until(lambda message: isinstance(message, RunWarning))
-        assert isinstance(notice, RunWarning)
-        assert notice.text.startswith("This site has no room to keep more of this run: delete some of yours. The run's")
-        return run, ear
+    def full(target: str, *arguments: Any) -> tuple[str, Receiver]:
+        run = server.submit(tally(target, *arguments), paused=True)
+        receiver, _ = subscribed(server, run)
+        server.send_command(run, "resume")
+        notice = receiver.warning()
+        assert notice.startswith("This site has no room to keep more of this run: delete some of yours. The run's")
+        return run, receiver
 
-    first = desk.submit(job("count", 10, "x" * 1000))
-    watched(desk, first)[0].state("done")
-    assert desk.files(first, "result")
-    second, ear = full("count", 10, "y" * 1000)
-    assert ear.state(*ENDS).state == "done"
-    assert desk.files(second, "result") is None
-    assert len(watched(desk, second)[1].record.values) == 10
+    first = server.submit(tally("count", 10, "x" * 1000))
+    subscribed(server, first)[0].state("done")
+    assert server.files(first, "result")
+    second, receiver = full("count", 10, "y" * 1000)
+    assert receiver.state(*ENDS).state == "done"
+    assert server.files(second, "result") is None
+    assert len(subscribed(server, second)[1].record.values) == 10
     with pytest.raises(InputError, match="no room to keep another run"):  # what waits to be kept is to have room, too
-        desk.submit(job("count", 1))
-    desk.delete(first)
+        server.submit(tally("count", 1))
+    server.delete(first)
     wait_for(tmp_path / "files" / second / "result.zip")
-    assert desk.files(second, "result")
-    watched(desk, desk.submit(job("count", 1)))[0].state("done")
+    assert server.files(second, "result")
+    subscribed(server, server.submit(tally("count", 1)))[0].state("done")
 
 
-def test_a_run_whose_checkpoints_have_no_room_goes_on(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdlab.runs.caretaker.HEARTBEAT_INTERVAL", 0.1)
-    desk = desks(Limits(disk_bytes=20))  # less than what the store writes about a run, as is found out when it is there
-    run = desk.submit(job("saving", 200_000))
-    ear, _ = watched(desk, run)
-    notice = ear.until(lambda message: isinstance(message, RunWarning))
-    assert "no room" in notice.text
-    reached = ear.values()[-1]
-    ear.until(lambda message: isinstance(message, Happened) and message.event.value > reached + 3)
-    desk.tell(run, "stop")
-    assert ear.state(*ENDS).state == "stopped"
+def test_a_run_whose_checkpoints_have_no_room_goes_on(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdlab.runs.server.HEARTBEAT_INTERVAL", 0.1)
+    server = servers(
+        Limits(disk_bytes=20)
+    )  # less than what the store writes about a run, as is found out when it is there
+    run = server.submit(tally("saving", 200_000))
+    receiver, _ = subscribed(server, run)
+    notice = receiver.warning()
+    assert "no room" in notice
+    reached = receiver.values()[-1]
+    receiver.value(lambda value: value > reached + 3)
+    server.send_command(run, "stop")
+    assert receiver.state(*ENDS).state == "stopped"
 
 
 def test_what_could_not_be_kept_does_not_come_after_what_is_newer(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    store.begin("run", visitor="", kind="tally", label="", page="", about={})
-    keeper = Keeper(store, Limits(disk_bytes=2000), None)
-    assert keeper.keep("run", "result", {"old": bytes(2001)})
-    assert keeper.lacks("run")
-    assert keeper.keep("run", "result", {"new": bytes(1)}) == ""
-    assert (keeper.lacks("run"), keeper.retry()) == (False, [])
+    store.create("run", visitor="", kind="tally", label="", page="", config={})
+    writer = RunWriter(store, Limits(disk_bytes=2000), None)
+    assert writer.save("run", "result", {"old": bytes(2001)})
+    assert writer.is_unsaved("run")
+    assert writer.save("run", "result", {"new": bytes(1)}) == ""
+    assert (writer.is_unsaved("run"), writer.retry()) == (False, [])
     assert store.files("run", "result") == {"new": bytes(1)}
-    store.close()
+    writer.close()
 
 
-def test_a_run_that_does_not_stop_loses_its_worker(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdlab.runs.dispatch.KILL_AFTER", 0.5)
-    desk = desks(Limits(runs_at_once=1))
-    run = desk.submit(job("endless"))
-    ear, _ = watched(desk, run)
-    pid = ear.until(lambda message: isinstance(message, Happened)).event.value
+def test_a_run_that_does_not_stop_loses_its_worker(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdlab.runs.scheduler.KILL_AFTER", 0.5)
+    server = servers(Limits(runs_at_once=1))
+    run = server.submit(tally("endless"))
+    receiver, _ = subscribed(server, run)
+    pid = receiver.value()
     os.kill(pid, signal.SIGSTOP)
-    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)  # it hears nothing from now on
-    desk.tell(run, "stop")
-    assert ear.state(*ENDS).kind == "WorkerDied"
-    ear, _ = watched(desk, desk.submit(job("count", 1)))
-    assert ear.state(*ENDS).state == "done"
+    while psutil.Process(pid).status() != psutil.STATUS_STOPPED:  # it receives nothing from now on
+        time.sleep(0.01)
+    server.send_command(run, "stop")
+    assert receiver.state(*ENDS).kind == "WorkerDied"
+    receiver, _ = subscribed(server, server.submit(tally("count", 1)))
+    assert receiver.state(*ENDS).state == "done"
 
 
 class Clumsy(Tally):
@@ -337,58 +371,58 @@ class Clumsy(Tally):
 
 @pytest.mark.parametrize("target", ["awkward", "hanging"])
 def test_a_record_that_fails_ends_its_run_and_no_other(
-    desks: Desks, target: str, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdlab.runs.dispatch.KILL_AFTER", 0.5)
-    desk = desks()
-    other, _ = watched(desk, desk.submit(job("endless"), paused=True))
-    run = desk.submit(replace(job(target), record=f"{__name__}:{Clumsy.__name__}"), paused=True)
-    ear, _ = watched(desk, run)
-    waiting, _ = watched(desk, desk.submit(job("count", 3)))
-    ear.state("paused")
-    desk.tell(run, "resume")
-    assert ear.state(*ENDS).state == "failed"
+    monkeypatch.setattr("kdlab.runs.scheduler.KILL_AFTER", 0.5)
+    server = servers()
+    other, _ = subscribed(server, server.submit(tally("endless"), paused=True))
+    run = server.submit(replace(tally(target), record=f"{__name__}:{Clumsy.__name__}"), paused=True)
+    receiver, _ = subscribed(server, run)
+    waiting, _ = subscribed(server, server.submit(tally("count", 3)))
+    receiver.state("paused")
+    server.send_command(run, "resume")
+    assert receiver.state(*ENDS).state == "failed"
     assert waiting.state(*ENDS).state == "done"  # begun when the worker was free, which may be later
     assert other.state("paused", *ENDS).state == "paused"
 
 
-def test_who_does_not_say_who_they_are_has_no_runs(desks: Desks, tmp_path: Path) -> None:
-    desk = desks()
-    run = desk.submit(job("count", 1))
-    ear, _ = watched(desk, run)
-    ear.state("done")
-    public = desks(shared=True)
+def test_who_does_not_say_who_they_are_has_no_runs(servers: Servers, tmp_path: Path) -> None:
+    server = servers()
+    run = server.submit(tally("count", 1))
+    receiver, _ = subscribed(server, run)
+    receiver.state("done")
+    public = servers(shared=True)
     for refused in (
-        lambda: public.rows(), lambda: public.delete(run, ""), lambda: public.submit(job("count", 1)),
+        lambda: public.runs(), lambda: public.delete(run, ""), lambda: public.submit(tally("count", 1)),
         lambda: public.delete(run, "ann"),
     ):  # fmt: skip
         with pytest.raises(InputError):
             refused()
-    assert public.rows("ann") == []
+    assert public.runs("ann") == []
 
 
 def test_a_desk_that_ends_says_so_and_its_runs_are_found_by_the_next(tmp_path: Path) -> None:
-    desk = RunServer(LocalExecutor(), RunStore(tmp_path))
-    run = desk.submit(job("saving", 200_000))
-    ear, _ = watched(desk, run)
-    ear.until(lambda message: isinstance(message, Happened) and message.event.value > 3)
-    desk.close()
-    assert ear.state(*ENDS).state == "interrupted"
+    server = RunServer(LocalExecutor(), RunStore(tmp_path))
+    run = server.submit(tally("saving", 200_000))
+    receiver, _ = subscribed(server, run)
+    receiver.value(lambda value: value > 3)
+    server.close()
+    assert receiver.state(*ENDS).state == "interrupted"
     with pytest.raises(InputError, match="is being closed"):
-        desk.submit(job("count", 1))
+        server.submit(tally("count", 1))
     with pytest.MonkeyPatch.context() as patch:
         register_tally(tmp_path, patch)
-        desk = RunServer(LocalExecutor(), RunStore(tmp_path))
+        server = RunServer(LocalExecutor(), RunStore(tmp_path))
         try:
-            ear, found = watched(desk, run)
-            assert isinstance(found.record, Tally)
-            assert ear.state(*ENDS).state == "interrupted"
-            assert desk.rows()[0].resumable
-            desk.submit(job("saving", 200_000), run=run)
-            ear.state("running")
-            assert ear.until(lambda message: isinstance(message, Happened)).event.value > 3
+            receiver, snapshot = subscribed(server, run)
+            assert isinstance(snapshot.record, Tally)
+            assert receiver.state(*ENDS).state == "interrupted"
+            assert server.runs()[0].resumable
+            server.submit(tally("saving", 200_000), resumed_run=run)
+            receiver.state("running")
+            assert receiver.value() > 3
         finally:
-            desk.close()
+            server.close()
 
 
 def test_visitors_read_neither_paths_nor_what_was_not_meant_for_them() -> None:
@@ -404,14 +438,14 @@ def test_pieces_of_experiments_share_the_room_and_the_days(tmp_path: Path) -> No
     (pieces / "old").write_bytes(bytes(10))
     (pieces / "new").write_bytes(bytes(1000))
     os.utime(pieces / "old", (0, 0))
-    desk = RunServer(LocalExecutor(), RunStore(tmp_path / "runs"), Limits(keep_days=1, disk_bytes=1000), True, pieces)
+    server = RunServer(LocalExecutor(), RunStore(tmp_path / "runs"), Limits(keep_days=1, disk_bytes=1000), True, pieces)
     try:
         with pytest.raises(InputError, match="no room"):
-            desk.submit(job("count", 1), "ann")
+            server.submit(tally("count", 1), "ann")
         for _ in range(600):
             if not (pieces / "old").exists():
                 break
             threading.Event().wait(0.1)
         assert [one.name for one in pieces.iterdir()] == ["new"]
     finally:
-        desk.close()
+        server.close()

@@ -26,8 +26,8 @@ from kdlab.experiments.framework.report_files import write_atomic
 from kdlab.experiments.framework.run import reproduce_events
 from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.registry import InputError
-from kdlab.runs.protocol import Executor, RunRequest
-from kdlab.runs.worker import ENDS, Happened, Message, Status
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import ENDS, EventBatch, Executor, RunRequest, Status, WorkerMessage
 from kdlab.train.device import isolated, training_context
 
 __all__ = ["distributed_events"]
@@ -38,7 +38,7 @@ TRAIN_JOB = "kdlab.experiments.framework.distributed_jobs:train_ready_job"
 
 @isolated
 def distributed_events(
-    engine: Executor, experiment: Experiment, name: str, folder: Path, quick: bool, settings: Mapping[str, Any]
+    executor: Executor, experiment: Experiment, name: str, folder: Path, quick: bool, settings: Mapping[str, Any]
 ) -> Generator[Event, None, None]:
     """Yield the events of the experiment called `name`, as `reproduce_events` would.
 
@@ -49,7 +49,7 @@ def distributed_events(
         weights_cache = WeightsCache(folder)
         plan = forecast(experiment, data, weights_cache)
         yield ExperimentPlanned(plan.jobs, plan.seconds)
-        yield from _DistributedRun(engine, experiment, data, weights_cache, plan.costs).events()
+        yield from _DistributedRun(executor, experiment, data, weights_cache, plan.costs).events()
     for event in reproduce_events(name, folder, quick, settings):
         if isinstance(event, PreviewReady | ExperimentFinished) or (isinstance(event, JobStarted) and not event.kept):
             yield event
@@ -60,15 +60,15 @@ class _DistributedRun:
 
     def __init__(
         self,
-        engine: Executor,
+        executor: Executor,
         experiment: Experiment,
         data: Dataset,
         weights_cache: WeightsCache,
         costs: Mapping[str, float],
     ) -> None:
-        self._engine, self._experiment, self._weights_cache, self._costs = engine, experiment, weights_cache, costs
+        self._executor, self._experiment, self._weights_cache, self._costs = executor, experiment, weights_cache, costs
         self._scout = Scout(data, weights_cache)
-        self._inbox: queue.Queue[tuple[str, Message]] = queue.Queue()
+        self._inbox: queue.Queue[tuple[str, WorkerMessage]] = queue.Queue()
         self._running: dict[str, ReadyJob] = {}
         self._shares: dict[str, float] = {}
         self._lost_count: Counter[str] = Counter()
@@ -78,15 +78,16 @@ class _DistributedRun:
         """Train until no job is ready or running."""
         ready_jobs = self._scout.find_ready(self._experiment)
         while ready_jobs or self._running:
-            while ready_jobs and len(self._running) < self._engine.slots:
+            while ready_jobs and len(self._running) < self._executor.slots:
                 name = next(iter(ready_jobs))
                 self._start(name, ready_jobs.pop(name))
             try:
                 name, message = self._inbox.get(timeout=1.0)
             except queue.Empty:  # there may be more workers by now
                 continue
-            if isinstance(message, Happened):
-                yield from self._on_event(name, message.event)
+            if isinstance(message, EventBatch):
+                for event in message.events:
+                    yield from self._on_event(name, event)
             elif message.state == "running":
                 yield JobStarted(self._running[name].label, False)
             elif message.state in ENDS:
@@ -103,15 +104,13 @@ class _DistributedRun:
     def _start(self, name: str, ready_job: ReadyJob) -> None:
         self._running[name] = ready_job
         arguments = self._experiment, ready_job.seed, name, ready_job.replays, torch.get_num_threads()
-        job = RunRequest(
-            "piece", TRAIN_JOB, arguments, "", JobValidated, ready_job.label, "reproduce"
-        )  # fmt: skip
+        request = RunRequest("piece", TRAIN_JOB, arguments, "", JobValidated, ready_job.label, "reproduce")
         files = {
             file.name: file.read_bytes()
             for dependency in ready_job.dependencies
             if (file := self._path(dependency)).is_file()
         }
-        self._engine.start(name, job, False, files, lambda message: self._inbox.put((name, message)))
+        self._executor.start(request, Limits(), files, False, lambda message: self._inbox.put((name, message)))
 
     def _path(self, name: str) -> Path:
         return self._weights_cache.folder / f"{name}.safetensors"

@@ -10,7 +10,7 @@ other jobs would have asked the teacher first, their requests are replayed befor
 import itertools
 import os
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from kdlab.experiments.framework.train_job import run
 from kdlab.experiments.framework.trainer import Study
 from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.registry import InputError
+from kdlab.runs.protocol import RunContext
 from kdlab.train.device import choose_precision, count_operations, isolated, set_threads, training_context
 from kdlab.train.events import Saved
 from kdlab.train.heads import body
@@ -173,18 +174,17 @@ class Apprentice(Scout):
 
 @isolated
 def train_ready_job(
-    experiment: Experiment, seed: int, name: str, replays: Sequence[str], threads: int,
-    checkpoint: Mapping[str, bytes] | None = None,
-) -> Generator[Event | Saved, None, None]:  # fmt: skip
+    context: RunContext, experiment: Experiment, seed: int, name: str, replays: Sequence[str], threads: int
+) -> Generator[Event | Saved, None, None]:
     """Train one job of an experiment on `threads` threads, and yield its events and at last its files.
 
-    `checkpoint`: the files that it needs. Raises InputError, also where the same settings make another
+    The context's checkpoint has the files that it needs. Raises InputError, also where the same settings make another
     job than `name`; Diverged.
     """
     torch.set_num_threads(threads)  # first, as it is the most that `training_context` lets the training choose
     with training_context() as device, tempfile.TemporaryDirectory(prefix="kdlab-piece-") as folder:
         data = (yield from load_events(experiment.dataset)).to(device)
-        for file, content in (checkpoint or {}).items():
+        for file, content in (context.checkpoint or {}).items():
             Path(folder, os.path.basename(file)).write_bytes(content)  # noqa: PTH119
         weights_cache = WeightsCache(Path(folder))
         apprentice = Apprentice(data, weights_cache, name, replays)
@@ -199,7 +199,7 @@ def train_ready_job(
                 f"A worker on {device.type} with torch {torch.__version__} would train other pieces than this "
                 f"machine: both need the same kdlab, the same torch and the same kind of device."
             )
-        weights_file, inputs = f"{name}.safetensors", checkpoint or {}
+        weights_file, inputs = f"{name}.safetensors", context.checkpoint or {}
         contents = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
         # The teacher's logits, too, as the cache would have them after this job.
         news = (

@@ -106,6 +106,11 @@ class Experiment(ABC):
         """The largest of the settings that count epochs, or 0 without any."""
         return max((getattr(self, key) for key in knob_fields(type(self)) if key.endswith("epochs")), default=0)
 
+    def limits_input(self, quick: bool) -> dict[str, Any]:
+        """Return what `Limits.check` checks before the quick or the full experiment is run with these settings."""
+        size = "quick" if quick else "full"
+        return {"experiment": True, "size": size, "datasets": self.datasets, "epochs": self.max_epochs}
+
     @classmethod
     def of_size(cls, quick: bool, /, **changes: Any) -> Self:
         """Return the quick or the full experiment with these settings changed; raises InputError."""

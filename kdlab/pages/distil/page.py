@@ -20,8 +20,7 @@ from kdlab.pages.run_controller import RunController, RunPage, box
 from kdlab.pages.url_state import read_spec, write_spec
 from kdlab.progress import singular
 from kdlab.registry import LOSSES, InputError
-from kdlab.runs.protocol import RunMessage, RunSnapshot
-from kdlab.runs.worker import Happened, Status
+from kdlab.runs.protocol import EventBatch, RunMessage, RunSnapshot, Status
 from kdlab.train.events import Event, Opened, Phase, Restored, Step
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
@@ -72,7 +71,7 @@ class Distil(RunPage):
         self._panel = RunPanel(lambda action: self._loop.post(self._act, action), machine=machine_line())
         self._setup = Setup(state)
         receive = partial(self._loop.post, self._on_message)
-        self._controller = RunController(self._panel, receive, self._setup.file.resume_job)
+        self._controller = RunController(self._panel, receive, self._setup.file.resume_request)
         self._address = UrlHash(partial(self._loop.post, self._follow))
         self._summary = Summary()
         knobs = [knob for entry in LOSSES.values() for knob in entry.knobs]
@@ -127,14 +126,14 @@ class Distil(RunPage):
 
     def _act(self, action: str) -> None:
         self._send_params()
-        self._controller.press(action, lambda: self._setup.file.job(self.state.spec()))
+        self._controller.press(action, lambda: self._setup.file.request(self.state.spec()))
 
     def _follow(self, url: UrlState) -> None:
         """Apply the run and the choices of the address; the choices that it leaves out are those of the opening."""
         run, complaints = url.run, list(url.complaints)
         new = run not in ("", self._address.run)
         self._adopt_run_config = run if new and not url.choices else ""
-        self._controller.session.visitor = self._address.visitor
+        self._controller.client.visitor = self._address.visitor
         if new and (trouble := self._controller.attach(run)):
             complaints.append(trouble)
             self._adopt_run_config = ""
@@ -184,7 +183,7 @@ class Distil(RunPage):
     def _send_params(self) -> None:
         """Send the changed knobs to the worker: at each drawing, because a slider moves far more often."""
         if self._changed_params:
-            self._controller.send(dict(self._changed_params))
+            self._controller.set_params(dict(self._changed_params))
             self._changed_params.clear()
 
     def _suggest_settings(self) -> None:
@@ -211,9 +210,10 @@ class Distil(RunPage):
         if not self._controller.on_message(message):
             return
         match message:
-            case Happened(event):
-                self._record(event)
-            # In the order of the session's messages, so that no event of an earlier run reaches the new history.
+            case EventBatch(events):
+                for event in events:
+                    self._record(event)
+            # In the order of the run's messages, so that no event of an earlier run reaches the new history.
             case RunSnapshot(kind="distil"):
                 self._attach(message)
             case RunSnapshot():
@@ -228,17 +228,17 @@ class Distil(RunPage):
                     self._show_pictures()
         self._loop.request()
 
-    def _attach(self, attached: RunSnapshot) -> None:
+    def _attach(self, snapshot: RunSnapshot) -> None:
         """Show the record of a run so far; its further events are added to it."""
-        if attached.run != self._address.run:
-            self._setup.file.want(attached.about.get("teacher_weights", ""))
-        self._run_history, self._note, self._address.run = attached.record, "", attached.run
-        if self._adopt_run_config == attached.run:
-            spec = Spec(**attached.about)
-            self._choose(spec.replace(knobs=view.current_knobs(spec, attached.record)))
+        if snapshot.run != self._address.run:
+            self._setup.file.want(snapshot.config.get("teacher_weights", ""))
+        self._run_history, self._note, self._address.run = snapshot.record, "", snapshot.run
+        if self._adopt_run_config == snapshot.run:
+            spec = Spec(**snapshot.config)
+            self._choose(spec.replace(knobs=view.current_knobs(spec, snapshot.record)))
         self._adopt_run_config = ""
-        if attached.record.opened:
-            self._show(attached.record)
+        if snapshot.record.opened:
+            self._show(snapshot.record)
             self._show_chosen()
             self._show_pictures()
 
@@ -277,7 +277,7 @@ class Distil(RunPage):
         for name, figure in view.curves(history).items():
             self._canvases[name].figure = figure
         state = self._panel.state
-        waiting = self._controller.attached is not None and self._run_history.opened is None
+        waiting = self._controller.snapshot is not None and self._run_history.opened is None
         evaluated = (
             history, history.evaluations, len(history.notes), history.result is None, self._note, state, waiting
         )  # fmt: skip

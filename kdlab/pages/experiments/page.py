@@ -1,6 +1,5 @@
 """The page of one experiment: its result, a run of it, and its logits scored anew by sliders."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -27,9 +26,7 @@ from kdlab.pages.run_controller import RunController, RunPage, box
 from kdlab.pages.url_state import read_settings, read_sliders, write_settings, write_sliders
 from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS
-from kdlab.runs import client
-from kdlab.runs.protocol import RunMessage, RunRequest, RunSnapshot
-from kdlab.runs.worker import Happened, Status
+from kdlab.runs.protocol import EventBatch, RunMessage, RunRequest, RunSnapshot, Status
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.loop import Loop
 from kdlab.widgets.run_panel import RunPanel
@@ -81,7 +78,7 @@ class ExperimentPage(RunPage):
         self._panel = RunPanel(
             lambda action: self._loop.post(self._act, action), button_texts=BUTTON_TEXTS, machine=machine_line()
         )
-        self._controller = RunController(self._panel, partial(self._loop.post, self._on_message), self._resume_job)
+        self._controller = RunController(self._panel, partial(self._loop.post, self._on_message), self._resume_request)
         self._size = Segments("Size", [("quick", "Quick"), ("full", "Full")], "quick")
         self._settings = Settings(self.state, self.entry.build)
         meaning = ipywidgets.Label(SIZES)
@@ -122,39 +119,36 @@ class ExperimentPage(RunPage):
             self.state.apply(quick=size == "quick")
 
     def _act(self, action: str) -> None:
-        self._controller.press(action, self._job)
+        self._controller.press(action, self._request)
 
-    def _job(self) -> RunRequest:
+    def _request(self) -> RunRequest:
         experiment = self.state.experiment()
         for panel in self._panels:
             panel.check()
         check_writable(experiments_folder())
-        return self._job_of(self.state.quick, asdict(experiment))
+        return self._request_of(self.state.quick, asdict(experiment))
 
-    def _job_of(self, quick: bool, settings: dict[str, Any]) -> RunRequest:
+    def _request_of(self, quick: bool, settings: dict[str, Any]) -> RunRequest:
         size = "quick" if quick else "full"
         page = next((link.page for link in PAGES if self.name in link.experiments), "index")
         experiment = for_worker(self.name, quick, settings)
-        asks = {
-            "experiment": self.name, "size": size, "datasets": experiment.datasets, "epochs": experiment.max_epochs,
-        }  # fmt: skip
-        max_parameters = client.the_server().limits().parameters or math.inf
-        arguments = self.name, experiments_folder(), quick, settings, max_parameters
+        arguments = self.name, experiments_folder(), quick, settings
         return RunRequest(
-            self.name, "kdlab.experiments.framework.run:reproduce_events",
+            self.name, "kdlab.experiments.framework.experiment_job:run_experiment_job",
             arguments, "kdlab.experiments.framework.record:ExperimentRecord", JobValidated,
-            f"{self.entry.label} ({size}) on {settings['dataset']}", page, asks, {"size": size, "settings": settings},
+            f"{self.entry.label} ({size}) on {settings['dataset']}", page,
+            experiment.limits_input(quick), {"size": size, "settings": settings},
         )  # fmt: skip
 
-    def _resume_job(self, attached: RunSnapshot) -> RunRequest:
-        return self._job_of(attached.about["size"] == "quick", dict(attached.about["settings"]))
+    def _resume_request(self, snapshot: RunSnapshot) -> RunRequest:
+        return self._request_of(snapshot.config["size"] == "quick", dict(snapshot.config["settings"]))
 
     # --- the page's address -------------------------------------------------------------------------------------------
 
     @property
     def run(self) -> str:
         """The run that is shown, by its id, or ""."""
-        return self._controller.attached.run if self._controller.attached else ""
+        return self._controller.snapshot.run if self._controller.snapshot else ""
 
     @property
     def choices(self) -> dict[str, str]:
@@ -167,8 +161,8 @@ class ExperimentPage(RunPage):
         }  # fmt: skip
 
     def set_visitor(self, visitor: str) -> None:
-        """Set the visitor's id of the session."""
-        self._controller.session.visitor = visitor
+        """Set the visitor's id of the client."""
+        self._controller.client.visitor = visitor
 
     def follow(self, url: UrlState) -> None:
         """Apply the run and the choices of an address; the choices that it leaves out are those of the opening."""
@@ -216,8 +210,9 @@ class ExperimentPage(RunPage):
         if not self._controller.on_message(message):
             return
         match message:
-            case Happened(event):
-                self._record(event)
+            case EventBatch(events):
+                for event in events:
+                    self._record(event)
             case RunSnapshot(kind=self.name):
                 self._attach(message)
             case RunSnapshot():
@@ -230,12 +225,12 @@ class ExperimentPage(RunPage):
                 self._eta.reset()
         self._loop.request()
 
-    def _attach(self, attached: RunSnapshot) -> None:
+    def _attach(self, snapshot: RunSnapshot) -> None:
         """Show the record of a run so far; its further events are added to it."""
-        self.live = attached.record
-        self.live.settings = attached.about["settings"]
-        if self._adopt_run_config == attached.run:
-            self._set(attached.about["size"] == "quick", dict(attached.about["settings"]))
+        self.live = snapshot.record
+        self.live.settings = snapshot.config["settings"]
+        if self._adopt_run_config == snapshot.run:
+            self._set(snapshot.config["size"] == "quick", dict(snapshot.config["settings"]))
         self._adopt_run_config = ""
         self.state.shown = "run" if self.live.result else "shipped"
 

@@ -1,4 +1,4 @@
-"""The page "Your runs": its state, a pure view of it, and the page that joins them to a desk.
+"""The page "Your runs": its state, a pure view of it, and the page that joins them to a server of runs.
 
 It imports runs, widgets, figures, metrics, and the specs and histories of training.
 """

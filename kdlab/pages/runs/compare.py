@@ -70,10 +70,10 @@ def _format_state(row: RunInfo) -> str:
 
 def _settings(row: RunInfo) -> dict[str, str]:
     """Return the settings of a run and the changes of its knobs, by the names that people see."""
-    flat = {key: _format_value(value) for key, value in row.about.items() if key != "knobs"}
-    if row.about.get("teacher_weights"):  # a teacher from a file is not trained
+    flat = {key: _format_value(value) for key, value in row.config.items() if key != "knobs"}
+    if row.config.get("teacher_weights"):  # a teacher from a file is not trained
         flat = {key: value for key, value in flat.items() if key not in ("teacher_epochs", "teacher_augmentation")}
-    asked, ended = (record.get("knobs") or {} for record in (row.about, row.summary))
+    asked, ended = (record.get("knobs") or {} for record in (row.config, row.summary))
     flat |= {
         key: _format_changes(row, key, asked.get(key, ended.get(key)), ended.get(key)) for key in {**asked, **ended}
     }

@@ -27,10 +27,10 @@ CHUNK_BYTES = 1 << 20  # bytes of a file in one answer to the browser
 
 
 class Runs(ipywidgets.VBox):
-    """The dashboard; `state` holds its choices. `desk`: the runs' server, in place of the default."""
+    """The dashboard; `state` holds its choices. `server`: the runs' server, in place of the default."""
 
-    def __init__(self, desk: "RunServer | None" = None) -> None:
-        self._desk_override = desk
+    def __init__(self, server: "RunServer | None" = None) -> None:
+        self._server_override = server
         self.state = RunsState()
         self._loop = Loop(self._draw, self._fail)
         self._curves: dict[tuple[str, str], Overlaid | None] = {}
@@ -46,8 +46,8 @@ class Runs(ipywidgets.VBox):
         self._draw()
 
     @property
-    def _desk(self) -> Any:
-        return self._desk_override or the_server()
+    def _server(self) -> Any:
+        return self._server_override or the_server()
 
     # --- user actions -------------------------------------------------------------------------------------------------
 
@@ -58,7 +58,7 @@ class Runs(ipywidgets.VBox):
 
     def _refresh(self) -> None:
         try:
-            self.state.set_rows(self._desk.rows(self._address.visitor))
+            self.state.set_rows(self._server.runs(self._address.visitor))
         except InputError as error:
             self.state.trouble = str(error)
         else:
@@ -79,7 +79,7 @@ class Runs(ipywidgets.VBox):
                     self._refresh()
                     reply({})
                 case {"type": "delete", "run": str(run)}:
-                    self._desk.delete(run, self._address.visitor)
+                    self._server.delete(run, self._address.visitor)
                     self._refresh()
                     reply({})
                 case {"type": "save", "run": str(run)}:
@@ -97,7 +97,7 @@ class Runs(ipywidgets.VBox):
 
     def _pack(self, run: str) -> dict[str, Any]:
         row = self._row(run)
-        parts = {part: self._desk.files(run, part) for part in ("result", "checkpoint")}
+        parts = {part: self._server.files(run, part) for part in ("result", "checkpoint")}
         if not any(parts.values()):
             raise InputError("Nothing of this run is kept yet: it has not come far enough.")
         self._archive = run, view.archive(row, {part: files for part, files in parts.items() if files})
@@ -132,7 +132,7 @@ class Runs(ipywidgets.VBox):
             # A run whose server was killed has no result, or one from a stop before it was resumed.
             parts = ("result", "checkpoint") if row.state == "interrupted" else ("result",)
             try:
-                candidates = [view.curves(row, self._desk.files(row.run, part)) for part in parts]
+                candidates = [view.curves(row, self._server.files(row.run, part)) for part in parts]
                 cache[key] = max(filter(None, candidates), key=lambda curves: curves.points, default=None)
             except InputError as error:
                 cache[key], self.state.trouble = None, str(error)

@@ -10,8 +10,8 @@ from kdlab.figures.overlay import Overlaid
 from kdlab.figures.theme import ROLES
 from kdlab.pages.runs.compare import STATES, knobs_text, number, unfinished
 from kdlab.pages.runs.state import MAX_CHOSEN
+from kdlab.runs.protocol import ENDS
 from kdlab.runs.run_info import RunInfo
-from kdlab.runs.worker import ENDS
 from kdlab.train.history import History
 
 __all__ = ["archive", "curves", "listed"]
@@ -74,7 +74,7 @@ def _outcome(row: RunInfo) -> str:
 
 
 def _knobs(row: RunInfo) -> str:
-    return knobs_text(row.summary.get("knobs") or row.about.get("knobs") or {})
+    return knobs_text(row.summary.get("knobs") or row.config.get("knobs") or {})
 
 
 def curves(row: RunInfo, files: Mapping[str, bytes] | None) -> Overlaid | None:
@@ -95,7 +95,7 @@ def archive(row: RunInfo, parts: Mapping[str, Mapping[str, bytes]]) -> bytes:
     """Return a run as a .zip file: its files by part, and its record as run.json."""
     metadata = {
         "run": row.run, "kind": row.kind, "label": row.label, "state": row.state, "created": row.created,
-        "ended": row.ended, "seconds": row.seconds, "about": dict(row.about), "summary": dict(row.summary),
+        "ended": row.ended, "seconds": row.seconds, "about": dict(row.config), "summary": dict(row.summary),
     }  # fmt: skip
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:  # stored as they are: weights do not shrink

@@ -9,7 +9,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 from kdlab.registry import InputError
-from kdlab.runs.worker import SPIN_COUNT, Status
+from kdlab.runs.protocol import Status
+from kdlab.runs.worker import SPIN_COUNT
 
 __all__ = ["DaskConnection"]
 
@@ -21,9 +22,9 @@ log = logging.getLogger("kdlab")
 class DaskConnection:
     """A scheduler's workers. `client` is None while there is no connection; `trouble` has the reason."""
 
-    def __init__(self, scheduler: str | None, workers: int | None, memory: int | None) -> None:
+    def __init__(self, scheduler: str | None, workers: int | None) -> None:
         check(scheduler)
-        self._scheduler, self._wanted, self._memory = scheduler, workers or os.cpu_count() or 1, memory
+        self._scheduler, self._wanted = scheduler, workers or os.cpu_count() or 1
         self.name = f"The pool at {scheduler}" if scheduler else "The pool of this machine"
         self.client: Any = None
         self.workers = self._wanted if scheduler is None else 0
@@ -145,7 +146,7 @@ class DaskConnection:
                 scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
                 worker_dashboard_address="127.0.0.1:0",
                 security=True,  # other users of this machine can reach the ports but not authenticate
-                memory_limit=self._memory or "auto", local_directory=self._folder.name, env=environment,
+                local_directory=self._folder.name, env=environment,
                 preload=["kdlab.runs.executors.dask_worker"], asynchronous=True, silence_logs=logging.CRITICAL,
             )  # fmt: skip
             await self._cluster
@@ -156,7 +157,7 @@ def check(scheduler: str | None) -> None:
     try:
         from distributed.comm import resolve_address
     except ImportError as error:
-        raise InputError("A pool of workers needs Dask distributed: pip install 'kdlab[public]'.") from error
+        raise InputError("A pool of workers needs Dask distributed: pip install 'kdlab[dask]'.") from error
     if scheduler is not None:
         try:
             resolve_address(scheduler)

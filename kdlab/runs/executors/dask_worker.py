@@ -1,4 +1,4 @@
-"""Code for the workers of a Dask pool: a task executes a run, whose events wait until the engine collects them."""
+"""Code for the workers of a Dask pool: a task executes a run, whose events wait until the executor polls them."""
 
 import asyncio
 import contextlib
@@ -12,18 +12,19 @@ import traceback
 from collections import deque
 from typing import Any
 
-from kdlab.runs.worker import Disconnected, Status, run_generator
+from kdlab.runs.protocol import Status
+from kdlab.runs.worker import Disconnected, run_generator
 
 __all__ = ["dask_setup", "poll_events", "run_task", "send_commands"]
 
-# Seconds without a request of the engine after which a run ends; after which a task that got no run ends.
+# Seconds without a request of the executor after which a run ends; after which a task that got no run ends.
 CLIENT_TIMEOUT, START_TIMEOUT = 60.0, 20.0
 # Limits of the waiting events, and of one collected batch.
 MAX_PENDING_BYTES, MAX_PENDING_MESSAGES = 32_000_000, 2_000
 BATCH_BYTES, BATCH_MESSAGES = 8_000_000, 1_000
 # One run at a time in this process, because runs would share its threads and random numbers.
 _turn = threading.Lock()
-_links: dict[str, "Mailbox"] = {}
+_mailboxes: dict[str, "Mailbox"] = {}
 log = logging.getLogger("kdlab")
 
 
@@ -109,48 +110,48 @@ class Mailbox:
 
 
 def dask_setup(worker: Any) -> None:
-    """Prepare a worker process of `ClusterEngine`'s own cluster; Dask calls this function of a preload module."""
+    """Prepare a worker process of `DaskExecutor`'s own cluster; Dask calls this function of a preload module."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server too, which ends the worker
     with contextlib.suppress(AttributeError):
         os.nice(15)  # the user interface has priority over training
 
 
 def run_task(token: str) -> None:
-    """Run as the Dask task: wait for the engine's job, run it, and wait until all messages are collected.
+    """Run as the Dask task: wait for the executor's run, execute it, and wait until all messages are polled.
 
-    A task that Dask moves here after its worker died gets no job, because the run ended with that worker.
+    A task that Dask moves here after its worker died gets no run, because the run ended with that worker.
     """
     from distributed import get_worker
 
-    link = _links[token] = Mailbox(get_worker())
+    mailbox = _mailboxes[token] = Mailbox(get_worker())
     try:
         with contextlib.suppress(Disconnected, BrokenPipeError), _turn:
-            command, value = link.recv(START_TIMEOUT)
-            if command == "begin":
-                _run(link, value)
-                link.drain()
+            command, value = mailbox.recv(START_TIMEOUT)
+            if command == "start":
+                _run(mailbox, value)
+                mailbox.drain()
     finally:
-        del _links[token]
+        del _mailboxes[token]
 
 
-def _run(link: Mailbox, content: bytes) -> None:
+def _run(mailbox: Mailbox, content: bytes) -> None:
     try:
-        arguments, unit, paused = pickle.loads(content)
+        start = pickle.loads(content)
     except Exception as error:
         log.error("the run could not be read:\n%s", traceback.format_exc())
-        link.send((0, Status("failed", type(error).__name__, str(error))))
+        mailbox.send(Status("failed", type(error).__name__, str(error)))
         return
-    run_generator(link, 0, "kdlab.runs.protocol:begin", arguments, unit, paused)
+    run_generator(mailbox, start)
 
 
 async def send_commands(token: str, commands: list[tuple[str, Any]]) -> bool:
     """Send commands to a run; return whether this worker has it."""
-    if link := _links.get(token):
-        link.put(commands)
-    return link is not None
+    if mailbox := _mailboxes.get(token):
+        mailbox.put(commands)
+    return mailbox is not None
 
 
 async def poll_events(token: str, timeout: float) -> list[bytes] | None:
     """Return pickled messages as soon as there are some, [] after `timeout` seconds, or None for an unknown run."""
-    link = _links.get(token)
-    return None if link is None else await link.take(timeout)
+    mailbox = _mailboxes.get(token)
+    return None if mailbox is None else await mailbox.take(timeout)

@@ -1,6 +1,5 @@
 """A field to choose or drop a file with a network's weights."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ __all__ = ["WeightsField"]
 class WeightsField(anywidget.AnyWidget):
     """Offers to choose a file; `weights`: the uploaded file or None, `digest`: its digest, or "" for no file.
 
-    `limit` returns the maximum bytes of an upload and may raise InputError. `file_state`: the displayed state, "none",
+    `max_bytes`: of an upload, in bytes. `file_state`: the displayed state, "none",
     "file" (with `title` and `size` in bytes) or "missing".
     """
 
@@ -28,9 +27,9 @@ class WeightsField(anywidget.AnyWidget):
     title = Unicode("").tag(sync=True)
     size = Int(0).tag(sync=True)
 
-    def __init__(self, limit: Callable[[], int], **traits: Any) -> None:
+    def __init__(self, max_bytes: int, **traits: Any) -> None:
         super().__init__(**traits)
-        self._limit, self._incoming = limit, ChunkedUpload()
+        self._max_bytes, self._incoming = max_bytes, ChunkedUpload()
         self.weights: WeightsFile | None = None
         self.on_msg(self._on_message)
 
@@ -56,9 +55,9 @@ class WeightsField(anywidget.AnyWidget):
     def _reply(self, question: dict[str, Any], buffers: list[Any]) -> dict[str, Any]:
         match question:
             case {"type": "limit"}:
-                return {"limit": self._limit()}
+                return {"limit": self._max_bytes}
             case {"type": "file", "file": str(file), "name": str(name), "size": int(size), "at": int(start)} if buffers:
-                limit = self._limit()
+                limit = self._max_bytes
                 content = self._incoming.add_chunk(file, name, size, start, bytes(buffers[0]), limit)
                 if content is not None:
                     weights = read_weights(name, content, limit)

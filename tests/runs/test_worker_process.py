@@ -1,4 +1,4 @@
-"""The runner, with made-up events in a real process."""
+"""A worker process with made-up events."""
 
 import contextlib
 import os
@@ -14,27 +14,44 @@ from typing import Any
 import pytest
 from fake_events import Note, Unit
 
-from kdlab.runs.worker import Happened, Message, Status, WorkerProcess
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import ENDS, Command, EventBatch, RunRequest, Status, WorkerMessage
+from kdlab.runs.worker import Start
+from kdlab.runs.worker_process import WorkerProcess, WorkerRun
 
 PATIENCE = 30.0  # seconds after which something that should happen has failed to; a busy machine takes one to spawn
-ENDS = ("done", "stopped", "failed")
+TESTS = Path(__file__).parents[1]
 
 
-class Driver(WorkerProcess):
-    """A runner whose messages can be waited for."""
+class Driver:
+    """A worker process whose messages can be waited for, event by event."""
 
     def __init__(self, target: str) -> None:
-        self.messages: queue.Queue[Message] = queue.Queue()
+        self._target = f"fake_events:{target}"
+        self.messages: queue.Queue[Any] = queue.Queue()
         self.last: Any = None  # the last event
-        super().__init__(f"fake_events:{target}", self.messages.put, unit=Unit)
+        self.worker = WorkerProcess()
+        self.run: WorkerRun | None = None
+
+    def start(self, *arguments: Any, paused: bool = False) -> None:
+        request = RunRequest("test", self._target, arguments, "", Unit, "", "")
+        self.run = self.worker.start(Start(request, Limits(), None, paused), self._receive)
+
+    def send_command(self, command: Command, values: Any = None) -> None:
+        assert self.run is not None
+        self.run.send_command(command, values)
+
+    def _receive(self, message: WorkerMessage) -> None:
+        for item in message.events if isinstance(message, EventBatch) else [message]:
+            self.messages.put(item)
 
     def next(self) -> Any:
         """The next message: a state's name or an event."""
         message = self.messages.get(timeout=PATIENCE)
         if isinstance(message, Status):
             return message.state
-        self.last = message.event
-        return message.event
+        self.last = message
+        return message
 
     def until(self, wanted: Any) -> list[Any]:
         """All messages up to the first that is `wanted`."""
@@ -61,7 +78,7 @@ class Driver(WorkerProcess):
 
     def first_unit(self) -> Any:
         """What the first event of a run that was just started says."""
-        assert [self.next(), self.next()] == ["starting", "running"]
+        assert self.next() == "running"
         return self.next().value
 
 
@@ -83,15 +100,15 @@ def drive() -> Iterator[Callable[[str], Driver]]:
 
     yield make
     for driver in drivers:
-        driver.close()
+        driver.worker.close()
 
 
 Drive = Callable[[str], Driver]
 
 
-def test_the_runner_imports_neither_torch_nor_widgets() -> None:
+def test_the_worker_imports_neither_torch_nor_widgets() -> None:
     heavy = {"torch", "numpy", "ipywidgets", "kdlab.datasets", "kdlab.train"}
-    code = f"import sys, kdlab.runs.worker; assert not {heavy} & set(sys.modules)"
+    code = f"import sys, kdlab.runs.worker, kdlab.runs.worker_process; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -100,47 +117,47 @@ def test_all_events_come_in_order_and_then_done(drive: Drive) -> None:
     for label in ("first", "second"):
         driver.start(2_000, label)
         expected = [Unit((label, number)) for number in range(2_000)]
-        assert driver.until("done") == ["starting", "running", *expected, "done"]
+        assert driver.until("done") == ["running", *expected, "done"]
     driver.start(0)
-    assert driver.until("done") == ["starting", "running", "done"]
+    assert driver.until("done") == ["running", "done"]
 
 
 def test_pause_freezes_until_step_or_resume(drive: Drive) -> None:
     driver = drive("endless")
     driver.start()
     driver.until(Unit(("", 1)))
-    driver.pause()
+    driver.send_command("pause")
     driver.until("paused")
     number = driver.last.value[1]
     for _ in range(2):
         assert driver.is_silent()
-        driver.step()
+        driver.send_command("step")
         number += 1
         # Had it gone on by itself, its events would stand before the answer to `step`.
         assert [driver.next(), driver.next()] == ["paused", Unit(("", number))]
-    driver.resume()
+    driver.send_command("resume")
     assert [driver.next(), driver.next()] == ["running", Unit(("", number + 1))]
 
 
 def test_a_run_can_begin_paused(drive: Drive) -> None:
     driver = drive("count")
     driver.start(3, paused=True)
-    assert [driver.next(), driver.next()] == ["starting", "paused"]
+    assert driver.next() == "paused"
     assert driver.is_silent()
-    driver.step()
+    driver.send_command("step")
     assert [driver.next(), driver.next()] == ["paused", Unit(("", 0))]
-    driver.resume()
+    driver.send_command("resume")
     assert driver.until("done") == ["running", Unit(("", 1)), Unit(("", 2)), "done"]
 
 
 def test_only_units_count_as_steps(drive: Drive) -> None:
     driver = drive("mixed")
     driver.start(paused=True)
-    assert driver.until("paused") == ["starting", "paused"]
+    assert driver.until("paused") == ["paused"]
     for expected in ([Note("a"), Note("b"), Unit(1)], [Note("c"), Unit(2)]):
-        driver.step()
+        driver.send_command("step")
         assert driver.until(expected[-1]) == ["paused", *expected]
-    driver.step()  # there is no further unit
+    driver.send_command("step")  # there is no further unit
     assert driver.until("done") == ["paused", Note("d"), "done"]
 
 
@@ -148,11 +165,11 @@ def test_a_step_in_a_run_that_goes_on_pauses_it(drive: Drive) -> None:
     driver = drive("endless")
     driver.start()
     driver.until(Unit(("", 1)))
-    driver.step()
+    driver.send_command("step")
     driver.until("paused")
     number = driver.last.value[1]
     assert driver.next() == Unit(("", number + 1))
-    driver.step()
+    driver.send_command("step")
     assert [driver.next(), driver.next()] == ["paused", Unit(("", number + 2))]
 
 
@@ -163,104 +180,54 @@ def test_stop_closes_the_generator_before_it_says_so(drive: Drive, paused: bool,
     driver.first_unit()
     assert not (tmp_path / "end").exists()
     if paused:
-        driver.pause()
+        driver.send_command("pause")
         driver.until("paused")
-    driver.stop()
+    driver.send_command("stop")
     driver.until("stopped")
     assert (tmp_path / "end").read_text() == "closed"
     driver.start(str(tmp_path / "again"))
     assert driver.first_unit() > 0  # no event of the run that was stopped comes after it
 
 
-def test_commands_without_a_run_do_nothing(drive: Drive) -> None:
+def test_parameters_reach_the_run_once_and_those_of_one_message_together(drive: Drive) -> None:
+    driver = drive("echo")
+    driver.start(paused=True)
+    driver.send_command("set_params", {"a": 1})
+    driver.send_command("set_params", {"b": 2, "a": 3})
+    driver.send_command("step")
+    assert driver.until(Unit(1)) == ["paused", "paused", Note({"a": 3, "b": 2}), Unit(1)]
+    driver.send_command("step")
+    assert driver.until(Unit(2)) == ["paused", Unit(2)]
+
+
+def test_commands_that_come_after_the_end_do_not_reach_the_next_run(drive: Drive) -> None:
     driver = drive("count")
-    for _ in range(2):  # before there is a process, and when it is idle
-        driver.pause()
-        driver.resume()
-        driver.step()
-        driver.stop()
-        driver.abandon()
-        driver.send({"temperature": 2.0})
-        driver.start(2)
-        assert driver.until("done") == ["idle", "starting", "running", Unit(("", 0)), Unit(("", 1)), "done"]
+    driver.start(1)
+    assert driver.until("done") == ["running", Unit(("", 0)), "done"]
+    late = driver.run
+    driver.start(2, paused=True)
+    for command in ("stop", "resume"):
+        late.send_command(command)
+    late.kill()
+    assert driver.next() == "paused"
+    assert driver.is_silent()
+    driver.send_command("resume")
+    assert driver.until("done") == ["running", Unit(("", 0)), Unit(("", 1)), "done"]
 
 
-@pytest.mark.parametrize("trouble", [False, True], ids=["", "which fails to clean up"])
-def test_a_start_ends_the_run_before_it(drive: Drive, trouble: bool, tmp_path: Path) -> None:
-    driver = drive("guarded")
-    driver.start(str(tmp_path / "old"), trouble)
-    pid = driver.first_unit()
-    driver.start(str(tmp_path / "new"))
-    before = driver.until("starting")
-    assert all(isinstance(message, Unit) for message in before[:-1])
-    assert [driver.next(), driver.next(), driver.next()] == ["running", Unit(pid), Unit(("", 1))]
-    assert (tmp_path / "old").exists()
-    assert not (tmp_path / "new").exists()
-
-
-def test_a_start_from_another_thread_waits_for_the_message_that_is_being_received() -> None:
-    """Otherwise an event of the old run could be recorded in the new one's history."""
-    received: queue.Queue[Message] = queue.Queue()
-    taking, go_on = threading.Event(), threading.Event()
-
-    def receive(message: Message) -> None:
-        if isinstance(message, Happened) and not taking.is_set():
-            taking.set()
-            go_on.wait(PATIENCE)
-        received.put(message)
-
-    runner = WorkerProcess("fake_events:count", receive)
-    starter = threading.Thread(target=runner.start, args=(1, "new"))
-    try:
-        runner.start(1, "old")
-        assert taking.wait(PATIENCE)
-        starter.start()
-        starter.join(0.05)  # long enough for a start that does not wait
-        go_on.set()
-        messages = [received.get(timeout=PATIENCE) for _ in range(6)]
-    finally:
-        go_on.set()
-        starter.join(PATIENCE)
-        runner.close()
-    second = len(messages) - 1 - messages[::-1].index(Status("starting"))
-    assert Happened(Unit(("old", 0))) in messages[:second]
-
-
-def test_an_abandoned_run_is_closed_and_heard_no_more(drive: Drive, tmp_path: Path) -> None:
-    driver = drive("guarded")
-    driver.start(str(tmp_path / "end"))
-    pid = driver.first_unit()
-    driver.abandon()
-    while not driver.messages.empty():
-        driver.messages.get()
-    driver.start(str(tmp_path / "other"))
-    assert driver.first_unit() == pid
-    assert (tmp_path / "end").exists()
-
-
-def test_what_is_sent_reaches_the_generator_once(drive: Drive) -> None:
-    driver = drive("echo")
-    driver.start(paused=True)
-    driver.send({"a": 1})  # before the first event there is nothing to send it into: it is kept
-    driver.step()
-    assert driver.until(Unit(1)) == ["starting", "paused", "paused", Unit(1)]
-    driver.send({"b": 2})
-    driver.send({"a": 3})
-    driver.step()
-    assert driver.until(Unit(2)) == ["paused", Note({"a": 3, "b": 2}), Unit(2)]
-    driver.step()
-    assert driver.until(Unit(3)) == ["paused", Unit(3)]
-
-
-def test_what_was_sent_into_one_run_does_not_reach_the_next(drive: Drive) -> None:
-    driver = drive("echo")
-    driver.start(paused=True)
-    driver.send({"a": 1})
-    driver.start(paused=True)
-    driver.step()
-    driver.step()  # two steps asked for together are two steps
-    units = [said for said in driver.until(Unit(2)) if not isinstance(said, str)]
-    assert units == [Unit(1), Unit(2)]
+def test_many_steps_come_in_few_messages_and_the_last_of_a_pause_at_once(drive: Drive) -> None:
+    driver = drive("endless")
+    batches: list[int] = []
+    receive = driver._receive
+    driver._receive = lambda message: (batches.append(message), receive(message))
+    driver.start()
+    driver.until(Unit(("", 2000)))
+    driver.send_command("pause")
+    driver.until("paused")
+    number = driver.last.value[1]
+    steps = sum(len(message.events) for message in batches if isinstance(message, EventBatch))
+    assert steps == number + 1
+    assert len(batches) < steps / 10
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
@@ -309,7 +276,7 @@ def test_a_killed_worker_is_reported_and_replaced(drive: Drive) -> None:
     end = driver.until_end()
     assert (end.state, end.kind) == ("failed", "WorkerDied")
     assert "SIGKILL" in end.message
-    driver.stop()
+    driver.send_command("stop")
     driver.start()
     other = driver.first_unit()
     assert other != pid
@@ -321,9 +288,9 @@ def test_nobody_waits_for_a_worker_that_does_not_listen(drive: Drive) -> None:
     driver.start()
     driver.first_unit()
     for turn in range(20_000):  # more than a pipe holds; what a caller would wait for never comes
-        driver.send({"temperature": turn})
-    driver.stop()
-    driver.kill()
+        driver.send_command("set_params", {"temperature": turn})
+    driver.send_command("stop")
+    driver.run.kill()
     assert driver.until_end().kind == "WorkerDied"
     driver.start()
     driver.first_unit()
@@ -359,26 +326,30 @@ def test_close_ends_the_process_without_a_word(drive: Drive, state: str) -> None
     driver.start(*([None] if state == "done" else []))
     pid = driver.first_unit()
     if state == "paused":
-        driver.pause()
+        driver.send_command("pause")
     if state != "running":
         driver.until(state)
-    driver.close()
+    driver.worker.close()
     assert process_ended(pid)
     left = [driver.messages.get() for _ in range(driver.messages.qsize())]
-    assert all(isinstance(message, Happened) for message in left)
+    assert all(isinstance(message, Unit) for message in left)
 
 
 PARENT = """
 import queue, threading
-from kdlab.runs.worker import Runner
+from fake_events import Unit
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import RunRequest
+from kdlab.runs.worker import Start
+from kdlab.runs.worker_process import WorkerProcess
 
 messages = queue.Queue()
-runner = Runner("fake_events:{target}", messages.put)
-runner.start({argument})
-messages.get(), messages.get()
-print(messages.get().event.value, flush=True)
+request = RunRequest("test", "fake_events:{target}", ({argument}), "", Unit, "", "")
+run = WorkerProcess().start(Start(request, Limits(), None, False), messages.put)
+messages.get()
+print(messages.get().events[0].value, flush=True)
 if "{then}" == "pause":
-    runner.pause()
+    run.send_command("pause")
 while "{then}" == "done" and getattr(messages.get(), "state", "") != "done":
     pass
 threading.Event().wait()
@@ -387,14 +358,14 @@ threading.Event().wait()
 
 @pytest.mark.parametrize(
     ("target", "argument", "then"),
-    [("endless", "", "go on"), ("endless", "", "pause"), ("failing", "None", "done")],
+    [("endless", "", "go on"), ("endless", "", "pause"), ("failing", "None,", "done")],
     ids=["running", "paused", "idle"],
 )
 def test_the_worker_goes_when_its_parent_is_killed(target: str, argument: str, then: str) -> None:
     code = PARENT.format(target=target, argument=argument, then=then)
     with subprocess.Popen(
         [sys.executable, "-c", code],
-        cwd=Path(__file__).parent,
+        cwd=TESTS,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

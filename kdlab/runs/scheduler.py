@@ -1,0 +1,288 @@
+"""The scheduler of runs: it owns their state, and starts them in fair turns, within limits.
+
+All methods run on one event loop. What takes long, a write to the disk, runs on the writer's thread and is awaited.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from kdlab.registry import InputError
+from kdlab.runs.active_run import ActiveRun, redact
+from kdlab.runs.fair_queue import FairQueue
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import (
+    ENDS,
+    Command,
+    EventBatch,
+    Executor,
+    RunRequest,
+    RunWarning,
+    Status,
+    WorkerMessage,
+)
+from kdlab.runs.run_writer import RunWriter
+from kdlab.runs.store import RunStore
+
+__all__ = ["CLOSED", "Scheduler"]
+
+KILL_AFTER = 30.0  # seconds from the stop command until the execution is killed
+CLOSED = "kdlab is being closed: open it again, and start the run then."
+TAKEN = "This run goes on in another kdlab on the same folder of runs: open it there."
+log = logging.getLogger("kdlab")
+
+
+class Scheduler:
+    """The active runs. `runs`: by id, those in `queue`, and ended ones with subscribers or an unsaved result.
+
+    `shared`: visitors are told apart, each has at most one slot, and none reads details of this machine.
+    """
+
+    def __init__(self, executor: Executor, store: RunStore, writer: RunWriter, limits: Limits, shared: bool) -> None:
+        self._executor, self._store, self._writer = executor, store, writer
+        self._limits, self._shared = limits, shared
+        self._submitting = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.runs: dict[str, ActiveRun] = {}
+        self.queue = FairQueue(one_each=shared)
+        self.closed = False
+
+    # --- requests of visitors -----------------------------------------------------------------------------------------
+
+    async def submit(self, request: RunRequest, visitor: str, paused: bool, resumed_run: str) -> str:
+        """Queue a run and return its id; `resumed_run`: the ended run that resumes from its checkpoint, or "".
+
+        Raises InputError for exceeded limits, and where there is no checkpoint.
+        """
+        self._limits.check(request.limits_input)
+        async with self._submitting:  # so that two at once cannot share the last place
+            self._check_room(visitor)
+            if resumed_run:
+                run = await self._prepare_resume(resumed_run, request, visitor)
+            else:
+                run = await self._create(request, visitor)
+            run.paused = paused
+            self.runs[run.run] = run
+            self.queue.waiting.append(run)
+        self.fill_slots()
+        return run.run
+
+    def send_command(self, run_id: str, command: Command, values: Mapping[str, float] | None, visitor: str) -> None:
+        """Send a command to a run; to a queued run apply it here. Others' and ended runs are left alone."""
+        run = self.runs.get(run_id)
+        if run is None or run.visitor != visitor or run.ended or run.finishing or self.closed:
+            return
+        if command == "stop":
+            self._stop(run)
+        elif run.execution:
+            run.execution.send_command(command, values)
+        elif command != "set_params":
+            run.paused = command != "resume"
+
+    def check_deletable(self, run_id: str, visitor: str) -> None:
+        """Raise InputError for an active run, and for another visitor's."""
+        info, run = self._store.info(run_id), self.runs.get(run_id)
+        if info is None or info.visitor != visitor:
+            raise InputError("This run is not among yours.")
+        if (run and not run.ended) or (not run and info.state not in ENDS):
+            raise InputError("This run is still going on: stop it first.")
+
+    def find(self, run_id: str) -> ActiveRun:
+        """Return a run in memory or from the store; raises InputError."""
+        if run := self.runs.get(run_id):
+            return run
+        info = self._store.info(run_id)
+        if info is None:
+            raise InputError("This run is not here any more: it was deleted, or kept for as long as was agreed.")
+        if info.state not in ENDS:
+            raise InputError("This run goes on in another kdlab on this store: open it there, or wait for its end.")
+        return ActiveRun.restore(info, self._store.files(run_id, "result"))
+
+    def forget(self, run: ActiveRun) -> None:
+        """Drop an ended run without subscribers; the store has it."""
+        if run.ended and not run.subscribers and not self._writer.is_unsaved(run.run):
+            self.runs.pop(run.run, None)
+
+    # --- runs from their start to their end ---------------------------------------------------------------------------
+
+    def fill_slots(self) -> None:
+        """Start the runs for which there are slots, and send the others their position."""
+        slots = self._executor.slots
+        while not self.closed and (run := self.queue.take_next(min(slots, self._limits.runs_at_once or slots))):
+            self._start(run)
+        self.queue.publish_positions()
+
+    async def on_message(self, run: ActiveRun, message: WorkerMessage) -> None:
+        """Handle a message of a run's execution; it waits for the return before it sends the next."""
+        if isinstance(message, Status) and message.state in ENDS:
+            self.queue.remove(run)
+            self.fill_slots()
+            await self._finish(run, message)
+            return
+        if run.ended or run.finishing:
+            return
+        try:
+            if isinstance(message, EventBatch):
+                await self._on_events(run, message)
+            else:
+                run.publish(message)
+        except Exception as error:  # its record cannot take this
+            log.exception("the record of a run failed")
+            self._stop(run)
+            await self._finish(run, Status("failed", type(error).__name__, str(error)), usable=False)
+
+    async def check_limits(self) -> None:
+        """Stop runs that have used their time, kill those that do not stop, and write the states of the others."""
+        for run in list(self.queue.executing):
+            run.count_time()
+            self._check_time(run)
+            if not run.ended and not run.finishing and not run.state_saved:
+                await self._save_state(run)
+        self.fill_slots()  # more workers may be available
+
+    async def heartbeat(self) -> None:
+        """Write a sign of life of each run, measure the used disk space, and retry failed writes."""
+        for run in list(self.queue.executing):
+            if not run.ended and not run.finishing:
+                await self._save_state(run)
+        for run in list(self.queue.waiting):
+            await self._writer.run(self._store.heartbeat, run.run)
+        await self._writer.run(self._writer.measure)
+        for run_id in await self._writer.run(self._writer.retry):
+            if saved := self.runs.get(run_id):
+                self.forget(saved)
+
+    async def interrupt_all(self) -> None:
+        """End all runs as interrupted, after the executor was closed."""
+        for run in [*self.queue.executing, *self.queue.waiting]:
+            self.queue.remove(run)
+            await self._finish(run, Status("interrupted", "Closed", "kdlab was closed while this run went on."))
+
+    def _check_room(self, visitor: str) -> None:
+        if self.closed:
+            raise InputError(CLOSED)
+        waiting = self.queue.waiting
+        counts = {
+            "queue_each": sum(run.visitor == visitor for run in waiting),
+            "queue": len(waiting),
+            "disk_bytes": self._writer.used_bytes,
+        }
+        for key, count in counts.items():
+            if 0 < getattr(self._limits, key) <= count:
+                raise InputError(self._limits.sentence(key))
+
+    async def _create(self, request: RunRequest, visitor: str) -> ActiveRun:
+        run = ActiveRun.create(secrets.token_urlsafe(12), request, visitor)
+        fields = {name: getattr(request, name) for name in ("kind", "label", "page", "config")}
+        await self._writer.run(self._store.create, run.run, visitor=visitor, **fields)
+        return run
+
+    async def _prepare_resume(self, run_id: str, request: RunRequest, visitor: str) -> ActiveRun:
+        """Return an ended run, prepared to resume with its subscribers."""
+        previous = self.find(run_id)
+        if previous.visitor != visitor:
+            raise InputError("This run is not among yours: start one of your own with its settings.")
+        if not previous.ended or any(run.run == run_id for run in self.queue.executing):
+            raise InputError("This run is still going on.")
+        info = self._store.info(run_id)
+        if info is None or not info.resumable:
+            raise InputError("There is nothing that this run could go on from: start it again.")
+        await self._writer.run(self._store.claim, run_id)
+        run = ActiveRun.create(run_id, request, visitor)
+        # The record stays until the run reports from where it resumes.
+        run.resumes, run.record = True, previous.record
+        run.subscribers, run.working = previous.subscribers, previous.working
+        return run
+
+    def _start(self, run: ActiveRun) -> None:
+        loop = asyncio.get_running_loop()
+
+        def receive(message: WorkerMessage) -> None:
+            # The execution waits until the message is handled: so at most one waits here, however large it is.
+            if not loop.is_closed():
+                asyncio.run_coroutine_threadsafe(self.on_message(run, message), loop).result()
+
+        try:
+            checkpoint = self._store.files(run.run, "checkpoint") if run.resumes else None
+            run.publish(Status("starting"))
+            run.execution = self._executor.start(run.request, self._limits, checkpoint, run.paused, receive)
+        except Exception as error:  # any failure to start must free the slot
+            if not isinstance(error, InputError):
+                log.exception("a run could not be started")
+            end = Status("failed", type(error).__name__, str(error))
+            self._background(self.on_message(run, end))
+
+    def _stop(self, run: ActiveRun) -> None:
+        """Stop a run; kill its execution when the stop command was sent long ago."""
+        timestamp = time.monotonic()
+        if run.execution is None:
+            self.queue.remove(run)
+            self._background(self._finish(run, Status("stopped")))
+        elif not run.stop_requested_at:
+            run.stop_requested_at = timestamp
+            run.execution.send_command("stop")
+        elif timestamp - run.stop_requested_at > KILL_AFTER:
+            log.error("run %s did not stop: its worker is ended", run.run)
+            run.stop_requested_at = timestamp
+            run.execution.kill()
+
+    def _check_time(self, run: ActiveRun) -> None:
+        """Stop a run that has used its training time, or that is paused too long while others wait."""
+        limits, key = self._limits, ""
+        if 0 < limits.seconds < run.working:
+            key = "seconds"
+        elif 0 < limits.pause_seconds < run.paused_seconds and self.queue.waiting:
+            key = "pause_seconds"
+        if key and not run.ended and not run.stop_reason:
+            run.stop_reason = limits.sentence(key)
+            self._stop(run)
+        elif run.stop_requested_at:
+            self._stop(run)
+
+    async def _on_events(self, run: ActiveRun, batch: EventBatch) -> None:
+        saved = [event for event in batch.events if hasattr(event, "files")]
+        events = tuple(event for event in batch.events if not hasattr(event, "files")) if saved else batch.events
+        if events:
+            run.publish(EventBatch(events))
+        for event in saved:
+            run.result_saved = run.result_saved or event.final
+            part = "result" if event.final else "checkpoint"
+            if trouble := await self._writer.run(self._writer.save, run.run, part, event.files):
+                run.publish(RunWarning(trouble))
+
+    async def _save_state(self, run: ActiveRun) -> None:
+        run.state_saved = True
+        if not await self._writer.run(self._writer.update, run.run, **run.stored_fields()):
+            run.stop_reason = TAKEN
+            self._stop(run)
+
+    async def _finish(self, run: ActiveRun, end: Status, usable: bool = True) -> None:
+        """End a run: save first, then notify, so that the store is complete when subscribers learn of the end.
+
+        `usable`: whether the run's record may be saved.
+        """
+        if run.ended or run.finishing:
+            return
+        run.finishing = True
+        if run.stop_reason:
+            end = Status("stopped", "Limit", run.stop_reason)
+        if self._shared:
+            end = redact(end)
+        fields = run.stored_fields(end) if usable else {"state": end.state, "message": "The run's record failed."}
+        files = await self._writer.run(run.record.files) if usable and not run.result_saved else {}
+        if files and (trouble := await self._writer.run(self._writer.save, run.run, "result", files)):
+            run.publish(RunWarning(trouble))
+        if end.state == "done":
+            await self._writer.run(self._writer.save, run.run, "checkpoint", {})
+        await self._writer.run(self._writer.update, run.run, **fields)
+        run.publish(end)
+        run.state_saved = True
+        self.forget(run)
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
