@@ -3,10 +3,12 @@
 import json
 import os
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from kdlab.live_params import LiveParams
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,15 @@ class Note:
     value: Any
 
 
-Events = Generator[Unit | Note, Any, None]
+Events = Iterator[Unit | Note]
 
 
-def count(total: int, label: str = "") -> Events:
+def count(total: int, label: str = "", live: LiveParams | None = None) -> Events:
     for number in range(total):
         yield Unit((label, number))
 
 
-def mixed() -> Events:
+def mixed(live: LiveParams | None = None) -> Events:
     yield Note("a")
     yield Note("b")
     yield Unit(1)
@@ -40,22 +42,22 @@ def mixed() -> Events:
     yield Note("d")
 
 
-def endless(label: str = "") -> Events:
+def endless(label: str = "", live: LiveParams | None = None) -> Events:
     """As good as endless, but no test that fails fills the memory."""
     yield Unit(os.getpid())
     for number in range(1, 200_000):
         yield Unit((label, number))
 
 
-def echo() -> Events:
-    """Yields units, and behind each a note of what was sent in with it."""
+def echo(live: LiveParams) -> Events:
+    """Yields units, and before each a note of the changes that waited."""
     for number in range(1, 100):
-        received = yield Unit(number)
-        if received:
-            yield Note(received)
+        if changes := live.take():
+            yield Note(changes)
+        yield Unit(number)
 
 
-def guarded(path: str, trouble: bool = False) -> Events:
+def guarded(path: str, trouble: bool = False, live: LiveParams | None = None) -> Events:
     """Writes a file when it is closed."""
     try:
         yield from endless()
@@ -65,29 +67,29 @@ def guarded(path: str, trouble: bool = False) -> Events:
             raise OSError("could not clean up")
 
 
-def failing(error: BaseException | None) -> Events:
+def failing(error: BaseException | None, live: LiveParams | None = None) -> Events:
     yield Unit(os.getpid())
     if error:
         raise error
 
 
-def unpicklable() -> Events:
+def unpicklable(live: LiveParams | None = None) -> Events:
     yield Note(lambda: None)
 
 
-def hanging() -> Events:
+def hanging(live: LiveParams | None = None) -> Events:
     yield Unit(os.getpid())
     while True:
         time.sleep(1)
 
 
-def awkward() -> Events:
+def awkward(live: LiveParams | None = None) -> Events:
     """Something that no record of ours can take."""
     yield None  # type: ignore[misc]
     yield from endless()
 
 
-def exiting() -> Events:
+def exiting(live: LiveParams | None = None) -> Events:
     yield Unit(os.getpid())
     os._exit(3)
 
@@ -122,7 +124,9 @@ class Tally:
         return {"units": len(self.values)}
 
 
-def saving(total: int, checkpoint: Mapping[str, bytes] | None = None) -> Generator[Unit | Saved, Any, None]:
+def saving(
+    total: int, checkpoint: Mapping[str, bytes] | None = None, live: LiveParams | None = None
+) -> Iterator[Unit | Saved]:
     """Counts, keeps how far it came, and goes on from there."""
     begun = int(checkpoint["at.txt"]) if checkpoint else 0
     for number in range(begun + 1, total + 1):

@@ -238,12 +238,12 @@ def test_an_abandoned_run_is_closed_and_heard_no_more(drive: Drive, tmp_path: Pa
     assert (tmp_path / "end").exists()
 
 
-def test_what_is_sent_reaches_the_generator_once(drive: Drive) -> None:
+def test_what_is_sent_reaches_the_run_once(drive: Drive) -> None:
     driver = drive("echo")
     driver.start(paused=True)
-    driver.send({"a": 1})  # before the first event there is nothing to send it into: it is kept
+    driver.send({"a": 1})  # before the first event
     driver.step()
-    assert driver.until(Unit(1)) == ["starting", "paused", "paused", Unit(1)]
+    assert driver.until(Unit(1)) == ["starting", "paused", "paused", Note({"a": 1}), Unit(1)]
     driver.send({"b": 2})
     driver.send({"a": 3})
     driver.step()

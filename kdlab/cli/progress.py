@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Generator
 from contextlib import closing
-from typing import Any
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -19,7 +18,7 @@ __all__ = ["amount", "follow"]
 WIDE_COLUMNS = 130  # terminal width from which on the losses are shown
 
 
-def follow(events: Generator[Event, Any, DistillResult]) -> DistillResult:
+def follow(events: Generator[Event, None, DistillResult]) -> DistillResult:
     """Run a run's events to the end and return its result, with bars on standard error where that is a terminal."""
     columns = (
         TextColumn("{task.description}"),

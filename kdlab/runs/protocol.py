@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from kdlab.live_params import LiveParams
 from kdlab.runs.worker import Message
 
 __all__ = ["Attached", "Engine", "Files", "Hearing", "Job", "Notice", "Record", "begin"]
@@ -87,7 +88,7 @@ class Engine(Protocol):
     ) -> None:
         """Begin a run; `receive` gets its messages, on any thread, up to a final state.
 
-        The target is called with the job's arguments, and with `checkpoint=` where the run resumes from one.
+        The target is called with the job's arguments and `live=`, and with `checkpoint=` where it resumes from one.
         """
 
     def tell(self, run: str, command: str, value: Any = None) -> None:
@@ -100,7 +101,7 @@ class Engine(Protocol):
         """End all runs and their processes."""
 
 
-def begin(target: str, arguments: tuple[Any, ...], checkpoint: Files | None) -> Any:
+def begin(target: str, arguments: tuple[Any, ...], checkpoint: Files | None, *, live: LiveParams) -> Any:
     """Return the target's generator, from the start or from a checkpoint."""
     function = pkgutil.resolve_name(target)
-    return function(*arguments, checkpoint=checkpoint) if checkpoint else function(*arguments)
+    return function(*arguments, live=live, **({"checkpoint": checkpoint} if checkpoint else {}))

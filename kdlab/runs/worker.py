@@ -1,7 +1,7 @@
 """Start, pause, resume, step and stop a generator of events in its own process.
 
 The runner does not interpret the events. To pause is to request no further event; to stop is to close the generator;
-changed knobs are sent into it. The process stays for the next run, with its imported modules.
+changed knobs are set in its `LiveParams`. The process stays for the next run, with its imported modules.
 """
 
 import contextlib
@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal, Protocol
+
+from kdlab.live_params import LiveParams
 
 __all__ = ["ENDS", "SPIN_COUNT", "Deserted", "Happened", "Message", "Pipe", "Runner", "State", "Status", "carry_out"]
 
@@ -88,7 +90,10 @@ class Runner:
         self._hearing = threading.RLock()
 
     def start(self, *arguments: Any, paused: bool = False) -> None:
-        """Stop the current run and begin a new run of `target(*arguments)`; `paused`: wait before the first event."""
+        """Stop the current run and begin a new run of `target(*arguments, live=…)`.
+
+        `paused`: wait before the first event.
+        """
         self._begin_run(busy=True)
         with self._lock:
             if self._process is None or not self._process.is_alive():
@@ -119,7 +124,7 @@ class Runner:
         self.stop()
 
     def send(self, values: Mapping[str, float]) -> None:
-        """Send values into the generator with the request for the next event."""
+        """Set values in the run's `LiveParams`."""
         self._send("turn", dict(values))
 
     def kill(self) -> None:
@@ -226,11 +231,10 @@ def carry_out(
             raise Deserted from error
 
     units_left = 0.0 if paused else float("inf")
-    turned: dict[str, float] = {}
-    begun = False
+    live = LiveParams()
     ended_by: tuple[str, Any] = ("stop", None)
     try:
-        with contextlib.closing(pkgutil.resolve_name(target)(*arguments)) as events:
+        with contextlib.closing(pkgutil.resolve_name(target)(*arguments, live=live)) as events:
             tell(Status("paused" if paused else "running"))
             while True:
                 while not units_left or pipe.poll():
@@ -241,15 +245,12 @@ def carry_out(
                         tell(Status("stopped"))
                         return ended_by
                     if command == "turn":
-                        turned |= value
+                        live.set(value)
                     else:
                         steps_left = 0.0 if units_left == float("inf") else units_left
                         units_left = {"pause": 0.0, "step": steps_left + 1, "resume": float("inf")}[command]
                         tell(Status("running" if command == "resume" else "paused"))
-                event = events.send(turned if begun and turned else None)
-                if begun:
-                    turned = {}
-                begun = True
+                event = next(events)
                 tell(Happened(event))
                 units_left -= isinstance(event, unit)
     except StopIteration:

@@ -13,6 +13,7 @@ from kdlab.distillation import run_folder, teacher_training
 from kdlab.distillation.distill import distill_events
 from kdlab.distillation.job import run_distill_job
 from kdlab.io.predictions import Predictions
+from kdlab.live_params import LiveParams
 from kdlab.registry import InputError
 from kdlab.train.evaluate import predict
 from kdlab.train.events import Done, Event, Opened, Phase, Probe, Progress, Saved, Step
@@ -90,18 +91,14 @@ def test_going_on_ends_with_the_same_files_but_for_the_seconds(events: list[Even
     assert first == second
 
 
-def test_knobs_sent_in_reach_the_run() -> None:
-    generator = run_distill_job(SPEC)
-    sent = None
-    try:
-        while True:
-            event = generator.send(sent)
-            sent = {"temperature": 2.0} if isinstance(event, Phase) and event.name == "student" else None
-            if isinstance(event, Done):
-                break
-    finally:
-        generator.close()
-    assert event.result["knobs_at_end"]["temperature"] == 2.0
+def test_knobs_that_are_set_reach_the_run() -> None:
+    live, events = LiveParams(), []
+    for event in run_distill_job(SPEC, live=live):
+        events.append(event)
+        if isinstance(event, Phase) and event.name == "student":
+            live.set({"temperature": 2.0})
+    (done,) = (event for event in events if isinstance(event, Done))
+    assert done.result["knobs_at_end"]["temperature"] == live.values["temperature"] == 2.0
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from kdlab.experiments.framework.plan import Rehearsal
 from kdlab.experiments.framework.train_job import run
 from kdlab.experiments.framework.trainer import Study
 from kdlab.experiments.framework.weights_cache import WeightsCache
+from kdlab.live_params import LiveParams
 from kdlab.registry import InputError
 from kdlab.train.device import choose_precision, count_operations, isolated, set_threads, training_context
 from kdlab.train.events import Saved
@@ -174,12 +175,12 @@ class Apprentice(Scout):
 @isolated
 def train_ready_job(
     experiment: Experiment, seed: int, name: str, replays: Sequence[str], threads: int,
-    checkpoint: Mapping[str, bytes] | None = None,
+    checkpoint: Mapping[str, bytes] | None = None, live: LiveParams | None = None,
 ) -> Generator[Event | Saved, None, None]:  # fmt: skip
     """Train one job of an experiment on `threads` threads, and yield its events and at last its files.
 
-    `checkpoint`: the files that it needs. Raises InputError, also where the same settings make another
-    job than `name`; Diverged.
+    `checkpoint`: the files that it needs; `live` is not used. Raises InputError, also where the same settings make
+    another job than `name`; Diverged.
     """
     torch.set_num_threads(threads)  # first, as it is the most that `training_context` lets the training choose
     with training_context() as device, tempfile.TemporaryDirectory(prefix="kdlab-piece-") as folder:
