@@ -1,28 +1,29 @@
-"""Parameters that change while a run trains."""
+"""The parameters of a run that may change while it trains."""
 
-from collections import deque
+import threading
 from collections.abc import Mapping
 
 __all__ = ["LiveParams"]
 
 
 class LiveParams:
-    """Changes of parameters on their way to a training loop, and in `values` the parameters that hold now.
+    """Holds the current parameters of a run, in `values`, and the changes that wait for the next training step.
 
-    Any thread may `set` changes. The loop takes them before a step, so that those of one call apply together.
+    Only the run writes `values`.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, float] = {}
-        self._waiting: deque[dict[str, float]] = deque()
+        self._waiting: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     def set(self, changes: Mapping[str, float]) -> None:
-        """Let the training loop apply these changes at its next step."""
-        self._waiting.append(dict(changes))
+        """Add changes that take effect together at the next training step; any thread may call this."""
+        with self._lock:
+            self._waiting.update(changes)
 
     def take(self) -> dict[str, float]:
-        """Return the waiting changes, the latest of each parameter; then none wait."""
-        changes: dict[str, float] = {}
-        while self._waiting:
-            changes |= self._waiting.popleft()
+        """Return the waiting changes, of one key the latest; afterwards none wait."""
+        with self._lock:
+            changes, self._waiting = self._waiting, {}
         return changes

@@ -12,16 +12,18 @@ from distil_page import on_page
 from kdlab.pages import Distil, Experiments
 from kdlab.pages.distil import run_request
 from kdlab.pages.url_state import read_settings, read_sliders, read_spec, write_settings, write_sliders, write_spec
+from kdlab.paths import runs_folder
 from kdlab.registry import EXPERIMENTS
 from kdlab.runs import client
 from kdlab.runs.executors.local import LocalExecutor
 from kdlab.runs.limits import Limits
 from kdlab.runs.protocol import RunRequest
 from kdlab.runs.server import RunServer
+from kdlab.runs.store import RunStore
 from kdlab.train.spec import Spec
 from kdlab.widgets.url import UrlState, parse_url_hash
 
-pytestmark = pytest.mark.usefixtures("own_desk")
+pytestmark = pytest.mark.usefixtures("own_server")
 
 ANNA, BEN = "a" * 32, "b" * 32
 OPENING = Spec(dataset="digits", transfer_size=200, epochs=1000, batch_size=20, precision="float32")
@@ -258,7 +260,7 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPat
         run = page._address.run
 
         def kept() -> bool:
-            (row,) = client.the_server().rows()
+            (row,) = client.the_server().runs()
             return row.resumable
 
         await until(kept)
@@ -279,15 +281,15 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def shared_desk(own_desk: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunServer]:
-    """Let pages have their runs at a desk that tells visitors apart, and has one run at once."""
-    desk = RunServer(LocalExecutor(), client.open_store(), Limits(runs_at_once=1), shared=True)
-    monkeypatch.setattr(client, "the_server", lambda: desk)
-    yield desk
-    desk.close()
+def shared_server(own_server: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunServer]:
+    """Let pages have their runs at a server that tells visitors apart, and has one run at once."""
+    server = RunServer(LocalExecutor(), RunStore(runs_folder()), Limits(runs_at_once=1), shared=True)
+    monkeypatch.setattr(client, "the_server", lambda: server)
+    yield server
+    server.close()
 
 
-@pytest.mark.usefixtures("shared_desk")
+@pytest.mark.usefixtures("shared_server")
 def test_a_page_says_its_place_in_the_queue() -> None:
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&epochs=5000", ANNA)
@@ -312,7 +314,7 @@ def test_a_page_says_its_place_in_the_queue() -> None:
     on_page(use)
 
 
-@pytest.mark.usefixtures("shared_desk")
+@pytest.mark.usefixtures("shared_server")
 def test_another_persons_run_is_for_looking_at() -> None:
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&epochs=5000", ANNA)

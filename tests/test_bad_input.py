@@ -29,9 +29,11 @@ from kdlab.pages.experiments.state import ExperimentState
 from kdlab.pages.url_state import read_settings, read_spec
 from kdlab.registry import AUGMENTATIONS, DATASETS, EXPERIMENTS, LOSSES, MODELS, TEACHER_VIEWS, InputError
 from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import ENDS, EventBatch, RunRequest, Status
 from kdlab.runs.store import RunStore
-from kdlab.runs.worker import ENDS, Happened, Status, WorkerProcess
-from kdlab.train.events import Done
+from kdlab.runs.worker import Start
+from kdlab.runs.worker_process import WorkerProcess
+from kdlab.train.events import Done, Step
 from kdlab.train.spec import Spec
 from kdlab.widgets.run_panel import RunPanel
 from kdlab.widgets.url.widget import parse_url_hash as read_address
@@ -219,22 +221,21 @@ def test_ids_of_runs(tmp_path: Path) -> None:
     store = RunStore(tmp_path / "store")
     secret = tmp_path / "secret.txt"
     secret.write_text("mine")
-    begin = {"visitor": "v", "kind": "distil", "label": "x", "page": "distil", "about": {}}
+    begin = {"visitor": "v", "kind": "distil", "label": "x", "page": "distil", "config": {}}
     odd = ["..", ".", "/", "../secret.txt", "a/b", "a\0", "\u202e", "a" * 65, "-" * 65, "", "CON\n", "%2e%2e", "a b"]
     for run in [*odd, *(hostile.name(random.Random(seed)) for seed in range(40))]:
         if run.isascii() and run.isalnum() and len(run) <= 64:
             continue
-        assert refusal(store.begin, run, **begin)
+        assert refusal(store.create, run, **begin)
         refusal(store.files, run, "result")
         refusal(store.delete, run)
         assert refusal(store.put, run, "result", {"a": b"x"})
     for name in odd[:10]:
         assert refusal(store.put, "good", "result", {name: b"x"})
     assert [path.name for path in tmp_path.iterdir() if path.name != "store"] == ["secret.txt"]
-    store.begin("good", **begin)
+    store.create("good", **begin)
     store.put("good", "result", {"a.bin": b"x"})
     assert store.files("good", "result") == {"a.bin": b"x"}
-    store.close()
 
 
 def test_names_are_shown_as_one_harmless_line() -> None:
@@ -413,18 +414,22 @@ def test_a_worker_survives() -> None:
         if isinstance(message, Status) and message.state in ENDS:
             ended.set()
 
-    def run(*arguments: Any) -> Status:
+    def run(spec: Spec) -> Status:
         messages.clear()
         ended.clear()
-        runner.start(*arguments)
+        # Not `distill_request`, which would refuse some names before a worker sees them.
+        request = RunRequest(
+            "distil", "kdlab.distillation.job:run_distill_job", (spec,), "kdlab.train.history:History", Step, "", ""
+        )
+        worker.start(Start(request, Limits(), None, False), hear)
         assert ended.wait(60)
         return messages[-1]
 
-    runner = WorkerProcess("kdlab.distillation.distill:distill_events", hear)
+    worker = WorkerProcess()
     small = {"epochs": 1, "teacher_epochs": 1, "transfer_size": 100, "teacher": "mlp:4x1", "student": "mlp:4x1"}
     try:
         assert run(Spec(**small)).state == "done"
-        process = runner._process
+        process = worker._process
         bad = {
             "teacher": [*(one for one in hostile.NAMES if one.startswith(("mlp:", "cnn:", "resnet18:w")))],
             "dataset": ["folder:", "folder:/nowhere", "folder:\0", "folder:" + "a" * 5_000, "digits:5"],
@@ -445,8 +450,9 @@ def test_a_worker_survives() -> None:
                     check(status.message)
         assert states.count("failed") > 15
         assert run(Spec(**small)).state == "done"
-        assert any(isinstance(one, Happened) and isinstance(one.event, Done) for one in messages)
-        assert runner._process is process
+        events = [event for message in messages if isinstance(message, EventBatch) for event in message.events]
+        assert any(isinstance(event, Done) for event in events)
+        assert worker._process is process
         assert process.is_alive()
     finally:
-        runner.close()
+        worker.close()

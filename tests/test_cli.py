@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from kdlab.cli import main
+from kdlab.cli import main, progress
 from kdlab.distillation.run_folder import load
 from kdlab.registry import DATASETS, LOSSES, MODELS
 from kdlab.train.spec import Spec
@@ -134,10 +135,16 @@ def test_a_taken_folder_is_refused_before_training(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_bars_on_a_terminal_and_ctrl_c(tmp_path: Path) -> None:
+@pytest.fixture
+def stored_runs(tmp_path: Path) -> dict[str, str]:
+    """The environment of commands whose runs are stored in a folder of this test."""
+    return os.environ | {"KDLAB_RUNS": str(tmp_path / "runs")}
+
+
+def test_bars_on_a_terminal_and_ctrl_c(tmp_path: Path, stored_runs: dict[str, str]) -> None:
     ours, theirs = pty.openpty()
     command = [KDLAB, *SMALL, "--json", "--epochs", "100000", "--out", str(tmp_path / "run")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True, env=stored_runs) as process:
         os.close(theirs)
         seen = ""
         while "Student" not in seen:
@@ -154,5 +161,61 @@ def test_bars_on_a_terminal_and_ctrl_c(tmp_path: Path) -> None:
     os.close(ours)
     assert "validation errors of 143: teacher" in seen
     assert "Traceback" not in seen
-    assert seen.rstrip().endswith("Stopped.")
-    assert list(tmp_path.iterdir()) == []
+    last = seen.rstrip().splitlines()[-1]
+    assert last.startswith(("Stopped before the first checkpoint", "Stopped. To go on"))
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_a_run_is_listed_while_it_trains_and_resumes_after_sigterm(tmp_path: Path, stored_runs: dict[str, str]) -> None:
+    def runs(*arguments: str) -> str:
+        return subprocess.check_output([KDLAB, "runs", *arguments], text=True, env=stored_runs)
+
+    whole = json.loads(kdlab(*SMALL, "--json", "--epochs", "60").stdout)
+    assert runs().startswith("No runs are kept")
+    command = [KDLAB, *SMALL, "--epochs", "60"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=stored_runs
+    ) as process:
+        files = tmp_path / "runs" / "files"
+        while not (checkpoints := list(files.glob("*/checkpoint.zip"))):
+            assert process.poll() is None
+        run = checkpoints[0].parent.name
+        assert json.loads(runs("show", run, "--json"))["state"] in ("starting", "running")
+        process.terminate()
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert f"kdlab distill --resume {run}" in errors
+    assert "can go on" in runs()
+    options = ("--resume", run, "--json", "--out", str(tmp_path / "out"))
+    resumed = subprocess.run([KDLAB, "distill", *options], capture_output=True, text=True, env=stored_runs)
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert {**json.loads(resumed.stdout), "seconds": None} == {**whole, "seconds": None}
+    assert sum(p.numel() for p in load(tmp_path / "out", "student").parameters()) == whole["parameters"]["student"]
+    assert "done" in runs("show", run)
+    runs("delete", run)
+    assert runs().startswith("No runs are kept")
+
+
+def test_runs_that_are_not_there() -> None:
+    assert "kdlab runs" in refusal(CliRunner().invoke(main, ["runs", "show", "nothing"]))
+    assert "not among yours" in refusal(CliRunner().invoke(main, ["runs", "delete", "nothing"]))
+    assert "kdlab runs" in refusal(CliRunner().invoke(main, ["distill", "--resume", "nothing"]))
+
+
+def test_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_INTERVAL", 0.0)
+    result = CliRunner().invoke(main, [*SMALL, "--json"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)
+    lines = result.stderr.splitlines()
+    assert re.fullmatch(r"\d\d:\d\d student: step \d+ of 80 \(100%\), validation errors of 143: .*", lines[-1])
+    assert all("\x1b" not in line for line in lines)
+
+
+def test_a_folder_that_cannot_hold_runs_does_not_stop_the_command(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    environment = os.environ | {"KDLAB_RUNS": str(tmp_path / "file" / "runs")}
+    done = subprocess.run([KDLAB, *SMALL, "--json"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)
+    assert done.stderr.startswith("The run is not among those on the page Runs: Runs cannot be kept in ")

@@ -34,14 +34,10 @@ from kdlab.pages.experiments import page as page_module
 from kdlab.pages.experiments.page import ExperimentPage
 from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError, UnknownNameError
-from kdlab.runs import client
-from kdlab.runs.executors.local import LocalExecutor
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import RunRequest, RunSnapshot
-from kdlab.runs.server import RunServer
-from kdlab.runs.worker import Happened, Status
+from kdlab.runs.protocol import EventBatch, RunRequest, RunSnapshot, Status
 
-pytestmark = pytest.mark.usefixtures("own_desk")
+pytestmark = pytest.mark.usefixtures("own_server")
 
 TINY = {
     "dataset": "digits", "network": "mlp:8x1", "augmentation": "none", "temperatures": "2,5", "members": 2,
@@ -312,12 +308,12 @@ def test_a_run_that_concludes_is_shown_and_the_shipped_one_comes_back(on_page: C
         shipped, explored = page._findings.content, page._explore.tiles.content
         assert shipped["origin"].startswith("As shipped: full experiment on mnist, 2 seeds")
         assert page._result_source.layout.display == "none"
-        for message in (begun(), Status("starting"), Status("running"), *map(Happened, EVENTS)):
+        for message in (begun(), Status("starting"), Status("running"), EventBatch(tuple(EVENTS))):
             page._on_message(message)
         await settle(page)
         assert page._findings.content == shipped  # until there is another
         mine = REPORT | {"size": "quick", "settings": {"dataset": "digits", "seeds": 1}}
-        page._on_message(Happened(ExperimentFinished(mine, {})))
+        page._on_message(EventBatch((ExperimentFinished(mine, {}),)))
         page._on_message(Status("done"))
         await settle(page)
         assert page._findings.content["origin"].startswith("This run: quick experiment on digits, 1 seed,")
@@ -441,25 +437,18 @@ def test_the_notebooks_show_the_experiments_that_the_index_names() -> None:
             assert asyncio.run(show(page.page)) == page.experiments
 
 
-def test_a_run_asks_for_all_that_limits_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = RunServer(LocalExecutor(), client.open_store(), Limits(parameters=5000))
-    monkeypatch.setattr(client, "the_server", lambda: desk)
-
+def test_a_run_asks_for_all_that_limits_look_at() -> None:
     async def ask() -> RunRequest:
         page = ExperimentPage("unlabelled")
         page.state.other, page.state.teacher_epochs = "folder:/etc", 70
         try:
-            return page._job()
+            return page._request()
         finally:
             page.close()
 
-    job = asyncio.run(ask())
-    desk.close()
-    assert job.asks == {
-        "experiment": "unlabelled", "size": "quick", "datasets": ("mnist", "folder:/etc"), "epochs": 70,
-    }  # fmt: skip
-    assert job.arguments[-1] == 5000
+    asks = asyncio.run(ask()).limits_input
+    assert asks == {"experiment": True, "size": "quick", "datasets": ("mnist", "folder:/etc"), "epochs": 70}
     with pytest.raises(InputError, match="does not train on 'folder:/etc'"):
-        Limits(datasets=("digits", "mnist")).check(job)
+        Limits(datasets=("digits", "mnist")).check(asks)
     with pytest.raises(InputError, match="50 epochs"):
-        Limits(epochs=50).check(job)
+        Limits(epochs=50).check(asks)

@@ -12,31 +12,36 @@ from distil_page import on_page
 from kdlab.pages import Distil
 from kdlab.pages.distil import view
 from kdlab.registry import LOSSES, Knob
-from kdlab.runs.protocol import RunSnapshot
-from kdlab.runs.worker import Happened, Status
+from kdlab.runs.protocol import EventBatch, RunSnapshot, Status
 from kdlab.train.events import ParamsChanged
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
 
-pytestmark = pytest.mark.usefixtures("own_desk")
+pytestmark = pytest.mark.usefixtures("own_server")
 
 SCRIPT = """
 import queue, sys
-from kdlab.train.events import Done, Step
-from kdlab.train.events import ParamsChanged
+from kdlab.distillation.request import distill_request
+from kdlab.runs.limits import Limits
+from kdlab.runs.worker import Start
+from kdlab.runs.worker_process import WorkerProcess
+from kdlab.train.events import Saved
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
 from kdlab.pages.distil import view
-from kdlab.runs.worker import Happened, Runner, Status
+from kdlab.runs.protocol import EventBatch, Status
 
 if __name__ == "__main__":
     messages, history = queue.Queue(), History()
-    runner = Runner("kdlab.distillation.distill:distill_events", messages.put, unit=Step)
-    runner.start(Spec(teacher="mlp:16x1", student="mlp:8x1", epochs=1, teacher_epochs=1))
+    worker = WorkerProcess()
+    request = distill_request(Spec(teacher="mlp:16x1", student="mlp:8x1", epochs=1, teacher_epochs=1))
+    worker.start(Start(request, Limits(), None, False), messages.put)
     while True:
         match messages.get(timeout=120):
-            case Happened(event):
-                history.append(event)
+            case EventBatch(events):
+                for event in events:
+                    if not isinstance(event, Saved):
+                        history.append(event)
             case Status("done"):
                 break
             case Status("failed", kind, text):
@@ -44,7 +49,7 @@ if __name__ == "__main__":
     assert view.summary(history, "")["verdict"].endswith(history.result["mcnemar"]["verdict"][1:])
     assert set(view.curves(history)) == {"errors", "losses"}
     assert set(view.matrices(history)) == {"teacher", "baseline", "student", "difference"}
-    runner.close()
+    worker.close()
     print(sorted({"torch", "torchvision", "sklearn", "pandas"} & set(sys.modules)))
 """
 
@@ -131,7 +136,7 @@ def test_a_failure_right_after_the_data_were_opened_stays_on_the_page() -> None:
         for message in (
             begun,
             Status("starting"),
-            Happened(opened),
+            EventBatch((opened,)),
             Status("failed", "InputError", "This cannot be used."),
         ):
             page._on_message(message)  # as an augmentation's wrong option does: all before the page's loop turns again
@@ -193,7 +198,7 @@ def test_a_new_run_shows_no_numbers_of_the_run_before() -> None:
         assert (content["verdict"], content["differs"], content["warnings"]) == ("", False, [])
         assert content["note"].startswith("The run has not opened its data yet.")
         assert content["run"] == before["run"].replace("Shown: ", "Figures below: ")
-        page._on_message(Happened(page.history.opened))
+        page._on_message(EventBatch((page.history.opened,)))
         page._draw()
         assert page._summary.content["run"] == before["run"]
         assert page._summary.content["verdict"] == ""

@@ -27,6 +27,7 @@ from kdlab.registry import (
     UnknownNameError,
 )
 from kdlab.runs import client
+from kdlab.runs.protocol import RunContext
 from kdlab.train.spec import Spec
 
 REGISTRIES = (AUGMENTATIONS, DATASETS, EXPERIMENTS, MODELS, LOSSES, TEACHER_VIEWS)
@@ -119,7 +120,7 @@ def mine() -> None:
             add(registry, "mine")
 
 
-@pytest.mark.usefixtures("own_desk", "mine")
+@pytest.mark.usefixtures("own_server", "mine")
 def test_a_page_says_what_its_worker_does_not_know() -> None:
     async def use(page: Distil) -> None:
         opening = page.state.spec()
@@ -140,12 +141,12 @@ def test_a_page_says_what_its_worker_does_not_know() -> None:
             )
             assert page._panel.state == "idle"
             page.state.apply(opening)
-        assert client.the_server().rows() == []
+        assert client.the_server().runs() == []
 
     on_page(use)
 
 
-@pytest.mark.usefixtures("own_desk")
+@pytest.mark.usefixtures("own_server")
 def test_a_page_that_is_open_bears_an_loss_that_gets_other_knobs() -> None:
     async def use(page: Distil) -> None:
         page.state.loss = "mine"
@@ -157,7 +158,7 @@ def test_a_page_that_is_open_bears_an_loss_that_gets_other_knobs() -> None:
     on_page(use)
 
 
-@pytest.mark.usefixtures("own_desk", "mine")
+@pytest.mark.usefixtures("own_server", "mine")
 def test_an_experiments_page_says_it_too() -> None:
     class Mine(EXPERIMENTS["early-stopping"].build):  # type: ignore[misc]
         """An experiment of a notebook."""
@@ -173,7 +174,7 @@ def test_an_experiments_page_says_it_too() -> None:
             assert page._panel.error.startswith(f"This page's worker does not know the {kind} 'mine', which is regist")
             assert page._panel.state == "idle"
         pages.close()
-        assert client.the_server().rows() == []
+        assert client.the_server().runs() == []
 
     asyncio.run(run())
 
@@ -188,4 +189,4 @@ def test_a_worker_that_is_asked_all_the_same_answers_in_a_sentence(
         request.getfixturevalue("mine")
         sent = pickle.dumps(Spec(**{name: "mine"}))
     with pytest.raises(UnknownNameError, match=r"^There is no .* 'mine'\..* Known: "):
-        next(run_distill_job(pickle.loads(sent)))
+        next(run_distill_job(RunContext(), pickle.loads(sent)))

@@ -35,32 +35,32 @@ class Keeper:
 
     def __init__(self, folder: Path) -> None:
         self.store = RunStore(folder)
-        self.desk = RunServer(LocalExecutor(), self.store, shared=True)
+        self.server = RunServer(LocalExecutor(), self.store, shared=True)
 
     def add(
         self, run: str, visitor: str = ME, state: Any = "done", part: str = "result", said: Any = None, **knobs: float
     ) -> None:
         """`said`: what its summary says besides."""
         about = json.loads(OPENING.opened.spec.replace(knobs={**OPENING.opened.spec.knobs, **knobs}).to_json())
-        self.store.begin(run, visitor=visitor, kind="distil", label=f"digits {run}", page="distil", about=about)
+        self.store.create(run, visitor=visitor, kind="distil", label=f"digits {run}", page="distil", config=about)
         if state != "queued":
             self.store.put(run, part, KEPT)
             summary = {**OPENING.summary(), "knobs": about["knobs"], **(said or {})}
-            self.store.note(run, state=state, summary=summary, seconds=7.3)
+            self.store.update(run, state=state, summary=summary, seconds=7.3)
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[Keeper]:
     keeper = Keeper(tmp_path)
     yield keeper
-    keeper.desk.close()
+    keeper.server.close()
 
 
 class Page:
     """The page as a browser with the number `visitor` has it; `address`: what stands after its "#"."""
 
     def __init__(self, keeper: Keeper) -> None:
-        self.page = Runs(keeper.desk)
+        self.page = Runs(keeper.server)
         self.list = self.page._list
 
     async def open(self, visitor: str = ME, address: str = "") -> "Page":
@@ -145,7 +145,7 @@ def test_each_p_names_its_test(kept: Keeper) -> None:
     kept.add("a")
     kept.add("b", said={"p": 0.031, "paired_test": "sign_flips"})
     kept.add("c", said={"paired_test": "another"})  # as in a record from before tests were named
-    rows = {row.run: row for row in kept.store.rows(ME)}
+    rows = {row.run: row for row in kept.store.runs(ME)}
     results = {one["label"]: one["values"] for one in compare.compared([rows[run] for run in "abc"])["results"]}
     assert results["Student against baseline, test: p"] == ["< 0.001 (McNemar)", "0.031 (sign flips)", "< 0.001"]
 
@@ -232,7 +232,7 @@ def test_knobs_that_were_turned_are_what_differs(kept: Keeper) -> None:
     kept.add("once", said=turned([10.0, 8.0]))
     kept.add("often", said=turned(*([epoch + 0.5, 8.0 + epoch] for epoch in range(9))))
     kept.add("old", said={key: one for key, one in turned([1.0, 8.0]).items() if key == "knobs"})
-    by_name = {row.run: row for row in kept.store.rows(ME)}
+    by_name = {row.run: row for row in kept.store.runs(ME)}
     content = compare.compared([by_name[run] for run in ("before", "once", "often", "old")])
     (row,) = content["differing"]
     assert row["values"] == [
@@ -244,8 +244,8 @@ def test_knobs_that_were_turned_are_what_differs(kept: Keeper) -> None:
 def test_large_seeds_are_told_apart(kept: Keeper) -> None:
     for run, seed in (("a", 1_234_567), ("b", 1_234_568)):
         about = json.loads(Spec(seed=seed).to_json())
-        kept.store.begin(run, visitor=ME, kind="distil", label="", page="distil", about=about)
-    content = compare.compared(kept.store.rows(ME))
+        kept.store.create(run, visitor=ME, kind="distil", label="", page="distil", config=about)
+    content = compare.compared(kept.store.runs(ME))
     assert content["differing"] == [{"label": "Seed", "values": ["1,234,568", "1,234,567"]}]
     assert content["note"] == ""
 
@@ -254,9 +254,9 @@ def test_what_a_teacher_from_a_file_was_not_trained_with_does_not_differ(kept: K
     for run, epochs in (("a", 5), ("b", 9)):
         spec = Spec(teacher_weights="0123456789ab", teacher_epochs=epochs, teacher_augmentation="none")
         about = json.loads(spec.to_json())
-        kept.store.begin(run, visitor=ME, kind="distil", label="", page="distil", about=about)
-    assert compare.compared(kept.store.rows(ME))["differing"] == []
-    assert "Teacher's augmentation" not in compare._settings(kept.store.one("a"))
+        kept.store.create(run, visitor=ME, kind="distil", label="", page="distil", config=about)
+    assert compare.compared(kept.store.runs(ME))["differing"] == []
+    assert "Teacher's augmentation" not in compare._settings(kept.store.info("a"))
 
 
 def test_what_to_compare_stands_in_the_address(kept: Keeper, on_page: Any) -> None:
@@ -314,8 +314,8 @@ def test_deleting(kept: Keeper, on_page: Any) -> None:
         assert page.runs == []
 
     on_page(use)
-    assert kept.store.one("a") is None
-    assert kept.store.one("b") is not None
+    assert kept.store.info("a") is None
+    assert kept.store.info("b") is not None
 
 
 def test_a_run_that_is_damaged_is_said_and_the_others_stay(kept: Keeper, on_page: Any, tmp_path: Path) -> None:
@@ -333,18 +333,16 @@ def test_a_run_that_is_damaged_is_said_and_the_others_stay(kept: Keeper, on_page
     on_page(use)
 
 
-def test_a_desk_that_is_away_is_said(kept: Keeper, on_page: Any, tmp_path: Path) -> None:
+def test_a_folder_that_is_away_is_said(kept: Keeper, on_page: Any, tmp_path: Path) -> None:
     kept.add("a")
 
     async def use(page: Page) -> None:
         await page.open()
-        (tmp_path / "runs.db").rename(tmp_path / "elsewhere")
-        (tmp_path / "runs.db").mkdir()  # no database can be there
+        (tmp_path / "files").rename(tmp_path / "elsewhere")
         await page.ask("look")
         assert "cannot be read" in page.list.content["trouble"]
         assert page.runs == ["a"]
-        (tmp_path / "runs.db").rmdir()
-        (tmp_path / "elsewhere").rename(tmp_path / "runs.db")
+        (tmp_path / "elsewhere").rename(tmp_path / "files")
         await page.ask("look")
         assert page.list.content["trouble"] == ""
 
@@ -355,7 +353,7 @@ def test_no_more_are_chosen_than_can_be_told_apart(kept: Keeper) -> None:
     for number in range(MAX_CHOSEN + 2):
         kept.add(f"{number}", state="queued")
     state = RunsState()
-    state.set_rows(kept.desk.rows(ME))
+    state.set_rows(kept.server.runs(ME))
     state.chosen = [f"{number}" for number in range(MAX_CHOSEN + 2)]
     assert state.chosen == [f"{number}" for number in range(MAX_CHOSEN)]
     state.set_rows([row for row in state.rows if row.run != "1"])
@@ -364,12 +362,12 @@ def test_no_more_are_chosen_than_can_be_told_apart(kept: Keeper) -> None:
 
 def test_runs_of_different_kinds_side_by_side(kept: Keeper) -> None:
     kept.add("a")
-    kept.store.begin(
-        "b", visitor=ME, kind="ensemble", label="Ensemble", page="ensemble", about={"seeds": 2, "deep": [1]}
+    kept.store.create(
+        "b", visitor=ME, kind="ensemble", label="Ensemble", page="ensemble", config={"seeds": 2, "deep": [1]}
     )
     claims = [{"text": "t", "measured": "m", "verdict": verdict} for verdict in ("holds", "refuted")]
-    kept.store.note("b", state="done", summary={"claims": claims}, seconds=100)
-    rows = kept.store.rows(ME)
+    kept.store.update("b", state="done", summary={"claims": claims}, seconds=100)
+    rows = kept.store.runs(ME)
     assert view.listed(rows, True, "", [])["rows"][0]["outcome"] == "1 of 2 claims hold"
     content = compare.compared(rows)
     results = {one["label"]: one["values"] for one in content["results"]}
@@ -397,7 +395,7 @@ def test_the_figure_of_several_runs() -> None:
 
 def test_what_a_spec_calls_its_choices_has_a_name_here(kept: Keeper) -> None:
     kept.add("a")
-    names = set(compare._settings(kept.store.one("a")))
+    names = set(compare._settings(kept.store.info("a")))
     assert {"Data set", "Teacher", "Epochs", "Temperature T", "Seed of the batches"} <= names
     assert len(names) == 1 + len(Spec().knobs) + len(json.loads(Spec().to_json())) - 1
 

@@ -22,12 +22,11 @@ from kdlab.pages.experiments.page import ExperimentPage
 from kdlab.pages.specialists.answers import SpecialistAnswers
 from kdlab.pages.specialists.ask import AskThem
 from kdlab.pages.specialists.confused import ConfusedClasses
-from kdlab.runs.protocol import RunSnapshot
-from kdlab.runs.worker import Happened, Status
+from kdlab.runs.protocol import EventBatch, RunSnapshot, Status
 from kdlab.specialists.combine import DIRECTIONS, combine
 from kdlab.specialists.routing import route
 
-pytestmark = pytest.mark.usefixtures("own_desk")
+pytestmark = pytest.mark.usefixtures("own_server")
 
 CAT, DOG, SHIP = (CIFAR.index(name) for name in ("cat", "dog", "ship"))
 RESULT = made_result()
@@ -213,7 +212,7 @@ def test_a_run_shows_its_matrix_before_it_ends(on_page: Callable[..., None]) -> 
         page.state.dataset = "digits"
         about = {"size": "quick", "settings": {"dataset": "digits", "subsets": ""}}
         begun = RunSnapshot("run", ExperimentRecord(), "specialists", about, mine=True)
-        for message in (begun, Status("starting"), Status("running"), Happened(noted)):
+        for message in (begun, Status("starting"), Status("running"), EventBatch((noted,))):
             page.one._on_message(message)
         await page.settle()
         assert page.editor.matrix["classes"] == [f"{digit}" for digit in range(10)]
@@ -221,7 +220,7 @@ def test_a_run_shows_its_matrix_before_it_ends(on_page: Callable[..., None]) -> 
         assert page.editor.texts["origin"].startswith("Classes of digits, this run.")
         assert page.editor.texts["stale"] == ""
         page.editor.subsets = [[1, 7]]  # while it goes on
-        page.one._on_message(Happened(ExperimentFinished(mine.report, mine.arrays)))
+        page.one._on_message(EventBatch((ExperimentFinished(mine.report, mine.arrays),)))
         page.one._on_message(Status("done"))
         await page.settle()
         assert (page.state.subsets, page.editor.subsets) == ("1, 7", [[1, 7]])

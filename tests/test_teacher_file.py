@@ -20,17 +20,20 @@ from kdlab.pages import Distil
 from kdlab.pages.distil import view
 from kdlab.pages.experiments.settings import Settings
 from kdlab.pages.experiments.state import ExperimentState
+from kdlab.paths import runs_folder
 from kdlab.registry import EXPERIMENTS, InputError
 from kdlab.runs import client
 from kdlab.runs.executors.local import LocalExecutor
 from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import RunContext
 from kdlab.runs.server import RunServer
+from kdlab.runs.store import RunStore
 from kdlab.train.evaluate import predict
 from kdlab.train.events import Event, Opened, Phase, Probe, Saved
 from kdlab.train.spec import Spec
 from kdlab.widgets.weights import WeightsField
 
-pytestmark = pytest.mark.usefixtures("own_desk")
+pytestmark = pytest.mark.usefixtures("own_server")
 
 LIMIT = 1_000_000
 SMALL = "teacher=mlp:16x1&student=mlp:8x1&epochs=1&transfer_size=200"
@@ -74,7 +77,7 @@ def refusal(act: Callable[[], Any]) -> str:
 
 
 def test_it_is_evaluated_and_not_trained(saved: Path, weights: WeightsFile, spec: Spec) -> None:
-    events = list(run_distill_job(spec, teacher=weights))
+    events = list(run_distill_job(RunContext(), spec, teacher=weights))
     assert [event.name for event in events if isinstance(event, Phase)] == ["student"]
     files = events[-1].files
     assert json.loads(files["spec.json"]) == {**json.loads(spec.to_json()), "teacher_weights": weights.digest}
@@ -96,7 +99,7 @@ def test_another_build_is_refused_before_anything_is_opened(
     weights: WeightsFile, spec: Spec, name: str, needs: str, has: str
 ) -> None:
     seen: list[Event] = []
-    said = refusal(lambda: seen.extend(run_distill_job(spec.replace(teacher=name), teacher=weights)))
+    said = refusal(lambda: seen.extend(run_distill_job(RunContext(), spec.replace(teacher=name), teacher=weights)))
     assert said == (
         f"The {name} for 10 classes needs the weights {needs}, and teacher.safetensors {has}: name the network that "
         "they belong to."
@@ -105,23 +108,24 @@ def test_another_build_is_refused_before_anything_is_opened(
 
 
 def test_bounds_are_looked_at_first(weights: WeightsFile, spec: Spec) -> None:
-    said = refusal(lambda: list(run_distill_job(spec.replace(teacher="mlp:99x1"), {"parameters": 2000}, weights)))
+    context = RunContext(limits=Limits(parameters=2000))
+    said = refusal(lambda: list(run_distill_job(context, spec.replace(teacher="mlp:99x1"), weights)))
     assert said == "The teacher mlp:99x1 has 7,435 parameters; this server allows 2,000: choose a smaller one."
 
 
 def test_without_its_file_a_run_goes_on_from_a_checkpoint_and_does_not_begin(weights: WeightsFile, spec: Spec) -> None:
     spec = spec.replace(epochs=3)
-    whole = list(run_distill_job(spec, teacher=weights, seconds=0))
+    whole = list(run_distill_job(RunContext(), spec, teacher=weights, seconds=0))
     *kept, end = (event.files for event in whole if isinstance(event, Saved))
     named = spec.replace(teacher_weights=weights.digest)
-    assert refusal(lambda: list(run_distill_job(named))) == f"{AGAIN}."
+    assert refusal(lambda: list(run_distill_job(RunContext(), named))) == f"{AGAIN}."
     for one in (None, weights):
-        again = list(run_distill_job(named, teacher=one, checkpoint=kept[0]))
+        again = list(run_distill_job(RunContext(checkpoint=kept[0]), named, teacher=one))
         assert not any(isinstance(event, Probe) and event.phase == "teacher" for event in again)
         for name in ("student.safetensors", "teacher.safetensors", "spec.json"):
             assert again[-1].files[name] == end[name]
     other = spec.replace(teacher_weights="0" * 12)
-    assert "other settings" in refusal(lambda: list(run_distill_job(other, checkpoint=kept[0])))
+    assert "other settings" in refusal(lambda: list(run_distill_job(RunContext(checkpoint=kept[0]), other)))
 
 
 def test_a_module_still_stands_for_a_named_file(saved: Path, weights: WeightsFile, spec: Spec) -> None:
@@ -173,7 +177,7 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
         assert "mlp:8x1 taught by mlp:16x1 from a file" in page._summary.content["run"]
         assert page._summary.content["note"].endswith("so its errors, and its student's, may flatter it.")
         assert "teacher" not in view.progress(page.history, "done", None)[1]
-        assert client.the_server().rows()[0].label == "mlp:8x1 taught by mlp:16x1 from a file on digits"
+        assert client.the_server().runs()[0].label == "mlp:8x1 taught by mlp:16x1 from a file on digits"
         # The same run on a page that has not the file: it is asked for, or let go.
         other = Distil()
         await come(other, f"run={page._address.run}&{SMALL}", ANNA)
@@ -219,13 +223,13 @@ def test_what_is_no_file_of_weights_is_refused_and_the_one_before_is_kept(saved:
 
 
 def test_the_operators_limits_reach_page_and_worker(
-    saved: Path, monkeypatch: pytest.MonkeyPatch, own_desk: None
+    saved: Path, monkeypatch: pytest.MonkeyPatch, own_server: None
 ) -> None:
     limits = Limits(parameters=1500, datasets=("digits", "mnist"), upload_bytes=5_000, epochs=50)
     for key, text in limits.environment().items():
         monkeypatch.setenv(key, text)  # as `kdlab app` does
-    desk = RunServer(LocalExecutor(), client.open_store(), limits)
-    monkeypatch.setattr(client, "the_server", lambda: desk)
+    server = RunServer(LocalExecutor(), RunStore(runs_folder()), limits)
+    monkeypatch.setattr(client, "the_server", lambda: server)
     content = (saved / "teacher.safetensors").read_bytes()
 
     async def use(page: Distil) -> None:
@@ -243,4 +247,4 @@ def test_the_operators_limits_reach_page_and_worker(
     try:
         on_page(use)
     finally:
-        desk.close()
+        server.close()

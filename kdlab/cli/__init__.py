@@ -1,4 +1,4 @@
-"""The command line: `kdlab distill`, `kdlab reproduce`, `kdlab app`, `kdlab lab` and `kdlab export`.
+"""The command line: `kdlab distill`, `kdlab runs`, `kdlab reproduce`, `kdlab app`, `kdlab lab` and `kdlab export`.
 
 Here live the commands and what they print; they may import every package. A command imports its modules when it runs,
 so that `kdlab --help` answers at once.
@@ -13,6 +13,7 @@ from kdlab.cli.distill import distill
 from kdlab.cli.export import export
 from kdlab.cli.lab import lab
 from kdlab.cli.reproduce import reproduce
+from kdlab.cli.runs import runs
 from kdlab.registry import InputError
 
 __all__ = ["main"]
@@ -41,5 +42,5 @@ def main() -> None:
     """See knowledge distillation with your own hands."""
 
 
-for _command in (app, lab, distill, reproduce, export):
+for _command in (app, lab, distill, runs, reproduce, export):
     main.add_command(_command)

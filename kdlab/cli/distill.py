@@ -1,20 +1,14 @@
 """`kdlab distill`: one run on the terminal, with options from the registry's entries and knobs."""
 
 import json
-import secrets
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from kdlab.registry import AUGMENTATIONS, DATASETS, LOSSES, MODELS, TEACHER_VIEWS, InputError, Knob, Registry
 from kdlab.train.spec import PRECISIONS, SCHEDULES, Spec
-
-if TYPE_CHECKING:
-    from kdlab.distillation.result import DistillResult
 
 __all__ = ["distill"]
 
@@ -68,53 +62,44 @@ def _spec_options(command: Command) -> Command:
 @_spec_options
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="save the run in this new folder")
 @click.option("--json", "as_json", is_flag=True, help="print the result as one line of JSON, and nothing else")
-def distill(out: Path | None, as_json: bool, **values: Any) -> None:
+@click.option("--resume", "resumed_run", default="", metavar="ID", help="go on with an ended run from its checkpoint")
+def distill(out: Path | None, as_json: bool, resumed_run: str, **values: Any) -> None:
     """Train a teacher on labels, then distil it into a student beside a baseline that learns from labels alone.
 
-    What you leave out is what suits the data set. The page Runs lists this run beside those that pages began.
+    What you leave out is what suits the data set. The page Runs and `kdlab runs` list this run while it trains.
     """
-    knobs = {key: value for key, value in values.items() if value is not None}
-    fields = {key: knobs.pop(key) for key in list(knobs) if key in Spec.__dataclass_fields__}
-    spec = Spec.suggested(fields.pop("dataset", Spec().dataset), **fields, knobs=knobs)
+    given = {key: value for key, value in values.items() if value is not None}
 
+    from kdlab.cli.follow_run import follow_run
     from kdlab.cli.print_result import print_result
-    from kdlab.cli.progress import follow
-    from kdlab.distillation import run_folder
-    from kdlab.distillation.distill import distill_events
-    from kdlab.train.device import training_context
-    from kdlab.train.loop import Diverged
+    from kdlab.distillation.request import distill_request
+    from kdlab.distillation.run_folder import check_free, write_folder
 
+    spec = _stored_spec(resumed_run, given) if resumed_run else _spec(given)
     if out:
-        run_folder.check_free(out)
-    try:
-        with training_context():  # once for the whole run, not for each event
-            result = follow(distill_events(spec))
-    except Diverged as error:
-        raise click.ClickException(str(error)) from error
+        check_free(out)
+    result, files = follow_run(distill_request(spec), resumed_run)
     if as_json:
-        click.echo(json.dumps(result.result))
+        click.echo(json.dumps(result))
     else:
-        print_result(result.result)
+        print_result(result)
     if out:
-        run_folder.save(result, out)
-    _keep(result)
+        write_folder(files, out)
 
 
-def _keep(result: "DistillResult") -> None:
-    """Add the result of a finished run to the list of the page Runs; print a failure and continue."""
-    from kdlab.distillation.run_folder import contents
-    from kdlab.runs.client import open_store
+def _spec(given: dict[str, Any]) -> Spec:
+    fields = {key: given.pop(key) for key in list(given) if key in Spec.__dataclass_fields__}
+    return Spec.suggested(fields.pop("dataset", Spec().dataset), **fields, knobs=given)
 
-    name, spec = secrets.token_urlsafe(12), result.spec
-    try:
-        with closing(open_store()) as store:
-            store.begin(name, visitor="", kind="distil", label=spec.label, page="distil", about=asdict(spec))
-            try:
-                store.put(name, "result", contents(result))
-            except InputError:
-                store.delete(name)
-                raise
-            seconds = sum(result.result["seconds"].values())
-            store.note(name, state="done", summary=result.history.summary(), seconds=seconds)
-    except InputError as error:
-        click.echo(f"The run is not among those on the page Runs: {error}", err=True)
+
+def _stored_spec(run: str, given: dict[str, Any]) -> Spec:
+    """Return the spec of an ended run; raises InputError."""
+    from kdlab.runs.client import the_server
+
+    info = the_server().info(run)
+    if info is None or info.kind != "distil":
+        raise InputError(f"There is no run {run!r} of distillation: `kdlab runs` lists those that are kept.")
+    if given:
+        options = ", ".join(f"--{key.replace('_', '-')}" for key in given)
+        raise InputError(f"A run goes on with its own settings: leave out {options}.")
+    return Spec(**info.config)

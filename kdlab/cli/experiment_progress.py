@@ -26,7 +26,7 @@ __all__ = ["follow"]
 MAX_LISTED_NETWORKS = 3  # networks up to which each error count is printed
 
 
-def follow(events: Generator[Event, Any, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def follow(events: Generator[Event, None, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Run an experiment to its end and return its report and arrays; progress goes to standard error."""
     columns = (
         BarColumn(bar_width=20),

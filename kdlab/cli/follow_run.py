@@ -72,3 +72,46 @@ def _follow(messages: "queue.SimpleQueue[RunMessage]") -> tuple[Status, History]
                     return status, record
                 case RunSnapshot() as snapshot:
                     record = snapshot.record
+
+
+def _stop(client: RunClient, messages: "queue.SimpleQueue[RunMessage]") -> None:
+    """Stop the run, and print how it can be resumed; a second interruption does not wait for that."""
+    run = client.run
+    client.send_command("stop")
+    with contextlib.suppress(queue.Empty, KeyboardInterrupt), _sigterm_as_interrupt():
+        while not (isinstance(message := messages.get(timeout=STOP_TIMEOUT), Status) and message.state in ENDS):
+            pass
+    if client.is_resumable():
+        click.echo(f"\nStopped. To go on from the last checkpoint: kdlab distill --resume {run}", err=True)
+    else:
+        click.echo("\nStopped before the first checkpoint: start it again.", err=True)
+
+
+@contextlib.contextmanager
+def _server() -> "Iterator[RunServer | ServerConnection]":
+    """Provide the server of runs, or one that keeps nothing where runs cannot be stored."""
+    try:
+        server = the_server()
+    except InputError as error:
+        from kdlab.runs.executors.local import LocalExecutor
+        from kdlab.runs.server import RunServer
+        from kdlab.runs.store import RunStore
+
+        click.echo(f"The run is not among those on the page Runs: {error}", err=True)
+        with (
+            tempfile.TemporaryDirectory(prefix="kdlab-runs-", ignore_cleanup_errors=True) as folder,
+            contextlib.closing(RunServer(LocalExecutor(), RunStore(Path(folder)))) as temporary,
+        ):
+            yield temporary
+    else:
+        yield server
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

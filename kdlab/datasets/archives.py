@@ -3,7 +3,7 @@
 import tarfile
 import time
 import zipfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
@@ -15,7 +15,7 @@ __all__ = ["unpack"]
 PROGRESS_INTERVAL = 0.1  # seconds between two progress events
 
 
-def unpack(archive: Path, folder: Path) -> Generator[Progress, None, None]:
+def unpack(archive: Path, folder: Path) -> Iterator[Progress]:
     """Unpack the tar (also compressed) or zip `archive` into `folder`, yielding the bytes read several times a second.
 
     Raises InputError for a file that cannot be opened, is no archive or is cut off, and for a member that may not be

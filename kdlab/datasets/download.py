@@ -9,7 +9,7 @@ import http.client
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,7 +40,7 @@ class BrokenDownloadError(InputError):
     """No server sent the complete, undamaged file; the message has the reason for each server."""
 
 
-def download(archives: Sequence[Archive], folder: Path, label: str, total: int) -> Generator[Progress, None, None]:
+def download(archives: Sequence[Archive], folder: Path, label: str, total: int) -> Iterator[Progress]:
     """Download the archives into `folder`, yielding the received bytes (of `total`) several times a second.
 
     Raises BrokenDownloadError when no server has a file, and OSError when it cannot be written.

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -203,7 +203,7 @@ def _strays(root: Path) -> tuple[str, ...]:
     return (f"Images beside the folders in {root} were left out: {count:,}.",) if count else ()
 
 
-def _walk(root: Path) -> Generator[str, None, None]:
+def _walk(root: Path) -> Iterator[str]:
     """Yield every file below `root`, without the files of the operating system."""
     visited = set()
     for path, folders, names in os.walk(root, followlinks=True):

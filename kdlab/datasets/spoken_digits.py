@@ -12,7 +12,7 @@ import tempfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +118,7 @@ def _read(home: Path) -> Generator[Progress, None, list[NDArray[np.int16]]]:
     return signals
 
 
-def _ensure(home: Path) -> Generator[Progress, None, None]:
+def _ensure(home: Path) -> Iterator[Progress]:
     """Download all recordings where one is missing: unpack into a temporary folder, then move the complete set."""
     names = _names()
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,7 +84,7 @@ def _archives(dataset_class: Any) -> tuple[Path, list[Archive]]:
     return Path(), [Archive(dataset_class.filename, dataset_class.tgz_md5, (dataset_class.url,))]
 
 
-def _ensure(info: TorchvisionSet, dataset_class: Any, root: Path) -> Generator[Progress, None, None]:
+def _ensure(info: TorchvisionSet, dataset_class: Any, root: Path) -> Iterator[Progress]:
     """Download the whole data set where a file is missing: files from two sources may not fit together.
 
     It is unpacked into a temporary folder and then moved, so that a failure changes nothing.

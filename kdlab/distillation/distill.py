@@ -12,28 +12,29 @@ import warnings
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from kdlab.augmentations import make_views
-from kdlab.datasets import Dataset, load, load_events
+from kdlab.datasets import load, load_events
 from kdlab.distillation.options import distill_spec, fit_spec
 from kdlab.distillation.result import DistillResult, Network, opened_event, predict_test_set, summarize
 from kdlab.distillation.teacher_training import Teacher, forget_teacher, train_or_reuse_teacher, train_teacher
 from kdlab.distillation.trained_teacher import check_hidden_classes, note_idle_options, ready_to_teach
 from kdlab.distillation.validate import check_loss, check_parameters, check_transfer_size, check_weights
 from kdlab.io import WeightsFile
+from kdlab.live_params import LiveParams
 from kdlab.registry import LOSSES, InputError, InputWarning
 from kdlab.train.batches import transfer_set
 from kdlab.train.checkpoint import Checkpoint, Checkpointer
+from kdlab.train.clock import WorkClock
 from kdlab.train.device import isolated, training_context
 from kdlab.train.evaluate import finished
 from kdlab.train.events import Done, Event, Note, Probe, Restored
 from kdlab.train.group import Learner
 from kdlab.train.history import History
-from kdlab.train.live_params import LiveParams
 from kdlab.train.logit_reader import unwrap
 from kdlab.train.loop import make_network, train
 from kdlab.train.network_check import copy_network, ready_to_train
@@ -41,6 +42,8 @@ from kdlab.train.spec import Spec
 from kdlab.train.teacher_logits import check_size
 
 __all__ = ["check_transfer_size", "check_weights", "distill", "distill_events", "fit"]
+
+Result = TypeVar("Result")
 
 
 def distill(dataset: str, teacher: Network, student: Network, **options: Any) -> DistillResult:
@@ -61,8 +64,7 @@ def distill(dataset: str, teacher: Network, student: Network, **options: Any) ->
         student=student if isinstance(student, nn.Module) else None,
     )
     with training_context():  # once, not for each event
-        result: DistillResult = _drain(events)
-    return result
+        return _drain(events)
 
 
 def fit(
@@ -81,16 +83,17 @@ def fit(
         if isinstance(network, str):
             network = make_network(network, data, spec.seed, "teacher")
         network = ready_to_train("network", network, data, spec)
-        _drain(train_teacher(network, data, spec, LiveParams(spec)))
+        _drain(train_teacher(network, data, spec))
     return finished(unwrap(network))
 
 
 @isolated
 def distill_events(
-    spec: Spec, *, teacher: nn.Module | WeightsFile | None = None, student: nn.Module | None = None,
-    every: float | None = None, checkpoint: Mapping[str, bytes] | None = None, max_parameters: float = math.inf,
-) -> Generator[Event, Mapping[str, float] | None, DistillResult]:  # fmt: skip
-    """Yield the events of a run and return the `DistillResult`; knobs sent in take effect at the next step.
+    spec: Spec, *, live: LiveParams | None = None, teacher: nn.Module | WeightsFile | None = None,
+    student: nn.Module | None = None, every: float | None = None, checkpoint: Mapping[str, bytes] | None = None,
+    max_parameters: float = math.inf,
+) -> Generator[Event, None, DistillResult]:  # fmt: skip
+    """Yield the events of a run and return the `DistillResult`; knobs set in `live` take effect at the next step.
 
     A trained `teacher`, or the spec's with the weights of a file, is only evaluated; without one, the spec's is trained
     first. `every`: seconds after which an epoch ends with a checkpoint (`Saved`; None: never); `checkpoint`: its files,
@@ -99,31 +102,41 @@ def distill_events(
     """
     if isinstance(teacher, WeightsFile):
         spec = spec.replace(teacher_weights=teacher.digest)
-    history, live = History(), LiveParams(spec)
+    live = LiveParams() if live is None else live
+    live.values = dict(spec.knobs)
+    history, clock = History(), WorkClock()
     checkpointer = Checkpointer(
-        spec, live, history, every, None if checkpoint is None else Checkpoint.read(checkpoint, spec)
+        spec, live, clock, history, every, None if checkpoint is None else Checkpoint.read(checkpoint, spec)
     )
-    changes = None
-    with (
-        training_context() as device,
-        closing(_events(spec, device, live, checkpointer, teacher, student, max_parameters)) as events,
-    ):
+    with training_context() as device:
+        events = _events(spec, device, live, checkpointer, teacher, student, max_parameters)
+        networks = yield from _record(events, history, clock)
+        teacher_network, student, baseline = map(unwrap, networks)
+        return DistillResult(spec, teacher_network, finished(student), finished(baseline), history)
+
+
+def _record(
+    events: Generator[Event, None, Result], history: History, clock: WorkClock
+) -> Generator[Event, None, Result]:
+    """Yield the events and return their generator's result; each is in the history before the consumer gets it."""
+    with closing(events):
         while True:
             try:
-                event = events.send(changes)
+                event = next(events)
             except StopIteration as end:
-                teacher_network, student, baseline = map(unwrap, end.value)
-                return DistillResult(spec, teacher_network, finished(student), finished(baseline), history)
+                result: Result = end.value
+                return result
             history.append(event)
-            changes = yield event
+            with clock.stopped():
+                yield event
 
 
 def _events(
     spec: Spec, device: torch.device, live: LiveParams, checkpointer: Checkpointer,
     teacher: nn.Module | WeightsFile | None, student: nn.Module | None, max_parameters: float,
-) -> Generator[Event, Mapping[str, float] | None, tuple[nn.Module, nn.Module, nn.Module]]:  # fmt: skip
+) -> Generator[Event, None, tuple[nn.Module, nn.Module, nn.Module]]:  # fmt: skip
     if checkpointer.checkpoint:
-        yield from live.emit(Restored(checkpointer.checkpoint.files["history.npz"]), *checkpointer.position)
+        yield Restored(checkpointer.checkpoint.files["history.npz"])
     check_weights(spec)
     # Checkpoints of the student's phase contain the teacher.
     if spec.teacher_weights and teacher is None and checkpointer.phase != "student":
@@ -131,13 +144,7 @@ def _events(
     if spec.outputs and teacher is None:
         raise InputError("The outputs are those of a teacher that is trained already: leave them out of this spec.")
     forget_teacher(spec.dataset)
-    with closing(load_events(spec.dataset)) as loading:  # closing it removes partial downloads
-        while True:
-            try:
-                yield from live.emit(next(loading), *checkpointer.position)
-            except StopIteration as end:
-                cpu_data: Dataset = end.value
-                break
+    cpu_data = yield from load_events(spec.dataset)
     if max_parameters < math.inf:
         check_parameters(spec, cpu_data, max_parameters)
     if isinstance(teacher, WeightsFile):
@@ -147,9 +154,8 @@ def _events(
     check_transfer_size(spec, data)
     check_loss(spec, len(data.classes))
     if not checkpointer.checkpoint:
-        yield from live.emit(opened_event(spec, data))
-        for note in data.notes:
-            yield from live.emit(Note(note))
+        yield opened_event(spec, data)
+        yield from map(Note, data.notes)
 
     # Before a teacher is trained, so that an unusable network is refused at once.
     if student is None:
@@ -158,8 +164,8 @@ def _events(
     if teacher is not None:
         teacher, notes, logits = ready_to_teach(teacher, data, spec)
         check_hidden_classes(teacher, data, spec)
-        for note in (*notes, *note_idle_options(spec)) if not checkpointer.checkpoint else ():
-            yield from live.emit(Note(note))
+        if not checkpointer.checkpoint:
+            yield from map(Note, (*notes, *note_idle_options(spec)))
     student = ready_to_train("student", student, data, spec, spec.transfer_size, teacher_argument)
     views = make_views(spec.augmentation, data.train.images)
     check_size(views.count, len(data.train), len(data.classes))
@@ -175,7 +181,7 @@ def _events(
         teacher = deepcopy(trained_teacher.module)  # the caller gets a copy: the cached teacher must not change
     else:
         trained_teacher = Teacher(teacher)
-        yield from live.emit(Probe("teacher", 0, {"teacher": logits.cpu().numpy()}))
+        yield Probe("teacher", 0, {"teacher": logits.cpu().numpy()})
     checkpointer.set_teacher(trained_teacher.module, trained_teacher.seconds)
     checkpointer.start_phase("student")
 
@@ -197,11 +203,11 @@ def _events(
     networks = {"teacher": teacher, "baseline": baseline, "student": student}
     test = predict_test_set(networks, data)
     result = summarize(spec, data, networks, test, checkpointer.logits, seconds, live.values, checkpointer.notes)
-    yield from live.emit(Done(result))
+    yield Done(result)
     return teacher if teacher_argument is None else teacher_argument, student, baseline
 
 
-def _drain(events: Generator[Event, Any, Any]) -> Any:
+def _drain(events: Generator[Event, None, Result]) -> Result:
     """Run a generator to its end and return its return value; its notes become warnings in the caller's caller."""
     notes: list[str] = []
     while True:
@@ -212,4 +218,5 @@ def _drain(events: Generator[Event, Any, Any]) -> Any:
                 warnings.warn(" ".join(notes), InputWarning, stacklevel=3)
                 notes = []
         except StopIteration as end:
-            return end.value
+            result: Result = end.value
+            return result

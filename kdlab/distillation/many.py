@@ -38,7 +38,7 @@ from kdlab.train.events import Done, Event, Note, Probe, Step
 from kdlab.train.group import Learner
 from kdlab.train.history import History
 from kdlab.train.logit_reader import unwrap, wrap_like
-from kdlab.train.loop import LiveParams, make_network, train
+from kdlab.train.loop import make_network, train
 from kdlab.train.network_check import copy_network, ready_to_train
 from kdlab.train.spec import Spec
 from kdlab.train.teacher_logits import check_size
@@ -78,7 +78,6 @@ def fit_many(
                 views,
                 spec,
                 epochs=spec.teacher_epochs,
-                live=LiveParams(spec),
             ):
                 pass
     return [finished(unwrap(module)) for module in modules]
@@ -187,7 +186,7 @@ def _train_teachers(specs: Sequence[Spec], data: Dataset) -> list[Teacher]:
             start = time.perf_counter()
             module = ready_to_train("teacher", make_network(spec.teacher, data, spec.seed, "teacher"), data, spec)
             logits = None
-            for event in train_teacher(module, data, spec, LiveParams(spec)):
+            for event in train_teacher(module, data, spec):
                 if isinstance(event, Probe):
                     logits = event.logits["teacher"]
             teachers[recipe(spec)] = Teacher(finished(module), time.perf_counter() - start, logits)
@@ -239,8 +238,7 @@ def _distill_group(
     for event in train(
         "student", "", learners, data.train, transfer_set(data.train, spec.transfer_size, spec.shuffle_seed),
         make_views(spec.augmentation, data.train.images), spec,
-        epochs=spec.epochs, live=LiveParams(spec), teacher_logits=teacher.logit_cache(data, spec),
-        eval_split=data.validation,
+        epochs=spec.epochs, teacher_logits=teacher.logit_cache(data, spec), eval_split=data.validation,
     ):  # fmt: skip
         for names_by_role, history in zip(names, histories, strict=True):
             history.append(_event_of_pair(event, names_by_role))

@@ -3,22 +3,26 @@
 spec.json  result.json  history.npz  teacher.safetensors  baseline.safetensors  student.safetensors
 """
 
+from __future__ import annotations
+
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
 
 from kdlab import models
-from kdlab.distillation.result import DistillResult
+from kdlab.lazy import nn
 from kdlab.registry import InputError
-from kdlab.train.checkpoint import pack
 from kdlab.train.spec import Spec
 
-__all__ = ["NETWORKS", "check_free", "contents", "load", "save"]
+if TYPE_CHECKING:
+    from kdlab.distillation.result import DistillResult
+
+__all__ = ["NETWORKS", "check_free", "contents", "load", "save", "write_folder"]
 
 NETWORKS = ("teacher", "baseline", "student")
 
@@ -37,7 +41,12 @@ def check_free(folder: Path | str) -> None:
 
 
 def save(result: DistillResult, folder: Path | str) -> None:
-    """Write a finished run to `folder` atomically; missing parents are created.
+    """Write a finished run to `folder`; see `write_folder`."""
+    write_folder(contents(result), folder)
+
+
+def write_folder(files: Mapping[str, bytes], folder: Path | str) -> None:
+    """Write the files of a finished run, by name, to `folder` atomically; missing parents are created.
 
     Raises InputError when the folder is not free or cannot be written.
     """
@@ -47,14 +56,17 @@ def save(result: DistillResult, folder: Path | str) -> None:
         with tempfile.TemporaryDirectory(prefix=".kdlab-save-", dir=_home(folder)) as scratch:
             complete = Path(scratch, "run")  # inside, because other users cannot read the scratch folder itself
             complete.mkdir()
-            _write(result, complete)
+            for name, content in files.items():
+                # Not written by safetensors itself, because other users cannot read its files.
+                (complete / name).write_bytes(content)
             folder.parent.mkdir(parents=True, exist_ok=True)
             if folder.exists():
                 folder.rmdir()
             complete.rename(folder)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"The run could not be saved in {folder} ({reason}): name another folder.") from error
+    except OSError as error:
+        raise InputError(
+            f"The run could not be saved in {folder} ({error.strerror or error}): name another folder."
+        ) from error
 
 
 def load(folder: Path | str, network: str, module: nn.Module | None = None) -> nn.Module:
@@ -67,6 +79,8 @@ def load(folder: Path | str, network: str, module: nn.Module | None = None) -> n
         raise InputError(f"There is no network {network!r} in a run; it has {', '.join(NETWORKS)}.")
     if not (folder / "spec.json").is_file():
         raise InputError(f"There is no run in {folder}: give a folder that `kdlab distill --out` or `save` wrote.")
+    from safetensors.torch import load_file
+
     try:
         state = load_file(folder / f"{network}.safetensors")
         if module is None:
@@ -91,18 +105,14 @@ def _home(folder: Path) -> Path:
 
 def contents(result: DistillResult) -> dict[str, bytes]:
     """Return the files of a finished run by name."""
+    from kdlab.train.checkpoint import pack
+
     return {
         "spec.json": (result.spec.to_json() + "\n").encode(),
         "result.json": (json.dumps(result.result, indent=2) + "\n").encode(),
         **result.history.files(),
         **{f"{network}.safetensors": pack(getattr(result, network).state_dict()) for network in NETWORKS},
     }
-
-
-def _write(result: DistillResult, folder: Path) -> None:
-    for name, content in contents(result).items():
-        # Not written by safetensors itself, because other users cannot read its files.
-        (folder / name).write_bytes(content)
 
 
 def _build(folder: Path, network: str) -> nn.Module:

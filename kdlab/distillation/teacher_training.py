@@ -1,7 +1,7 @@
 """The teacher of a run: trained, or reused from the last run if only the student's settings changed."""
 
 import dataclasses
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -12,13 +12,13 @@ from torch import nn
 
 from kdlab.augmentations import make_views
 from kdlab.datasets import Dataset
+from kdlab.live_params import LiveParams
 from kdlab.registry import AUGMENTATIONS, MODELS
 from kdlab.train.checkpoint import Checkpointer
 from kdlab.train.device import choose_precision
 from kdlab.train.evaluate import finished
-from kdlab.train.events import Event, ParamsChanged, Probe, Saved, Step
+from kdlab.train.events import Event, ParamsChanged, Probe, Saved
 from kdlab.train.group import Learner
-from kdlab.train.live_params import Events, LiveParams
 from kdlab.train.loop import make_network, train
 from kdlab.train.network_check import ready_to_train
 from kdlab.train.spec import STUDENT_ONLY, Spec
@@ -69,8 +69,12 @@ def recipe(spec: Spec) -> tuple[object, ...]:
 
 
 def train_teacher(
-    module: nn.Module, data: Dataset, spec: Spec, live: LiveParams, checkpointer: Checkpointer | None = None
-) -> Events:
+    module: nn.Module,
+    data: Dataset,
+    spec: Spec,
+    live: LiveParams | None = None,
+    checkpointer: Checkpointer | None = None,
+) -> Generator[Event, None, None]:
     """Train a teacher on the labels of the whole training set."""
     learner = Learner("teacher", module, spec.seed)
     everything = torch.arange(len(data.train), device=data.train.labels.device)
@@ -105,27 +109,21 @@ def forget_teacher(dataset: str) -> None:
 
 def train_or_reuse_teacher(
     cpu_data: Dataset, data: Dataset, spec: Spec, live: LiveParams, checkpointer: Checkpointer
-) -> Generator[Event, Mapping[str, float] | None, Teacher]:
+) -> Generator[Event, None, Teacher]:
     """Train the spec's teacher, or resume its training, or replay the events of the cached one; return it."""
     global _last_teacher
     key = spec.dataset, cpu_data, recipe(spec)
     if _last_teacher and _last_teacher.key == key and not checkpointer.checkpoint:
-        for event in _last_teacher.events:
-            yield from live.emit(event, "teacher", event.step if isinstance(event, Step) else 0)
+        yield from _last_teacher.events
         return _last_teacher.teacher
     checkpointer.start_phase("teacher")
     module = ready_to_train("teacher", make_network(spec.teacher, data, spec.seed, "teacher"), data, spec)
     events: list[Event] = []
-    changes = None
     with closing(train_teacher(module, data, spec, live, checkpointer)) as teacher_events:
-        while True:
-            try:
-                event = teacher_events.send(changes)
-            except StopIteration:
-                break
+        for event in teacher_events:
             if not isinstance(event, ParamsChanged | Saved):
                 events.append(event)
-            changes = yield event
+            yield event
     teacher = Teacher(finished(module), checkpointer.seconds)
     cached_bytes = sum(event.logits["teacher"].nbytes for event in events if isinstance(event, Probe))
     if cached_bytes < MAX_CACHED_BYTES and not checkpointer.checkpoint:  # a resumed run lacks the earlier events

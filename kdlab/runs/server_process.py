@@ -126,8 +126,10 @@ def main(public: bool = False, scheduler: str | None = None, file: Path | None =
     from kdlab.runs.limits import Limits
     from kdlab.runs.store import RunStore
 
-    until = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: until.set())
+    until, signals = threading.Event(), queue.SimpleQueue[None]()
+    # Not until.set(): a second signal during the first would wait for a lock that its own thread holds.
+    signal.signal(signal.SIGTERM, lambda *_: signals.put(None))
+    threading.Thread(target=lambda: (signals.get(), until.set()), name="kdlab-signals", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the web server too, which ends this process
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_await_end, args=(parent.sentinel, until), name="kdlab-parent", daemon=True).start()

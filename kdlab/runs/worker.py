@@ -17,7 +17,16 @@ from typing import Any, Protocol
 
 from kdlab.live_params import LiveParams
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import USER_FACING_ERRORS, Command, EventBatch, Files, RunContext, RunRequest, Status, WorkerMessage
+from kdlab.runs.protocol import (
+    USER_FACING_ERRORS,
+    Command,
+    EventBatch,
+    Files,
+    RunContext,
+    RunRequest,
+    Status,
+    WorkerMessage,
+)
 
 __all__ = ["SPIN_COUNT", "Channel", "Disconnected", "Start", "run_generator", "worker_main"]
 

@@ -18,11 +18,12 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from kdlab.datasets import Dataset
+from kdlab.live_params import LiveParams
 from kdlab.registry import InputError
+from kdlab.train.clock import WorkClock
 from kdlab.train.events import Saved
 from kdlab.train.group import GroupTrainer
 from kdlab.train.history import History
-from kdlab.train.live_params import LiveParams
 from kdlab.train.spec import Spec
 from kdlab.train.teacher_logits import TeacherLogitCache
 
@@ -101,10 +102,16 @@ class Checkpointer:
     """Makes checkpoints of a run, at the end of an epoch after `every` seconds (None: never), and restores one."""
 
     def __init__(
-        self, spec: Spec, live: LiveParams, history: History, every: float | None, checkpoint: Checkpoint | None
+        self,
+        spec: Spec,
+        live: LiveParams,
+        clock: WorkClock,
+        history: History,
+        every: float | None,
+        checkpoint: Checkpoint | None,
     ) -> None:
         self.checkpoint = checkpoint
-        self._spec, self._live, self._history, self._every = spec, live, history, every
+        self._spec, self._live, self._clock, self._history, self._every = spec, live, clock, history, every
         self._saved_at = time.perf_counter()
         self._phase_start = 0.0
         self._teacher: tuple[nn.Module, float] | None = None
@@ -117,11 +124,6 @@ class Checkpointer:
         """The phase in which the run resumes; "" for a new run."""
         return self.checkpoint.meta.phase if self.checkpoint else ""
 
-    @property
-    def position(self) -> tuple[str, int]:
-        """The phase and the step at which the run resumes."""
-        return (self.phase, self.checkpoint.meta.step) if self.checkpoint else ("", 0)
-
     def check_data(self, data: Dataset) -> None:
         """Compute the checksum of the data; raises InputError if it differs from the checkpoint's."""
         if self._every is None and self.checkpoint is None:
@@ -133,12 +135,12 @@ class Checkpointer:
     def start_phase(self, phase: str) -> None:
         """Start the clock of a phase; the seconds before the checkpoint are included."""
         saved_seconds = self.checkpoint.meta.seconds[phase] if self.checkpoint and self.phase == phase else 0.0
-        self._phase_start = self._live.clock() - saved_seconds
+        self._phase_start = self._clock.seconds() - saved_seconds
 
     @property
     def seconds(self) -> float:
         """Seconds of the phase so far, without pauses."""
-        return self._live.clock() - self._phase_start
+        return self._clock.seconds() - self._phase_start
 
     def set_teacher(self, teacher: nn.Module, seconds: float) -> None:
         """Set the trained teacher and its seconds of training, for the checkpoints of the student's phase."""

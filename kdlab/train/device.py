@@ -22,7 +22,6 @@ __all__ = ["choose_precision", "count_operations", "isolated", "set_threads", "t
 
 P = ParamSpec("P")
 Event = TypeVar("Event")
-Sent = TypeVar("Sent")
 Result = TypeVar("Result")
 
 # Below so many parameters bfloat16 gains nothing: `python tests/benchmarks/cost.py`.
@@ -117,15 +116,15 @@ def training_context() -> Iterator[torch.device]:
 
 
 def isolated(
-    function: Callable[P, Generator[Event, Sent | None, Result]],
-) -> Callable[P, Generator[Event, Sent | None, Result]]:
+    function: Callable[P, Generator[Event, None, Result]],
+) -> Callable[P, Generator[Event, None, Result]]:
     """Give each generator of a generator function its own settings, separate from those of its consumer.
 
     So several generators may be iterated alternately, from any threads, and be closed in any order.
     """
 
     @wraps(function)
-    def wrapper(*arguments: P.args, **options: P.kwargs) -> Generator[Event, Sent | None, Result]:
+    def wrapper(*arguments: P.args, **options: P.kwargs) -> Generator[Event, None, Result]:
         suspended: _Settings | None = None
         events = function(*arguments, **options)
 
@@ -140,16 +139,15 @@ def isolated(
                 suspended = _Settings.current()
                 callers.apply()
 
-        sent = None
         try:
             while True:
                 with resumed():
                     try:
-                        event = events.send(sent)
+                        event = next(events)
                     except StopIteration as end:
                         result: Result = end.value
                         return result
-                sent = yield event
+                yield event
         finally:
             with resumed():
                 events.close()

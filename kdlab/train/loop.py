@@ -1,7 +1,7 @@
 """The training loop, a generator of events: not asking for the next event pauses it, closing it stops it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from itertools import islice
 
 import torch
@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from kdlab import models
 from kdlab.augmentations import Views
 from kdlab.datasets import Dataset, Split
+from kdlab.live_params import LiveParams
 from kdlab.train.batches import Source, group_batches
 from kdlab.train.checkpoint import Checkpointer, Losses
 from kdlab.train.device import choose_precision, count_operations, set_threads
 from kdlab.train.early_stopping import BestWeights
 from kdlab.train.evaluate import predict
-from kdlab.train.events import Phase, Probe, Step
+from kdlab.train.events import Event, ParamsChanged, Phase, Probe, Step
 from kdlab.train.group import GroupTrainer, Learner, make_groups
-from kdlab.train.live_params import Events, LiveParams
 from kdlab.train.seeding import seeded
-from kdlab.train.spec import Spec
+from kdlab.train.spec import Spec, check_knobs
 from kdlab.train.teacher_logits import TeacherLogitCache
 
-__all__ = ["Diverged", "Events", "LiveParams", "make_network", "train"]
+__all__ = ["Diverged", "make_network", "train"]
 
 
 class Diverged(RuntimeError):
@@ -37,16 +37,17 @@ def make_network(name: str, data: Dataset, seed: int, purpose: str) -> nn.Module
 
 def train(
     phase: str, label: str, learners: Sequence[Learner], split: Split, examples: Tensor, views: Views, spec: Spec, *,
-    epochs: int, live: LiveParams, teacher_logits: TeacherLogitCache | None = None, eval_split: Split | None = None,
-    best_weights: BestWeights | None = None, checkpointer: Checkpointer | None = None,
-) -> Events:  # fmt: skip
+    epochs: int, live: LiveParams | None = None, teacher_logits: TeacherLogitCache | None = None,
+    eval_split: Split | None = None, best_weights: BestWeights | None = None, checkpointer: Checkpointer | None = None,
+) -> Generator[Event, None, None]:  # fmt: skip
     """Train networks side by side, each on the same batches with the same optimiser, and yield events.
 
-    `examples` int64: indices of the training images in `split`, which are shown as `views`. `teacher_logits`: of these
-    views. `eval_split`: images on which the networks are evaluated after each epoch; `best_weights` keeps the weights
-    with the fewest errors there. `checkpointer` makes checkpoints after epochs; training resumes from its checkpoint if
-    that is of this phase. Learners with a source of their own ignore `split`, `examples`, `views` and `eval_split`, and
-    learn from labels alone, in the same order. Raises Diverged, and ValueError for incompatible sources.
+    `examples` int64: indices of the training images in `split`, which are shown as `views`. `live`: the loss's knobs;
+    each step uses the changes that waited before it. `teacher_logits`: of these views. `eval_split`: images on which
+    the networks are evaluated after each epoch; `best_weights` keeps the weights with the fewest errors there.
+    `checkpointer` makes checkpoints after epochs; training resumes from its checkpoint if that is of this phase.
+    Learners with a source of their own ignore `split`, `examples`, `views` and `eval_split`, and learn from labels
+    alone, in the same order. Raises Diverged, InputError for bad knobs, and ValueError for incompatible sources.
     """
     sources = _sources(learners, Source(split, examples, views, eval_split), teacher_logits)
     eval_splits = {name: source.eval_split for name, source in sources.items() if source.eval_split is not None}
@@ -66,10 +67,14 @@ def train(
     pending: list[Tensor] = []
     try:
         if not first_epoch:
-            yield from live.emit(Phase(phase, label, total, steps_per_epoch), phase)
+            yield Phase(phase, label, total, steps_per_epoch)
         if eval_splits and not first_epoch:
-            yield from live.emit(_probe(phase, 0, groups, eval_splits), phase)
+            yield _probe(phase, 0, groups, eval_splits)
         for step, batches in enumerate(islice(stream, total - steps_done), steps_done + 1):
+            while live is not None and (changes := live.take()):
+                checked = check_knobs(spec.loss, changes)
+                live.values.update(checked)
+                yield ParamsChanged(phase, step - 1, checked)
             lr = spec.learning_rate
             if spec.schedule == "cosine":
                 lr *= (1 + math.cos(math.pi * (step - 1) / total)) / 2
@@ -80,7 +85,7 @@ def train(
                     losses = _by_name(groups, values)
                     first_losses = first_losses or losses
                     _check_losses(losses, first_losses, loss_step, spec)
-                    yield from live.emit(Step(phase, loss_step, losses), phase, step)
+                    yield Step(phase, loss_step, losses)
                 pending = []
             if step == total:
                 _check_weights(groups, finite_at_start, spec)
@@ -88,10 +93,9 @@ def train(
                 probe = _probe(phase, step, groups, eval_splits, final=step == total)
                 if best_weights is not None:
                     best_weights.update(probe, groups, eval_splits)
-                yield from live.emit(probe, phase, step)
+                yield probe
             if epoch_ends and checkpointer and checkpointer.due:
-                saved = checkpointer.save(phase, step, step // steps_per_epoch, groups, first_losses, teacher_logits)
-                yield from live.emit(saved, phase, step)
+                yield checkpointer.save(phase, step, step // steps_per_epoch, groups, first_losses, teacher_logits)
     finally:
         for group in groups:
             group.network.write_back()

@@ -21,7 +21,7 @@ from kdlab.datasets.dataset import Split
 from kdlab.losses.hinton import hinton
 from kdlab.train.device import count_operations, set_threads, training_context
 from kdlab.train.group import Learner, make_groups
-from kdlab.train.loop import LiveParams, train
+from kdlab.train.loop import train
 from kdlab.train.spec import Spec
 from kdlab.train.teacher_logits import TeacherLogitCache
 
@@ -82,14 +82,14 @@ def epoch(names: list[str], size: int, place: torch.device, asks: str = "bfloat1
     images = torch.randint(0, 256, (size, *SHAPE), dtype=torch.uint8)
     split = Split(images, torch.randint(0, 10, (size,))).to(place)
     spec = Spec(student=names[0], batch_size=BATCH, precision=asks)
-    live, views = LiveParams(spec), make_views("none", split.images)
+    views = make_views("none", split.images)
     modules = [models.build(name, SHAPE, 10).to(place) for name in names]
     learners = [Learner(str(at), module, 0, hinton, knobs(at)) for at, module in enumerate(modules)]
     answers = TeacherLogitCache(models.build("mlp:1200x2", SHAPE, 10).to(place), views, size, 10, torch.bfloat16, place)
     everything = torch.arange(size, device=place)
     answers.prepare(everything, torch.zeros_like(everything))
     seconds = seconds_per_epoch(
-        train("student", "", learners, split, everything, views, spec, epochs=6, live=live, teacher_logits=answers)
+        train("student", "", learners, split, everything, views, spec, epochs=6, teacher_logits=answers)
     )
     return min(seconds)
 

@@ -254,7 +254,7 @@ async def crowd(chromium: Browser, server: Server, options: argparse.Namespace, 
     watching = asyncio.create_task(safely(watch_runs(store, waiting), troubles))
     memory, dial, views, *ends = await asyncio.gather(*tasks)
     watching.cancel()
-    kept = [row for row in store.rows(None) if row.state == "done" and row.summary]
+    kept = [row for row in store.runs(None) if row.state == "done" and row.summary]
     store.close()
     for visitor in raw:
         troubles += visitor.troubles

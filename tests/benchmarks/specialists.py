@@ -21,7 +21,7 @@ from kdlab.datasets import Split
 from kdlab.train.batches import Source
 from kdlab.train.device import training_context
 from kdlab.train.group import Learner
-from kdlab.train.loop import LiveParams, train
+from kdlab.train.loop import train
 from kdlab.train.spec import Spec
 
 sys.path.append(str(Path(__file__).parent))
@@ -52,9 +52,7 @@ def seconds(name: str, sources: Sequence[Source], size: int, steps: int) -> floa
     ]
     spec, shared = Spec(student=name, batch_size=size), sources[0]
     epochs = steps * size // len(shared.examples)
-    events = train(
-        "student", "", learners, shared.split, shared.examples, shared.views, spec, epochs=epochs, live=LiveParams(spec)
-    )
+    events = train("student", "", learners, shared.split, shared.examples, shared.views, spec, epochs=epochs)
     return sum(seconds_per_epoch(events))
 
 

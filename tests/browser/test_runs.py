@@ -41,7 +41,7 @@ class Window:
 def store(serve: Callable[[str], Server]) -> Iterator[RunStore]:
     """The server's own store, which has nothing in it."""
     with contextlib.closing(RunStore(serve("voila").folder / "kdlab_runs")) as store:
-        for row in store.rows(None):
+        for row in store.runs(None):
             store.delete(row.run)
         yield store
 
@@ -60,9 +60,9 @@ def add(store: RunStore, run: str, label: str, temperature: float = 4.0) -> None
     opening = History.of(KEPT)
     about = json.loads(opening.opened.spec.to_json())
     about["knobs"]["temperature"] = temperature
-    store.begin(run, visitor="", kind="distil", label=label, page="distil", about=about)
+    store.create(run, visitor="", kind="distil", label=label, page="distil", config=about)
     store.put(run, "result", KEPT)
-    store.note(run, state="done", summary={**opening.summary(), "knobs": about["knobs"]}, seconds=7.3)
+    store.update(run, state="done", summary={**opening.summary(), "knobs": about["knobs"]}, seconds=7.3)
 
 
 def test_nothing_kept_yet(any_window: Window, store: RunStore) -> None:
@@ -106,7 +106,7 @@ def test_comparing_saving_and_deleting(any_window: Window, store: RunStore, tmp_
     window.run("The first").locator(".kd-danger").click()
     expect(window.runs).to_have_count(1)
     expect(page.locator(".kd-side-by-side")).to_be_hidden()
-    assert [row.run for row in store.rows(None)] == ["second"]
+    assert [row.run for row in store.runs(None)] == ["second"]
     assert store.files("first", "result") is None
 
 
@@ -121,10 +121,10 @@ def test_a_reload_finds_what_was_compared(window: Window, store: RunStore) -> No
 
 
 def test_a_run_that_goes_on_is_followed(window: Window, store: RunStore) -> None:
-    store.begin("one", visitor="", kind="distil", label="Going on", page="distil", about={})
+    store.create("one", visitor="", kind="distil", label="Going on", page="distil", config={})
     window.open()
     expect(window.run("Going on")).to_contain_text("waiting its turn")
     expect(window.run("Going on").get_by_role("button", name="Delete")).to_be_disabled()
-    store.note("one", state="failed", message="Diverged.")
+    store.update("one", state="failed", message="Diverged.")
     expect(window.run("Going on")).to_contain_text("Diverged.")
     expect(window.run("Going on").get_by_role("button", name="Delete")).to_be_enabled()

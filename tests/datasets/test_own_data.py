@@ -18,7 +18,7 @@ from kdlab.train.batches import Source, group_batches
 from kdlab.train.early_stopping import BestWeights
 from kdlab.train.events import Probe, Step
 from kdlab.train.group import GroupTrainer, Learner, hard_loss, make_groups
-from kdlab.train.loop import LiveParams, train
+from kdlab.train.loop import train
 from kdlab.train.seeding import seeded
 from kdlab.train.single_module import SingleModule
 from kdlab.train.spec import Spec
@@ -62,7 +62,7 @@ def run(learners: Sequence[Learner], shared: Source, spec: Spec = SPEC, **rest: 
     return list(
         train(
             "student", "", learners, shared.split, shared.examples, shared.views, spec,
-            epochs=2, live=LiveParams(spec), eval_split=shared.eval_split, **rest,
+            epochs=2, eval_split=shared.eval_split, **rest,
         )
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
-"""What a desk keeps of a run: its files at the end, its record, and the line that a list of runs shows."""
+"""What a server keeps of a run: its files at the end, its record, and the line that a list of runs shows."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from kdlab.distillation import run_folder, teacher_training
 from kdlab.distillation.distill import distill_events
 from kdlab.distillation.job import run_distill_job
 from kdlab.io.predictions import Predictions
+from kdlab.live_params import LiveParams
 from kdlab.registry import InputError
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import RunContext
 from kdlab.train.evaluate import predict
 from kdlab.train.events import Done, Event, Opened, Phase, Probe, Progress, Saved, Step
 from kdlab.train.history import History
@@ -25,7 +29,7 @@ SPEC = Spec(teacher="mlp:16x1", student="mlp:8x1", epochs=2, teacher_epochs=1, b
 @pytest.fixture(scope="module")
 def events() -> list[Event]:
     teacher_training._last_teacher = None
-    return list(run_distill_job(SPEC, seconds=0))
+    return list(run_distill_job(RunContext(), SPEC, seconds=0))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +84,7 @@ def test_going_on_ends_with_the_same_files_but_for_the_seconds(events: list[Even
     assert isinstance(events[-1], Saved)
     whole = events[-1].files
     kept = [event.files for event in events if isinstance(event, Saved) and not event.final]
-    last = list(run_distill_job(SPEC, checkpoint=kept[1]))[-1]
+    last = list(run_distill_job(RunContext(checkpoint=kept[1]), SPEC))[-1]
     assert isinstance(last, Saved)
     assert last.files.keys() == whole.keys()
     for name in ("spec.json", "teacher.safetensors", "student.safetensors", "baseline.safetensors"):
@@ -90,18 +94,18 @@ def test_going_on_ends_with_the_same_files_but_for_the_seconds(events: list[Even
     assert first == second
 
 
-def test_knobs_sent_in_reach_the_run() -> None:
-    generator = run_distill_job(SPEC)
-    sent = None
-    try:
-        while True:
-            event = generator.send(sent)
-            sent = {"temperature": 2.0} if isinstance(event, Phase) and event.name == "student" else None
-            if isinstance(event, Done):
-                break
-    finally:
-        generator.close()
-    assert event.result["knobs_at_end"]["temperature"] == 2.0
+def test_knobs_that_are_set_reach_the_run() -> None:
+    live, events = LiveParams(), []
+    for event in run_distill_job(RunContext(live), SPEC):
+        events.append(event)
+        if isinstance(event, Phase) and event.name == "student":
+            live.set({"temperature": 2.0})
+    (done,) = (event for event in events if isinstance(event, Done))
+    assert done.result["knobs_at_end"]["temperature"] == live.values["temperature"] == 2.0
+
+
+def within(parameters: int) -> RunContext:
+    return RunContext(limits=Limits(parameters=parameters))
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------
@@ -109,28 +113,40 @@ def test_knobs_sent_in_reach_the_run() -> None:
 
 def test_a_network_that_is_too_large_is_refused_before_anything_happens() -> None:
     spec = SPEC.replace(teacher="mlp:1000x2")  # 64·1000 + 1000 + 1000·1000 + 1000 + 1000·10 + 10
-    message = refusal(run_distill_job, spec, {"parameters": 1_076_009})
+    message = refusal(run_distill_job, within(1_076_009), spec)
     assert (
         message
         == "The teacher mlp:1000x2 has 1,076,010 parameters; this server allows 1,076,009: choose a smaller one."
     )
-    assert refusal(run_distill_job, SPEC.replace(student="mlp:1000x2"), {"parameters": 50_000}).startswith(
+    assert refusal(run_distill_job, within(50_000), SPEC.replace(student="mlp:1000x2")).startswith(
         "The student mlp:1000x2"
     )
     # Larger than any memory.
-    assert "16,925,491,210" not in refusal(run_distill_job, SPEC.replace(student="mlp:16384x64"), {"parameters": 1e6})
+    assert "16,925,491,210" not in refusal(run_distill_job, within(1_000_000), SPEC.replace(student="mlp:16384x64"))
     seen: list[Event] = []
     with pytest.raises(InputError):
-        seen.extend(run_distill_job(spec, {"parameters": 1e6}))
+        seen.extend(run_distill_job(within(1_000_000), spec))
     assert not any(isinstance(event, Opened | Phase) for event in seen)
-    events = run_distill_job(spec, {"parameters": 1_076_010})
+    events = run_distill_job(within(1_076_010), spec)
     assert isinstance(next(event for event in events if not isinstance(event, Progress)), Opened)
     events.close()
 
 
 def test_bounds_hold_for_a_run_that_goes_on(events: list[Event]) -> None:
     kept = next(event.files for event in events if isinstance(event, Saved))
-    assert "teacher mlp:16x1" in refusal(run_distill_job, SPEC, {"parameters": 1000}, checkpoint=kept)
+    assert "teacher mlp:16x1" in refusal(run_distill_job, replace(within(1000), checkpoint=kept), SPEC)
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        (Limits(epochs=1), "1 epochs at most"),
+        (Limits(datasets=("mnist",)), "does not train on 'digits'"),
+    ],
+)
+def test_a_worker_holds_to_the_limits_whatever_the_request_said(limits: Limits, says: str) -> None:
+    """The server has only what the request says of itself, before the run is queued."""
+    assert says in refusal(run_distill_job, RunContext(limits=limits), SPEC)
 
 
 def test_what_only_torch_can_tell_is_refused_before_training() -> None:
@@ -142,7 +158,7 @@ def test_what_only_torch_can_tell_is_refused_before_training() -> None:
     ):
         seen: list[Event] = []
         with pytest.raises(InputError, match=says):
-            seen.extend(run_distill_job(spec))
+            seen.extend(run_distill_job(RunContext(), spec))
         assert not any(isinstance(event, Phase) for event in seen)
 
 

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from kdlab.datasets import load as load_data
-from kdlab.distillation import run_folder
 from kdlab.distillation.distill import distill
 from kdlab.distillation.result import DistillResult
 from kdlab.distillation.run_folder import NETWORKS, check_free, load, save
@@ -103,13 +102,13 @@ def test_only_free_folders(run: DistillResult, tmp_path: Path, monkeypatch: pyte
 def test_a_failure_leaves_nothing(
     run: DistillResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    write = run_folder._write
+    write = Path.write_bytes
 
-    def fail(run: DistillResult, folder: Path) -> None:
-        write(run, folder)
+    def fail(path: Path, content: bytes) -> int:
+        write(path, content)
         raise error
 
-    monkeypatch.setattr(run_folder, "_write", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(InputError if isinstance(error, OSError) else KeyboardInterrupt) as caught:
         save(run, tmp_path / "parent" / "run")
     if isinstance(error, OSError):

@@ -12,6 +12,7 @@ from kdlab.experiments.framework.distributed_jobs import Scout, train_ready_job
 from kdlab.experiments.framework.events import JobStarted, JobValidated
 from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.registry import InputError
+from kdlab.runs.protocol import RunContext
 from kdlab.train import group
 from kdlab.train.device import training_context
 
@@ -29,7 +30,9 @@ def train_apart(name: str, folder: Path, **changes: Any) -> list[list[str]]:
                 needs = {
                     f"{need}.safetensors": (folder / f"{need}.safetensors").read_bytes() for need in task.dependencies
                 }
-                *_, saved = train_ready_job(experiment, task.seed, piece, task.replays, torch.get_num_threads(), needs)
+                *_, saved = train_ready_job(
+                    RunContext(checkpoint=needs), experiment, task.seed, piece, task.replays, torch.get_num_threads()
+                )
                 assert saved.final  # type: ignore[union-attr]
                 for file, content in saved.files.items():  # type: ignore[union-attr]
                     (folder / file).write_bytes(content)
@@ -58,7 +61,7 @@ def test_specialists_do_not_wait_for_one_another(tmp_path: Path) -> None:
 def test_another_piece_than_was_asked_for_is_refused() -> None:
     experiment = kind_of("early-stopping").of_size(True, dataset="digits", teacher="mlp:4x1", student="mlp:4x1")
     with pytest.raises(InputError, match="other pieces"):
-        list(train_ready_job(experiment, 0, "nothing", (), 1))
+        list(train_ready_job(RunContext(), experiment, 0, "nothing", (), 1))
 
 
 def test_threads_are_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +75,7 @@ def test_threads_are_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         adam(*arguments, **options)
 
     monkeypatch.setattr(group, "adam", step)
-    events = train_ready_job(experiment, 0, piece, (), before + 1)
+    events = train_ready_job(RunContext(), experiment, 0, piece, (), before + 1)
     watched = (event for event in events if isinstance(event, JobValidated))
     next(watched)
     next(watched)  # before the first epoch, and after it

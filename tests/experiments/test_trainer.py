@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.losses import Part
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import AUGMENTATIONS, LOSSES, MODELS, Entry, InputError, Registry
+from kdlab.train import clock
 from kdlab.train.loop import make_network
 
 # 1,294 training images: two steps an epoch.
@@ -58,6 +60,17 @@ def assert_same_weights(one: nn.Module, other: nn.Module) -> None:
 
 def errors(study: Study, network: TrainedNetwork) -> int:
     return count_errors(study.logits(network), study.data.validation.labels.numpy())
+
+
+def test_the_seconds_of_a_piece_are_without_those_of_its_consumer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=lambda: now))
+    study = open_study(tmp_path)
+    for _ in study.train("piece", [NetworkSpec("mlp:8x1", 0)], COURSE):
+        now += 100.0
+    assert study.trained == [("piece", 0.0)]
 
 
 # --- what is found again ----------------------------------------------------------------------------------------------

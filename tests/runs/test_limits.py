@@ -16,8 +16,8 @@ from kdlab.runs.protocol import RunMessage, RunRequest
 from kdlab.train.spec import Spec
 
 
-def job(**asks: object) -> RunRequest:
-    return RunRequest("distil", "a:b", (), "a:c", int, "a run", "distil", asks)
+def request(**limits_input: object) -> RunRequest:
+    return RunRequest("distil", "a:b", (), "a:c", int, "a run", "distil", limits_input)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -36,7 +36,7 @@ def refusal(file: Path | None, environment: dict[str, str] | None = None) -> str
 
 
 def test_one_person_has_no_limits() -> None:
-    Limits().check(job(dataset="folder:/home", epochs=100_000, experiment="paper", size="full", parameters=10**9))
+    Limits().check({"dataset": "folder:/home", "epochs": 100_000, "experiment": "paper", "size": "full"})
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_one_person_has_no_limits() -> None:
     [
         ({"epochs": 1001}, "1,000 epochs at most"),
         ({"epochs": 1, "teacher_epochs": 1001}, "1,000 epochs at most"),
-        ({"parameters": 12_000_001}, "12,000,000 parameters"),
+        ({"upload_bytes": 5_000_001}, "5,000,000 bytes"),
         ({"dataset": "folder:/etc"}, "choose digits or mnist"),
         ({"dataset": "digits:"}, "choose digits or mnist"),
         ({"datasets": ("digits", "folder:/etc")}, "choose digits or mnist"),
@@ -54,23 +54,23 @@ def test_one_person_has_no_limits() -> None:
 )
 def test_the_public_limits(asks: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words) as refused:
-        Limits.public().check(job(**asks))
+        Limits.public().check(asks)
     assert str(refused.value).count(".") == 1
-    Limits().check(job(**asks))
+    Limits().check(asks)
 
 
 def test_what_pages_suggest_is_allowed_in_public() -> None:
     limits = Limits.public()
-    limits.check(job(experiment="paper", size="quick"))
+    limits.check({"experiment": "paper", "size": "quick"})
     for name in limits.datasets:
         assert name in DATASETS
         spec = Spec.suggested(name)
-        limits.check(job(dataset=name, epochs=spec.epochs, teacher_epochs=spec.teacher_epochs))
+        limits.check({"dataset": name, "epochs": spec.epochs, "teacher_epochs": spec.teacher_epochs})
 
 
 def test_no_experiments() -> None:
     with pytest.raises(InputError, match="no experiments"):
-        Limits(experiments="none").check(job(experiment="paper", size="quick"))
+        Limits(experiments="none").check({"experiment": "paper", "size": "quick"})
 
 
 def test_file_over_public_and_environment_over_file(tmp_path: Path) -> None:
@@ -136,21 +136,20 @@ def test_the_example_file_says_what_public_is() -> None:
     assert Limits.read(make_limits.FILE, public=False, environment={}) == Limits.public()
 
 
-@pytest.mark.usefixtures("own_desk")
+@pytest.mark.usefixtures("own_server")
 def test_a_desk_without_a_server_keeps_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[RunMessage] = []
     page = client.RunClient(heard.append)
     monkeypatch.setenv("KDLAB_LIMIT_EPOCHS", "many")
     with pytest.raises(InputError, match="from 0 to"):
-        page.start(job(epochs=1))
+        page.start(request(epochs=1))
     monkeypatch.setenv("KDLAB_LIMIT_EPOCHS", "3")
-    assert client.the_server().limits() == Limits(epochs=3)
     with pytest.raises(InputError, match="3 epochs at most"):
-        page.start(job(epochs=4))
+        page.start(request(epochs=4))
     assert heard == []
 
 
-@pytest.mark.usefixtures("own_desk")
+@pytest.mark.usefixtures("own_server")
 def test_wrong_limits_are_said_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     async def shown() -> str:
         page = Runs()

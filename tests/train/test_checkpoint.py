@@ -14,6 +14,7 @@ from kdlab.datasets import load
 from kdlab.distillation import teacher_training
 from kdlab.distillation.distill import distill_events, fit
 from kdlab.distillation.result import DistillResult
+from kdlab.live_params import LiveParams
 from kdlab.registry import InputError
 from kdlab.train import checkpoint, loop
 from kdlab.train.events import Event, Opened, ParamsChanged, Phase, Restored, Saved, Step
@@ -48,16 +49,17 @@ def no_kept_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
 def run_through(
     spec: Spec, *, turn: Mapping[str, float] | None = None, every: float | None = 0, **options: Any
 ) -> tuple[DistillResult, list[Event]]:
-    """A whole run with a teacher that is trained anew; `turn` is sent in after the student's first step."""
+    """A whole run with a teacher that is trained anew; `turn` is set at the student's first step."""
     teacher_training._last_teacher = None
-    generator, events, sent = distill_events(spec, every=every, **options), [], None
+    live, events = LiveParams(), []
+    generator = distill_events(spec, live=live, every=every, **options)
     while True:
         try:
-            events.append(generator.send(sent))
+            events.append(next(generator))
         except StopIteration as end:
             return end.value, events
-        now = isinstance(events[-1], Step) and (events[-1].phase, events[-1].step) == ("student", 1)
-        sent = turn if now else None
+        if turn and isinstance(events[-1], Step) and (events[-1].phase, events[-1].step) == ("student", 1):
+            live.set(turn)
 
 
 def checkpoints(events: list[Event]) -> list[Mapping[str, bytes]]:
@@ -128,9 +130,11 @@ def test_knobs_stand_as_they_were_turned_and_may_be_turned_on() -> None:
     whole, events = run_through(SPEC, turn={"temperature": 2.0})
     files = checkpoints(events)[2]
     assert mark(files)["knobs"]["temperature"] == 2.0
-    generator = distill_events(SPEC, checkpoint=files)
+    live = LiveParams()
+    generator = distill_events(SPEC, live=live, checkpoint=files)
     assert isinstance(next(generator), Restored)
-    turned = generator.send({"temperature": 3.0})
+    live.set({"temperature": 3.0})
+    turned = next(generator)
     assert turned == ParamsChanged("student", mark(files)["step"], {"temperature": 3.0})
     while True:
         try:

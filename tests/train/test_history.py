@@ -13,6 +13,7 @@ import pytest
 
 from kdlab.distillation.distill import distill_events
 from kdlab.io.predictions import Predictions
+from kdlab.live_params import LiveParams
 from kdlab.metrics.classification import count_errors
 from kdlab.registry import InputError
 from kdlab.train.events import Event, Opened, ParamsChanged, Phase, Probe, Progress, Step
@@ -24,17 +25,12 @@ SPEC = Spec(teacher="mlp:8x1", student="mlp:4x1", epochs=2, teacher_epochs=1, ba
 
 def run() -> list[Event]:
     """A run of three steps an epoch in which the temperature is turned after the student's fourth step."""
-    events, turned = [], None
-    generator = distill_events(SPEC)
-    while True:
-        try:
-            event = generator.send(turned)
-        except StopIteration:
-            return events
+    events, live = [], LiveParams()
+    for event in distill_events(SPEC, live=live):
         events.append(event)
-        turned = (
-            {"temperature": 2.0} if isinstance(event, Step) and event.phase == "student" and event.step == 4 else None
-        )
+        if isinstance(event, Step) and event.phase == "student" and event.step == 4:
+            live.set({"temperature": 2.0})
+    return events
 
 
 @pytest.fixture(scope="module")

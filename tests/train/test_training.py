@@ -16,6 +16,7 @@ from kdlab.augmentations import make_views
 from kdlab.datasets import load
 from kdlab.distillation import teacher_training
 from kdlab.distillation.distill import distill, distill_events, fit
+from kdlab.live_params import LiveParams
 from kdlab.losses import Part, soft_divergence
 from kdlab.losses.hinton import hinton
 from kdlab.registry import LOSSES, Entry, InputError
@@ -276,7 +277,7 @@ def train_alone(spec: Spec, module: nn.Module, epochs: int, **rest: Any) -> list
     return list(
         loop.train(
             "student", "", [learner], data.train, torch.arange(256), views, spec,
-            epochs=epochs, live=loop.LiveParams(spec), **rest,
+            epochs=epochs, **rest,
         )
     )  # fmt: skip
 
@@ -484,18 +485,15 @@ def test_probes_are_made_without_dropout() -> None:
 
 
 def run_turning(at: Any, values: Mapping[str, float], spec: Spec = SPEC) -> list[Any]:
-    """All events of a run in which `values` are sent in after the first event that `at` accepts."""
+    """All events of a run in which `values` are set at the first event that `at` accepts."""
     teacher_training._last_teacher = None
-    run = distill_events(spec)
-    events, sent = [next(run)], False
-    for _ in range(1_000):
-        send = not sent and at(events[-1])
-        sent |= send
-        try:
-            events.append(run.send(values if send else None))
-        except StopIteration:
-            break
-    assert sent
+    live, events, is_set = LiveParams(), [], False
+    for event in distill_events(spec, live=live):
+        events.append(event)
+        if not is_set and at(event):
+            live.set(values)
+            is_set = True
+    assert is_set
     return events
 
 
@@ -575,12 +573,15 @@ def test_t_squared_changes_what_is_learnt_beside_labels_and_next_to_nothing_of_s
     assert compare(0.0)[0] < distance / 100
 
 
-def test_knobs_sent_twice_at_one_step_are_both_reported() -> None:
-    run = distill_events(SPEC)
+def test_a_knob_set_at_the_report_of_another_one_acts_on_the_same_step() -> None:
+    live = LiveParams()
+    run = distill_events(SPEC, live=live)
     while not at_step(2)(next(run)):
         pass
-    assert run.send({"temperature": 9.0}) == ParamsChanged("student", 2, {"temperature": 9.0})
-    assert run.send({"soft_weight": 0.5}) == ParamsChanged("student", 2, {"soft_weight": 0.5})
+    live.set({"temperature": 9.0})
+    assert next(run) == ParamsChanged("student", 2, {"temperature": 9.0})
+    live.set({"soft_weight": 0.5})
+    assert next(run) == ParamsChanged("student", 2, {"soft_weight": 0.5})
     assert at_step(3)(next(run))
 
 
@@ -588,11 +589,13 @@ def test_knobs_sent_twice_at_one_step_are_both_reported() -> None:
     ("values", "says"), [({"temperature": -1}, "Temperature .* not -1"), ({"warmth": 1}, "no knob 'warmth'")]
 )
 def test_a_bad_knob_is_refused(values: dict[str, float], says: str) -> None:
-    run = distill_events(SPEC)
+    live = LiveParams()
+    run = distill_events(SPEC, live=live)
     while not at_step(2)(next(run)):
         pass
+    live.set(values)
     with pytest.raises(InputError, match=says):
-        run.send(values)
+        next(run)
 
 
 # --- on an accelerator, whose losses are asked for now and then -------------------------------------------------------

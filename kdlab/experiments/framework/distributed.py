@@ -2,7 +2,7 @@
 
 import queue
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class _DistributedRun:
         self._lost_count: Counter[str] = Counter()
         self._done: set[str] = set()
 
-    def events(self) -> Generator[Event, None, None]:
+    def events(self) -> Iterator[Event]:
         """Train until no job is ready or running."""
         ready_jobs = self._scout.find_ready(self._experiment)
         while ready_jobs or self._running:
@@ -115,7 +115,7 @@ class _DistributedRun:
     def _path(self, name: str) -> Path:
         return self._weights_cache.folder / f"{name}.safetensors"
 
-    def _on_event(self, name: str, event: Any) -> Generator[Event, None, None]:
+    def _on_event(self, name: str, event: Any) -> Iterator[Event]:
         if isinstance(event, JobValidated):
             self._shares[name] = event.epoch / event.epochs
             yield event

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.experiments.framework.events import Event
+from kdlab.experiments.framework.experiment import Experiment
 from kdlab.experiments.framework.run import reproduce_events
 from kdlab.registry import EXPERIMENTS
 from kdlab.runs.protocol import RunContext
@@ -17,6 +18,6 @@ def run_experiment_job(
     context: RunContext, name: str, folder: Path, quick: bool, settings: Mapping[str, Any]
 ) -> Generator[Event, None, None]:
     """Yield the events of `reproduce_events`; raises InputError, Diverged."""
-    experiment = EXPERIMENTS.find(name)[0].build.of_size(quick, **settings)
-    context.limits.check(experiment.limits_input(quick))
+    kind: type[Experiment] = EXPERIMENTS.find(name)[0].build  # type: ignore[assignment]
+    context.limits.check(kind.of_size(quick, **settings).limits_input(quick))
     yield from reproduce_events(name, folder, quick, settings, context.limits.parameters or math.inf)

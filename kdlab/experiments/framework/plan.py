@@ -21,7 +21,7 @@ from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.train.evaluate import predict
 from kdlab.train.events import Probe, Step
 from kdlab.train.group import Learner
-from kdlab.train.loop import LiveParams, make_network, train
+from kdlab.train.loop import make_network, train
 from kdlab.train.spec import Spec
 from kdlab.train.teacher_logits import check_size
 
@@ -123,7 +123,7 @@ def _pace(job: TrainJob, data: Dataset) -> tuple[float, float]:
     clock, look, seconds = time.perf_counter(), 0.0, []
     for event in train(
         "student", "", learners, job.split, examples, views, spec,
-        epochs=1, live=LiveParams(spec), eval_split=data.validation,
+        epochs=1, eval_split=data.validation,
     ):  # fmt: skip
         took = time.perf_counter() - clock
         if isinstance(event, Step):

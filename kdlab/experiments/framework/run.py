@@ -21,6 +21,7 @@ from kdlab.experiments.framework.plan import forecast
 from kdlab.experiments.framework.trainer import Study, sizes
 from kdlab.experiments.framework.verdicts import RULE
 from kdlab.experiments.framework.weights_cache import WeightsCache
+from kdlab.live_params import LiveParams
 from kdlab.registry import EXPERIMENTS, quote
 from kdlab.train.device import isolated, training_context
 from kdlab.train.evaluate import predict
@@ -36,12 +37,12 @@ ONE_SEED = "One seed alone: what another seed would change is not in these verdi
 @isolated
 def reproduce_events(
     name: str, folder: Path | str, quick: bool = False, settings: Mapping[str, Any] | None = None,
-    max_parameters: float = math.inf,
+    max_parameters: float = math.inf, live: LiveParams | None = None,
 ) -> Generator[Event, None, dict[str, Any]]:  # fmt: skip
     """Yield the events of the experiment called `name` and return its report; finished jobs are cached in `folder`.
 
     `settings`: changes to the full or quick experiment's own. A network of `max_parameters` is the largest that is
-    trained. Raises InputError, Diverged.
+    trained; `live` is not used: nothing of an experiment changes while it runs. Raises InputError, Diverged.
     """
     entry, _ = EXPERIMENTS.find(name)
     kind: type[Experiment] = entry.build  # type: ignore[assignment]

@@ -14,10 +14,11 @@ from kdlab.experiments.framework.jobs import TrainJob
 from kdlab.experiments.framework.weights_cache import Weights
 from kdlab.metrics.classification import count_errors, cross_entropy
 from kdlab.train.batches import Source
+from kdlab.train.clock import WorkClock
 from kdlab.train.early_stopping import BestWeights
 from kdlab.train.events import Phase, Probe, Step
 from kdlab.train.group import Learner
-from kdlab.train.loop import LiveParams, train
+from kdlab.train.loop import train
 from kdlab.train.spec import Spec
 
 __all__ = ["Outcome", "run"]
@@ -35,7 +36,6 @@ def run(
     fields = asdict(config)
     fields.pop("early_stopping")
     spec = Spec(batch_seed=config.seed, **fields)
-    live = LiveParams(spec)
     names = [f"{index}" for index in range(len(modules))]
     sources: list[Source | None] = [
         Source(
@@ -59,33 +59,34 @@ def run(
         name: (source.eval_split if source and source.eval_split else job.validation).labels.cpu().numpy()
         for name, source in zip(names, sources, strict=True)
     }
-    began = shown = time.perf_counter()
+    clock, shown = WorkClock(), time.perf_counter()
     try:
         with closing(
             train(
                 "student", job.label, learners, job.split, job.examples,
                 data_cache.views(job.split, config.augmentation), spec,
-                epochs=config.epochs, live=live, teacher_logits=teacher_logits, eval_split=job.validation,
+                epochs=config.epochs, teacher_logits=teacher_logits, eval_split=job.validation,
                 best_weights=best_weights,
             )
         ) as events:  # fmt: skip
             for event in events:
-                match event:
-                    case Phase(steps=steps, steps_per_epoch=per_epoch):
-                        pass
-                    case Probe() as probe:
-                        errors = {}
-                        for name, network_spec, curve in zip(names, job.specs, curves, strict=True):
-                            curve["errors"].append(count_errors(probe.logits[name], truths[name]))
-                            curve["nats"].append(cross_entropy(probe.logits[name], truths[name]))
-                            errors[network_spec.label] = int(curve["errors"][-1])
-                        yield JobValidated(
-                            job.label, probe.step // per_epoch, config.epochs, errors, len(job.validation)
-                        )
-                    case Step() if time.perf_counter() - shown > PROGRESS_INTERVAL:
-                        shown = time.perf_counter()
-                        yield PlanAdvanced(done + cost * event.step / steps)
-        seconds = time.perf_counter() - began - live.consumer_seconds  # without pauses
+                with clock.stopped():  # what follows is no training, nor are pauses
+                    match event:
+                        case Phase(steps=steps, steps_per_epoch=per_epoch):
+                            pass
+                        case Probe() as probe:
+                            errors = {}
+                            for name, network_spec, curve in zip(names, job.specs, curves, strict=True):
+                                curve["errors"].append(count_errors(probe.logits[name], truths[name]))
+                                curve["nats"].append(cross_entropy(probe.logits[name], truths[name]))
+                                errors[network_spec.label] = int(curve["errors"][-1])
+                            yield JobValidated(
+                                job.label, probe.step // per_epoch, config.epochs, errors, len(job.validation)
+                            )
+                        case Step() if time.perf_counter() - shown > PROGRESS_INTERVAL:
+                            shown = time.perf_counter()
+                            yield PlanAdvanced(done + cost * event.step / steps)
+        seconds = clock.seconds()
     finally:  # saved even when the training was not finished
         if teacher_logits and teacher_logits.cached_count > known_at_start:
             data_cache.save_teacher_logits(job, teacher_logits)

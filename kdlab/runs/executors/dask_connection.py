@@ -137,6 +137,7 @@ class DaskConnection:
             "distributed.scheduler.allowed-failures": 0,
             "distributed.scheduler.http.routes": [],
             "distributed.worker.http.routes": [],
+            "distributed.worker.profile.enabled": False,  # it keeps 60 MB of stacks a worker, and more every minute
             # These variables would be set in this process too, and be inherited by its other children.
             "distributed.nanny.pre-spawn-environ": {},
         }

@@ -16,7 +16,7 @@ from kdlab.distillation.teacher_training import Teacher
 from kdlab.losses.hinton import hinton
 from kdlab.train.device import training_context
 from kdlab.train.group import Learner
-from kdlab.train.loop import LiveParams, train
+from kdlab.train.loop import train
 from kdlab.train.spec import Spec
 
 sys.path.append(str(Path(__file__).parent.parent))
@@ -40,13 +40,12 @@ def main() -> None:
     )  # fmt: skip
     with training_context() as place:
         data = whole(load("mnist")).to(place)
-        live = LiveParams(spec)
-        learner = Learner("student", student.to(place), SEED, hinton, live.values)
+        learner = Learner("student", student.to(place), SEED, hinton, spec.knobs)
         examples = torch.arange(len(data.train), device=place)
         seconds = seconds_per_epoch(
             train(
                 "student", "", [learner], data.train, examples, make_views("none", data.train.images), spec,
-                epochs=epochs, live=live, teacher_logits=Teacher(teacher.to(place)).logit_cache(data, spec),
+                epochs=epochs, teacher_logits=Teacher(teacher.to(place)).logit_cache(data, spec),
                 eval_split=data.test,
             )
         )  # fmt: skip
