@@ -460,6 +460,6 @@ def test_a_run_asks_for_all_that_limits_look_at(monkeypatch: pytest.MonkeyPatch)
     }  # fmt: skip
     assert job.arguments[-1] == 5000
     with pytest.raises(InputError, match="does not train on 'folder:/etc'"):
-        Limits(datasets=("digits", "mnist")).check(job)
+        Limits(datasets=("digits", "mnist")).check(job.asks)
     with pytest.raises(InputError, match="50 epochs"):
-        Limits(epochs=50).check(job)
+        Limits(epochs=50).check(job.asks)

@@ -54,7 +54,7 @@ class Desk:
         Raises InputError for exceeded limits, and where there is no checkpoint.
         """
         visitor = self._who(visitor)
-        self._limits.check(job)
+        self._limits.check(job.asks)
         with self._lock:
             self._check_room(visitor)
             live = self._again(run, job, visitor) if run else self._anew(job, visitor)
