@@ -1,10 +1,9 @@
 """Writes `limits.toml`, the file that operators of a public kdlab copy: `python -m kdlab.assets.make_limits`."""
 
-from dataclasses import fields
+import json
 from pathlib import Path
 
-from kdlab.registry import knob_fields
-from kdlab.runs.limits import LISTS, Limits
+from kdlab.runs.limits import DEFINITIONS
 
 __all__ = ["FILE", "text"]
 
@@ -18,15 +17,11 @@ HEAD = """\
 
 def text() -> str:
     """Return the file: the limits of --public, each under what it means."""
-    limits, knobs, lines = Limits.public(), knob_fields(Limits), [HEAD]
-    for field in fields(Limits):
-        value = getattr(limits, field.name)
-        if field.name in knobs:
-            meaning, written = knobs[field.name].help, f"{value:_}"
-        else:
-            quoted = [f'"{name}"' for name in ([value] if isinstance(value, str) else value)]
-            meaning, written = LISTS[field.name], quoted[0] if isinstance(value, str) else f"[{', '.join(quoted)}]"
-        lines.append(f"# {field.name}: {meaning}\n{field.name} = {written}\n")
+    lines = [HEAD]
+    for key, definition in DEFINITIONS.items():
+        value = definition["public"]
+        written = f"{value:_}" if isinstance(value, int) else json.dumps(value)
+        lines.append(f"# {key}: {definition['help']}\n{key} = {written}\n")
     return "\n".join(lines)
 
 

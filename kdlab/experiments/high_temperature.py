@@ -15,6 +15,7 @@ from kdlab.experiments.framework.jobs import NetworkSpec, TrainConfig
 from kdlab.experiments.framework.model_selection import numbers
 from kdlab.experiments.framework.report import ReportRow, ReportSummary
 from kdlab.experiments.framework.teachers import PERCEPTRON, perceptron_teacher
+from kdlab.metrics.softened import soften
 from kdlab.registry import EXPERIMENTS, knob_field
 
 if TYPE_CHECKING:
@@ -137,9 +138,7 @@ def alignment(z: NDArray[np.float32], v: NDArray[np.float32], temperature: float
 
     `z`, `v`: the student's and the teacher's logits (examples, classes).
     """
-    from scipy.special import softmax
-
-    first = softmax(z.astype(np.float64) / temperature, 1) - softmax(v.astype(np.float64) / temperature, 1)
+    first = soften(z, temperature) - soften(v, temperature)
     second = z.astype(np.float64) - v
     second -= second.mean(1, keepdims=True)
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.array_file import pack_npz
+from kdlab.atomic import write_atomic
 from kdlab.progress import counted
 from kdlab.registry import InputError, quote
 from kdlab.train.history import DAMAGED, History
@@ -118,8 +120,7 @@ class Predictions:
             arrays["images"] = self.images
         metadata = {name: getattr(self, name) for name in ("key", "label", "classes", "note", "outputs", "split")}
         try:
-            with Path(path).open("wb") as file:  # NumPy would append .npz to a path
-                np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(metadata)), **arrays)
+            write_atomic(Path(path), pack_npz({"about": np.array(json.dumps(metadata)), **arrays}))
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror or error}): name another file.") from error
 

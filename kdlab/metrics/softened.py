@@ -34,15 +34,15 @@ Array = NDArray[np.float64]
 LN2 = math.log(2)  # nats in a bit
 
 
-def log_soften(logits: ArrayLike, temperature: float) -> Array:
-    """Return the logarithm (nats) of the softened prediction, (…, classes) (Hinton et al. 2015, eq. 1)."""
+def log_soften(logits: ArrayLike, temperature: float = 1.0) -> Array:
+    """Return the logarithm (nats) of the softened prediction, log softmax(logits / T), (…, classes)."""
     values = np.asarray(logits, dtype=np.float64)
     values = (values - values.max(-1, keepdims=True)) / temperature
     log_p: Array = values - np.log(np.exp(values).sum(-1, keepdims=True))
     return log_p
 
 
-def soften(logits: ArrayLike, temperature: float) -> Array:
+def soften(logits: ArrayLike, temperature: float = 1.0) -> Array:
     """Return the softened prediction softmax(logits / T): probabilities (…, classes) (Hinton et al. 2015, eq. 1)."""
     return np.exp(log_soften(logits, temperature))
 
@@ -106,7 +106,7 @@ def matching_gradient(student_logits: ArrayLike, teacher_logits: ArrayLike, temp
 
 def hard_gradient(student_logits: ArrayLike, labels: ArrayLike) -> Array:
     """Return softmax(z) − one-hot label, (…, classes): the gradient of the cross-entropy (nats) in the logits z."""
-    q = soften(student_logits, 1.0)
+    q = soften(student_logits)
     one_hot = np.arange(q.shape[-1]) == np.asarray(labels)[..., None]
     return _difference(q, one_hot.astype(np.float64))
 

@@ -3,35 +3,32 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from kdlab.registry import InputError, knob_field, knob_fields, quote
+from kdlab.registry import InputError, Knob, knob_fields, quote
 
-__all__ = ["EXPERIMENT_SIZES", "FILE_VARIABLE", "LISTS", "Limits"]
+__all__ = ["DEFINITIONS", "FILE_VARIABLE", "Limits"]
 
-EXPERIMENT_SIZES = ("none", "quick", "all")
 FILE_VARIABLE = "KDLAB_LIMITS"
 VARIABLE_PREFIX = "KDLAB_LIMIT_"
+knob = partial(Knob, kind=int)
 
-# The limits that are not numbers.
-LISTS = {
-    "datasets": "names of the data sets that may be trained on; an empty list: all, folders of this machine too",
-    "experiments": 'which experiments may run: "none", the "quick" ones, or "all"',
-}
 
-SENTENCES = {
-    "seconds": "This site stops a run after {limit} seconds: ask for fewer epochs or a smaller network.",
-    "epochs": "This site trains for {limit} epochs at most: ask for fewer.",
-    "parameters": "This site trains networks of {limit} parameters at most: choose a smaller one.",
-    "upload_bytes": "This site takes files of {limit} bytes at most: choose a smaller one.",
-    "visitors": "This site shows {limit} pages at once, and all are taken: try again in a minute.",
-    "queue": "{limit} runs are waiting already, as many as this site lets wait: try again in a few minutes.",
-    "queue_each": "{limit} of your runs wait already, as many as this site allows: stop one, or let one finish.",
-    "pause_seconds": "This site ends a run that is paused for {limit} seconds.",
-    "disk_bytes": "This site has no room to keep another run: delete some of yours, or try again later.",
-}
+def limit(
+    value: Knob | tuple[str, ...] | str, *, public: object, help: str = "", sentence: str | Mapping[str, str] = ""
+) -> Any:
+    """Return the dataclass field of one limit: `value` is its default, or a number's knob with default and range.
+
+    `public`: its value under `--public`; `sentence`: what a visitor reads who exceeds it, or a sentence for each value
+    that it may have.
+    """
+    definition = {"public": public, "help": help, "sentence": sentence}
+    if isinstance(value, Knob):
+        return field(default=value.default, metadata=definition | {"help": value.help, "knob": value})
+    return field(default=value, metadata=definition)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,59 +38,110 @@ class Limits:
     Raises InputError for a value outside its range.
     """
 
-    seconds: int = knob_field("seconds", "Seconds of a run", 0, 0, 10_000_000, "how long one run may train")
-    epochs: int = knob_field("epochs", "Epochs", 0, 0, 100_000, "passes over the images, of teacher and of student")
-    parameters: int = knob_field("parameters", "Parameters", 0, 0, 10**10, "weights of one network")
-    datasets: tuple[str, ...] = ()
-    experiments: str = "all"
-    upload_bytes: int = knob_field("upload_bytes", "Bytes of a file", 0, 0, 10**10, "size of one file that is sent")
-    visitors: int = knob_field("visitors", "Visitors", 0, 0, 10_000, "pages open at once; each takes about 150 MB")
-    preheated: int = knob_field(
-        "preheated", "Pages kept ready", 1, 0, 100, "kernels that wait for the next visitor; 0: none, pages open later"
+    seconds: int = limit(
+        knob("seconds", "Seconds of a run", 0, 0, 10_000_000, "how long one run may train"),
+        public=900,
+        sentence="This site stops a run after {limit} seconds: ask for fewer epochs or a smaller network.",
     )
-    runs_at_once: int = knob_field(
-        "runs_at_once", "Runs at once", 0, 0, 10_000, "runs that train side by side; 0: one for each two cores"
+    epochs: int = limit(
+        knob("epochs", "Epochs", 0, 0, 100_000, "passes over the images, of teacher and of student"),
+        public=1000,
+        sentence="This site trains for {limit} epochs at most: ask for fewer.",
     )
-    queue: int = knob_field("queue", "Runs that wait", 0, 0, 100_000, "runs that wait for their turn, of all visitors")
-    queue_each: int = knob_field("queue_each", "Runs that wait, each", 0, 0, 10_000, "runs of one visitor that wait")
-    pause_seconds: int = knob_field(
-        "pause_seconds", "Seconds of a pause", 0, 0, 10_000_000, "how long a paused run keeps its place"
+    parameters: int = limit(
+        knob("parameters", "Parameters", 0, 0, 10**10, "weights of one network"),
+        public=12_000_000,
+        sentence="This site trains networks of {limit} parameters at most: choose a smaller one.",
     )
-    idle_seconds: int = knob_field(
-        "idle_seconds", "Seconds after a page", 60, 10, 1_000_000, "how long the kernel of a page that went away lives"
+    # Not read from the registry: it is empty in the run server, which does not import kdlab.datasets, and no names mean
+    # all data sets. A test compares the two.
+    datasets: tuple[str, ...] = limit(
+        (),
+        public=("digits", "mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100", "spoken-digits"),
+        help="names of the data sets that may be trained on; an empty list: all, folders of this machine too",
+        sentence="This site does not train on {refused!r}: choose {limit}.",
     )
-    keep_days: int = knob_field("keep_days", "Days", 0, 0, 100_000, "how long finished runs are kept")
-    disk_bytes: int = knob_field("disk_bytes", "Bytes on disk", 0, 0, 10**15, "what all kept runs together may take")
-    worker_memory_bytes: int = knob_field(
-        "worker_memory_bytes", "Bytes of a worker", 0, 0, 10**13, "memory of a process that trains"
+    experiments: str = limit(
+        "all",
+        public="quick",
+        help='which experiments may run: "none", the "quick" ones, or "all"',
+        sentence={
+            "none": "This site runs no experiments: look at the results that come with it.",
+            "quick": "This site runs the quick size of experiments alone: choose Quick.",
+            "all": "",
+        },
+    )
+    upload_bytes: int = limit(
+        knob("upload_bytes", "Bytes of a file", 0, 0, 10**10, "size of one file that is sent"),
+        public=5_000_000,
+        sentence="This site takes files of {limit} bytes at most: choose a smaller one.",
+    )
+    visitors: int = limit(
+        knob("visitors", "Visitors", 0, 0, 10_000, "pages open at once; each takes about 150 MB"),
+        public=50,
+        sentence="This site shows {limit} pages at once, and all are taken: try again in a minute.",
+    )
+    preheated: int = limit(
+        knob(
+            "preheated",
+            "Pages kept ready",
+            1,
+            0,
+            100,
+            "kernels that wait for the next visitor; 0: none, pages open later",
+        ),
+        public=3,
+    )
+    runs_at_once: int = limit(
+        knob("runs_at_once", "Runs at once", 0, 0, 10_000, "runs that train side by side; 0: one for each core"),
+        public=0,
+    )
+    queue: int = limit(
+        knob("queue", "Runs that wait", 0, 0, 100_000, "runs that wait for their turn, of all visitors"),
+        public=60,
+        sentence="{limit} runs are waiting already, as many as this site lets wait: try again in a few minutes.",
+    )
+    queue_each: int = limit(
+        knob("queue_each", "Runs that wait, each", 0, 0, 10_000, "runs of one visitor that wait"),
+        public=2,
+        sentence="{limit} of your runs wait already, as many as this site allows: stop one, or let one finish.",
+    )
+    pause_seconds: int = limit(
+        knob("pause_seconds", "Seconds of a pause", 0, 0, 10_000_000, "how long a paused run keeps its place"),
+        public=600,
+        sentence="This site ends a run that is paused for {limit} seconds.",
+    )
+    idle_seconds: int = limit(
+        knob(
+            "idle_seconds",
+            "Seconds after a page",
+            60,
+            10,
+            1_000_000,
+            "how long the kernel of a page that went away lives",
+        ),
+        public=60,
+    )
+    keep_days: int = limit(knob("keep_days", "Days", 0, 0, 100_000, "how long finished runs are kept"), public=14)
+    disk_bytes: int = limit(
+        knob("disk_bytes", "Bytes on disk", 0, 0, 10**15, "what all kept runs together may take"),
+        public=5_000_000_000,
+        sentence="This site has no room to keep another run: delete some of yours, or try again later.",
+    )
+    worker_memory_bytes: int = limit(
+        knob("worker_memory_bytes", "Bytes of a worker", 0, 0, 10**13, "memory of a process that trains"),
+        public=2_000_000_000,
     )
 
     def __post_init__(self) -> None:
-        for key, knob in knob_fields(type(self)).items():
-            object.__setattr__(self, key, knob.check(getattr(self, key)))
-        if self.experiments not in EXPERIMENT_SIZES:
-            allowed = ", ".join(EXPERIMENT_SIZES)
-            raise InputError(f"The limit experiments must be one of {allowed}, not {quote(self.experiments)}.")
+        for key, checked in knob_fields(type(self)).items():
+            object.__setattr__(self, key, checked.check(getattr(self, key)))
+        _check_experiments(self.experiments)
 
     @classmethod
     def public(cls) -> Self:
         """Return the defaults of `kdlab app --public`: a class of forty on one machine."""
-        return cls(
-            seconds=900,
-            epochs=1000,
-            parameters=12_000_000,
-            datasets=("digits", "mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100", "spoken-digits"),
-            experiments="quick",
-            upload_bytes=5_000_000,
-            visitors=50,
-            preheated=3,
-            queue=60,
-            queue_each=2,
-            pause_seconds=600,
-            keep_days=14,
-            disk_bytes=5_000_000_000,
-            worker_memory_bytes=2_000_000_000,
-        )
+        return cls(**{key: definition["public"] for key, definition in DEFINITIONS.items()})
 
     @classmethod
     def read(cls, file: Path | None, public: bool, environment: Mapping[str, str] = os.environ) -> Self:
@@ -114,40 +162,58 @@ class Limits:
 
     def environment(self) -> dict[str, str]:
         """Return environment variables from which another process reads the same limits."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {key: getattr(self, key) for key in DEFINITIONS}
         return {
             f"{VARIABLE_PREFIX}{key.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
             for key, value in values.items()
         }
 
-    def sentence(self, key: str) -> str:
-        """Return the sentence for a visitor who exceeds this limit."""
-        return SENTENCES[key].format(limit=f"{getattr(self, key):,}")
+    def sentence(self, key: str, refused: str = "") -> str:
+        """Return the sentence for a visitor who exceeds the limit `key`; `refused`: the name that is not allowed."""
+        value, sentence = getattr(self, key), DEFINITIONS[key]["sentence"]
+        if isinstance(value, str):
+            return str(sentence[value])
+        allowed = " or ".join(value) if isinstance(value, tuple) else f"{value:,}"
+        return str(sentence.format(limit=allowed, refused=refused))
 
     def allows(self, dataset: str) -> bool:
         """Return whether the limits allow training on a data set."""
         return not self.datasets or dataset in self.datasets
 
     def check(self, asks: Mapping[str, Any]) -> None:
-        """Check `RunRequest.limits_input`, on the server and again in the worker; raises InputError, one sentence."""
-        for asked_key, key in (("epochs", "epochs"), ("teacher_epochs", "epochs"), ("upload_bytes", "upload_bytes")):
-            limit = getattr(self, key)
-            if limit and asks.get(asked_key, 0) > limit:
-                raise InputError(self.sentence(key))
+        """Raise InputError, with one sentence for the visitor, when a run asks for more than the limits allow.
+
+        Of `asks` these keys are checked where they are present: "epochs", "teacher_epochs", "parameters" (of the
+        largest network), "upload_bytes" (size of the file that is sent), "dataset" and "datasets" (their names), and
+        "experiment" (its name) with "size".
+        """
+        for key in ("epochs", "teacher_epochs", "parameters", "upload_bytes"):
+            limit_key = key.removeprefix("teacher_")
+            allowed = getattr(self, limit_key)
+            if allowed and asks.get(key, 0) > allowed:
+                raise InputError(self.sentence(limit_key))
         for dataset in (asks.get("dataset"), *asks.get("datasets", ())):
             if dataset is not None and not self.allows(dataset):
-                raise InputError(f"This site does not train on {dataset!r}: choose {' or '.join(self.datasets)}.")
-        if asks.get("experiment") is not None:
-            if self.experiments == "none":
-                raise InputError("This site runs no experiments: look at the results that come with it.")
-            if self.experiments == "quick" and asks.get("size") != "quick":
-                raise InputError("This site runs the quick size of experiments alone: choose Quick.")
+                raise InputError(self.sentence("datasets", dataset))
+        if asks.get("experiment") is not None and (
+            self.experiments == "none" or (self.experiments == "quick" and asks.get("size") != "quick")
+        ):
+            raise InputError(self.sentence("experiments"))
+
+
+# What is known of each limit, by key: its public value, its help, its sentence, and a number's knob.
+DEFINITIONS = {attribute.name: attribute.metadata for attribute in fields(Limits)}
 
 
 def _known(key: str, where: str) -> None:
-    names = [limit_field.name for limit_field in fields(Limits)]
-    if key not in names:
-        raise InputError(f"There is no limit for the {where}; limits: {', '.join(names)}.")
+    if key not in DEFINITIONS:
+        raise InputError(f"There is no limit for the {where}; limits: {', '.join(DEFINITIONS)}.")
+
+
+def _check_experiments(value: object) -> None:
+    allowed = DEFINITIONS["experiments"]["sentence"]
+    if not isinstance(value, str) or value not in allowed:
+        raise InputError(f"The limit experiments must be one of {', '.join(allowed)}, not {quote(value)}.")
 
 
 def _of_file(file: Path) -> dict[str, Any]:
@@ -168,10 +234,7 @@ def _of_file(file: Path) -> dict[str, Any]:
                 raise InputError(f'The limit datasets must be a list of names, as in ["digits"], not {quote(value)}.')
             values[key] = tuple(value)
         elif key == "experiments":
-            if not isinstance(value, str):
-                raise InputError(
-                    f"The limit experiments must be one of {', '.join(EXPERIMENT_SIZES)}, not {quote(value)}."
-                )
+            _check_experiments(value)
         elif type(value) is not int:
             raise InputError(f"The limit {key} must be a whole number, not {quote(value)}.")
     return values

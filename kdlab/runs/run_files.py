@@ -12,10 +12,11 @@ import secrets
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from kdlab.atomic import write_atomic
 from kdlab.registry import InputError
 
 __all__ = ["PARTS", "RunFiles"]
@@ -81,7 +82,7 @@ class RunFiles:
     def write_about(self, run: str, about: Mapping[str, Any]) -> None:
         """Write a run's metadata as plain JSON; raises OSError."""
         content = json.dumps(about).encode()
-        _write(self._home(run) / ABOUT, lambda file: file.write(content))
+        write_atomic(self._home(run) / ABOUT, content)
 
     def about(self, run: str) -> dict[str, Any] | None:
         """Return a run's metadata, or None when they are missing or unreadable."""
@@ -126,7 +127,7 @@ class RunFiles:
                 for name, content in {**files, MANIFEST: _manifest(files)}.items():
                     archive.writestr(name, content)
 
-        _write(path, fill)
+        write_atomic(path, fill)
 
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
         """Return the files of `put`, or None; raises InputError when they are damaged."""
@@ -183,26 +184,6 @@ class RunFiles:
         if part not in PARTS:
             raise InputError(f"A run has no part {part[:60]!r}; it has {' and '.join(PARTS)}.")
         return self._home(run) / f"{part}.zip"
-
-
-def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    """Let `fill` write a file, completely and synced to disk or not at all; raises OSError."""
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with scratch.open("xb") as file:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened for fsync
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _manifest(files: Mapping[str, bytes]) -> bytes:

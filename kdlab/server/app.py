@@ -13,13 +13,13 @@ import click
 from jupyter_server.utils import url_path_join
 from tornado.web import RedirectHandler
 from traitlets.config import Config
-from voila.app import Voila
 
 from kdlab.runs.limits import Limits
 from kdlab.server.handlers import HANDLERS, NotFoundHandler, guarded, restrict_pattern
 from kdlab.server.jupyter import ASSETS, ThisPython, use_assets
 from kdlab.server.kernels import MESSAGE_TYPES, Kernels
 from kdlab.server.scripts import ScriptHandler, chunks, plotly
+from kdlab.server.voila_internals import Voila, configure_preheating, set_template_resources
 
 __all__ = ["serve"]
 
@@ -54,9 +54,7 @@ class _Server(Voila):
             "kdlab_plotly": plotly(),
         }
         place = url_path_join(self.base_url, "kdlab/")
-        self.voila_configuration.config.VoilaConfiguration.resources = {
-            key: place + script.name for key, script in scripts.items()
-        }
+        set_template_resources(self, {key: place + script.name for key, script in scripts.items()})
         start = url_path_join(self.base_url, self._path)
         pages = [page.name for page in self._folder.glob("*.ipynb")]
         ours = [
@@ -106,13 +104,8 @@ def serve(
     config = Config(json.loads((ASSETS / "jupyter_server_config.json").read_text(encoding="utf-8")))
     config.VoilaConfiguration.kernel_spec_manager_class = ThisPython
     config.VoilaConfiguration.multi_kernel_manager_class = Kernels
-    config.VoilaConfiguration.preheat_kernel = limits.preheated > 0
     config.VoilaExecutor.cell_error_instruction = "The terminal that runs kdlab app says why."
-    config.VoilaKernelManager.kernel_pools_config = {
-        "default": {"pool_size": 0},
-        page.name: {"pool_size": limits.preheated},
-    }
-    config.VoilaKernelManager.fill_delay = REFILL_DELAY
+    configure_preheating(config, page.name, limits.preheated, REFILL_DELAY)
     config.Kernels.visitors = limits.visitors
     config.Kernels.idle_seconds = limits.idle_seconds
     config.KernelRestarter.restart_limit = 0  # a restarted kernel would lack the widgets of its page

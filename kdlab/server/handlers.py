@@ -12,14 +12,21 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from jupyter_server.base.handlers import FileFindHandler
-from jupyter_server.services.kernels.handlers import KernelHandler
 from tornado.iostream import StreamBufferFullError
 from tornado.web import HTTPError, RequestHandler
-from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
-from voila.static_file_handler import MultiStaticFileHandler, TemplateStaticFileHandler
-from voila.tornado.handler import TornadoVoilaHandler
-from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler, read_header_from_binary_message
+
+from kdlab.server.voila_internals import (
+    FileFindHandler,
+    KernelHandler,
+    MultiStaticFileHandler,
+    TemplateStaticFileHandler,
+    TornadoVoilaHandler,
+    VoilaKernelWebsocketHandler,
+    VoilaShutdownKernelHandler,
+    disconnect,
+    limit_unread,
+    read_header_from_binary_message,
+)
 
 __all__ = ["HANDLERS", "NotFoundHandler", "guarded", "restrict_pattern"]
 
@@ -178,7 +185,7 @@ class ChannelsHandler(VoilaKernelWebsocketHandler):
 
     async def open(self, kernel_id: str) -> None:
         """Begin; a page that does not read its messages must not fill the server's memory."""
-        self.ws_connection.stream.max_write_buffer_size = MAX_UNREAD_BYTES
+        limit_unread(self, MAX_UNREAD_BYTES)
         self._bucket = TokenBucket()
         await super().open(kernel_id)
 
@@ -204,7 +211,7 @@ class ChannelsHandler(VoilaKernelWebsocketHandler):
         try:
             sent = super().write_message(message, binary)
         except StreamBufferFullError:
-            self.ws_connection.stream.close()
+            disconnect(self)
             return None
         sent.add_done_callback(Future.exception)  # ignore a page that has disconnected
         return sent

@@ -6,11 +6,18 @@ from typing import Any
 
 import psutil
 from jupyter_core.utils import ensure_async
-from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.ioloop import PeriodicCallback
 from traitlets import Integer
-from voila.request_info_handler import RequestInfoSocketHandler
-from voila.utils import ENV_VARIABLE
+
+from kdlab.server.voila_internals import (
+    AsyncMappingKernelManager,
+    PreheatedKernel,
+    fill_pool,
+    forget_request,
+    has_page,
+    is_preheating,
+    pools,
+)
 
 __all__ = ["MESSAGE_TYPES", "Kernels"]
 
@@ -46,7 +53,7 @@ class Kernels(AsyncMappingKernelManager):
         if self.visitors and places >= self.visitors:
             return False
         self._arriving.add(asyncio.current_task())
-        pool = self._pool(notebook)
+        pool = pools(self).get(notebook, [])
         while self.is_ready(notebook):
             first = pool[0]
             alive = await self._is_alive(first)
@@ -60,7 +67,7 @@ class Kernels(AsyncMappingKernelManager):
 
     def is_ready(self, notebook: str) -> bool:
         """Return whether a preheated kernel is ready: waiting for one takes longer than starting another."""
-        pool = self._pool(notebook)
+        pool = pools(self).get(notebook)
         return bool(pool) and pool[0].done()
 
     def arrived(self) -> None:
@@ -70,13 +77,13 @@ class Kernels(AsyncMappingKernelManager):
     async def start_kernel(self, **options: Any) -> str:
         """Start a kernel, for a visitor or as a preheated one, and return its id."""
         kernel: str = await super().start_kernel(**options)
-        if options["env"][ENV_VARIABLE.VOILA_PREHEAT] != "True":
+        if not is_preheating(options["env"]):
             self._take(kernel)
         return kernel
 
     async def shutdown_kernel(self, kernel_id: str, *arguments: Any, **options: Any) -> None:
         """End a kernel, and delete its entries."""
-        RequestInfoSocketHandler._cache.pop(kernel_id, None)  # Voilà never does
+        forget_request(kernel_id)
         await ensure_async(super().shutdown_kernel(kernel_id, *arguments, **options))
         self._disconnected_since.pop(kernel_id, None)  # last, so that a failed shutdown is tried again
 
@@ -89,18 +96,14 @@ class Kernels(AsyncMappingKernelManager):
     def notify_disconnect(self, kernel_id: str) -> None:
         """Record that a page has disconnected."""
         super().notify_disconnect(kernel_id)
-        if kernel_id in self._disconnected_since and not self._kernel_connections.get(kernel_id):
+        if kernel_id in self._disconnected_since and not has_page(self, kernel_id):
             self._disconnected_since[kernel_id] = time.monotonic()
-
-    def _pool(self, notebook: str) -> "list[asyncio.Task[dict[str, Any]]]":
-        pool: list[asyncio.Task[dict[str, Any]]] = getattr(self, "_pools", {}).get(notebook, [])
-        return pool
 
     def _take(self, kernel: str) -> None:
         self._disconnected_since[kernel] = time.monotonic()
         self.arrived()
 
-    async def _is_alive(self, preheated: "asyncio.Task[dict[str, Any]]") -> bool:
+    async def _is_alive(self, preheated: PreheatedKernel) -> bool:
         try:
             kernel = (await asyncio.shield(preheated))["kernel_id"]
             return kernel in self and await ensure_async(self.get_kernel(kernel).is_alive())
@@ -113,11 +116,11 @@ class Kernels(AsyncMappingKernelManager):
 
         The pools come first: Voilà cannot end a kernel while a pool contains one that failed to start.
         """
-        for notebook, pool in getattr(self, "_pools", {}).items():
+        for notebook, pool in pools(self).items():
             for preheated in [preheated for preheated in pool if preheated.done()]:
                 if not await self._is_alive(preheated) and preheated in pool:
                     pool.remove(preheated)
-            self.fill_if_needed(delay=0, notebook_name=notebook)
+            fill_pool(self, notebook)
         timestamp = time.monotonic()
         for kernel, since in list(self._disconnected_since.items()):
             try:

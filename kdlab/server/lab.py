@@ -1,11 +1,11 @@
 """JupyterLab in this process, on a folder of notebooks."""
 
-import warnings
 from pathlib import Path
 
 from jupyterlab.labapp import LabApp
 
 from kdlab.server.jupyter import use_assets
+from kdlab.server.voila_internals import hide_token_warning
 
 __all__ = ["serve"]
 
@@ -13,9 +13,7 @@ __all__ = ["serve"]
 def serve(folder: Path, host: str, port: int, browser: bool) -> None:
     """Serve the folder until Ctrl-C or SIGTERM; the printed address has the key."""
     use_assets()  # its labconfig disables Lab's question about news
-    import voila  # noqa: F401  (its import enables a warning that Jupyter causes on every start)
-
-    warnings.filterwarnings("ignore", "ServerApp.token config is deprecated")
+    hide_token_warning()
     LabApp.launch_instance(
         [
             f"--ServerApp.root_dir={folder.absolute()}",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.metrics.classification import confusion_matrix
+from kdlab.metrics.softened import soften
 from kdlab.registry import InputError
 from kdlab.specialists.subsets import Subset
 
@@ -24,9 +25,7 @@ Matrix = NDArray[np.float64]
 
 def _covariance(logits: Logits, labels: Labels) -> Matrix:
     """The covariance of the predicted probabilities: large for classes that are often probable together."""
-    from scipy.special import softmax
-
-    covariance: Matrix = np.cov(softmax(logits.astype(np.float64), axis=1), rowvar=False)
+    covariance: Matrix = np.cov(soften(logits), rowvar=False)
     return covariance
 
 

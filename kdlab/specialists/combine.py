@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.metrics.softened import log_soften
 from kdlab.specialists.subsets import membership
 
 __all__ = ["DIRECTIONS", "combine"]
@@ -38,13 +39,13 @@ def combine(
     `generalist`: logits (examples, classes); `specialists`: logits (examples, subset and dustbin, which comes last; one
     that knows all classes has none) of each of the `subsets`; `asked`: bool (examples, specialists), which to use.
     """
-    log_g = _log_softmax(generalist)
+    log_g = _floored_log_softmax(generalist)
     solve = {"forward": _forward, "reverse": _reverse}[direction]
     members = membership(subsets, log_g.shape[1])
     log_q = log_g.copy()
     consulted_rows, chunk_size = np.flatnonzero(asked.any(1)), max(1, MAX_CHUNK_ELEMENTS // max(1, members.size))
     for rows in (consulted_rows[start : start + chunk_size] for start in range(0, len(consulted_rows), chunk_size)):
-        log_p = [_log_softmax(logits[rows]) for logits in specialists]
+        log_p = [_floored_log_softmax(logits[rows]) for logits in specialists]
         # log p of each specialist's own classes, 0 elsewhere, (specialists, rows, classes), and of its dustbin.
         class_log_p = np.zeros((len(subsets), len(rows), log_g.shape[1]))
         dustbin = np.full((len(rows), len(subsets)), -np.inf)
@@ -52,15 +53,12 @@ def combine(
             class_log_p[index][:, list(subset)] = log_p[index][:, : len(subset)]
             if log_p[index].shape[1] > len(subset):
                 dustbin[:, index] = log_p[index][:, -1]
-        log_q[rows] = _log_softmax(solve(log_g[rows], class_log_p, dustbin, members, asked[rows]))
+        log_q[rows] = _floored_log_softmax(solve(log_g[rows], class_log_p, dustbin, members, asked[rows]))
     return log_q
 
 
-def _log_softmax(logits: NDArray[np.floating]) -> Array:
-    shifted = logits.astype(np.float64)
-    shifted -= shifted.max(1, keepdims=True)
-    log_p: Array = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return np.maximum(log_p, np.log(FLOOR))
+def _floored_log_softmax(logits: NDArray[np.floating]) -> Array:
+    return np.maximum(log_soften(logits), np.log(FLOOR))
 
 
 def _forward(
@@ -140,7 +138,7 @@ def _reverse(
         return log_q, shares, np.where(active, (top + np.log(total))[..., 0] - self_weight * x, 0.0)
 
     # Start from the mean of all logarithms, with λ so small that no probability exceeds 1.
-    x = np.where(active, np.log(np.exp(_log_softmax(b / class_counts)) @ dustbins.T + FLOOR), 0.0)
+    x = np.where(active, np.log(np.exp(_floored_log_softmax(b / class_counts)) @ dustbins.T + FLOOR), 0.0)
     x[:, -1] = -(b + x[:, :-1] @ sides[:-1]).max(1)
     _, shares, residuals = evaluate(x, b, class_counts, active)
     result: Array = np.empty_like(b)

@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import json
-import zipfile
 from array import array
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.array_file import pack_npz
+from kdlab.atomic import write_atomic
 from kdlab.metrics.classification import count_errors
 from kdlab.metrics.significance import MIN_GROUPS, TESTS, find_test
 from kdlab.progress import counted
@@ -119,7 +120,7 @@ class History:
             validation_set: dict[str, NDArray[Any]] = {"images": self.opened.images, "labels": self.opened.labels}
             if self.opened.groups is not None:
                 validation_set["groups"] = self.opened.groups
-            self._images = self.opened, _append_arrays(b"", validation_set)
+            self._images = self.opened, pack_npz(validation_set)
         record = {
             "format": FORMAT,
             "spec": dataclasses.asdict(self.opened.spec),
@@ -139,7 +140,7 @@ class History:
             **{f"errors/{network}": _pack(curve) for network, curve in self.errors.items()},
             **{f"losses/{network}/{part}": _pack(curve) for (network, part), curve in self.losses.items()},
         }
-        return {"history.npz": _append_arrays(self._images[1], arrays)}
+        return {"history.npz": pack_npz(arrays, self._images[1])}
 
     @classmethod
     def of(cls, files: Mapping[str, bytes]) -> "History":
@@ -147,8 +148,11 @@ class History:
         return cls._parse(files.get("history.npz", b"")) if files else cls()
 
     def save(self, path: Path | str) -> None:
-        """Write the history to an .npz file; the run must have opened its data."""
-        Path(path).write_bytes(self.files()["history.npz"])
+        """Write the history to an .npz file, complete or not at all; the run must have opened its data.
+
+        Raises OSError.
+        """
+        write_atomic(Path(path), self.files()["history.npz"])
 
     @classmethod
     def load(cls, path: Path | str) -> "History":
@@ -248,16 +252,6 @@ class History:
                 summary["too_few"] = counted(groups, self.opened.group_unit)
             summary |= {key: result[key] for key in ("device", "seconds")}
         return summary
-
-
-def _append_arrays(content: bytes, arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the content of an .npz file with further arrays in it."""
-    file = io.BytesIO(content)
-    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
-    return file.getvalue()
 
 
 def _pack(curve: Curve) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from full_disk import full_disk
 
 from kdlab.io.predictions import Predictions
 from kdlab.metrics.softened import soft_confusion
@@ -287,3 +288,14 @@ def test_a_file_with_pickled_objects_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "file.npz", about=np.array([object()], dtype=object))
     with pytest.raises(InputError, match=r"The array about in file\.npz holds Python objects, which are never opened"):
         Predictions.load(tmp_path / "file.npz")
+
+
+def test_a_full_disk_keeps_the_file_before(opening: History, tmp_path: Path) -> None:
+    path = tmp_path / "file.npz"
+    predictions = Predictions.of(opening)
+    for save, error in ((opening.save, OSError), (predictions.save, InputError)):
+        path.write_bytes(b"before")
+        with full_disk(10_000), pytest.raises(error, match="File too large"):
+            save(path)
+        assert path.read_bytes() == b"before"
+        assert [file.name for file in tmp_path.iterdir()] == ["file.npz"]

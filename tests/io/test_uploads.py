@@ -1,12 +1,14 @@
 """Files from outside as checked objects: what is taken, and as what. What is refused: tests/test_bad_input.py."""
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors import deserialize
 from safetensors.torch import save
 
 from kdlab.io import check_size, file_title, read_logits, read_weights, sanitize_text
@@ -122,7 +124,14 @@ def test_weights_fill_the_network_they_belong_to(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "name"), [(torch.float16, "F16"), (torch.bfloat16, "BF16"), (torch.float64, "F64"), (torch.int8, "I8")]
+    ("dtype", "name"),
+    [
+        (torch.float16, "F16"),
+        (torch.bfloat16, "BF16"),
+        (torch.float64, "F64"),
+        (torch.int8, "I8"),
+        (torch.float8_e4m3fn, "F8_E4M3"),
+    ],
 )
 def test_weights_of_another_type_are_told_how_to_become_float32(dtype: torch.dtype, name: str) -> None:
     state = build("mlp:4x1", (1, 2, 2), 2).state_dict()
@@ -139,6 +148,26 @@ def test_a_pickle_is_told_how_to_become_safetensors(format: str) -> None:
     torch.save({"a": torch.zeros(3)}, file, _use_new_zipfile_serialization=format == "new")
     with pytest.raises(InputError, match=r"pickle or archive, never opened here: save it with safetensors\.torch"):
         read_weights("model.pt", file.getvalue(), LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (
+            {str(key): {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for key in range(5001)},
+            "has 5,001 tensors",
+        ),
+        ({"a": {"dtype": "F32", "shape": [0] * 9, "data_offsets": [0, 0]}}, "is damaged"),
+        ({"a" * 1_000_000: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}, "is longer than 1,000,000 bytes"),
+    ],
+    ids=["many tensors", "many dimensions", "a long header"],
+)
+def test_weights_that_safetensors_opens_and_kdlab_refuses(header: dict[str, Any], words: str) -> None:
+    text = json.dumps(header).encode()
+    content = len(text).to_bytes(8, "little") + text
+    assert len(deserialize(content)) == len(header)
+    with pytest.raises(InputError, match=words):
+        read_weights("a.safetensors", content, 2_000_000)
 
 
 def test_weights_that_are_not_finite() -> None:

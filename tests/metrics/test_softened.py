@@ -59,6 +59,7 @@ def test_predictions_are_torchs_softmax_of_logits_over_t(temperature: float, sca
     expected = (torch.tensor(logits) / temperature).log_softmax(-1)
     np.testing.assert_allclose(lab.log_soften(logits, temperature), expected, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(lab.soften(logits, temperature), expected.exp(), rtol=1e-12)
+    np.testing.assert_array_equal(lab.soften(logits), lab.soften(logits, 1.0))
 
 
 @at_every_temperature

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import torch
 
+from kdlab.atomic import write_atomic
 from kdlab.datasets import Dataset, load_events
 from kdlab.experiments.framework.distributed_jobs import ReadyJob, Scout
 from kdlab.experiments.framework.events import (
@@ -22,7 +23,6 @@ from kdlab.experiments.framework.events import (
 )
 from kdlab.experiments.framework.experiment import Experiment
 from kdlab.experiments.framework.plan import forecast
-from kdlab.experiments.framework.report_files import write_atomic
 from kdlab.experiments.framework.run import reproduce_events
 from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.registry import InputError

@@ -3,11 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
 from typing import Any, Self
 
-import numpy as np
-
+from kdlab.array_file import pack_npz, unpack_npz
 from kdlab.experiments.framework.bundled import Result
 from kdlab.experiments.framework.events import (
     Event,
@@ -73,10 +71,10 @@ class ExperimentRecord:
         }  # fmt: skip
         contents = {"course.json": json.dumps(progress).encode()}
         if self.preview:
-            contents["noted.npz"] = _packed(self.preview.arrays)
+            contents["noted.npz"] = pack_npz(self.preview.arrays)
         if self.result:
             contents["report.json"] = f"{to_line(self.result.report)}\n".encode()
-            contents["arrays.npz"] = _packed(self.result.arrays)
+            contents["arrays.npz"] = pack_npz(self.result.arrays)
         return contents
 
     @classmethod
@@ -95,9 +93,9 @@ class ExperimentRecord:
             record.watched = [JobValidated(**event) for event in progress["watched"]]
             record.done = float(progress["done"])
             if "noted.npz" in files:
-                record.preview = PreviewReady(_unpacked(files["noted.npz"]))
+                record.preview = PreviewReady(unpack_npz(files["noted.npz"]))
             if "report.json" in files:
-                record.result = Result(json.loads(files["report.json"]), _unpacked(files["arrays.npz"]))
+                record.result = Result(json.loads(files["report.json"]), unpack_npz(files["arrays.npz"]))
         except Exception as error:  # zip, zlib, NumPy, JSON: any exception may mean a corrupt file
             raise InputError("What is kept of this run is damaged: delete it, and run the experiment anew.") from error
         return record
@@ -112,14 +110,3 @@ class ExperimentRecord:
             }
         job_count = len(self.planned.pieces) if self.planned else 0
         return {"pieces": job_count, "begun": len(self.begun)}
-
-
-def _packed(arrays: Mapping[str, Any]) -> bytes:
-    content = BytesIO()
-    np.savez_compressed(content, allow_pickle=False, **dict(arrays))
-    return content.getvalue()
-
-
-def _unpacked(content: bytes) -> dict[str, Any]:
-    with np.load(BytesIO(content), allow_pickle=False) as arrays:
-        return dict(arrays)

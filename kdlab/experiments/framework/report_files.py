@@ -2,17 +2,16 @@
 
 import json
 import math
-import os
 import tempfile
 from collections.abc import Mapping
 from importlib.resources.abc import Traversable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.array_file import pack_npz, unpack_npz
+from kdlab.atomic import write_atomic
 from kdlab.registry import InputError
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "load",
     "save",
     "to_line",
-    "write_atomic",
 ]
 
 
@@ -60,9 +58,7 @@ def save(report: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], folder: 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if arrays:
-            content = BytesIO()
-            np.savez_compressed(content, **dict(arrays))  # type: ignore[arg-type]
-            write_atomic(beside, content.getvalue())
+            write_atomic(beside, pack_npz(arrays))
         else:
             beside.unlink(missing_ok=True)  # an older report's
         write_atomic(path, f"{to_line(report)}\n".encode())
@@ -89,8 +85,7 @@ def load(folder: Traversable | str, stem: str = "") -> tuple[dict[str, Any], dic
             raise ValueError("no report")
         if not beside.is_file():
             return report, {}
-        with beside.open("rb") as file, np.load(BytesIO(file.read()), allow_pickle=False) as arrays:
-            return report, dict(arrays)
+        return report, unpack_npz(beside.read_bytes())
     except Exception as error:  # zip, zlib, NumPy, JSON: any exception may mean a corrupt file
         raise InputError(
             f"{path} or {beside.name} is damaged: remove it, and reproduce the experiment anew."
@@ -134,14 +129,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all; raises OSError."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        scratch.write_bytes(content)
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise

@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from kdlab.atomic import write_atomic
 from kdlab.datasets import Split
-from kdlab.experiments.framework.report_files import write_atomic
 from kdlab.registry import InputError
 
 __all__ = ["RECIPE", "Weights", "WeightsCache", "digest", "fingerprint"]

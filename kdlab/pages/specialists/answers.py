@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.metrics.softened import soften
 from kdlab.specialists.combine import DIRECTIONS, combine
 from kdlab.specialists.routing import route
 
@@ -62,16 +63,11 @@ class SpecialistAnswers:
         asked = route(self.generalist[picture], self.subsets, n)[0]
         return {
             "classes": self.classes, "truth": int(self.truths[index]), "n": n,
-            "generalist": _shares(self.generalist[index]), "together": self.combined(picture, n, choice)[0].tolist(),
+            "generalist": soften(self.generalist[index]).tolist(),
+            "together": self.combined(picture, n, choice)[0].tolist(),
             "first": np.argsort(-self.generalist[index], kind="stable")[:n].tolist(),
             "specialists": [
-                {"asked": bool(is_asked), "members": subset, "shares": _shares(logits[index])}
+                {"asked": bool(is_asked), "members": subset, "shares": soften(logits[index]).tolist()}
                 for is_asked, subset, logits in zip(asked, self.subsets, self.specialists, strict=True)
             ],
         }  # fmt: skip
-
-
-def _shares(logits: NDArray[np.float32]) -> list[float]:
-    powers = np.exp(logits.astype(np.float64) - logits.max())
-    shares: list[float] = (powers / powers.sum()).tolist()
-    return shares

@@ -1,6 +1,5 @@
 """The lab as a widget: the choices on its page, as traits."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import anywidget
 import numpy as np
 from traitlets import Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
+from kdlab.atomic import write_atomic
 from kdlab.io import read_logits, sanitize_text
 from kdlab.io.chunked_upload import ChunkedUpload
 from kdlab.metrics.classification import telling_example
@@ -124,10 +124,7 @@ class Lab(anywidget.AnyWidget):
             raise InputError(f"{path.name} is to be a web page: give it a name that ends in .html.")
         page = self.page()
         try:
-            with tempfile.TemporaryDirectory(prefix=".kdlab-export-", dir=path.parent) as scratch:
-                whole = Path(scratch, path.name)
-                whole.write_text(page, encoding="utf-8")
-                whole.replace(path)
+            write_atomic(path, page.encode())
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror or error}): name another file.") from error
 
