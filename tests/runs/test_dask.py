@@ -162,7 +162,7 @@ def test_commands_before_the_run_has_a_worker_reach_it(driver: Driver) -> None:
     driver.tell("step")
     driver.tell("step")
     units = [said for said in driver.until(Unit(2)) if not isinstance(said, str)]
-    assert units == [Unit(1), Note({"a": 1}), Unit(2)]
+    assert units == [Note({"a": 1}), Unit(1), Unit(2)]
     driver.tell("turn", {"b": 2})
     driver.tell("step")
     assert driver.until(Unit(3))[-2:] == [Note({"b": 2}), Unit(3)]
