@@ -165,12 +165,12 @@ def test_pause_freezes_until_step_or_resume(driver: Driver) -> None:
 
 def test_commands_before_the_run_has_a_worker_reach_it(driver: Driver) -> None:
     driver.start("echo", paused=True)
-    driver.send_command("turn", {"a": 1})
+    driver.send_command("set_params", {"a": 1})
     driver.send_command("step")
     driver.send_command("step")
     units = [said for said in driver.until(Unit(2)) if not isinstance(said, str)]
-    assert units == [Unit(1), Note({"a": 1}), Unit(2)]
-    driver.send_command("turn", {"b": 2})
+    assert units == [Note({"a": 1}), Unit(1), Unit(2)]
+    driver.send_command("set_params", {"b": 2})
     driver.send_command("step")
     assert driver.until(Unit(3))[-2:] == [Note({"b": 2}), Unit(3)]
 

@@ -19,26 +19,61 @@ from kdlab.train.spec import Spec
 pytestmark = pytest.mark.filterwarnings("ignore::kdlab.registry.InputWarning")
 # Six steps an epoch of the student.
 SPEC = Spec(
-    teacher="mlp:16x1", student="mlp:8x1", epochs=2, teacher_epochs=2, batch_size=100, transfer_size=600,
+    teacher="mlp:16x1",
+    student="mlp:8x1",
+    epochs=2,
+    teacher_epochs=2,
+    batch_size=100,
+    transfer_size=600,
     precision="float32",
-)  # fmt: skip
+)
 CHANGES = {"temperature": 9.0, "soft_weight": 0.5}
 # By network and part, the losses of a run of SPEC with CHANGES after its fourth step. They were computed when changes
 # were sent into the generator of events.
 LOSSES = {
     ("student", "soft"): (
-        0.0036919659, 0.0037581027, 0.0036516676, 0.0035014229, 0.00067644269, 0.00068616233, 0.00066892768,
-        0.00064122118, 0.00062719814, 0.00061762723, 0.00062852516, 0.00062994525,
+        0.0036919659,
+        0.0037581027,
+        0.0036516676,
+        0.0035014229,
+        0.00067644269,
+        0.00068616233,
+        0.00066892768,
+        0.00064122118,
+        0.00062719814,
+        0.00061762723,
+        0.00062852516,
+        0.00062994525,
     ),
     ("student", "hard"): (
-        2.3074300, 2.3480883, 2.3794794, 2.3310866, 2.2903838, 2.3198984, 2.3122547, 2.3777525, 2.3195601, 2.3220589,
-        2.3025482, 2.3320055,
+        2.3074300,
+        2.3480883,
+        2.3794794,
+        2.3310866,
+        2.2903838,
+        2.3198984,
+        2.3122547,
+        2.3777525,
+        2.3195601,
+        2.3220589,
+        2.3025482,
+        2.3320055,
     ),
     ("baseline", "hard"): (
-        2.3074300, 2.3461592, 2.3753316, 2.3257785, 2.2786620, 2.3063331, 2.2991033, 2.3667421, 2.3030405, 2.3048220,
-        2.2910769, 2.3139968,
+        2.3074300,
+        2.3461592,
+        2.3753316,
+        2.3257785,
+        2.2786620,
+        2.3063331,
+        2.2991033,
+        2.3667421,
+        2.3030405,
+        2.3048220,
+        2.2910769,
+        2.3139968,
     ),
-}  # fmt: skip
+}
 ERRORS = {"teacher": 311, "student": 327, "baseline": 324}
 
 
