@@ -35,6 +35,7 @@ class RunWriter:
         self._store, self._limits, self._weights_folder = store, limits, weights_folder
         self._unsaved: dict[str, Files] = {}  # results to write again, by run
         self._written = 0
+        self.measure()
         # Not a pool of concurrent.futures: that ends before the handlers of atexit, one of which closes the server.
         self._work: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="kdlab-writer", daemon=True)

@@ -122,7 +122,6 @@ class RunServer:
         while True:
             if time.monotonic() - last_cleanup > CLEANUP_INTERVAL:
                 last_cleanup = time.monotonic()
-                await self._log_failure(self._writer.run(self._writer.measure))
                 await self._log_failure(self._writer.run(self._writer.delete_old))
             await asyncio.sleep(min(LIMIT_CHECK_INTERVAL, HEARTBEAT_INTERVAL))
             await self._log_failure(self._scheduler.check_limits())

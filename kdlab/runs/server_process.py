@@ -112,6 +112,11 @@ def _send_loop(channel: Connection, outbox: Outbox) -> None:
             return
 
 
+def _await_signal(signals: "queue.SimpleQueue[None]", until: threading.Event) -> None:
+    signals.get()
+    until.set()
+
+
 def _await_end(sentinel: int, until: threading.Event) -> None:
     wait([sentinel])
     until.set()
@@ -129,7 +134,7 @@ def main(public: bool = False, scheduler: str | None = None, file: Path | None =
     until, signals = threading.Event(), queue.SimpleQueue[None]()
     # Not until.set(): a second signal during the first would wait for a lock that its own thread holds.
     signal.signal(signal.SIGTERM, lambda *_: signals.put(None))
-    threading.Thread(target=lambda: (signals.get(), until.set()), name="kdlab-signals", daemon=True).start()
+    threading.Thread(target=_await_signal, args=(signals, until), name="kdlab-signals", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the web server too, which ends this process
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_await_end, args=(parent.sentinel, until), name="kdlab-parent", daemon=True).start()

@@ -13,17 +13,18 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from distributed import LocalCluster
-from fake_events import Unit
 
 import kdlab.experiments  # noqa: F401  (fills the registry)
 from kdlab.cli import main
+from kdlab.distillation.request import distill_request
 from kdlab.experiments.framework.distributed import distributed_events
 from kdlab.experiments.framework.events import ExperimentFinished, ExperimentPlanned, JobStarted, JobValidated
 from kdlab.experiments.framework.run import reproduce_events
 from kdlab.registry import EXPERIMENTS
-from kdlab.runs.executors.dask import DaskExecutor
-from kdlab.runs.protocol import Files, RunRequest
-from kdlab.runs.worker import ENDS, Message, Status
+from kdlab.runs.executors.dask import DaskExecutor, DaskRun
+from kdlab.runs.limits import Limits
+from kdlab.runs.protocol import ENDS, EventBatch, Files, RunRequest, Status, WorkerMessage
+from kdlab.train.events import Done
 from kdlab.train.spec import Spec
 
 SETTINGS: dict[str, Any] = {
@@ -32,26 +33,31 @@ SETTINGS: dict[str, Any] = {
 
 
 class Counted:
-    """An engine that notes how many runs go on at once."""
+    """An executor that counts how many runs go on at once."""
 
-    def __init__(self, engine: DaskExecutor) -> None:
-        self._engine, self.now, self.most = engine, 0, 0
-        self.tell, self.close = engine.tell, engine.close
+    def __init__(self, executor: DaskExecutor) -> None:
+        self._executor, self.running, self.most = executor, 0, 0
+        self.close = executor.close
 
     @property
     def slots(self) -> int:
-        return self._engine.slots
+        return self._executor.slots
 
     def start(
-        self, run: str, job: RunRequest, paused: bool, checkpoint: Files | None, receive: Callable[[Message], None]
-    ) -> None:
-        def hear(message: Message) -> None:
-            self.now -= isinstance(message, Status) and message.state in ENDS
+        self,
+        request: RunRequest,
+        limits: Limits,
+        checkpoint: Files | None,
+        paused: bool,
+        receive: Callable[[WorkerMessage], None],
+    ) -> DaskRun:
+        def pass_on(message: WorkerMessage) -> None:
+            self.running -= isinstance(message, Status) and message.state in ENDS
             receive(message)
 
-        self.now += 1
-        self.most = max(self.most, self.now)
-        self._engine.start(run, job, paused, checkpoint, hear)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        return self._executor.start(request, limits, checkpoint, paused, pass_on)
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +71,15 @@ def cluster() -> Iterator[LocalCluster]:
 
 
 @pytest.fixture(scope="module")
-def engine(cluster: LocalCluster) -> Iterator[DaskExecutor]:
-    engine = DaskExecutor(cluster.scheduler_address, None, None)
-    yield engine
-    engine.close()
+def executor(cluster: LocalCluster) -> Iterator[DaskExecutor]:
+    executor = DaskExecutor(cluster.scheduler_address, None)
+    yield executor
+    executor.close()
 
 
-def spread(engine: Any, name: str, folder: Path, settings: dict[str, Any]) -> Any:
+def spread(executor: Any, name: str, folder: Path, settings: dict[str, Any]) -> Any:
     kind: Any = EXPERIMENTS[name].build
-    return distributed_events(engine, kind.of_size(True, **settings), name, folder, True, settings)
+    return distributed_events(executor, kind.of_size(True, **settings), name, folder, True, settings)
 
 
 def numbers(report: Any) -> dict[str, Any]:
@@ -88,8 +94,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return numbers(end.report)
 
 
-def test_two_workers_come_to_the_same_report(engine: DaskExecutor, whole: dict[str, Any], tmp_path: Path) -> None:
-    counted = Counted(engine)
+def test_two_workers_come_to_the_same_report(executor: DaskExecutor, whole: dict[str, Any], tmp_path: Path) -> None:
+    counted = Counted(executor)
     events = list(spread(counted, "early-stopping", tmp_path / "new", SETTINGS))
     assert numbers(events[-1].report) == whole
     labels = [event.label for event in events if isinstance(event, JobStarted)]
@@ -114,33 +120,34 @@ def test_the_command_with_a_scheduler(cluster: LocalCluster, whole: dict[str, An
     assert "no address of a Dask scheduler" in refused.stderr
 
 
-def test_a_distillation(engine: DaskExecutor) -> None:
+def test_a_distillation(executor: DaskExecutor) -> None:
     spec = Spec.suggested("digits", teacher="mlp:16x1", student="mlp:8x1", epochs=1, teacher_epochs=1)
-    messages: queue.Queue[Message] = queue.Queue()
-    job = RunRequest("distil", "kdlab.distillation.distill:distill_events", (spec,), "", Unit, "", "")
-    engine.start("run", job, False, None, messages.put)
-    seen = [messages.get(timeout=60)]
-    while not (isinstance(seen[-1], Status) and seen[-1].state in ENDS):
-        seen.append(messages.get(timeout=60))
-    assert seen[-1] == Status("done")
-    assert "student" in seen[-2].event.result["validation"]
+    messages: queue.Queue[WorkerMessage] = queue.Queue()
+    executor.start(distill_request(spec), Limits(), None, False, messages.put)
+    received = [messages.get(timeout=60)]
+    while not (isinstance(received[-1], Status) and received[-1].state in ENDS):
+        received.append(messages.get(timeout=60))
+    assert received[-1] == Status("done")
+    events = [event for message in received if isinstance(message, EventBatch) for event in message.events]
+    (done,) = (event for event in events if isinstance(event, Done))
+    assert "student" in done.result["validation"]
 
 
-def test_what_workers_refuse_is_said(engine: DaskExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_workers_refuse_is_said(executor: DaskExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from click import ClickException
 
     monkeypatch.setattr("kdlab.experiments.framework.trainer.RECIPE", -1)  # another recipe than the workers'
     with pytest.raises(ClickException, match="both need the same kdlab"):
-        list(spread(engine, "early-stopping", tmp_path / "refused", SETTINGS))
+        list(spread(executor, "early-stopping", tmp_path / "refused", SETTINGS))
 
 
 def test_a_piece_whose_worker_dies_is_begun_again(
-    engine: DaskExecutor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    executor: DaskExecutor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = SETTINGS | {"epochs": 60, "seeds": 1}
     before = {child.pid for child in psutil.Process().children(recursive=True) if "spawn_main" in str(child.cmdline())}
     killed, end = False, None
-    for event in spread(engine, "early-stopping", tmp_path / "killed", settings):
+    for event in spread(executor, "early-stopping", tmp_path / "killed", settings):
         if isinstance(event, JobValidated) and event.label.startswith("students") and not killed:
             killed = True
             for pid in before:

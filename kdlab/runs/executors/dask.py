@@ -174,7 +174,7 @@ class DaskRun:
 
     async def release(self) -> None:
         """Stop the run and release its task."""
-        self._commands.append(("stop", None))
+        self._commands.append(("leave", None))
         with contextlib.suppress(OSError, CancelledError, TimeoutError):
             await asyncio.wait_for(self.flush(), 1.0)
         self._address = ""

@@ -39,6 +39,7 @@ class Mailbox:
         self._size = 0
         self._filled = asyncio.Event()
         self._heard = time.monotonic()
+        self._abandoned = False
 
     def poll(self) -> bool:
         """Return whether `recv` would return or raise at once."""
@@ -75,10 +76,13 @@ class Mailbox:
                 self._wait(CLIENT_TIMEOUT)
 
     def put(self, commands: list[tuple[str, Any]]) -> None:
-        """Queue commands for the run."""
+        """Queue commands for the run; "leave" says that nobody polls for its messages any more."""
         with self._changed:
             self._heard = time.monotonic()
-            self._commands.extend(commands)
+            if ("leave", None) in commands:
+                self._abandoned = True
+            else:
+                self._commands.extend(commands)
             self._changed.notify_all()
 
     async def take(self, timeout: float) -> list[bytes]:
@@ -106,7 +110,8 @@ class Mailbox:
         self._changed.wait(1.0)
 
     def _deserted(self, timeout: float) -> bool:
-        return time.monotonic() - self._heard > timeout or self._worker.status.name in ("closing", "closed", "failed")
+        silent = self._abandoned or time.monotonic() - self._heard > timeout
+        return silent or self._worker.status.name in ("closing", "closed", "failed")
 
 
 def dask_setup(worker: Any) -> None:
