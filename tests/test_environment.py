@@ -98,7 +98,7 @@ def test_binder_starts_a_desk_and_lets_jupyter_find_our_pages(tmp_path: Path) ->
     with started(*SAY, KDLAB_RUNS=str(tmp_path), JUPYTER_PATH="/theirs") as process:
         environment = read_environment(process)
         assert environment["JUPYTER_PATH"].endswith("kdlab/server/share/jupyter:/theirs")
-        assert ServerConnection(environment["KDLAB_RUN_SERVER"]).rows() == []
+        assert ServerConnection(environment["KDLAB_RUN_SERVER"]).runs() == []
 
 
 def test_binder_starts_without_a_desk_where_it_cannot_have_one(tmp_path: Path) -> None:
