@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.registry import InputError
-from kdlab.runs.protocol import Executor, RunMessage
+from kdlab.runs.protocol import Executor, RunMessage, Status
 from kdlab.runs.server import RunServer
 
 __all__ = ["main", "serve"]
@@ -26,6 +26,10 @@ __all__ = ["main", "serve"]
 # Methods of `RunServer` that a page may call, besides `subscribe`.
 REMOTE_METHODS = ("submit", "info", "runs", "files", "delete", "send_command", "unsubscribe")
 MAX_PACKET_MESSAGES = 500  # messages in one packet
+# Messages that wait for a page which does not read them, about two minutes of one run's. Later ones are dropped:
+# they would fill the memory of this process.
+MAX_UNREAD_MESSAGES = 5_000
+UNREAD = "This page did not keep up with its run, which goes on: reload the page."
 Outbox = queue.SimpleQueue["tuple[Any, ...] | None"]
 log = logging.getLogger("kdlab")
 
@@ -71,7 +75,7 @@ def _serve_client(channel: Connection, server: RunServer) -> None:
             try:
                 if method == "subscribe":
                     run, visitor, name = arguments
-                    answer: Any = server.subscribe(run, partial(_enqueue, outbox, name), visitor)
+                    answer: Any = server.subscribe(run, _Subscription(outbox, name), visitor)
                     subscribed[answer] = run
                 elif method in REMOTE_METHODS:
                     answer = getattr(server, method)(*arguments)
@@ -94,8 +98,19 @@ def _serve_client(channel: Connection, server: RunServer) -> None:
         channel.close()
 
 
-def _enqueue(outbox: Outbox, name: int, message: RunMessage) -> None:
-    outbox.put((name, message))
+class _Subscription:
+    """Queues the messages of one run for a page, which knows the subscription by its `name`."""
+
+    def __init__(self, outbox: Outbox, name: int) -> None:
+        self._outbox, self._name = outbox, name
+        self._is_full = False
+
+    def __call__(self, message: RunMessage) -> None:
+        if self._is_full:
+            return
+        if self._outbox.qsize() >= MAX_UNREAD_MESSAGES:
+            self._is_full, message = True, Status("interrupted", "ServerLost", UNREAD)
+        self._outbox.put((self._name, message))
 
 
 def _send_loop(channel: Connection, outbox: Outbox) -> None:

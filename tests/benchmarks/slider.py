@@ -3,7 +3,7 @@
 python tests/benchmarks/slider.py
 
 Both are pages of `kdlab app`'s server in a headless Chromium, on 10,000 made-up examples and two models; once with
-nothing else to do and once while `kdlab distill` trains on all cores, niced as the page's own worker is. The clock
+nothing else to do and once while `kdlab distill` trains on all cores, in a worker as niced as a page's. The clock
 starts with the keydown event's time stamp and stops with a message that was posted in the first frame in which every
 view shows the new T, and so is heard after that frame was painted. "Presented" is what Chromium's Event Timing says of
 the same key presses, in steps of 8 ms, where views follow within the frame: from the press to pixels on the screen.
@@ -43,8 +43,9 @@ WINDOWS = ((1280, 800), (1280, 3300))
 SERVE = """\
 import sys
 from pathlib import Path
+from kdlab.runs.limits import Limits
 from kdlab.server.app import serve
-serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), browser=False)
+serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), False, Limits(), "/", None)
 """
 # Large enough to train on all cores; it never comes to an end.
 TRAIN = ["distill", "--dataset=digits", "--teacher=mlp:800x2", "--batch-size=128", "--teacher-epochs=100000"]
@@ -153,21 +154,33 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def training() -> Iterator[psutil.Popen]:
+def training() -> Iterator[psutil.Process]:
     """Start a run, and pause it once it trains."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    run = psutil.Popen(
-        ["nice", "-n", "5", Path(sys.executable).with_name("kdlab"), *TRAIN], env=environment, stdout=subprocess.DEVNULL
-    )
-    try:
-        while sum(run.cpu_times()[:2]) < 12:  # seconds; it has begun long before, also where other work slows it down
-            assert run.poll() is None, "the run ended"
-            time.sleep(0.2)
-        run.suspend()
-        yield run
-    finally:
-        run.kill()
-        run.wait()
+    with tempfile.TemporaryDirectory(prefix="kdlab-runs-", ignore_cleanup_errors=True) as folder:
+        environment["KDLAB_RUNS"] = folder
+        command = psutil.Popen(
+            [Path(sys.executable).with_name("kdlab"), *TRAIN], env=environment, stdout=subprocess.DEVNULL
+        )
+        try:
+            worker = busy_process(command)
+            worker.suspend()
+            yield worker
+        finally:
+            for process in (*command.children(recursive=True), command):
+                process.kill()
+            command.wait()
+
+
+def busy_process(command: psutil.Popen) -> psutil.Process:
+    """Return the process of a command that trains, when it has begun long before."""
+    while True:
+        for process in (command, *command.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if sum(process.cpu_times()[:2]) >= 12:  # seconds
+                    return process
+        assert command.poll() is None, "the run ended"
+        time.sleep(0.2)
 
 
 def load(page: Page, case: Case, address: str) -> None:

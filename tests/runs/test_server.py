@@ -18,6 +18,7 @@ from fake_events import Tally
 from receiver import Receiver, register_tally, subscribed, tally
 
 from kdlab.registry import InputError
+from kdlab.runs import server_process
 from kdlab.runs.active_run import redact
 from kdlab.runs.connection import ServerConnection
 from kdlab.runs.executors.dask import DaskExecutor
@@ -285,6 +286,22 @@ def test_what_could_not_be_kept_does_not_come_after_what_is_newer(tmp_path: Path
     assert (writer.is_unsaved("run"), writer.retry()) == (False, [])
     assert store.files("run", "result") == {"new": bytes(1)}
     writer.close()
+
+
+def test_a_page_that_does_not_read_fills_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_process, "MAX_UNREAD_MESSAGES", 50)
+    outbox: server_process.Outbox = queue.SimpleQueue()
+    server = RunServer(LocalExecutor(), RunStore(tmp_path))
+    try:
+        run = server.submit(tally("saving", 200))
+        receiver, _ = subscribed(server, run)
+        server.subscribe(run, server_process._Subscription(outbox, -1))
+        receiver.state("done")
+    finally:
+        server.close()
+    assert outbox.qsize() == 51
+    *_, last = (outbox.get() for _ in range(51))
+    assert last == (-1, Status("interrupted", "ServerLost", server_process.UNREAD))
 
 
 def test_a_run_that_does_not_stop_loses_its_worker(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
