@@ -1,9 +1,8 @@
 """What a person does with the runs that are kept."""
 
-import contextlib
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -38,12 +37,12 @@ class Window:
 
 
 @pytest.fixture
-def store(serve: Callable[[str], Server]) -> Iterator[RunStore]:
+def store(serve: Callable[[str], Server]) -> RunStore:
     """The server's own store, which has nothing in it."""
-    with contextlib.closing(RunStore(serve("voila").folder / "kdlab_runs")) as store:
-        for row in store.runs(None):
-            store.delete(row.run)
-        yield store
+    store = RunStore(serve("voila").folder / "kdlab_runs")
+    for info in store.runs(None):
+        store.delete(info.run)
+    return store
 
 
 @pytest.fixture
