@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from distil_page import on_page
 
+from kdlab.distillation import request
 from kdlab.pages import Distil, Experiments
-from kdlab.pages.distil import run_request
 from kdlab.pages.url_state import read_settings, read_sliders, read_spec, write_settings, write_sliders, write_spec
 from kdlab.paths import runs_folder
 from kdlab.registry import EXPERIMENTS
 from kdlab.runs import client
 from kdlab.runs.executors.local import LocalExecutor
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import RunRequest
+from kdlab.runs.protocol import RunRequest, RunSnapshot
 from kdlab.runs.server import RunServer
 from kdlab.runs.store import RunStore
 from kdlab.train.spec import Spec
@@ -248,10 +248,10 @@ def test_a_run_outlives_its_page_and_is_found_again() -> None:
 
 
 def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hasty(kind: str, target: str, arguments: tuple[Any, ...], *others: Any) -> RunRequest:
-        return RunRequest(kind, target, (*arguments, 0.5), *others)  # seconds between two checkpoints
+    def hasty(*, arguments: tuple[Any, ...], **fields: Any) -> RunRequest:
+        return RunRequest(arguments=(*arguments, 0.5), **fields)  # seconds between two checkpoints
 
-    monkeypatch.setattr(run_request, "RunRequest", hasty)
+    monkeypatch.setattr(request, "RunRequest", hasty)
 
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&epochs=9000")
@@ -276,6 +276,10 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPat
         assert steps == sorted(set(steps))  # none twice
         page._act("stop")
         await until(lambda: page._panel.state == "stopped")
+        # What the server sends where the run has begun again before the page has subscribed again.
+        page.state.temperature = 9.0
+        page._on_message(RunSnapshot(run, page.history, "distil", asdict(page.history.opened.spec), mine=True))
+        assert page.state.temperature == page.history.opened.spec.knobs["temperature"] != 9.0
 
     on_page(use)
 

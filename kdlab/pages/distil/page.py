@@ -230,7 +230,8 @@ class Distil(RunPage):
 
     def _attach(self, snapshot: RunSnapshot) -> None:
         """Show the record of a run so far; its further events are added to it."""
-        if snapshot.run != self._address.run:
+        resumes = snapshot.run == self._address.run
+        if not resumes:
             self._setup.file.want(snapshot.config.get("teacher_weights", ""))
         self._run_history, self._note, self._address.run = snapshot.record, "", snapshot.run
         if self._adopt_run_config == snapshot.run:
@@ -241,6 +242,8 @@ class Distil(RunPage):
             self._show(snapshot.record)
             self._show_chosen()
             self._show_pictures()
+            if resumes:  # the run may have reported already from where, before this page subscribed again
+                self._restore_params()
 
     def _record(self, event: Event) -> None:
         self._run_history.append(event)
