@@ -73,6 +73,12 @@ def failing(_: RunContext, error: BaseException | None) -> Events:
         raise error
 
 
+def diverging(_: RunContext) -> Events:
+    """Many steps at once, and then the end."""
+    yield from count(_, 20)
+    raise ValueError("diverged")
+
+
 def unpicklable(_: RunContext) -> Events:
     yield Note(lambda: None)
 
@@ -131,3 +137,17 @@ def saving(context: RunContext, total: int) -> Iterator[Unit | Saved]:
         yield Unit(number)
         yield Saved({"at.txt": str(number).encode()}, final=False)
     yield Saved({"values.json": b'["finished"]'}, final=True)
+
+
+class Unsummarized(Tally):
+    """A record that cannot be summarized."""
+
+    def summary(self) -> dict[str, Any]:
+        raise ArithmeticError("no summary")
+
+
+class Unwritable(Tally):
+    """A record that cannot be written."""
+
+    def files(self) -> dict[str, bytes]:
+        raise ArithmeticError("no files")

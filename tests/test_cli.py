@@ -219,3 +219,22 @@ def test_a_folder_that_cannot_hold_runs_does_not_stop_the_command(tmp_path: Path
     assert done.returncode == 0
     assert json.loads(done.stdout)
     assert done.stderr.startswith("The run is not among those on the page Runs: Runs cannot be kept in ")
+
+
+def test_weights_that_found_no_room_are_written_from_memory(tmp_path: Path, stored_runs: dict[str, str]) -> None:
+    environment = stored_runs | {"KDLAB_LIMIT_DISK_BYTES": "3000"}
+    command = [KDLAB, *SMALL, "--json", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "no room" in done.stderr
+    assert load(tmp_path / "out", "student")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_does_not_stop_the_command(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "files").mkdir(parents=True)
+    (tmp_path / "runs" / "files").chmod(0o555)
+    environment = os.environ | {"KDLAB_RUNS": str(tmp_path / "runs")}
+    done = subprocess.run([KDLAB, *SMALL, "--json"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("The run is not among those on the page Runs: ")

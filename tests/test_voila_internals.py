@@ -4,9 +4,56 @@ import importlib.metadata
 from types import CodeType
 
 import pytest
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado.websocket import WebSocketHandler
+from voila.app import Voila
+from voila.configuration import VoilaConfiguration
+from voila.request_info_handler import RequestInfoSocketHandler
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+from voila.voila_kernel_manager import voila_kernel_manager_factory
 
-from kdlab.server.voila_internals import USED_NAMES
-
+# What is called, read, overridden or configured: as attributes of a class, or by the code of one of its methods.
+USED_NAMES: dict[type, tuple[str, ...]] = {
+    Voila: (
+        "connection_url",
+        "init_handlers",
+        "init_settings",
+        "labextensions_path",
+        "launch_browser",
+        "listen",
+        "setup_template_dirs.voila_configuration",
+        "static_paths",
+    ),
+    VoilaConfiguration: (
+        "extension_allowlist",
+        "kernel_spec_manager_class",
+        "multi_kernel_manager_class",
+        "preheat_kernel",
+        "resources",
+        "template",
+    ),
+    TornadoVoilaHandler: ("get", "should_use_rendered_notebook"),
+    VoilaShutdownKernelHandler: ("check_xsrf_cookie", "post"),
+    VoilaKernelWebsocketHandler: ("get", "on_message", "open", "write_message"),
+    RequestInfoSocketHandler: ("_cache",),
+    AsyncMappingKernelManager: (
+        "_kernel_connections",
+        "allowed_message_types",
+        "notify_connect",
+        "notify_disconnect",
+        "shutdown_kernel",
+        "start_kernel",
+    ),
+    voila_kernel_manager_factory(AsyncMappingKernelManager, True, 0): (
+        "__init__._pools",
+        "fill_delay",
+        "fill_if_needed",
+        "kernel_pools_config",
+    ),
+    WebSocketHandler: ("__init__.ws_connection",),
+}
 PAIRS = [(owner, name) for owner, names in USED_NAMES.items() for name in names]
 
 

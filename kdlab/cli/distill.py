@@ -83,6 +83,8 @@ def distill(out: Path | None, as_json: bool, resumed_run: str, **values: Any) ->
         click.echo(json.dumps(result))
     else:
         print_result(result)
+    if out and not files:
+        raise InputError(f"The run's weights could not be kept, so there is nothing to write to {out}.")
     if out:
         write_folder(files, out)
 
@@ -102,4 +104,4 @@ def _stored_spec(run: str, given: dict[str, Any]) -> Spec:
     if given:
         options = ", ".join(f"--{key.replace('_', '-')}" for key in given)
         raise InputError(f"A run goes on with its own settings: leave out {options}.")
-    return Spec(**info.config)
+    return Spec.from_json(json.dumps(info.config))

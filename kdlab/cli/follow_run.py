@@ -1,6 +1,7 @@
 """Follow a run of the server of runs from a terminal, until it ends or is interrupted."""
 
 import contextlib
+import os
 import queue
 import signal
 import tempfile
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kdlab.cli.progress import run_progress
+from kdlab.paths import runs_folder
 from kdlab.registry import InputError
 from kdlab.runs.client import RunClient, the_server
+from kdlab.runs.limits import Limits
 from kdlab.runs.protocol import ENDS, EventBatch, RunMessage, RunRequest, RunSnapshot, RunWarning, Status
+from kdlab.runs.store import StoreError
 from kdlab.train.events import Restored
 from kdlab.train.history import History
 
@@ -31,34 +35,49 @@ def follow_run(request: RunRequest, resumed_run: str) -> tuple[dict[str, Any], d
 
     Raises InputError, ClickException for another failure, and SystemExit when it is interrupted.
     """
-    messages: queue.SimpleQueue[RunMessage] = queue.SimpleQueue()
-    with _server() as server:
-        client = RunClient(messages.put, server)
+    with contextlib.ExitStack() as stack:
         try:
-            with _sigterm_as_interrupt():
-                if resumed_run:
-                    client.run = resumed_run
-                    client.resume_from_checkpoint(request)
-                else:
-                    client.start(request)
-                end, record = _follow(messages)
-        except KeyboardInterrupt:
-            _stop(client, messages)
-            raise SystemExit(130) from None
-        if end.state == "failed" and end.kind in ("InputError", "UnknownNameError"):
-            raise InputError(end.message)
-        if end.state != "done":
-            raise click.ClickException(end.message or f"The run is {end.state}.")
-        assert record.result is not None
-        return record.result, server.files(client.run, "result") or {}
+            server = stack.enter_context(_server(runs_folder()))
+            return _follow(server, request, resumed_run, is_kept=True)
+        except StoreError as error:
+            if resumed_run:
+                raise
+            click.echo(f"The run is not among those on the page Runs: {error}", err=True)
+        folder = tempfile.TemporaryDirectory(prefix="kdlab-runs-", ignore_cleanup_errors=True)
+        server = stack.enter_context(_server(Path(stack.enter_context(folder))))
+        return _follow(server, request, "", is_kept=False)
 
 
-def _follow(messages: "queue.SimpleQueue[RunMessage]") -> tuple[Status, History]:
+def _follow(
+    server: "RunServer | ServerConnection", request: RunRequest, resumed_run: str, is_kept: bool
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    messages: queue.SimpleQueue[RunMessage] = queue.SimpleQueue()
+    client = RunClient(messages.put, server)
+    try:
+        with _sigterm_as_interrupt():
+            if resumed_run:
+                client.run = resumed_run
+                client.resume_from_checkpoint(request)
+            else:
+                client.start(request)
+            end, record = _show(messages)
+    except KeyboardInterrupt:
+        _stop(client, messages, is_kept)
+        raise SystemExit(130) from None
+    if end.state == "failed" and end.kind in ("InputError", "UnknownNameError", "BrokenDownloadError"):
+        raise InputError(end.message)
+    if end.state != "done":
+        raise click.ClickException(end.message or f"The run is {end.state}.")
+    assert record.result is not None
+    return record.result, server.files(client.run, "result") or {}
+
+
+def _show(messages: "queue.SimpleQueue[RunMessage]") -> tuple[Status, History]:
     """Show the messages up to the end, and return it with the run's record."""
     record = History()
     with run_progress() as progress:
         while True:
-            match messages.get():
+            match _next(messages):
                 case EventBatch(events):
                     for event in events:
                         record.append(event)
@@ -68,42 +87,46 @@ def _follow(messages: "queue.SimpleQueue[RunMessage]") -> tuple[Status, History]
                         progress.show(event)
                 case RunWarning(text):
                     click.echo(text, err=True)
-                case Status() as status if status.state in ENDS and status.kind != "Kept":
+                case Status() as status if status.state in ENDS:
                     return status, record
                 case RunSnapshot() as snapshot:
                     record = snapshot.record
 
 
-def _stop(client: RunClient, messages: "queue.SimpleQueue[RunMessage]") -> None:
+def _next(messages: "queue.SimpleQueue[RunMessage]") -> RunMessage:
+    """Return the next message; in short waits, because on Windows Ctrl-C does not end a long one."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return messages.get(timeout=1.0)
+
+
+def _stop(client: RunClient, messages: "queue.SimpleQueue[RunMessage]", is_kept: bool) -> None:
     """Stop the run, and print how it can be resumed; a second interruption does not wait for that."""
     run = client.run
     client.send_command("stop")
     with contextlib.suppress(queue.Empty, KeyboardInterrupt), _sigterm_as_interrupt():
-        while not (isinstance(message := messages.get(timeout=STOP_TIMEOUT), Status) and message.state in ENDS):
+        while run and not (isinstance(message := messages.get(timeout=STOP_TIMEOUT), Status) and message.state in ENDS):
             pass
-    if client.is_resumable():
+    if is_kept and client.is_resumable():
         click.echo(f"\nStopped. To go on from the last checkpoint: kdlab distill --resume {run}", err=True)
     else:
         click.echo("\nStopped before the first checkpoint: start it again.", err=True)
 
 
 @contextlib.contextmanager
-def _server() -> "Iterator[RunServer | ServerConnection]":
-    """Provide the server of runs, or one that keeps nothing where runs cannot be stored."""
-    try:
-        server = the_server()
-    except InputError as error:
-        from kdlab.runs.executors.local import LocalExecutor
-        from kdlab.runs.server import RunServer
-        from kdlab.runs.store import RunStore
+def _server(folder: Path) -> "Iterator[RunServer | ServerConnection]":
+    """Provide the server that the environment names, or one for this command, which keeps its runs in `folder`."""
+    if os.environ.get("KDLAB_RUN_SERVER"):
+        yield the_server()
+        return
+    from kdlab.runs.executors.local import LocalExecutor
+    from kdlab.runs.server import RunServer
+    from kdlab.runs.store import RunStore
 
-        click.echo(f"The run is not among those on the page Runs: {error}", err=True)
-        with (
-            tempfile.TemporaryDirectory(prefix="kdlab-runs-", ignore_cleanup_errors=True) as folder,
-            contextlib.closing(RunServer(LocalExecutor(), RunStore(Path(folder)))) as temporary,
-        ):
-            yield temporary
-    else:
+    limits = Limits.read(None, public=False)
+    # No page is beside it, so that training need not give way.
+    executor = LocalExecutor(slots=1, background=False)
+    with contextlib.closing(RunServer(executor, RunStore(folder), limits)) as server:
         yield server
 
 

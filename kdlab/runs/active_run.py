@@ -5,7 +5,7 @@ import logging
 import pkgutil
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from kdlab.runs.protocol import (
     ENDS,
     USER_FACING_ERRORS,
+    Command,
     EventBatch,
     Execution,
     Files,
@@ -33,22 +34,14 @@ log = logging.getLogger("kdlab")
 PATH = re.compile(r"(?<![\w:/])(?:/[\w.@+-]+)+/?")
 
 
-@dataclass(frozen=True, slots=True)
-class Subscriber:
-    """A receiver of a run's messages; `mine`: it belongs to the run's visitor."""
-
-    receive: Receive
-    mine: bool
-
-
 @dataclass(slots=True, eq=False)
 class ActiveRun:
     """The scheduler's state of a run; `run` is its id.
 
-    `resumes`: it begins from its checkpoint. `finishing`: its last files are being written, and no message counts any
-    more. `state_saved`: the store has its state. `result_saved`: the store has its result. `stop_reason`: why the
-    scheduler itself stops it, or "". `stop_requested_at`: time of the stop command, or 0. `working` and
-    `paused_seconds`: seconds of training and of pauses until `counted_at`.
+    `resumes`: it begins from its checkpoint. `early_commands`: those that came before its `execution` was known.
+    `finishing`: its last files are being written, and no message counts any more. `state_saved`, `result_saved`: the
+    store has its state, its result. `stop_reason`: why the scheduler itself stops it, or "". `stop_requested_at`: time of
+    the stop command, or 0. `working` and `paused_seconds`: seconds of training and of pauses until `counted_at`.
     """
 
     run: str
@@ -58,13 +51,14 @@ class ActiveRun:
     resumes: bool = False
     paused: bool = False
     execution: Execution | None = None
+    early_commands: list[tuple[Command, Mapping[str, float] | None]] = field(default_factory=list)
     finishing: bool = False
     state_saved: bool = True
     result_saved: bool = False
     stop_requested_at: float = 0.0
     stop_reason: str = ""
     status: Status = field(default_factory=lambda: Status("queued"))
-    subscribers: dict[int, Subscriber] = field(default_factory=dict)
+    subscribers: dict[int, Receive] = field(default_factory=dict)
     working: float = 0.0
     paused_seconds: float = 0.0
     counted_at: float = 0.0
@@ -92,17 +86,26 @@ class ActiveRun:
 
     def subscribe(self, key: int, receive: Receive, visitor: str) -> None:
         """Add a subscriber: send it the record so far and the state, then every message."""
-        self.subscribers[key] = Subscriber(receive, visitor == self.visitor)
-        self.send_snapshot(self.subscribers[key])
-        receive(self.status)
-
-    def send_snapshot(self, subscriber: Subscriber) -> None:
-        """Send a subscriber the record so far."""
         # Copied, because both sides append to it; the opening event, with all images, never changes and is shared.
         opened = getattr(self.record, "opened", None)
         record = copy.deepcopy(self.record, {id(opened): opened} if opened else {})
-        request = self.request
-        subscriber.receive(RunSnapshot(self.run, record, request.kind, request.config, subscriber.mine))
+        receive(RunSnapshot(self.run, record, self.request.kind, self.request.config, visitor == self.visitor))
+        receive(self.status)
+        self.subscribers[key] = receive
+
+    def send_command(self, command: Command, values: Mapping[str, float] | None = None) -> None:
+        """Send a command to the execution, at the latest when it has started."""
+        if self.execution:
+            self.execution.send_command(command, values)
+        else:
+            self.early_commands.append((command, values))
+
+    def set_execution(self, execution: Execution) -> None:
+        """Record what executes the run, and send it the commands that came before."""
+        self.execution = execution
+        for command, values in self.early_commands:
+            execution.send_command(command, values)
+        self.early_commands.clear()
 
     def publish(self, message: RunMessage) -> None:
         """Record a message and send it to all subscribers."""
@@ -112,9 +115,9 @@ class ActiveRun:
         elif isinstance(message, Status):
             self.count_time()
             self.status, self.state_saved = message, False
-        for subscriber in list(self.subscribers.values()):
+        for receive in list(self.subscribers.values()):
             try:
-                subscriber.receive(message)
+                receive(message)
             except Exception:  # a closed page must not affect the others
                 log.exception("a subscriber could not be sent a message")
 

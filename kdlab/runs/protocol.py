@@ -8,6 +8,7 @@ from kdlab.live_params import LiveParams
 from kdlab.runs.limits import Limits
 
 __all__ = [
+    "CLOSED",
     "ENDS",
     "USER_FACING_ERRORS",
     "Command",
@@ -30,6 +31,7 @@ State = Literal["idle", "queued", "starting", "running", "paused", "stopped", "d
 ENDS = ("stopped", "done", "failed", "interrupted")
 # What a visitor may do to a run; "set_params" alone has values. To step is to run one more unit and then to pause.
 Command = Literal["pause", "resume", "step", "stop", "set_params"]
+CLOSED = "kdlab is being closed: open it again, and start the run then."
 # Kinds of failures whose messages are written for people.
 USER_FACING_ERRORS = ("InputError", "UnknownNameError", "Diverged", "WorkerDied", "PoolLost", "BrokenDownloadError")
 # Contents of files by name.

@@ -13,6 +13,7 @@ import shutil
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,12 +38,6 @@ class RunFiles:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    @staticmethod
-    def check(run: str) -> None:
-        """Raise InputError for an invalid run id."""
-        if not RUN.fullmatch(run):
-            raise InputError(f"There is no run {run[:60]!r}: a run's id is made of letters, digits, _ and - only.")
-
     def create(self, run: str) -> None:
         """Create a run's folder; raises FileExistsError, OSError."""
         self._home(run).mkdir()
@@ -55,7 +50,7 @@ class RunFiles:
             path.unlink(missing_ok=True)
             raise FileExistsError
         for earlier in range(1, number):  # the store that created one sees so that it has lost the run
-            (self._home(run) / CLAIM.format(earlier)).unlink(missing_ok=True)
+            self.drop_claim(run, earlier)
         return number
 
     def renew(self, run: str, number: int, timestamp: float) -> bool:
@@ -66,18 +61,20 @@ class RunFiles:
             return False
         return True
 
+    def drop_claim(self, run: str, number: int) -> None:
+        """Remove a claim; raises OSError."""
+        (self._home(run) / CLAIM.format(number)).unlink(missing_ok=True)
+
     def last_claim(self, run: str) -> tuple[int, float]:
         """Return the number of the latest claim and its time, in seconds since 1970; (0, 0.0) where there is none."""
-        last, at = 0, 0.0
-        try:
-            with os.scandir(self._home(run)) as entries:
-                for entry in entries:
-                    prefix, _, number = entry.name.partition("-")
-                    if prefix == "claim" and number.isdigit() and int(number) > last:
-                        last, at = int(number), entry.stat().st_mtime
-        except FileNotFoundError:  # deleted meanwhile, or the claim was replaced
-            pass
-        return last, at
+        last, timestamp = 0, 0.0
+        with suppress(FileNotFoundError), os.scandir(self._home(run)) as entries:
+            for entry in entries:
+                prefix, _, number = entry.name.partition("-")
+                if prefix == "claim" and number.isdigit() and int(number) > last:
+                    with suppress(FileNotFoundError):  # a later one has replaced it
+                        last, timestamp = int(number), entry.stat().st_mtime
+        return last, timestamp
 
     def write_about(self, run: str, about: Mapping[str, Any]) -> None:
         """Write a run's metadata as plain JSON; raises OSError."""
@@ -85,22 +82,14 @@ class RunFiles:
         write_atomic(self._home(run) / ABOUT, content)
 
     def about(self, run: str) -> dict[str, Any] | None:
-        """Return a run's metadata, or None when they are missing or unreadable."""
-        try:
-            content = json.loads((self._home(run) / ABOUT).read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return None
-        return content if isinstance(content, dict) else None
-
-    def about_stamp(self, run: str) -> tuple[int, int] | None:
-        """Return what changes whenever a run's metadata are replaced, or None when there are none."""
+        """Return a run's metadata, or None when they are missing or unreadable, or the run's id is invalid."""
         if not RUN.fullmatch(run):
             return None
         try:
-            stat = (self._folder / run / ABOUT).stat()
-        except OSError:
+            content = json.loads((self._folder / run / ABOUT).read_bytes())
+        except (OSError, ValueError, RecursionError):
             return None
-        return stat.st_mtime_ns, stat.st_ino
+        return content if isinstance(content, dict) else None
 
     def runs(self) -> list[str]:
         """Return the ids of the runs with a folder; raises OSError."""
@@ -167,9 +156,9 @@ class RunFiles:
             inside = path.relative_to(self._folder).parts
             if any(part.startswith(".") for part in inside) and _age(path) > STALE_AFTER:
                 path.unlink(missing_ok=True)
-        for place in self._folder.iterdir():
-            if place.is_dir() and not any(place.iterdir()) and _age(place) > STALE_AFTER:
-                place.rmdir()
+        for folder in self._folder.iterdir():
+            if not (folder / ABOUT).exists() and _age(folder) > STALE_AFTER:  # its creation or removal was cut off
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _all(self) -> Iterator[Path]:
         for place, _, names in os.walk(self._folder):
@@ -177,7 +166,8 @@ class RunFiles:
                 yield Path(place, name)
 
     def _home(self, run: str) -> Path:
-        self.check(run)
+        if not RUN.fullmatch(run):
+            raise InputError(f"There is no run {run[:60]!r}: a run's id is made of letters, digits, _ and - only.")
         return self._folder / run
 
     def _path(self, run: str, part: str) -> Path:

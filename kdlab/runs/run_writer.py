@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -33,7 +33,9 @@ class RunWriter:
 
     def __init__(self, store: RunStore, limits: Limits, weights_folder: Path | None) -> None:
         self._store, self._limits, self._weights_folder = store, limits, weights_folder
-        self._unsaved: dict[str, Files] = {}  # results to write again, by run
+        # What is to be written again, by run: results, and fields of the store.
+        self._unsaved: dict[str, Files] = {}
+        self._unsaved_fields: dict[str, Mapping[str, Any]] = {}
         self._written = 0
         self.measure()
         # Not a pool of concurrent.futures: that ends before the handlers of atexit, one of which closes the server.
@@ -58,23 +60,36 @@ class RunWriter:
         return self._written + sum(map(_bytes, list(self._unsaved.values())))
 
     def is_unsaved(self, run: str) -> bool:
-        """Return whether a run's result still waits to be written."""
-        return run in self._unsaved
+        """Return whether a run's result or state still waits to be written."""
+        return run in self._unsaved or run in self._unsaved_fields
+
+    def unsaved_result(self, run: str) -> Files | None:
+        """Return a run's result that still waits to be written, or None."""
+        return self._unsaved.get(run)
 
     # --- on the writer's thread ---------------------------------------------------------------------------------------
 
-    def update(self, run: str, **fields: Any) -> bool:
-        """Write the state of a run; return False where it belongs to another server now. A failure is logged."""
+    def update(self, run: str, fields: Mapping[str, Any]) -> bool:
+        """Write the state of a run, or let `retry` do so; return False where it belongs to another server now."""
+        self._unsaved_fields.pop(run, None)
         try:
             return self._store.update(run, **fields) or self._store.info(run) is None
         except InputError as error:
+            self._unsaved_fields[run] = fields
             log.error("%s", error)
             return True
+
+    def heartbeat(self, run: str) -> None:
+        """Write a sign of life of a run; a failure is logged."""
+        try:
+            self._store.heartbeat(run)
+        except InputError as error:
+            log.error("%s", error)
 
     def save(self, run: str, part: str, files: Files) -> str:
         """Write a part of a run, or remove it for {}; return a sentence for its page when that fails, else "".
 
-        `retry` writes a failed result again.
+        `retry` writes a failed result again. Nothing is written to a run that belongs to another server now.
         """
         try:
             self._put(run, part, files)
@@ -88,17 +103,22 @@ class RunWriter:
         return ""
 
     def retry(self) -> list[str]:
-        """Write failed results again; return the runs that succeeded."""
-        saved = []
-        for run, files in list(self._unsaved.items()):
+        """Write failed results and states again; return the runs that succeeded."""
+        waiting = {*self._unsaved, *self._unsaved_fields}
+        for run in waiting:
             try:
-                if self._store.info(run) is not None:  # not deleted meanwhile
-                    self._put(run, "result", files)
+                if self._store.info(run) is None:  # deleted meanwhile
+                    self._unsaved.pop(run, None)
+                    self._unsaved_fields.pop(run, None)
+                if run in self._unsaved:
+                    self._put(run, "result", self._unsaved[run])
+                    del self._unsaved[run]
+                if run in self._unsaved_fields:
+                    self._store.update(run, **self._unsaved_fields[run])
+                    del self._unsaved_fields[run]
             except InputError:
                 continue  # the first failure was logged
-            self._unsaved.pop(run, None)
-            saved.append(run)
-        return saved
+        return [run for run in waiting if not self.is_unsaved(run)]
 
     def delete(self, run: str) -> None:
         """Remove a run and all of it; raises InputError."""
@@ -132,6 +152,8 @@ class RunWriter:
                 future.set_exception(error)
 
     def _put(self, run: str, part: str, files: Files) -> None:
+        if not self._store.heartbeat(run) and self._store.info(run) is not None:
+            return  # another server has it, and its own files
         size = _bytes(files)
         # The replaced part stays until the new one is written, so both count.
         if files and 0 < self._limits.disk_bytes < self._written + size:

@@ -11,10 +11,11 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from kdlab.registry import InputError
-from kdlab.runs.active_run import ActiveRun, redact
+from kdlab.runs.active_run import ActiveRun, Receive, redact
 from kdlab.runs.fair_queue import FairQueue
 from kdlab.runs.limits import Limits
 from kdlab.runs.protocol import (
+    CLOSED,
     ENDS,
     Command,
     EventBatch,
@@ -25,13 +26,11 @@ from kdlab.runs.protocol import (
     WorkerMessage,
 )
 from kdlab.runs.run_writer import RunWriter
-from kdlab.runs.store import RunStore
+from kdlab.runs.store import ELSEWHERE, RunStore
 
-__all__ = ["CLOSED", "Scheduler"]
+__all__ = ["Scheduler"]
 
 KILL_AFTER = 30.0  # seconds from the stop command until the execution is killed
-CLOSED = "kdlab is being closed: open it again, and start the run then."
-TAKEN = "This run goes on in another kdlab on the same folder of runs: open it there."
 log = logging.getLogger("kdlab")
 
 
@@ -77,18 +76,32 @@ class Scheduler:
             return
         if command == "stop":
             self._stop(run)
-        elif run.execution:
-            run.execution.send_command(command, values)
+        elif run in self.queue.executing:
+            run.send_command(command, values)
         elif command != "set_params":
             run.paused = command != "resume"
 
-    def check_deletable(self, run_id: str, visitor: str) -> None:
-        """Raise InputError for an active run, and for another visitor's."""
-        info, run = self._store.info(run_id), self.runs.get(run_id)
-        if info is None or info.visitor != visitor:
-            raise InputError("This run is not among yours.")
-        if (run and not run.ended) or (not run and info.state not in ENDS):
-            raise InputError("This run is still going on: stop it first.")
+    async def subscribe(self, run_id: str, key: int, receive: Receive, visitor: str) -> None:
+        """Send a run's messages to `receive`, until `unsubscribe` with this key; raises InputError."""
+        run = self.find(run_id)
+        run.subscribe(key, receive, visitor)
+        self.runs[run_id] = run
+
+    def unsubscribe(self, run_id: str, key: int) -> None:
+        """Remove the subscriber with this key; the run continues."""
+        if run := self.runs.get(run_id):
+            run.subscribers.pop(key, None)
+            self.forget(run)
+
+    async def delete(self, run_id: str, visitor: str) -> None:
+        """Delete an ended run; raises InputError for an active run, and for another visitor's."""
+        async with self._submitting:  # which may resume it
+            info, run = self._store.info(run_id), self.runs.get(run_id)
+            if info is None or info.visitor != visitor:
+                raise InputError("This run is not among yours.")
+            if (run and not run.ended) or (not run and info.state not in ENDS):
+                raise InputError("This run is still going on: stop it first.")
+            await self._writer.run(self._writer.delete, run_id)
 
     def find(self, run_id: str) -> ActiveRun:
         """Return a run in memory or from the store; raises InputError."""
@@ -98,7 +111,7 @@ class Scheduler:
         if info is None:
             raise InputError("This run is not here any more: it was deleted, or kept for as long as was agreed.")
         if info.state not in ENDS:
-            raise InputError("This run goes on in another kdlab on this store: open it there, or wait for its end.")
+            raise InputError(ELSEWHERE)
         return ActiveRun.restore(info, self._store.files(run_id, "result"))
 
     def forget(self, run: ActiveRun) -> None:
@@ -112,44 +125,41 @@ class Scheduler:
         """Start the runs for which there are slots, and send the others their position."""
         slots = self._executor.slots
         while not self.closed and (run := self.queue.take_next(min(slots, self._limits.runs_at_once or slots))):
-            self._start(run)
+            self._background(self._start(run))
         self.queue.publish_positions()
 
     async def on_message(self, run: ActiveRun, message: WorkerMessage) -> None:
-        """Handle a message of a run's execution; it waits for the return before it sends the next."""
-        if isinstance(message, Status) and message.state in ENDS:
-            self.queue.remove(run)
-            self.fill_slots()
-            await self._finish(run, message)
-            return
-        if run.ended or run.finishing:
-            return
+        """Handle a message of a run's execution, which waits for the return before it sends the next."""
         try:
-            if isinstance(message, EventBatch):
+            if isinstance(message, Status) and message.state in ENDS:
+                self.queue.remove(run)
+                self.fill_slots()
+                await self._finish(run, message)
+            elif run.ended or run.finishing:
+                pass
+            elif isinstance(message, EventBatch):
                 await self._on_events(run, message)
             else:
                 run.publish(message)
-        except Exception as error:  # its record cannot take this
-            log.exception("the record of a run failed")
-            self._stop(run)
-            await self._finish(run, Status("failed", type(error).__name__, str(error)), usable=False)
+        except Exception as error:
+            log.exception("a run failed at the server")
+            await self._fail(run, error)
 
     async def check_limits(self) -> None:
         """Stop runs that have used their time, kill those that do not stop, and write the states of the others."""
         for run in list(self.queue.executing):
             run.count_time()
             self._check_time(run)
-            if not run.ended and not run.finishing and not run.state_saved:
+            if not run.state_saved:
                 await self._save_state(run)
         self.fill_slots()  # more workers may be available
 
     async def heartbeat(self) -> None:
         """Write a sign of life of each run, measure the used disk space, and retry failed writes."""
         for run in list(self.queue.executing):
-            if not run.ended and not run.finishing:
-                await self._save_state(run)
+            await self._save_state(run)
         for run in list(self.queue.waiting):
-            await self._writer.run(self._store.heartbeat, run.run)
+            await self._writer.run(self._writer.heartbeat, run.run)
         await self._writer.run(self._writer.measure)
         for run_id in await self._writer.run(self._writer.retry):
             if saved := self.runs.get(run_id):
@@ -157,9 +167,10 @@ class Scheduler:
 
     async def interrupt_all(self) -> None:
         """End all runs as interrupted, after the executor was closed."""
-        for run in [*self.queue.executing, *self.queue.waiting]:
-            self.queue.remove(run)
-            await self._finish(run, Status("interrupted", "Closed", "kdlab was closed while this run went on."))
+        async with self._submitting:  # so that no run is queued later
+            for run in [*self.queue.executing, *self.queue.waiting]:
+                closed = Status("interrupted", "Closed", "kdlab was closed while this run went on.")
+                await self.on_message(run, closed)
 
     def _check_room(self, visitor: str) -> None:
         if self.closed:
@@ -190,6 +201,7 @@ class Scheduler:
         info = self._store.info(run_id)
         if info is None or not info.resumable:
             raise InputError("There is nothing that this run could go on from: start it again.")
+        self.runs[run_id] = previous  # whoever subscribes meanwhile stays subscribed
         await self._writer.run(self._store.claim, run_id)
         run = ActiveRun.create(run_id, request, visitor)
         # The record stays until the run reports from where it resumes.
@@ -197,7 +209,7 @@ class Scheduler:
         run.subscribers, run.working = previous.subscribers, previous.working
         return run
 
-    def _start(self, run: ActiveRun) -> None:
+    async def _start(self, run: ActiveRun) -> None:
         loop = asyncio.get_running_loop()
 
         def receive(message: WorkerMessage) -> None:
@@ -206,25 +218,27 @@ class Scheduler:
                 asyncio.run_coroutine_threadsafe(self.on_message(run, message), loop).result()
 
         try:
-            checkpoint = self._store.files(run.run, "checkpoint") if run.resumes else None
             run.publish(Status("starting"))
-            run.execution = self._executor.start(run.request, self._limits, checkpoint, run.paused, receive)
+            # On the writer's thread, as a checkpoint may be large.
+            checkpoint = await self._writer.run(self._store.files, run.run, "checkpoint") if run.resumes else None
+            arguments = run.request, self._limits, checkpoint, run.paused, receive
+            run.set_execution(await self._writer.run(self._executor.start, *arguments))
         except Exception as error:  # any failure to start must free the slot
             if not isinstance(error, InputError):
                 log.exception("a run could not be started")
-            end = Status("failed", type(error).__name__, str(error))
-            self._background(self.on_message(run, end))
+            await self.on_message(run, Status("failed", type(error).__name__, str(error)))
 
     def _stop(self, run: ActiveRun) -> None:
         """Stop a run; kill its execution when the stop command was sent long ago."""
         timestamp = time.monotonic()
-        if run.execution is None:
+        if run not in self.queue.executing:
             self.queue.remove(run)
-            self._background(self._finish(run, Status("stopped")))
+            self.queue.publish_positions()
+            self._background(self.on_message(run, Status("stopped")))
         elif not run.stop_requested_at:
             run.stop_requested_at = timestamp
-            run.execution.send_command("stop")
-        elif timestamp - run.stop_requested_at > KILL_AFTER:
+            run.send_command("stop")
+        elif timestamp - run.stop_requested_at > KILL_AFTER and run.execution:
             log.error("run %s did not stop: its worker is ended", run.run)
             run.stop_requested_at = timestamp
             run.execution.kill()
@@ -254,16 +268,19 @@ class Scheduler:
                 run.publish(RunWarning(trouble))
 
     async def _save_state(self, run: ActiveRun) -> None:
+        if run.ended or run.finishing:
+            return
         run.state_saved = True
-        if not await self._writer.run(self._writer.update, run.run, **run.stored_fields()):
-            run.stop_reason = TAKEN
-            self._stop(run)
+        try:
+            if not await self._writer.run(self._writer.update, run.run, run.stored_fields()):
+                run.stop_reason = ELSEWHERE
+                self._stop(run)
+        except Exception as error:  # its record: the other runs must go on
+            log.exception("the state of a run could not be written")
+            await self._fail(run, error)
 
-    async def _finish(self, run: ActiveRun, end: Status, usable: bool = True) -> None:
-        """End a run: save first, then notify, so that the store is complete when subscribers learn of the end.
-
-        `usable`: whether the run's record may be saved.
-        """
+    async def _finish(self, run: ActiveRun, end: Status) -> None:
+        """End a run: save first, then notify, so that the store is complete when subscribers learn of the end."""
         if run.ended or run.finishing:
             return
         run.finishing = True
@@ -271,14 +288,26 @@ class Scheduler:
             end = Status("stopped", "Limit", run.stop_reason)
         if self._shared:
             end = redact(end)
-        fields = run.stored_fields(end) if usable else {"state": end.state, "message": "The run's record failed."}
-        files = await self._writer.run(run.record.files) if usable and not run.result_saved else {}
+        files = {} if run.result_saved else await self._writer.run(run.record.files)
         if files and (trouble := await self._writer.run(self._writer.save, run.run, "result", files)):
             run.publish(RunWarning(trouble))
         if end.state == "done":
             await self._writer.run(self._writer.save, run.run, "checkpoint", {})
-        await self._writer.run(self._writer.update, run.run, **fields)
+        await self._writer.run(self._writer.update, run.run, run.stored_fields(end))
         run.publish(end)
+        run.state_saved = True
+        self.forget(run)
+
+    async def _fail(self, run: ActiveRun, error: Exception) -> None:
+        """End a run whose record failed, without using the record; its slot is free when its execution stops."""
+        if run.ended:
+            return
+        run.finishing = True
+        if run in self.queue.executing:
+            self._stop(run)
+        await self._writer.run(self._writer.update, run.run, {"state": "failed", "message": "The run's record failed."})
+        end = Status("failed", type(error).__name__, str(error))
+        run.publish(redact(end) if self._shared else end)
         run.state_saved = True
         self.forget(run)
 

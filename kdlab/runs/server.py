@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from kdlab.registry import InputError
 from kdlab.runs.active_run import Receive
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import Command, Executor, RunRequest
+from kdlab.runs.protocol import CLOSED, Command, Executor, RunRequest
 from kdlab.runs.run_info import RunInfo
 from kdlab.runs.run_writer import RunWriter
-from kdlab.runs.scheduler import CLOSED, Scheduler
+from kdlab.runs.scheduler import Scheduler
 from kdlab.runs.store import RunStore
 
 __all__ = ["RunServer"]
@@ -67,11 +67,13 @@ class RunServer:
 
         Raises InputError.
         """
-        return self._call(self._subscribe(run, receive, visitor))
+        key = next(self._keys)
+        self._call(self._scheduler.subscribe(run, key, receive, self._who(visitor)))
+        return key
 
     def unsubscribe(self, run: str, key: int) -> None:
         """Remove the subscriber with this key; the run continues."""
-        self._post(self._unsubscribe, run, key)
+        self._post(self._scheduler.unsubscribe, run, key)
 
     def send_command(
         self, run: str, command: Command, values: Mapping[str, float] | None = None, visitor: str = ""
@@ -89,11 +91,12 @@ class RunServer:
 
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
         """Return the files of a run's "result" or "checkpoint", or None; raises InputError when they are damaged."""
-        return self._store.files(run, part)
+        unsaved = self._writer.unsaved_result(run) if part == "result" else None
+        return dict(unsaved) if unsaved else self._store.files(run, part)
 
     def delete(self, run: str, visitor: str = "") -> None:
         """Delete an ended run; raises InputError for an active run, and for another visitor's."""
-        self._call(self._delete(run, self._who(visitor)))
+        self._call(self._scheduler.delete(run, self._who(visitor)))
 
     def close(self) -> None:
         """End all runs and their processes; they are stored as interrupted."""
@@ -136,22 +139,6 @@ class RunServer:
             await work
         except Exception:
             log.exception("the server of runs failed")
-
-    async def _subscribe(self, run_id: str, receive: Receive, visitor: str) -> int:
-        run, key = self._scheduler.find(run_id), next(self._keys)
-        visitor = self._who(visitor)
-        self._scheduler.runs[run_id] = run
-        run.subscribe(key, receive, visitor)
-        return key
-
-    def _unsubscribe(self, run_id: str, key: int) -> None:
-        if run := self._scheduler.runs.get(run_id):
-            run.subscribers.pop(key, None)
-            self._scheduler.forget(run)
-
-    async def _delete(self, run: str, visitor: str) -> None:
-        self._scheduler.check_deletable(run, visitor)
-        await self._writer.run(self._writer.delete, run)
 
     # --- on any thread ------------------------------------------------------------------------------------------------
 

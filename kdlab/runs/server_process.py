@@ -26,9 +26,9 @@ __all__ = ["main", "serve"]
 # Methods of `RunServer` that a page may call, besides `subscribe`.
 REMOTE_METHODS = ("submit", "info", "runs", "files", "delete", "send_command", "unsubscribe")
 MAX_PACKET_MESSAGES = 500  # messages in one packet
-# Messages that wait for a page which does not read them, about two minutes of one run's. Later ones are dropped:
+# Messages that wait for a page which does not read them, about a minute of one run's. Later ones are dropped:
 # they would fill the memory of this process.
-MAX_UNREAD_MESSAGES = 5_000
+MAX_UNREAD_MESSAGES = 2_000
 UNREAD = "This page did not keep up with its run, which goes on: reload the page."
 Outbox = queue.SimpleQueue["tuple[Any, ...] | None"]
 log = logging.getLogger("kdlab")

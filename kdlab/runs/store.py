@@ -6,11 +6,10 @@ A run belongs to the store that created its latest claim file, which is created 
 heartbeat. Only that store changes the state in about.json, by atomic replacement.
 """
 
-import contextlib
 import json
-import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,78 +18,74 @@ from kdlab.runs.protocol import ENDS, State
 from kdlab.runs.run_files import RunFiles
 from kdlab.runs.run_info import RunInfo
 
-__all__ = ["HEARTBEAT_TIMEOUT", "ORPHANED", "RunStore"]
+__all__ = ["ELSEWHERE", "HEARTBEAT_TIMEOUT", "ORPHANED", "RunStore", "StoreError"]
 
 # Seconds without a heartbeat after which the process of a run counts as dead.
 HEARTBEAT_TIMEOUT = 60.0
 ORPHANED = "What ran this was ended before the run was."
+DELETED = "This run is not kept any more: it was deleted."
 ELSEWHERE = "This run goes on in another kdlab on this store: open it there, or wait for its end."
-log = logging.getLogger("kdlab")
+
+
+class StoreError(InputError):
+    """The folder of runs cannot be read or written."""
 
 
 class RunStore:
-    """Stores runs under `folder`; threads and processes may share it. Raises InputError when it cannot be used."""
+    """Stores runs under `folder`; threads and processes may share it. Raises StoreError when it cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         try:
             self._files = RunFiles(folder / "files")
         except OSError as error:
-            raise InputError(f"Runs cannot be kept in {folder} ({error.strerror}): name another folder.") from error
+            raise StoreError(f"Runs cannot be kept in {folder} ({error.strerror}): name another folder.") from error
         self._claims: dict[str, int] = {}  # numbers of this store's claims, by run
-        # What about.json holds of each run, with the file's time and size, because the list is read often.
-        self._cache: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
 
     # --- the list of runs ---------------------------------------------------------------------------------------------
 
     def create(self, run: str, *, visitor: str, kind: str, label: str, page: str, config: Mapping[str, Any]) -> None:
-        """Store a new run, "queued"; raises InputError when it cannot be stored or exists already."""
-        created = time.time()
-        about = {
+        """Store a new run, "queued"; raises InputError when it exists already, StoreError."""
+        about: dict[str, Any] = {
             "run": run,
             "visitor": _text(visitor),
             "kind": kind,
             "label": _text(label),
             "page": page,
-            "about": _plain(config),
-            "state": "queued",
-            "message": "",
-            "summary": {},
-            "created": created,
-            "ended": None,
-            "seconds": None,
-            "seen": created,
         }
-        try:
-            self._files.create(run)
-        except FileExistsError as error:
-            raise InputError("There is a run of this id already.") from error
-        except OSError as error:
-            raise unusable(error) from error
-        try:
-            self._claims[run] = self._files.claim(run, 1)
-            self._files.write_about(run, about | {"claim": 1})
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                self._files.remove(run)
-            raise unusable(error) from error
+        about |= {"about": _plain(config), "state": "queued", "message": "", "summary": {}, "created": time.time()}
+        with disk_errors():
+            try:
+                self._files.create(run)
+            except FileExistsError as error:
+                raise InputError("There is a run of this id already.") from error
+            try:
+                self._claims[run] = self._files.claim(run, 1)
+                self._files.write_about(run, about | {"ended": None, "seconds": None, "claim": 1})
+            except OSError:
+                with suppress(OSError):
+                    self._files.remove(run)
+                raise
 
     def claim(self, run: str) -> None:
-        """Take over an ended run, to resume it; raises InputError when another store has it."""
-        about = self._read(run)
-        if about is None:
-            raise InputError("This run is not kept any more: it was deleted.")
-        last, heartbeat = self._files.last_claim(run)
-        alive = time.time() - heartbeat <= HEARTBEAT_TIMEOUT
-        # A claim that the file about the run does not name yet is of a store that is about to resume the run.
-        if alive and (about["state"] not in ENDS or last > about.get("claim", 0)):
-            raise InputError(ELSEWHERE)
-        try:
-            self._claims[run] = self._files.claim(run, last + 1)
-        except FileExistsError as error:  # another store was faster
-            raise InputError(ELSEWHERE) from error
-        except OSError as error:
-            raise unusable(error) from error
-        self.update(run, state="queued", message="")
+        """Take over an ended run, to resume it; raises InputError when another store has it, StoreError."""
+        with disk_errors():
+            about = self._read(run)
+            if about is None:
+                raise InputError(DELETED)
+            last, heartbeat = self._files.last_claim(run)
+            alive = time.time() - heartbeat <= HEARTBEAT_TIMEOUT
+            # A claim that the file about the run does not name yet is of a store that is about to resume the run.
+            if alive and (about["state"] not in ENDS or last > about.get("claim", 0)):
+                raise InputError(ELSEWHERE)
+            try:
+                self._claims[run] = self._files.claim(run, last + 1)
+            except FileExistsError as error:  # another store was faster
+                raise InputError(ELSEWHERE) from error
+            try:
+                self.update(run, state="queued", message="")
+            except InputError:
+                self._files.drop_claim(run, last + 1)
+                raise
 
     def update(
         self,
@@ -103,95 +98,80 @@ class RunStore:
     ) -> bool:
         """Write the state of one of this store's runs, and a heartbeat; return False where it is no longer its own.
 
-        Fields that are None stay. A deleted run stays deleted. Raises InputError.
+        Fields that are None stay. A deleted run stays deleted. Raises StoreError.
         """
         about = self._read(run)
         if about is None or not self.heartbeat(run):
             return False
-        timestamp = time.time()
-        fields: dict[str, Any] = {"seconds": seconds, "state": state, "claim": self._claims[run], "seen": timestamp}
+        fields: dict[str, Any] = {"seconds": seconds, "state": state, "claim": self._claims[run]}
         fields["message"] = None if message is None else _text(message)
         fields["summary"] = None if summary is None else _plain(summary)
         fields = {name: value for name, value in fields.items() if value is not None}
-        fields["ended"] = timestamp if state in ENDS else None
-        try:
+        fields["ended"] = time.time() if state in ENDS else None
+        with disk_errors(), suppress(FileNotFoundError):  # deleted meanwhile
             self._files.write_about(run, about | fields)
-        except FileNotFoundError:  # deleted meanwhile
-            return False
-        except OSError as error:
-            raise unusable(error) from error
         return True
 
     def heartbeat(self, run: str) -> bool:
-        """Record that a run's process lives; return False where the run was deleted, or another store has taken it."""
+        """Record that a run's process lives; return False where the run was deleted, or another store has taken it.
+
+        Raises StoreError.
+        """
         number = self._claims.get(run)
-        return number is not None and self._files.renew(run, number, time.time())
+        with disk_errors():
+            return number is not None and self._files.renew(run, number, time.time())
 
     def info(self, run: str) -> RunInfo | None:
-        """Return a run, or None."""
+        """Return a run, or None; raises StoreError."""
         about = self._read(run)
         return None if about is None else self._info(about)
 
     def runs(self, visitor: str | None, limit: int = 200) -> list[RunInfo]:
-        """Return the newest runs of a visitor, or of all, the newest first; raises InputError."""
-        try:
+        """Return the newest runs of a visitor, or of all, the newest first; raises StoreError."""
+        with disk_errors():
             names = self._files.runs()
-        except OSError as error:
-            raise unusable(error) from error
         every = [about for name in names if (about := self._read(name)) is not None]
         own = [about for about in every if visitor is None or about["visitor"] == visitor]
         own.sort(key=lambda about: (-about["created"], about["run"]))
         return [self._info(about) for about in own[:limit]]
 
     def _read(self, run: str) -> dict[str, Any] | None:
-        """Return what is known of a run, or None where it is missing or damaged."""
-        stamp = self._files.about_stamp(run)
-        if stamp is None:
-            self._cache.pop(run, None)
-            return None
-        cached = self._cache.get(run)
-        if cached and cached[0] == stamp:
-            return cached[1]
+        """Return what about.json says of a run, or None where it is missing or damaged."""
         about = self._files.about(run)
-        if about is None or about.get("run") != run or not _is_sound(about):
-            log.warning("the file about run %s is damaged: the run is not listed", run)
-            return None
-        self._cache[run] = stamp, about
-        return about
+        return about if about is not None and about.get("run") == run and _is_sound(about) else None
 
     def _info(self, about: Mapping[str, Any]) -> RunInfo:
         fields = {name: about[name] for name in FIELDS if name != "about"} | {"config": about["about"]}
-        if about["state"] not in ENDS:
-            _, heartbeat = self._files.last_claim(about["run"])
-            if time.time() - heartbeat > HEARTBEAT_TIMEOUT:
-                message = about["message"] or ORPHANED
-                fields |= {"state": "interrupted", "message": message, "ended": heartbeat or about["created"]}
-        return RunInfo(**fields, resumable=self._files.has(about["run"], "checkpoint"))
+        with disk_errors():
+            if about["state"] not in ENDS:
+                _, heartbeat = self._files.last_claim(about["run"])
+                if time.time() - heartbeat > HEARTBEAT_TIMEOUT:
+                    message = about["message"] or ORPHANED
+                    fields |= {"state": "interrupted", "message": message, "ended": heartbeat or about["created"]}
+            return RunInfo(**fields, resumable=self._files.has(about["run"], "checkpoint"))
 
     # --- files --------------------------------------------------------------------------------------------------------
 
     def put(self, run: str, part: str, files: Mapping[str, bytes]) -> None:
         """Replace the "checkpoint" or the "result" of a run, atomically.
 
-        Raises InputError when the run was deleted, the disk is full, or a name is invalid.
+        Raises InputError when the run was deleted or a name is invalid, StoreError when the disk is full.
         """
-        try:
-            self._files.put(run, part, files)
-        except FileNotFoundError as error:
-            raise InputError("This run is not kept any more: it was deleted.") from error
-        except OSError as error:
-            raise unusable(error) from error
+        with disk_errors():
+            try:
+                self._files.put(run, part, files)
+            except FileNotFoundError as error:
+                raise InputError(DELETED) from error
 
     def files(self, run: str, part: str) -> dict[str, bytes] | None:
         """Return the files of a part, or None when there are none; raises InputError when they are damaged."""
         return self._files.files(run, part)
 
     def delete(self, run: str) -> None:
-        """Remove a run and its files, if they exist; raises InputError when that fails."""
-        try:
+        """Remove a run and its files, if they exist; raises StoreError when that fails."""
+        self._claims.pop(run, None)
+        with disk_errors():
             self._files.remove(run)
-        except OSError as error:
-            raise unusable(error) from error
 
     def size(self) -> int:
         """Return the total bytes of all runs' files."""
@@ -202,7 +182,7 @@ class RunStore:
 
         Remains of interrupted writes are deleted too.
         """
-        with contextlib.suppress(OSError):  # another process may do the same
+        with suppress(OSError):  # another process may do the same
             self._files.sweep()
         if not keep_days:
             return 0
@@ -226,10 +206,16 @@ def _is_sound(about: Mapping[str, Any]) -> bool:
     return typed and about["state"] in get_args(State)
 
 
-def unusable(error: OSError) -> InputError:
-    """Return an InputError for an error of the disk."""
-    reason = error.strerror or f"{error}"
-    return InputError(f"The runs kept here cannot be read or written ({reason}): make room on the disk, or try again.")
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Raise a StoreError for an error of the disk."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or f"{error}"
+        raise StoreError(
+            f"The runs kept here cannot be read or written ({reason}): make room on the disk, or try again."
+        ) from error
 
 
 def _plain(value: Mapping[str, Any]) -> Any:

@@ -102,7 +102,6 @@ def run_generator(channel: Channel, start: Start) -> None:
     except Exception as error:
         if type(error).__name__ not in USER_FACING_ERRORS:
             log.error("the run failed:\n%s", traceback.format_exc())
-        outbox.discard()  # one of them may be what cannot be sent
         outbox.send(Status("failed", type(error).__name__, str(error)))
 
 
@@ -121,16 +120,13 @@ class _Outbox:
 
     def flush(self) -> None:
         if self._events:
-            events, self._events = tuple(self._events), []
+            events, self._events = tuple(self._events), []  # before one of them turns out to be unpicklable
             self._write(EventBatch(events))
             self._sent_at = time.monotonic()
 
     def send(self, status: Status) -> None:
         self.flush()
         self._write(status)
-
-    def discard(self) -> None:
-        self._events = []
 
     def _write(self, message: WorkerMessage) -> None:
         try:
@@ -147,15 +143,17 @@ def _receive(channel: Channel) -> tuple[Command, Any]:
     return command, values
 
 
-def worker_main(channel: Connection, threads: int | None) -> None:
+def worker_main(channel: Connection, threads: int | None, background: bool) -> None:
     """Run as the worker process: wait for runs until the pipe is closed or `IDLE_TIMEOUT` has passed.
 
-    `threads`: of each run, where the environment does not say (None: as many as torch takes).
+    `threads`: of each run, where the environment does not say (None: as many as torch takes). `background`: pages run
+    beside it, which have priority over training.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server too, which ends the worker
-    with contextlib.suppress(AttributeError):
-        os.nice(15)  # the user interface has priority over training
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    if background:
+        with contextlib.suppress(AttributeError):
+            os.nice(15)
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     if threads:
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     with contextlib.suppress(Disconnected):

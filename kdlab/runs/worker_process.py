@@ -6,7 +6,7 @@ import multiprocessing
 import queue
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
@@ -42,13 +42,13 @@ class WorkerRun:
 
 
 class WorkerProcess:
-    """One process, started for its first run and again after it died; `threads`: see `worker_main`.
+    """One process, started for its first run and again after it died; for the arguments see `worker_main`.
 
     Messages are received on the worker's own thread. A run must have ended before the next one is started.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
-        self._threads = threads
+    def __init__(self, threads: int | None = None, background: bool = True) -> None:
+        self._options = threads, background
         self._lock = threading.Lock()
         self._process: BaseProcess | None = None
         self._outbox: Outbox | None = None  # of the process that lives, or is being started
@@ -98,12 +98,12 @@ class WorkerProcess:
             self._end(outbox, Status("failed", type(error).__name__, f"No worker process could be started: {error}"))
             return
         threading.Thread(target=_send_loop, args=(channel, outbox), name="kdlab-worker-send", daemon=True).start()
-        while True:
-            try:
-                message = channel.recv()
-            except (EOFError, OSError):
-                break
-            self._pass_on(outbox, message)
+        try:
+            for message in _messages(channel):
+                self._pass_on(outbox, message)
+        except Exception:  # unreadable, or the receiver failed: no later run may wait for this thread
+            log.exception("a message of a worker process could not be handled")
+            process.kill()
         outbox.put(None)
         process.join()
         code = process.exitcode or 0
@@ -113,7 +113,10 @@ class WorkerProcess:
     def _launch(self, outbox: Outbox) -> tuple[BaseProcess, Connection]:
         context = multiprocessing.get_context("spawn")
         channel, theirs = context.Pipe()
-        process = context.Process(target=worker_main, args=(theirs, self._threads), name="kdlab-worker", daemon=True)
+        arguments = theirs, *self._options
+        process = context.Process(target=worker_main, args=arguments, name="kdlab-worker", daemon=True)
+        if hasattr(signal, "pthread_sigmask"):  # inherited: Ctrl-C must not reach it before it ignores the signal
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         process.start()
         theirs.close()
         with self._lock:
@@ -142,6 +145,16 @@ class WorkerProcess:
             run.ended = True
         log.error("%s", status.message)
         run.receive(Status(status.state, status.kind, run.death_reason or status.message))
+
+
+def _messages(channel: Connection) -> Iterator[WorkerMessage]:
+    """Yield the messages of a process until it ends."""
+    while True:
+        try:
+            message: WorkerMessage = channel.recv()
+        except (EOFError, OSError):
+            return
+        yield message
 
 
 def _send_loop(channel: Connection, outbox: Outbox) -> None:

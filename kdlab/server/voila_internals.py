@@ -1,6 +1,6 @@
 """What kdlab uses of Voilà 0.5.13, Jupyter Server 2.21 and Tornado 6.6 that their documentation does not promise.
 
-The other modules of the server get all of it from here; `USED_NAMES` lists it for the test of a new version.
+The other modules of the server get all of it from here; `tests/test_voila_internals.py` lists it for a new version.
 """
 
 import asyncio
@@ -14,17 +14,14 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 from tornado.websocket import WebSocketHandler
 from traitlets.config import Config
 from voila.app import Voila
-from voila.configuration import VoilaConfiguration
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.static_file_handler import MultiStaticFileHandler, TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler, read_header_from_binary_message
 from voila.utils import ENV_VARIABLE
-from voila.voila_kernel_manager import voila_kernel_manager_factory
 
 __all__ = [
-    "USED_NAMES",
     "AsyncMappingKernelManager",
     "FileFindHandler",
     "KernelHandler",
@@ -50,47 +47,6 @@ __all__ = [
 
 # A kernel that waits for a visitor; its result has the "kernel_id".
 PreheatedKernel = asyncio.Task[dict[str, Any]]
-
-# What is called, read, overridden or configured: as attributes of a class, or by the code of one of its methods.
-USED_NAMES: dict[type, tuple[str, ...]] = {
-    Voila: (
-        "connection_url",
-        "init_handlers",
-        "init_settings",
-        "labextensions_path",
-        "launch_browser",
-        "listen",
-        "setup_template_dirs.voila_configuration",
-        "static_paths",
-    ),
-    VoilaConfiguration: (
-        "extension_allowlist",
-        "kernel_spec_manager_class",
-        "multi_kernel_manager_class",
-        "preheat_kernel",
-        "resources",
-        "template",
-    ),
-    TornadoVoilaHandler: ("get", "should_use_rendered_notebook"),
-    VoilaShutdownKernelHandler: ("check_xsrf_cookie", "post"),
-    VoilaKernelWebsocketHandler: ("get", "on_message", "open", "write_message"),
-    RequestInfoSocketHandler: ("_cache",),
-    AsyncMappingKernelManager: (
-        "_kernel_connections",
-        "allowed_message_types",
-        "notify_connect",
-        "notify_disconnect",
-        "shutdown_kernel",
-        "start_kernel",
-    ),
-    voila_kernel_manager_factory(AsyncMappingKernelManager, True, 0): (
-        "__init__._pools",
-        "fill_delay",
-        "fill_if_needed",
-        "kernel_pools_config",
-    ),
-    WebSocketHandler: ("__init__.ws_connection",),
-}
 
 
 def forget_request(kernel_id: str) -> None:

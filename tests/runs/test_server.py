@@ -15,6 +15,7 @@ import psutil
 import pytest
 from dask_cluster import DaskCluster
 from fake_events import Tally
+from full_disk import full_disk
 from receiver import Receiver, register_tally, subscribed, tally
 
 from kdlab.registry import InputError
@@ -163,7 +164,7 @@ def test_others_runs_can_be_seen_and_nothing_else(servers: Servers) -> None:
             refused()
     server.delete(run, "ann")
     with pytest.raises(InputError, match="not here any more"):
-        server.subscribe("nothing", receiver)
+        server.subscribe("nothing", receiver, "ann")
 
 
 def test_a_dead_worker_is_told_and_the_run_goes_on_from_its_checkpoint(servers: Servers) -> None:
@@ -251,7 +252,8 @@ def test_what_outgrows_the_room_is_not_kept_until_there_is_some(
     assert server.files(first, "result")
     second, receiver = full("count", 10, "y" * 1000)
     assert receiver.state(*ENDS).state == "done"
-    assert server.files(second, "result") is None
+    assert not (tmp_path / "files" / second / "result.zip").exists()
+    assert server.files(second, "result")  # from memory
     assert len(subscribed(server, second)[1].record.values) == 10
     with pytest.raises(InputError, match="no room to keep another run"):  # what waits to be kept is to have room, too
         server.submit(tally("count", 1))
@@ -341,6 +343,44 @@ def test_a_record_that_fails_ends_its_run_and_no_other(
     assert receiver.state(*ENDS).state == "failed"
     assert waiting.state(*ENDS).state == "done"  # begun when the worker was free, which may be later
     assert other.state("paused", *ENDS).state == "paused"
+
+
+@pytest.mark.parametrize("record", ["Unsummarized", "Unwritable"])
+def test_a_record_that_fails_at_the_end_leaves_no_slot_taken(servers: Servers, record: str) -> None:
+    server = servers(Limits(runs_at_once=1))
+    run = server.submit(replace(tally("count", 3), record=f"fake_events:{record}"))
+    receiver, _ = subscribed(server, run)
+    end = receiver.state(*ENDS)
+    assert (end.state, end.kind) == ("failed", "ArithmeticError")
+    assert server.info(run).state == "failed"
+    after, _ = subscribed(server, server.submit(tally("count", 1)))
+    assert after.state(*ENDS).state == "done"
+
+
+def test_a_state_that_could_not_be_written_is_written_later(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.create("run", visitor="", kind="tally", label="", page="", config={})
+    writer = RunWriter(store, Limits(), None)
+    with full_disk(0):
+        assert writer.update("run", {"state": "done", "summary": {"units": 3}})
+    assert (writer.is_unsaved("run"), store.info("run").state) == (True, "queued")
+    assert writer.retry() == ["run"]
+    assert (store.info("run").state, store.info("run").summary) == ("done", {"units": 3})
+    writer.close()
+
+
+def test_what_a_lost_run_would_save_does_not_replace_the_new_owners(tmp_path: Path) -> None:
+    lost, owner = RunStore(tmp_path), RunStore(tmp_path)
+    lost.create("run", visitor="", kind="tally", label="", page="", config={})
+    lost.update("run", state="stopped")
+    owner.claim("run")
+    owner.put("run", "result", {"own": b"1"})
+    writer = RunWriter(lost, Limits(), None)
+    assert writer.save("run", "result", {"lost": b"2"}) == ""
+    assert writer.save("run", "checkpoint", {"lost": b"2"}) == ""
+    assert owner.files("run", "result") == {"own": b"1"}
+    assert owner.files("run", "checkpoint") is None
+    writer.close()
 
 
 def test_who_does_not_say_who_they_are_has_no_runs(servers: Servers, tmp_path: Path) -> None:

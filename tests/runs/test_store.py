@@ -225,7 +225,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         folder.chmod(0o755)
     folders = [f"{tmp_path / 'open'}", f"{closed}"]
     done = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, text=True)
-    assert "InputError: Runs cannot be kept in" in done.stderr, done.stderr
+    assert "StoreError: Runs cannot be kept in" in done.stderr, done.stderr
     assert "Permission denied" in done.stderr
     assert list(closed.iterdir()) == []
 

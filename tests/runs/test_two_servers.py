@@ -11,11 +11,8 @@ from receiver import register_tally, subscribed, tally
 from kdlab.registry import InputError
 from kdlab.runs.executors.local import LocalExecutor
 from kdlab.runs.protocol import ENDS
-from kdlab.runs.scheduler import TAKEN
 from kdlab.runs.server import RunServer
-from kdlab.runs.store import HEARTBEAT_TIMEOUT, RunStore
-
-ELSEWHERE = "goes on in another kdlab"
+from kdlab.runs.store import ELSEWHERE, HEARTBEAT_TIMEOUT, RunStore
 
 
 @pytest.fixture
@@ -71,7 +68,7 @@ def test_a_server_that_slept_stops_a_run_that_another_has_taken(servers: list[Ru
         except InputError:
             continue
     end = receiver.state(*ENDS)
-    assert (end.kind, end.message) == ("Limit", TAKEN)
+    assert (end.kind, end.message) == ("Limit", ELSEWHERE)
     resumed, _ = subscribed(second, run)
     resumed.value()
     assert second.info(run).state not in ENDS  # the end of the first is not written over it

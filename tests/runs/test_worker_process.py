@@ -35,7 +35,8 @@ class Driver:
 
     def start(self, *arguments: Any, paused: bool = False) -> None:
         request = RunRequest("test", self._target, arguments, "", Unit, "", "")
-        self.run = self.worker.start(Start(request, Limits(), None, paused), self._receive)
+        receive = self._receive
+        self.run = self.worker.start(Start(request, Limits(), None, paused), receive)
 
     def send_command(self, command: Command, values: Any = None) -> None:
         assert self.run is not None
@@ -254,6 +255,31 @@ def test_an_exception_ends_the_run_with_its_kind_and_message(
     assert driver.first_unit() == pid  # the process stays
     assert driver.next() == "done"
     assert "Traceback" in capfd.readouterr().err
+
+
+def test_the_last_steps_before_a_failure_are_sent(drive: Drive) -> None:
+    driver = drive("diverging")
+    driver.start()
+    assert driver.next() == "running"
+    assert [driver.next() for _ in range(20)] == [Unit(("", number)) for number in range(20)]
+    assert driver.until_end().message == "diverged"
+
+
+def test_a_receiver_that_fails_leaves_no_worker_that_nobody_listens_to(drive: Drive) -> None:
+    driver = drive("endless")
+
+    receive, failures = driver._receive, [ArithmeticError]
+
+    def fail_once(message: WorkerMessage) -> None:
+        if failures:
+            raise failures.pop()
+        receive(message)
+
+    driver._receive = fail_once
+    driver.start()
+    assert driver.until_end().kind == "WorkerDied"
+    driver.start()
+    driver.first_unit()
 
 
 @pytest.mark.parametrize(("target", "kind"), [("nothing", "AttributeError"), ("unpicklable", "AttributeError|Pickl")])

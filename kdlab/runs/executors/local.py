@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import psutil
 
+from kdlab.registry import InputError
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import ENDS, Files, RunRequest, Status, WorkerMessage
+from kdlab.runs.protocol import CLOSED, ENDS, Files, RunRequest, Status, WorkerMessage
 from kdlab.runs.worker import Start
 from kdlab.runs.worker_process import WorkerProcess, WorkerRun
 
@@ -22,13 +23,14 @@ OUT_OF_MEMORY = (
 class LocalExecutor:
     """`slots` runs at once, each in its own process, which stays for the next run with its imported modules.
 
-    `threads`: of each run (None: as many as torch takes). `worker_memory_bytes`: a process that takes more is ended (0:
-    no limit).
+    `threads`, `background`: see `worker_main`. `worker_memory_bytes`: a process that takes more is ended (0: no limit).
     """
 
-    def __init__(self, slots: int = 2, threads: int | None = None, worker_memory_bytes: int = 0) -> None:
+    def __init__(
+        self, slots: int = 2, threads: int | None = None, worker_memory_bytes: int = 0, background: bool = True
+    ) -> None:
         self.slots = slots
-        self._threads, self._max_bytes = threads, worker_memory_bytes
+        self._options, self._max_bytes = (threads, background), worker_memory_bytes
         self._idle: list[tuple[type, WorkerProcess]] = []  # each with the type of step of its last run
         self._working: dict[WorkerProcess, WorkerRun] = {}
         self._lock = threading.Lock()
@@ -63,8 +65,8 @@ class LocalExecutor:
 
     def close(self) -> None:
         """End the processes."""
-        self._closing.set()
         with self._lock:
+            self._closing.set()
             workers = [worker for _, worker in self._idle] + list(self._working)
             self._idle.clear()
             self._working.clear()
@@ -73,6 +75,8 @@ class LocalExecutor:
 
     def _take_worker(self, step_type: type) -> WorkerProcess:
         with self._lock:
+            if self._closing.is_set():
+                raise InputError(CLOSED)
             for index, (last_type, worker) in enumerate(self._idle):
                 if last_type is step_type:
                     del self._idle[index]
@@ -82,7 +86,7 @@ class LocalExecutor:
             )
         if surplus is not None:
             threading.Thread(target=surplus.close, daemon=True).start()  # its process takes a moment to end
-        return WorkerProcess(self._threads)
+        return WorkerProcess(*self._options)
 
     def _release(self, step_type: type, worker: WorkerProcess) -> None:
         with self._lock:
