@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from refusals import command_refusal
 
 from kdlab.cli import main
 from kdlab.distillation.run_folder import load
@@ -25,17 +26,6 @@ SMALL = ["distill", "--dataset", "digits", *NETWORKS, "--epochs", "2", "--teache
 def kdlab(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the installed command."""
     return subprocess.run([KDLAB, *arguments], capture_output=True, text=True)
-
-
-def refusal(result: Result, status: int = 2) -> str:
-    """The one sentence on standard error, with nothing on standard output."""
-    assert result.exit_code == status, result.output
-    assert result.stdout == ""
-    message = result.stderr
-    assert message.startswith("Error: ")
-    assert message.endswith(".\n")
-    assert message.count("\n") == 1
-    return message
 
 
 def test_help_is_quick_and_complete() -> None:
@@ -100,7 +90,7 @@ def test_unknown_names_list_the_known() -> None:
         ("--student", "", "mlp:16x1"),
         ("--loss", "hint", "hinton"),
     ):
-        assert known in refusal(CliRunner().invoke(main, ["distill", option, name]))
+        assert known in command_refusal(CliRunner().invoke(main, ["distill", option, name]))
 
 
 @pytest.mark.parametrize(
@@ -120,17 +110,17 @@ def test_unknown_names_list_the_known() -> None:
     ],
 )
 def test_bad_values(given: str) -> None:
-    refusal(CliRunner().invoke(main, [*SMALL, *given.split()]))
+    command_refusal(CliRunner().invoke(main, [*SMALL, *given.split()]))
 
 
 def test_divergence() -> None:
-    assert "learning rate" in refusal(CliRunner().invoke(main, [*SMALL, "--learning-rate", "10"]), status=1)
+    assert "learning rate" in command_refusal(CliRunner().invoke(main, [*SMALL, "--learning-rate", "10"]), status=1)
 
 
 def test_a_taken_folder_is_refused_before_training(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     result = CliRunner().invoke(main, ["distill", "--epochs", "100000", "--out", str(tmp_path)])
-    assert str(tmp_path) in refusal(result)
+    assert str(tmp_path) in command_refusal(result)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from refusals import command_refusal
 from safetensors.torch import load
 
 from kdlab.assets.make_results import FOLDER, judge, table
@@ -37,15 +38,6 @@ def reproduce(*more: str, **changes: Any) -> Result:
     result = CliRunner().invoke(main, [*command(**changes), *more])
     assert result.exit_code == 0, result.output
     return result
-
-
-def refusal(result: Result) -> str:
-    """The one sentence on standard error, with nothing on standard output."""
-    assert (result.exit_code, result.stdout) == (2, ""), result.output
-    message = result.stderr.splitlines()[-1]
-    assert message.startswith("Error: ")
-    assert message.endswith(".")
-    return message
 
 
 def numbers(folder: Path) -> dict[str, Any]:
@@ -269,7 +261,7 @@ def test_a_damaged_piece_is_trained_anew(tmp_path: Path) -> None:
 )
 def test_bad_input(tmp_path: Path, given: str, said: str) -> None:
     result = CliRunner().invoke(main, ["reproduce", *given.split(), "--out", str(tmp_path / "out")])
-    assert said in refusal(result)
+    assert said in command_refusal(result)
     assert not (tmp_path / "out").exists()
 
 
@@ -277,7 +269,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path: Pa
     (tmp_path / "mine").write_text("mine")
     for folder in (tmp_path / "mine", tmp_path / "mine" / "deeper"):
         result = CliRunner().invoke(main, ["reproduce", "mnist", "--out", str(folder)])
-        assert str(folder) in refusal(result)
+        assert str(folder) in command_refusal(result)
         assert result.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 

@@ -22,6 +22,7 @@ import psutil
 import pytest
 from listening import wait_until_listening
 from playwright.sync_api import sync_playwright
+from refusals import command_refusal
 
 import kdlab
 from kdlab.registry import InputError
@@ -97,13 +98,10 @@ def status(url: str, **headers: str) -> int:
     return refused.value.code
 
 
-def refusal(*arguments: str) -> str:
-    done = subprocess.run([KDLAB, *arguments, "--no-browser"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("Error: ")
-    assert done.stderr.endswith(".\n")
-    assert done.stderr.count("\n") == 1
-    return done.stderr
+def start_refusal(*arguments: str) -> str:
+    """Return the sentence with which a command refuses to serve."""
+    command = [KDLAB, *arguments, "--no-browser"]
+    return command_refusal(subprocess.run(command, capture_output=True, text=True))
 
 
 OTHERS = ("notes.txt", "picture.png", "below/mine.ipynb", ".ipynb_checkpoints/distil.ipynb")
@@ -210,16 +208,16 @@ def test_refusals(environment: Path) -> None:
         other.listen()
         port = str(other.getsockname()[1])
         for command in ("app", "lab"):
-            assert port in refusal(command, "--port", port)
-    assert "capacity, distil, ensemble" in refusal("app", "temprature")
+            assert port in start_refusal(command, "--port", port)
+    assert "capacity, distil, ensemble" in start_refusal("app", "temprature")
     assert not (environment / "kdlab-notebooks").exists()
     (environment / "file").write_text("mine")
-    assert str(environment / "file") in refusal("lab", "file")
-    assert "below" in refusal("lab", "file/below")
+    assert str(environment / "file") in start_refusal("lab", "file")
+    assert "below" in start_refusal("lab", "file/below")
     for host in ("0.0.0.0", "::"):
-        assert "add --public" in refusal("app", "--host", host)
+        assert "add --public" in start_refusal("app", "--host", host)
     (environment / "open.toml").write_text("datasets = []")
-    assert "datasets" in refusal("app", "--public", "--limits", "open.toml")
+    assert "datasets" in start_refusal("app", "--public", "--limits", "open.toml")
 
 
 def test_notebooks_are_short_and_empty() -> None:
