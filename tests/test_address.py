@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from distil_page import on_page
+from shared_workers import SharedWorkers
 
 from kdlab.pages import Distil, Experiments
 from kdlab.pages.distil import run_request
 from kdlab.pages.url_state import read_settings, read_sliders, read_spec, write_settings, write_sliders, write_spec
 from kdlab.registry import EXPERIMENTS
 from kdlab.runs import session
-from kdlab.runs.executors.local import LocalEngine
 from kdlab.runs.limits import Limits
 from kdlab.runs.protocol import Job
 from kdlab.runs.server import Desk
@@ -279,9 +279,9 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def shared_desk(own_desk: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def shared_desk(own_desk: None, shared_workers: SharedWorkers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """Let pages have their runs at a desk that tells visitors apart, and has one run at once."""
-    desk = Desk(LocalEngine(), session.open_store(), Limits(runs_at_once=1), shared=True)
+    desk = Desk(shared_workers, session.open_store(), Limits(runs_at_once=1), shared=True)
     monkeypatch.setattr(session, "the_desk", lambda: desk)
     yield desk
     desk.close()

@@ -269,6 +269,7 @@ def test_uploads(kind: str) -> None:
     assert open_upload(kind, "good", whole) is not None
 
 
+@pytest.mark.process
 def test_bombs_cost_nothing() -> None:
     # In a process of its own, because the most that a process ever had does not fall again.
     done = subprocess.run(
@@ -402,6 +403,7 @@ def test_buttons_that_are_none() -> None:
 # --- a worker ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_worker_survives() -> None:
     messages: list[Any] = []
     ended = threading.Event()

@@ -28,6 +28,7 @@ def kdlab(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([KDLAB, *arguments], capture_output=True, text=True)
 
 
+@pytest.mark.process
 def test_help_is_quick_and_complete() -> None:
     began = time.perf_counter()
     assert "distill" in kdlab("--help").stdout
@@ -44,6 +45,7 @@ def test_help_is_quick_and_complete() -> None:
         assert ", ".join(registry.examples()) in text
 
 
+@pytest.mark.process
 def test_json_and_saved_run(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "run"
     line = (*SMALL, "--temperature", "3", "--no-t-squared", "--json")
@@ -124,6 +126,7 @@ def test_a_taken_folder_is_refused_before_training(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+@pytest.mark.process
 def test_bars_on_a_terminal_and_ctrl_c(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     command = [KDLAB, *SMALL, "--json", "--epochs", "100000", "--out", str(tmp_path / "run")]

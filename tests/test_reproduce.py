@@ -113,6 +113,7 @@ def test_a_report_that_cannot_be_judged_anew_is_left_as_it_is(
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.process
 def test_only_known_reports_are_judged_anew(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no experiment .speach.\. Did you mean .speech.\? Known: .*ensemble"):
         judge("speach", tmp_path)
@@ -176,6 +177,7 @@ def test_without_a_folder_all_is_kept_in_the_cache(tmp_path: Path, monkeypatch: 
     assert len(list(experiments_folder().glob("ensemble-quick-*.json"))) == 2
 
 
+@pytest.mark.process
 def test_interrupted_and_resumed(tmp_path: Path) -> None:
     interrupted = tmp_path / "interrupted"
     line = [KDLAB, *command(epochs=300), "--out", str(interrupted)]
@@ -202,6 +204,7 @@ def test_interrupted_and_resumed(tmp_path: Path) -> None:
     assert numbers(interrupted) == numbers(tmp_path / "whole")
 
 
+@pytest.mark.process
 def test_a_bar_on_a_terminal_and_sigterm(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     line = [KDLAB, *command(epochs=10_000, members=30), "--out", str(tmp_path / "out")]
@@ -241,6 +244,7 @@ def test_a_damaged_piece_is_trained_anew(tmp_path: Path) -> None:
         assert numbers(tmp_path) == whole
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -183,6 +183,7 @@ def test_app_serves_the_pages_and_nothing_else_of_their_folder(site: tuple[str, 
         assert status(root + path) == 404, path
 
 
+@pytest.mark.process
 def test_lab(environment: Path) -> None:
     folder = environment / "kdlab-notebooks"
     folder.mkdir()
@@ -202,6 +203,7 @@ def test_lab(environment: Path) -> None:
     assert (folder / "distil.ipynb").read_text() == "mine"  # what people changed stays
 
 
+@pytest.mark.process
 def test_refusals(environment: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -233,10 +235,11 @@ def test_notebooks_are_short_and_empty() -> None:
         assert notebook["metadata"]["title"].startswith("kdlab – ")
 
 
+@pytest.mark.process
 def test_a_desk_that_cannot_begin_is_tried_again(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def begun() -> list[psutil.Process]:
         found = []
-        for child in psutil.Process().children():
+        for child in set(psutil.Process().children()) - before:
             with contextlib.suppress(psutil.Error):
                 if any("spawn_main" in word for word in child.cmdline()):
                     found.append(child)
@@ -247,6 +250,7 @@ def test_a_desk_that_cannot_begin_is_tried_again(environment: Path, monkeypatch:
             return RemoteDesk(os.environ["KDLAB_DESK"]).limits().epochs
         return 0
 
+    before = set(psutil.Process().children())  # the workers of other tests
     monkeypatch.setattr(beside, "RESTART_PAUSES", (0.05, 0.1))
     limits = environment / "limits.toml"
     limits.write_text("epochs = 7\n")

@@ -161,6 +161,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, run: Path) -> None:
         Temperature(run)
 
 
+@pytest.mark.process
 def test_the_page_does_without_torch() -> None:
     code = """import sys; from kdlab.pages import Temperature; Temperature().page()
 print(sorted({"torch", "torchvision", "sklearn", "pandas"} & set(sys.modules)))"""

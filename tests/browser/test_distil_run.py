@@ -3,14 +3,12 @@
 import re
 import signal
 
-import pytest
 from dashboard import Dashboard
 from playwright.sync_api import expect
 
 from kdlab.figures.theme import ROLES
 from kdlab.train.spec import Spec
 
-pytestmark = pytest.mark.browser
 # The colour as the browser writes it.
 STUDENT = "rgb({}, {}, {})".format(*bytes.fromhex(ROLES["student"].colour[1:]))
 LINE = f".kd-curves .kd-canvas:first-child path.js-line[style*='{STUDENT}']"

@@ -21,7 +21,6 @@ from kdlab.metrics import softened as lab
 from kdlab.train.history import History
 from kdlab.widgets.esm import SHARED, bundle
 
-pytestmark = pytest.mark.browser
 TEMPERATURES = [0.5, 1.0, 2.7, 20.0, 100.0]
 EXPONENTS = [0.0, 1e-6, 0.3, 1.0]
 TINY = 1e-300  # below, float64 has fewer digits

@@ -19,7 +19,6 @@ from kdlab.io.portable_network import portable
 from kdlab.train.evaluate import predict
 from kdlab.widgets.esm import bundle
 
-pytestmark = pytest.mark.browser
 TEMPERATURE = Path(kdlab.__file__).parent / "pages" / "temperature"
 MNIST = Path(os.environ.get("KDLAB_DATA", "nowhere"), "MNIST/raw")
 needs_mnist = pytest.mark.skipif(not MNIST.is_dir(), reason="KDLAB_DATA has no MNIST")

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Callable
 
-import pytest
 from dashboard import Dashboard
 from playwright.sync_api import Page, expect
 
-pytestmark = pytest.mark.browser
 RUN = re.compile(r"run=([\w-]+)")
 
 

@@ -295,6 +295,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
 @pytest.mark.parametrize("name", ["pictures.zip", "pictures.tar.gz"])
 def test_no_room(tmp_path: Path, scratch: Path, name: str) -> None:

@@ -23,6 +23,7 @@ from kdlab.datasets import download, load, load_events, loading
 from kdlab.progress import Progress
 from kdlab.registry import InputError
 
+pytestmark = pytest.mark.process
 RAW = Path("MNIST", "raw")
 PIXELS, LABELS = load_digits(return_X_y=True)
 IMAGES = (PIXELS * 15).astype(np.uint8).reshape(-1, 8, 8)

@@ -30,6 +30,7 @@ from kdlab.experiments.speech import Speech
 from kdlab.progress import Progress
 from kdlab.registry import InputError
 
+pytestmark = pytest.mark.process
 DATA = Path(os.environ.get("KDLAB_DATA", "nowhere"))
 HOME = Path("fsdd", "recordings")
 SPEAKERS, TAKES = ("ann", "bob"), 12

@@ -5,16 +5,14 @@ import math
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, fields
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from refusals import refusal
-from tiny_experiments import NAMES, OWN, SEEDS, SMALLEST, Outcome, conduct, kind_of, noting, smallest
+from tiny_experiments import NAMES, OWN, SEEDS, SMALLEST, conduct, kind_of, noting, outcome, smallest
 
 from kdlab.datasets import load
 from kdlab.experiments.framework import report_files
@@ -31,14 +29,8 @@ from kdlab.experiments.framework.verdicts import HOLDS, NO_GAIN, NOISE, REFUTED,
 from kdlab.experiments.framework.weights_cache import WeightsCache
 from kdlab.registry import EXPERIMENTS, InputError, knob_fields
 
+pytestmark = pytest.mark.process
 every = pytest.mark.parametrize("name", NAMES)
-
-
-@cache
-def outcome(name: str) -> Outcome:
-    """An experiment from beginning to end, made once for all tests."""
-    with TemporaryDirectory() as folder:
-        return conduct(name, Path(folder))
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------
