@@ -46,12 +46,13 @@ def _exhaust(result: Any) -> None:
         pass
 
 
-def command_refusal(result: Result | subprocess.CompletedProcess[str], status: int = 2) -> str:
-    """Return the sentence that a command wrote on standard error, with nothing on standard output."""
+def command_refusal(result: Result | subprocess.CompletedProcess[str], status: int = 2, progress: bool = False) -> str:
+    """Return the sentence that a command wrote on standard error, after its progress if any, and nothing elsewhere."""
     code = result.exit_code if isinstance(result, Result) else result.returncode
     assert (code, result.stdout) == (status, ""), result
-    assert result.stderr.startswith("Error: "), result.stderr
     assert result.stderr.endswith("\n"), result.stderr
-    message = result.stderr.removeprefix("Error: ").removesuffix("\n")
-    check_sentence(message)
+    *before, message = result.stderr.splitlines()
+    assert progress or not before, result.stderr
+    assert message.startswith("Error: "), message
+    check_sentence(message.removeprefix("Error: "))
     return message

@@ -1,8 +1,6 @@
 """`kdlab distill` as people run it: real processes, real runs on the digits."""
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from refusals import command_refusal
+from terminals import run_until
 
 from kdlab.cli import main
 from kdlab.distillation.run_folder import load
@@ -128,23 +127,9 @@ def test_a_taken_folder_is_refused_before_training(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_bars_on_a_terminal_and_ctrl_c(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
     command = [KDLAB, *SMALL, "--json", "--epochs", "100000", "--out", str(tmp_path / "run")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
-        os.close(theirs)
-        seen = ""
-        while "Student" not in seen:
-            seen += os.read(ours, 4096).decode(errors="replace")
-        process.send_signal(signal.SIGINT)
-        try:
-            while chunk := os.read(ours, 4096):
-                seen += chunk.decode(errors="replace")
-        except OSError:  # how Linux says that nobody writes any more
-            pass
-        assert process.stdout is not None
-        assert process.stdout.read() == ""
-        assert process.wait() == 130
-    os.close(ours)
+    status, output, seen = run_until("Student", command, signal.SIGINT)
+    assert (status, output) == (130, "")
     assert "validation errors of 143: teacher" in seen
     assert "Traceback" not in seen
     assert seen.rstrip().endswith("Stopped.")

@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -17,6 +15,7 @@ import torch
 from click.testing import CliRunner, Result
 from refusals import command_refusal
 from safetensors.torch import load
+from terminals import run_until
 
 from kdlab.assets.make_results import FOLDER, judge, table
 from kdlab.cli import main
@@ -206,23 +205,9 @@ def test_interrupted_and_resumed(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_a_bar_on_a_terminal_and_sigterm(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
     line = [KDLAB, *command(epochs=10_000, members=30), "--out", str(tmp_path / "out")]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
-        os.close(theirs)
-        seen = ""
-        while "validation errors of 143: " not in seen:
-            seen += os.read(ours, 4096).decode(errors="replace")
-        process.send_signal(signal.SIGTERM)
-        try:
-            while chunk := os.read(ours, 4096):
-                seen += chunk.decode(errors="replace")
-        except OSError:  # how Linux says that nobody writes any more
-            pass
-        assert process.stdout is not None
-        assert process.stdout.read() == ""
-        assert process.wait() == 130
-    os.close(ours)
+    status, output, seen = run_until("validation errors of 143: ", line, signal.SIGTERM)
+    assert (status, output) == (130, "")
     assert "About " in seen
     assert "30 networks, seed 0" in seen
     assert "Traceback" not in seen
@@ -265,7 +250,7 @@ def test_a_damaged_piece_is_trained_anew(tmp_path: Path) -> None:
 )
 def test_bad_input(tmp_path: Path, given: str, said: str) -> None:
     result = CliRunner().invoke(main, ["reproduce", *given.split(), "--out", str(tmp_path / "out")])
-    assert said in command_refusal(result)
+    assert said in command_refusal(result, progress=True)
     assert not (tmp_path / "out").exists()
 
 
