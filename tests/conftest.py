@@ -51,10 +51,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "Scheduli
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its kind, and run what shares a Chromium last.
+    """Mark each test with its kind, and put them into order.
 
-    Playwright keeps this thread's event loop to itself while it is open. A file is either all or nothing of that, as
-    each is run by one process.
+    What shares a Chromium comes last, as Playwright keeps the event loop of this thread while it is open. A file is
+    either all or nothing of that, as each is run by one process.
     """
     for item in items:
         if not any(item.get_closest_marker(kind) for kind in KINDS):
@@ -63,7 +63,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # load the page again: so does a test, once, and the summary says so.
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
-    items.sort(key=lambda item: "chromium" in getattr(item, "fixturenames", ()))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[bool, bool, bool]:
+    """Return when a test has its turn: of those with a Chromium the longest first, so that no process has them left."""
+    fixtures = getattr(item, "fixturenames", ())
+    return "chromium" in fixtures, "serve" not in fixtures, "open_in_lab" not in fixtures
 
 
 def _kind(item: pytest.Item) -> str:
