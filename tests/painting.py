@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import pytest
 from PIL import Image
+from refusals import refusal
 
 from kdlab.datasets import load
-from kdlab.registry import InputError
 
 RED, BLUE = (200, 20, 20), (20, 20, 200)
 
@@ -24,12 +23,6 @@ def plant(root: Path, count: int = 10) -> Path:
     return root
 
 
-def refusal(root: Path | str) -> str:
-    """The message with which loading fails; it must be one sentence."""
-    with pytest.raises(InputError) as caught:
-        load(f"folder:{root}")
-    message = str(caught.value)
-    assert message.endswith(".")
-    assert ". " not in message
-    assert "\n" not in message
-    return message
+def folder_refusal(root: Path | str) -> str:
+    """Return the sentence with which loading a folder is refused."""
+    return refusal(load, f"folder:{root}")

@@ -19,7 +19,6 @@ from jupyter_server.services.kernels.connection.base import deserialize_msg_from
 from test_servers import serving
 
 import kdlab
-from kdlab.server.handlers import PROTOCOL
 from kdlab.server.notebooks import copy_notebooks, notebooks
 
 __all__ = [
@@ -91,6 +90,8 @@ def kernel_of(text: str) -> str:
 
 
 def connect(url: str, kernel: str, **options: str) -> websocket.WebSocket:
+    from kdlab.server.handlers import PROTOCOL  # here, as Jupyter's servers take seconds to import
+
     address = f"ws://{urlsplit(url).netloc}/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}"
     return websocket.create_connection(address, timeout=60, **{"subprotocols": [PROTOCOL], **options})
 

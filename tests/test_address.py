@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from distil_page import on_page
+from shared_workers import SharedWorkers
 
 from kdlab.distillation import request
 from kdlab.pages import Distil, Experiments
@@ -15,7 +16,6 @@ from kdlab.pages.url_state import read_settings, read_sliders, read_spec, write_
 from kdlab.paths import runs_folder
 from kdlab.registry import EXPERIMENTS
 from kdlab.runs import client
-from kdlab.runs.executors.local import LocalExecutor
 from kdlab.runs.limits import Limits
 from kdlab.runs.protocol import RunRequest, RunSnapshot
 from kdlab.runs.server import RunServer
@@ -285,9 +285,11 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def shared_server(own_server: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunServer]:
+def shared_server(
+    own_server: None, shared_workers: SharedWorkers, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunServer]:
     """Let pages have their runs at a server that tells visitors apart, and has one run at once."""
-    server = RunServer(LocalExecutor(), RunStore(runs_folder()), Limits(runs_at_once=1), shared=True)
+    server = RunServer(shared_workers, RunStore(runs_folder()), Limits(runs_at_once=1), shared=True)
     monkeypatch.setattr(client, "the_server", lambda: server)
     yield server
     server.close()

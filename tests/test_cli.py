@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -11,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from refusals import command_refusal
+from terminals import run_until
 
 from kdlab.cli import main, progress
 from kdlab.distillation.run_folder import load
@@ -28,17 +29,7 @@ def kdlab(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([KDLAB, *arguments], capture_output=True, text=True)
 
 
-def refusal(result: Result, status: int = 2) -> str:
-    """The one sentence on standard error, with nothing on standard output."""
-    assert result.exit_code == status, result.output
-    assert result.stdout == ""
-    message = result.stderr
-    assert message.startswith("Error: ")
-    assert message.endswith(".\n")
-    assert message.count("\n") == 1
-    return message
-
-
+@pytest.mark.process
 def test_help_is_quick_and_complete() -> None:
     began = time.perf_counter()
     assert "distill" in kdlab("--help").stdout
@@ -55,6 +46,7 @@ def test_help_is_quick_and_complete() -> None:
         assert ", ".join(registry.examples()) in text
 
 
+@pytest.mark.process
 def test_json_and_saved_run(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "run"
     line = (*SMALL, "--temperature", "3", "--no-t-squared", "--json")
@@ -101,7 +93,7 @@ def test_unknown_names_list_the_known() -> None:
         ("--student", "", "mlp:16x1"),
         ("--loss", "hint", "hinton"),
     ):
-        assert known in refusal(CliRunner().invoke(main, ["distill", option, name]))
+        assert known in command_refusal(CliRunner().invoke(main, ["distill", option, name]))
 
 
 @pytest.mark.parametrize(
@@ -121,17 +113,17 @@ def test_unknown_names_list_the_known() -> None:
     ],
 )
 def test_bad_values(given: str) -> None:
-    refusal(CliRunner().invoke(main, [*SMALL, *given.split()]))
+    command_refusal(CliRunner().invoke(main, [*SMALL, *given.split()]))
 
 
 def test_divergence() -> None:
-    assert "learning rate" in refusal(CliRunner().invoke(main, [*SMALL, "--learning-rate", "10"]), status=1)
+    assert "learning rate" in command_refusal(CliRunner().invoke(main, [*SMALL, "--learning-rate", "10"]), status=1)
 
 
 def test_a_taken_folder_is_refused_before_training(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     result = CliRunner().invoke(main, ["distill", "--epochs", "100000", "--out", str(tmp_path)])
-    assert str(tmp_path) in refusal(result)
+    assert str(tmp_path) in command_refusal(result)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
@@ -141,24 +133,11 @@ def stored_runs(tmp_path: Path) -> dict[str, str]:
     return os.environ | {"KDLAB_RUNS": str(tmp_path / "runs")}
 
 
+@pytest.mark.process
 def test_bars_on_a_terminal_and_ctrl_c(tmp_path: Path, stored_runs: dict[str, str]) -> None:
-    ours, theirs = pty.openpty()
     command = [KDLAB, *SMALL, "--json", "--epochs", "100000", "--out", str(tmp_path / "run")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True, env=stored_runs) as process:
-        os.close(theirs)
-        seen = ""
-        while "Student" not in seen:
-            seen += os.read(ours, 4096).decode(errors="replace")
-        process.send_signal(signal.SIGINT)
-        try:
-            while chunk := os.read(ours, 4096):
-                seen += chunk.decode(errors="replace")
-        except OSError:  # how Linux says that nobody writes any more
-            pass
-        assert process.stdout is not None
-        assert process.stdout.read() == ""
-        assert process.wait() == 130
-    os.close(ours)
+    status, output, seen = run_until("Student", command, signal.SIGINT, stored_runs)
+    assert (status, output) == (130, "")
     assert "validation errors of 143: teacher" in seen
     assert "Traceback" not in seen
     last = seen.rstrip().splitlines()[-1]
@@ -197,9 +176,9 @@ def test_a_run_is_listed_while_it_trains_and_resumes_after_sigterm(tmp_path: Pat
 
 
 def test_runs_that_are_not_there() -> None:
-    assert "kdlab runs" in refusal(CliRunner().invoke(main, ["runs", "show", "nothing"]))
-    assert "not among yours" in refusal(CliRunner().invoke(main, ["runs", "delete", "nothing"]))
-    assert "kdlab runs" in refusal(CliRunner().invoke(main, ["distill", "--resume", "nothing"]))
+    assert "kdlab runs" in command_refusal(CliRunner().invoke(main, ["runs", "show", "nothing"]))
+    assert "not among yours" in command_refusal(CliRunner().invoke(main, ["runs", "delete", "nothing"]))
+    assert "kdlab runs" in command_refusal(CliRunner().invoke(main, ["distill", "--resume", "nothing"]))
 
 
 def test_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,7 @@ def read_environment(process: subprocess.Popen[str]) -> dict[str, str]:
 SAY = ("python", "-c", "import json, os; print(json.dumps(dict(os.environ)), flush=True); input()")
 
 
+@pytest.mark.process
 def test_binder_starts_a_desk_and_lets_jupyter_find_our_pages(tmp_path: Path) -> None:
     with started(*SAY, KDLAB_RUNS=str(tmp_path), JUPYTER_PATH="/theirs") as process:
         environment = read_environment(process)
@@ -101,11 +102,13 @@ def test_binder_starts_a_desk_and_lets_jupyter_find_our_pages(tmp_path: Path) ->
         assert ServerConnection(environment["KDLAB_RUN_SERVER"]).runs() == []
 
 
+@pytest.mark.process
 def test_binder_starts_without_a_desk_where_it_cannot_have_one(tmp_path: Path) -> None:
     with started(*SAY, KDLAB_RUNS=str(tmp_path), KDLAB_LIMITS=str(tmp_path / "missing.toml")) as process:
         assert "KDLAB_RUN_SERVER" not in read_environment(process)
 
 
+@pytest.mark.process
 def test_binder_shows_a_page_under_its_address(tmp_path: Path) -> None:
     """The page of a badge's link: by Voilà in a Jupyter server of its own, with kdlab's template and no sources."""
     port = str(free_port(None))

@@ -1,11 +1,8 @@
 from pathlib import Path
 
-import nbformat
 import pytest
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
 
+pytestmark = pytest.mark.process
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "apps").glob("*.ipynb"))
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -16,6 +13,8 @@ def test_there_are_notebooks() -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_is_a_title_and_a_few_lines(path: Path) -> None:
+    import nbformat  # here, as its parser of addresses takes seconds to make
+
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -26,6 +25,11 @@ def test_a_notebook_is_a_title_and_a_few_lines(path: Path) -> None:
 
 def test_notebooks_run_and_show_their_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one kernel, as starting it takes longest; each finds it without names."""
+    import nbformat
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     code = [
         [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"] for path in NOTEBOOKS

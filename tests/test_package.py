@@ -12,6 +12,7 @@ def run(*arguments: str) -> str:
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.process
 def test_the_import_loads_nothing_heavy() -> None:
     heavy = {"torch", "numpy", "ipywidgets", "plotly", "click", "kdlab.registry"}
     assert run("-c", f"import sys, kdlab; dir(kdlab); print({heavy} & set(sys.modules))") == "set()\n"
@@ -23,6 +24,7 @@ def test_each_name_is_there(name: str) -> None:
     assert name in dir(kdlab)
 
 
+@pytest.mark.process
 def test_pages_come_without_torch() -> None:
     names = "Distil, Predictions, Runs, Temperature, __version__"
     assert run("-c", f"import sys; from kdlab import {names}; print('torch' in sys.modules)") == "False\n"
@@ -35,5 +37,6 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         from kdlab import destil  # noqa: F401
 
 
+@pytest.mark.process
 def test_it_runs_as_a_module() -> None:
     assert run("-m", "kdlab", "--version") == f"kdlab, version {kdlab.__version__}\n"

@@ -16,8 +16,6 @@ import pytest
 import websocket
 from public_site import SECRETS, ask, connect, header, kernels, leave, message, open_kernel, public_site
 
-from kdlab.server.handlers import BURST, TokenBucket
-
 # Kernels begin when a page asks for one, and end when a test says so: they can be counted.
 LIMITS = "visitors = 9\npreheated = 0\nidle_seconds = 600\n"
 
@@ -154,6 +152,8 @@ def last_word(socket: websocket.WebSocket) -> int:
 
 def test_what_comes_after_the_hanging_up_is_not_read(site: tuple[str, psutil.Process]) -> None:
     """Jupyter would read it by the older protocol, as so many parts that the server would stand still."""
+    from kdlab.server.handlers import BURST  # here, as Jupyter's servers take seconds to import
+
     url, server = site
     flooded = open_kernel(url)
     socket = connect(url, flooded)
@@ -181,7 +181,10 @@ def test_a_message_that_is_too_long_is_hung_up_on(site: tuple[str, psutil.Proces
     assert ask(site[0], f"/api/kernels/{kernel}")[0] == 200
 
 
+@pytest.mark.process
 def test_what_a_page_may_send_grows_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kdlab.server.handlers import TokenBucket  # here, as Jupyter's servers take seconds to import
+
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)
     allowance = TokenBucket()
     assert [allowance.spend(2_000_000) for _ in range(11)] == 10 * [True] + [False]

@@ -22,8 +22,6 @@ from public_site import (
     until,
 )  # fmt: skip
 
-from kdlab.server.handlers import BURST
-
 # Long enough for a page on a busy machine to connect to its kernel.
 LIMITS = "visitors = 3\npreheated = 1\nidle_seconds = 20\n"
 BROKEN = "import sys, warnings\nprint('printed', sys.path)\nwarnings.warn('hm')\n1 / 0 # source"
@@ -86,8 +84,9 @@ def test_pages_hold_no_sources(site: tuple[str, psutil.Process]) -> None:
         leave(site[0], kernel_of(text))
 
 
-@pytest.mark.browser
 def test_a_page_and_a_file_stay_well_below_what_a_page_may_send(site: tuple[str, psutil.Process], page: Page) -> None:
+    from kdlab.server.handlers import BURST  # here, as Jupyter's servers take seconds to import
+
     sent: list[int] = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda content: sent.append(len(content))))
     page.goto(site[0].replace("runs", "distil"))
@@ -101,7 +100,6 @@ def test_a_page_and_a_file_stay_well_below_what_a_page_may_send(site: tuple[str,
     assert len(large) < sum(sent) < BURST[1] / 2
 
 
-@pytest.mark.browser
 def test_text_in_the_address_is_no_markup(site: tuple[str, psutil.Process], page: Page) -> None:
     url, _ = site
     troubles: list[str] = []
@@ -121,7 +119,6 @@ def test_a_page_that_left_without_a_word(site: tuple[str, psutil.Process], left:
     until(lambda: ask(site[0], f"/api/kernels/{left}")[0] == 404)
 
 
-@pytest.mark.browser
 def test_a_kernel_that_dies_is_told_and_loaded_again(site: tuple[str, psutil.Process], page: Page) -> None:
     url, server = site
     page.goto(url.replace("runs", "index"))
@@ -167,7 +164,6 @@ def test_a_kernel_that_takes_too_much_memory_is_ended(site: tuple[str, psutil.Pr
     socket.shutdown()
 
 
-@pytest.mark.browser
 def test_a_full_house_opens_by_itself(site: tuple[str, psutil.Process], page: Page) -> None:
     url, server = site
     until(lambda: len(kernels(server)) <= 1)  # the pages before have gone; one kernel may wait for the next

@@ -59,6 +59,7 @@ def checkout(folder: Path, readme: str) -> Path:
     return folder / ".ci/run"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not shutil.which("chromium"), reason="it would install Chromium")
 @pytest.mark.parametrize(
     ("readme", "status"),

@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -15,7 +13,9 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from refusals import command_refusal
 from safetensors.torch import load
+from terminals import run_until
 
 from kdlab.assets.make_results import FOLDER, judge, table
 from kdlab.cli import main
@@ -37,15 +37,6 @@ def reproduce(*more: str, **changes: Any) -> Result:
     result = CliRunner().invoke(main, [*command(**changes), *more])
     assert result.exit_code == 0, result.output
     return result
-
-
-def refusal(result: Result) -> str:
-    """The one sentence on standard error, with nothing on standard output."""
-    assert (result.exit_code, result.stdout) == (2, ""), result.output
-    message = result.stderr.splitlines()[-1]
-    assert message.startswith("Error: ")
-    assert message.endswith(".")
-    return message
 
 
 def numbers(folder: Path) -> dict[str, Any]:
@@ -121,6 +112,7 @@ def test_a_report_that_cannot_be_judged_anew_is_left_as_it_is(
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.process
 def test_only_known_reports_are_judged_anew(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no experiment .speach.\. Did you mean .speech.\? Known: .*ensemble"):
         judge("speach", tmp_path)
@@ -184,6 +176,7 @@ def test_without_a_folder_all_is_kept_in_the_cache(tmp_path: Path, monkeypatch: 
     assert len(list(experiments_folder().glob("ensemble-quick-*.json"))) == 2
 
 
+@pytest.mark.process
 def test_interrupted_and_resumed(tmp_path: Path) -> None:
     interrupted = tmp_path / "interrupted"
     line = [KDLAB, *command(epochs=300), "--out", str(interrupted)]
@@ -210,24 +203,11 @@ def test_interrupted_and_resumed(tmp_path: Path) -> None:
     assert numbers(interrupted) == numbers(tmp_path / "whole")
 
 
+@pytest.mark.process
 def test_a_bar_on_a_terminal_and_sigterm(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
     line = [KDLAB, *command(epochs=10_000, members=30), "--out", str(tmp_path / "out")]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
-        os.close(theirs)
-        seen = ""
-        while "validation errors of 143: " not in seen:
-            seen += os.read(ours, 4096).decode(errors="replace")
-        process.send_signal(signal.SIGTERM)
-        try:
-            while chunk := os.read(ours, 4096):
-                seen += chunk.decode(errors="replace")
-        except OSError:  # how Linux says that nobody writes any more
-            pass
-        assert process.stdout is not None
-        assert process.stdout.read() == ""
-        assert process.wait() == 130
-    os.close(ours)
+    status, output, seen = run_until("validation errors of 143: ", line, signal.SIGTERM)
+    assert (status, output) == (130, "")
     assert "About " in seen
     assert "30 networks, seed 0" in seen
     assert "Traceback" not in seen
@@ -249,6 +229,7 @@ def test_a_damaged_piece_is_trained_anew(tmp_path: Path) -> None:
         assert numbers(tmp_path) == whole
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -269,7 +250,7 @@ def test_a_damaged_piece_is_trained_anew(tmp_path: Path) -> None:
 )
 def test_bad_input(tmp_path: Path, given: str, said: str) -> None:
     result = CliRunner().invoke(main, ["reproduce", *given.split(), "--out", str(tmp_path / "out")])
-    assert said in refusal(result)
+    assert said in command_refusal(result, progress=True)
     assert not (tmp_path / "out").exists()
 
 
@@ -277,7 +258,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path: Pa
     (tmp_path / "mine").write_text("mine")
     for folder in (tmp_path / "mine", tmp_path / "mine" / "deeper"):
         result = CliRunner().invoke(main, ["reproduce", "mnist", "--out", str(folder)])
-        assert str(folder) in refusal(result)
+        assert str(folder) in command_refusal(result)
         assert result.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 

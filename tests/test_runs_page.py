@@ -406,6 +406,7 @@ def test_a_question_without_a_number_is_not_answered() -> None:
     assert heard == []
 
 
+@pytest.mark.process
 def test_the_page_needs_no_database_library() -> None:
     code = "import sys, kdlab.pages.runs; assert not {'sqlalchemy', 'torch', 'distributed'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

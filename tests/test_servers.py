@@ -22,6 +22,7 @@ import psutil
 import pytest
 from listening import wait_until_listening
 from playwright.sync_api import sync_playwright
+from refusals import command_refusal
 
 import kdlab
 from kdlab.registry import InputError
@@ -98,13 +99,10 @@ def status(url: str, **headers: str) -> int:
     return refused.value.code
 
 
-def refusal(*arguments: str) -> str:
-    done = subprocess.run([KDLAB, *arguments, "--no-browser"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("Error: ")
-    assert done.stderr.endswith(".\n")
-    assert done.stderr.count("\n") == 1
-    return done.stderr
+def start_refusal(*arguments: str) -> str:
+    """Return the sentence with which a command refuses to serve."""
+    command = [KDLAB, *arguments, "--no-browser"]
+    return command_refusal(subprocess.run(command, capture_output=True, text=True))
 
 
 OTHERS = ("notes.txt", "picture.png", "below/mine.ipynb", ".ipynb_checkpoints/distil.ipynb")
@@ -186,6 +184,7 @@ def test_app_serves_the_pages_and_nothing_else_of_their_folder(site: tuple[str, 
         assert status(root + path) == 404, path
 
 
+@pytest.mark.process
 def test_lab(environment: Path) -> None:
     folder = environment / "kdlab-notebooks"
     folder.mkdir()
@@ -205,22 +204,23 @@ def test_lab(environment: Path) -> None:
     assert (folder / "distil.ipynb").read_text() == "mine"  # what people changed stays
 
 
+@pytest.mark.process
 def test_refusals(environment: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
         for command in ("app", "lab"):
-            assert port in refusal(command, "--port", port)
-    assert "capacity, distil, ensemble" in refusal("app", "temprature")
+            assert port in start_refusal(command, "--port", port)
+    assert "capacity, distil, ensemble" in start_refusal("app", "temprature")
     assert not (environment / "kdlab-notebooks").exists()
     (environment / "file").write_text("mine")
-    assert str(environment / "file") in refusal("lab", "file")
-    assert "below" in refusal("lab", "file/below")
+    assert str(environment / "file") in start_refusal("lab", "file")
+    assert "below" in start_refusal("lab", "file/below")
     for host in ("0.0.0.0", "::"):
-        assert "add --public" in refusal("app", "--host", host)
+        assert "add --public" in start_refusal("app", "--host", host)
     (environment / "open.toml").write_text("datasets = []")
-    assert "datasets" in refusal("app", "--public", "--limits", "open.toml")
+    assert "datasets" in start_refusal("app", "--public", "--limits", "open.toml")
 
 
 def test_notebooks_are_short_and_empty() -> None:
@@ -236,10 +236,11 @@ def test_notebooks_are_short_and_empty() -> None:
         assert notebook["metadata"]["title"].startswith("kdlab – ")
 
 
+@pytest.mark.process
 def test_a_server_that_cannot_start_is_tried_again(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def begun() -> list[psutil.Process]:
         found = []
-        for child in psutil.Process().children():
+        for child in set(psutil.Process().children()) - before:
             with contextlib.suppress(psutil.Error):
                 if any("spawn_main" in word for word in child.cmdline()):
                     found.append(child)
@@ -259,6 +260,7 @@ def test_a_server_that_cannot_start_is_tried_again(environment: Path, monkeypatc
             return str(error)
         return ""
 
+    before = set(psutil.Process().children())  # the workers of other tests
     monkeypatch.setattr(beside, "RESTART_PAUSES", (0.05, 0.1))
     limits = environment / "limits.toml"
     limits.write_text("epochs = 7\n")

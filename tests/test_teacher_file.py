@@ -3,12 +3,12 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from distil_page import on_page
+from refusals import refusal
 from test_address import come, until
 
 from kdlab.datasets import load
@@ -21,7 +21,7 @@ from kdlab.pages.distil import view
 from kdlab.pages.experiments.settings import Settings
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.paths import runs_folder
-from kdlab.registry import EXPERIMENTS, InputError
+from kdlab.registry import EXPERIMENTS
 from kdlab.runs import client
 from kdlab.runs.executors.local import LocalExecutor
 from kdlab.runs.limits import Limits
@@ -67,12 +67,6 @@ def errors(saved: Path) -> int:
     return int(json.loads((saved / "result.json").read_text())["teacher"]["errors"])
 
 
-def refusal(act: Callable[[], Any]) -> str:
-    with pytest.raises(InputError) as caught:
-        act()
-    return str(caught.value)
-
-
 # --- in the worker ----------------------------------------------------------------------------------------------------
 
 
@@ -109,7 +103,7 @@ def test_another_build_is_refused_before_anything_is_opened(
 
 def test_bounds_are_looked_at_first(weights: WeightsFile, spec: Spec) -> None:
     context = RunContext(limits=Limits(parameters=2000))
-    said = refusal(lambda: list(run_distill_job(context, spec.replace(teacher="mlp:99x1"), weights)))
+    said = refusal(run_distill_job, context, spec.replace(teacher="mlp:99x1"), weights)
     assert said == "The teacher mlp:99x1 has 7,435 parameters; this server allows 2,000: choose a smaller one."
 
 
@@ -118,14 +112,14 @@ def test_without_its_file_a_run_goes_on_from_a_checkpoint_and_does_not_begin(wei
     whole = list(run_distill_job(RunContext(), spec, teacher=weights, seconds=0))
     *kept, end = (event.files for event in whole if isinstance(event, Saved))
     named = spec.replace(teacher_weights=weights.digest)
-    assert refusal(lambda: list(run_distill_job(RunContext(), named))) == f"{AGAIN}."
+    assert refusal(run_distill_job, RunContext(), named) == f"{AGAIN}."
     for one in (None, weights):
         again = list(run_distill_job(RunContext(checkpoint=kept[0]), named, teacher=one))
         assert not any(isinstance(event, Probe) and event.phase == "teacher" for event in again)
         for name in ("student.safetensors", "teacher.safetensors", "spec.json"):
             assert again[-1].files[name] == end[name]
     other = spec.replace(teacher_weights="0" * 12)
-    assert "other settings" in refusal(lambda: list(run_distill_job(RunContext(checkpoint=kept[0]), other)))
+    assert "other settings" in refusal(run_distill_job, RunContext(checkpoint=kept[0]), other)
 
 
 def test_a_module_still_stands_for_a_named_file(saved: Path, weights: WeightsFile, spec: Spec) -> None:

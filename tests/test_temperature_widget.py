@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from refusals import command_refusal
 from traitlets import TraitError
 
 from kdlab.cli import main
@@ -160,6 +161,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, run: Path) -> None:
         Temperature(run)
 
 
+@pytest.mark.process
 def test_the_page_does_without_torch() -> None:
     code = """import sys; from kdlab.pages import Temperature; Temperature().page()
 print(sorted({"torch", "torchvision", "sklearn", "pandas"} & set(sys.modules)))"""
@@ -329,13 +331,6 @@ def export(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["export", "temperature", *map(str, arguments)])
 
 
-def refusal(result: Result) -> str:
-    """The one sentence on standard error, with nothing on standard output."""
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert re.fullmatch(r"Error: .*\.\n", result.stderr), result.stderr
-    return result.stderr
-
-
 def test_export_writes_a_file_and_says_where(tmp_path: Path) -> None:
     path = tmp_path / "lab.html"
     result = export("--out", path)
@@ -376,16 +371,16 @@ def test_export_shows_runs_of_ones_own_first(tmp_path: Path, run: Path) -> None:
 )
 def test_export_refuses_a_bad_name(tmp_path: Path, out: str, reason: str) -> None:
     (tmp_path / "folder.html").mkdir()
-    assert reason in refusal(export("--out", tmp_path / out))
+    assert reason in command_refusal(export("--out", tmp_path / out))
     assert [file.name for file in tmp_path.iterdir()] == ["folder.html"]
 
 
 def test_export_refuses_what_is_no_run(tmp_path: Path, run: Path) -> None:
     path = tmp_path / "lab.html"
-    assert "no run in" in refusal(export("--out", path, "--run", tmp_path / "nowhere"))
-    assert "Two sets have the key 'my-first-run'" in refusal(export("--out", path, "--run", run, "--run", run))
+    assert "no run in" in command_refusal(export("--out", path, "--run", tmp_path / "nowhere"))
+    assert "Two sets have the key 'my-first-run'" in command_refusal(export("--out", path, "--run", run, "--run", run))
     (run / "history.npz").write_bytes(os.urandom(1000))
-    assert "damaged" in refusal(export("--out", path, "--run", run))
+    assert "damaged" in command_refusal(export("--out", path, "--run", run))
     assert not path.exists()
 
 

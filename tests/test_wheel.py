@@ -5,9 +5,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.process
 def test_wheel_holds_what_is_not_python(tmp_path: Path) -> None:
     offline = ["--no-deps", "--no-build-isolation"]
     command = [sys.executable, "-m", "pip", "wheel", "-q", str(ROOT), *offline, "-w", str(tmp_path)]

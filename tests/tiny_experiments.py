@@ -3,7 +3,9 @@
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -90,6 +92,13 @@ class Outcome:
     @property
     def chosen(self) -> list[dict[str, Any]]:
         return [{key: value for key, value in one.items() if key != "latency"} for one in self.report["chosen"]]
+
+
+@cache
+def outcome(name: str) -> Outcome:
+    """An experiment from beginning to end, made once for all tests of a process."""
+    with TemporaryDirectory() as folder:
+        return conduct(name, Path(folder))
 
 
 @contextmanager

@@ -40,8 +40,8 @@ class ActiveRun:
 
     `resumes`: it begins from its checkpoint. `early_commands`: those that came before its `execution` was known.
     `finishing`: its last files are being written, and no message counts any more. `state_saved`, `result_saved`: the
-    store has its state, its result. `stop_reason`: why the scheduler itself stops it, or "". `stop_requested_at`: time of
-    the stop command, or 0. `working` and `paused_seconds`: seconds of training and of pauses until `counted_at`.
+    store has its state, its result. `stop_reason`: why the scheduler itself stops it, or "". `stop_requested_at`: time
+    of the stop command, or 0. `working` and `paused_seconds`: seconds of training and of pauses until `counted_at`.
     """
 
     run: str

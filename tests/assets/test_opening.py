@@ -16,6 +16,7 @@ def remade(tmp_path_factory: pytest.TempPathFactory) -> History:
     return History.load(folder / "history.npz")
 
 
+@pytest.mark.process
 def test_remaking_the_opening_agrees_with_the_shipped_run(remade: History) -> None:
     shipped = History.load(OPENING / "history.npz")
     assert remade.opened.spec == shipped.opened.spec

@@ -20,7 +20,6 @@ from kdlab.cli import main
 from kdlab.datasets.mnist_pixels import mnist_validation_images
 from kdlab.io.predictions import Predictions
 
-pytestmark = pytest.mark.browser
 CSV = b"label,teacher:cat,teacher:<b>dog</b>,student:cat,student:<b>dog</b>\ncat,4,1,2,1\n1,-1,2,0,0.5\n"
 DROP = """([name, text, place = ".kd-lab"]) => {
   const dataTransfer = new DataTransfer();

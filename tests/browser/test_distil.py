@@ -11,8 +11,6 @@ from playwright.sync_api import expect
 from kdlab.metrics.classification import confusion_matrix
 from kdlab.train.history import History
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture(scope="module")
 def opening() -> History:

@@ -3,14 +3,12 @@
 import re
 import signal
 
-import pytest
 from dashboard import Dashboard
 from playwright.sync_api import expect
 
 from kdlab.figures.theme import ROLES
 from kdlab.train.spec import Spec
 
-pytestmark = pytest.mark.browser
 # The colour as the browser writes it.
 STUDENT = "rgb({}, {}, {})".format(*bytes.fromhex(ROLES["student"].colour[1:]))
 LINE = f".kd-curves .kd-canvas:first-child path.js-line[style*='{STUDENT}']"
@@ -32,7 +30,9 @@ def test_start_moves_the_curves_and_ends_with_a_verdict(dashboard: Dashboard) ->
         }""",
         LINE,
     )
-    dashboard.begin(teacher_epochs=5, epochs=100)
+    dashboard.fill("Teacher epochs", 5)
+    dashboard.fill("Epochs", 100)
+    dashboard.press("start")
     dashboard.expect_state("done")
     expect(dashboard.status).to_contain_text("Done")
     seen = page.evaluate("kdWatch.disconnect(); ({status: kdSeen.status, line: [...kdSeen.line]})")
@@ -47,7 +47,7 @@ def test_start_moves_the_curves_and_ends_with_a_verdict(dashboard: Dashboard) ->
 
 def test_a_knob_turned_during_the_run_is_marked_on_the_curves(dashboard: Dashboard) -> None:
     dashboard.begin(teacher_epochs=1, epochs=9000)  # long enough for a busy machine
-    dashboard.wait_for_step(500)
+    dashboard.wait_for_step(50)
     temperature = dashboard.turn("temperature", "ArrowRight", 3)
     for curve in dashboard.page.locator(".kd-curves .kd-canvas").all():
         expect(curve.locator(".annotation-text").last).to_have_text(f"T {temperature:.3g}")
@@ -60,7 +60,7 @@ def test_pause_holds_step_makes_one_and_resume_goes_on(dashboard: Dashboard) -> 
     expect(dashboard.status).to_contain_text("Paused. Training the teacher: step 1 of")
     dashboard.press("resume")
     expect(dashboard.status).to_contain_text("Distilling the student")
-    dashboard.wait_for_step(100)
+    dashboard.wait_for_step(20)
     dashboard.press("pause")
     dashboard.expect_state("paused")
     expect(dashboard.status).to_contain_text("Paused.")
@@ -70,7 +70,7 @@ def test_pause_holds_step_makes_one_and_resume_goes_on(dashboard: Dashboard) -> 
         expect(dashboard.status).to_contain_text(re.compile(rf"Paused\. Distilling .*: step {held + made:,} of"))
     dashboard.press("resume")
     dashboard.expect_state("running")
-    dashboard.wait_for_step(held + 50)
+    dashboard.wait_for_step(held + 5)
 
     dashboard.press("stop")
     dashboard.expect_state("stopped")

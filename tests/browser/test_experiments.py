@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 from servers import Server
 from windows import DESKTOP, TELEPHONE
 
-pytestmark = pytest.mark.browser
 TINY = {"Network name": "mlp:8x1", "Temperatures": "2,5", "Networks": 2, "Epochs": 1, "Seeds": 1}
 
 

@@ -6,6 +6,7 @@ Both sides use float64 and are far closer than the float32 of the logits; each t
 import base64
 from collections.abc import Iterator, Mapping
 from importlib.resources import as_file, files
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,13 @@ from kdlab.metrics import softened as lab
 from kdlab.train.history import History
 from kdlab.widgets.esm import SHARED, bundle
 
-pytestmark = pytest.mark.browser
 TEMPERATURES = [0.5, 1.0, 2.7, 20.0, 100.0]
 EXPONENTS = [0.0, 1e-6, 0.3, 1.0]
 TINY = 1e-300  # below, float64 has fewer digits
 Array = NDArray[np.float64]
 Set = tuple[dict[str, Array], NDArray[np.int64]]  # logits by role, labels
 
-at_every_temperature = pytest.mark.parametrize("temperature", TEMPERATURES)
-for_all_kinds = pytest.mark.parametrize(("classes", "scale"), [(n, s) for n in (2, 10, 100) for s in (1.0, 30.0, 1e4)])
+SCALES = [1.0, 30.0, 1e4]
 for_all_counts = pytest.mark.parametrize("classes", [2, 10, 100])
 
 COMPUTE = Path(kdlab.__file__).parent / "pages" / "temperature" / "compute"
@@ -168,10 +167,10 @@ def draw(classes: int, scale: float) -> Set:
     return {role: np.float32(values).astype(np.float64) for role, values in logits.items()}, labels
 
 
-def assert_vectors(ours: Array, expected: Array, doubt: ArrayLike = 0.0) -> None:
+def assert_vectors(ours: Array, expected: Array, case: str, doubt: ArrayLike = 0.0) -> None:
     """Assert that vectors (examples, classes) agree within their own digits, or within `doubt`, (examples,)."""
     allowed = 1e-12 * np.abs(expected).max(-1) + doubt + TINY
-    assert (np.abs(ours.reshape(expected.shape) - expected).max(-1) <= allowed).all()
+    assert (np.abs(ours.reshape(expected.shape) - expected).max(-1) <= allowed).all(), case
 
 
 def rounding(a: Array, b: Array) -> Array:
@@ -189,45 +188,51 @@ def floor(temperature: float, *logits: Array) -> float:
     return float(1e-15 * (1 + max(np.ptp(values, -1).max() for values in logits) / temperature))
 
 
-@at_every_temperature
-@for_all_kinds
-def test_predictions_and_their_measures(page: Page, classes: int, scale: float, temperature: float) -> None:
-    logits, _ = draw(classes, scale)
-    teacher, student = logits["teacher"], logits["student"]
-    ours = compute(page, PREDICTIONS, packed(teacher), packed(student), classes, temperature)
-    np.testing.assert_allclose(ours["soften"], lab.soften(teacher, temperature).ravel(), rtol=1e-12, atol=TINY)
-    np.testing.assert_allclose(ours["logSoften"], lab.log_soften(teacher, temperature).ravel(), rtol=1e-13, atol=1e-15)
-    np.testing.assert_allclose(ours["entropy"], lab.entropy(teacher, temperature), rtol=1e-12, atol=1e-14)
-    expected = lab.divergence(teacher, student, temperature)
-    np.testing.assert_allclose(ours["divergence"], expected, rtol=1e-12, atol=floor(temperature, teacher, student))
+@for_all_counts
+def test_predictions_and_their_measures(page: Page, classes: int) -> None:
+    for scale, temperature in product(SCALES, TEMPERATURES):
+        logits, _ = draw(classes, scale)
+        teacher, student = logits["teacher"], logits["student"]
+        ours = compute(page, PREDICTIONS, packed(teacher), packed(student), classes, temperature)
+        for name, expected, rtol, atol in (
+            ("soften", lab.soften(teacher, temperature).ravel(), 1e-12, TINY),
+            ("logSoften", lab.log_soften(teacher, temperature).ravel(), 1e-13, 1e-15),
+            ("entropy", lab.entropy(teacher, temperature), 1e-12, 1e-14),
+            ("divergence", lab.divergence(teacher, student, temperature), 1e-12, floor(temperature, teacher, student)),
+        ):
+            case = f"{name} at {scale=} and {temperature=}"
+            np.testing.assert_allclose(ours[name], expected, rtol=rtol, atol=atol, err_msg=case)
 
 
-@at_every_temperature
-def test_no_divergence_is_below_0(page: Page, temperature: float) -> None:
+def test_no_divergence_is_below_0(page: Page) -> None:
     """A constant on all logits changes no prediction; of some examples rounding leaves a sum just below 0."""
     teacher = draw(10, 30.0)[0]["teacher"]
-    ours = compute(page, SHIFTED, packed(teacher), packed(teacher + 0.1), 10, temperature)
-    for values in ours.values():
-        assert ((values >= 0) & (values <= floor(temperature, teacher))).all()
-        assert (values == 0).any()
+    for temperature in TEMPERATURES:
+        ours = compute(page, SHIFTED, packed(teacher), packed(teacher + 0.1), 10, temperature)
+        for name, values in ours.items():
+            assert ((values >= 0) & (values <= floor(temperature, teacher))).all(), f"{name} at {temperature=}"
+            assert (values == 0).any(), f"{name} at {temperature=}"
 
 
-@at_every_temperature
-@for_all_kinds
-def test_gradients(page: Page, classes: int, scale: float, temperature: float) -> None:
-    logits, labels = draw(classes, scale)
-    teacher, student = logits["teacher"], logits["student"]
-    ours = compute(page, GRADIENTS, packed(teacher), packed(student), labels.tolist(), classes, temperature)
-    soft = lab.soft_gradient(student, teacher, temperature)
-    matching = lab.matching_gradient(student, teacher, temperature)
-    doubt = rounding(lab.soften(student, temperature), lab.soften(teacher, temperature)) / temperature
-    assert_vectors(ours["softGradient"], soft, doubt)
-    assert_vectors(ours["matchingGradient"], matching)
-    assert_vectors(ours["hardGradient"], lab.hard_gradient(student, labels))
-    np.testing.assert_allclose(ours["norm"], lengths(ours["softGradient"].reshape(soft.shape)), rtol=1e-14)
-    # Both compare gradients that T makes ever more alike, of which those of almost equal networks have 10 digits.
-    np.testing.assert_allclose(ours["angle"], lab.angle(soft, matching), rtol=1e-7, atol=1e-10)
-    np.testing.assert_allclose(ours["relativeError"], lab.relative_error(soft, matching), rtol=1e-7, atol=1e-10)
+@for_all_counts
+def test_gradients(page: Page, classes: int) -> None:
+    for scale, temperature in product(SCALES, TEMPERATURES):
+        case = f"{scale=}, {temperature=}"
+        logits, labels = draw(classes, scale)
+        teacher, student = logits["teacher"], logits["student"]
+        ours = compute(page, GRADIENTS, packed(teacher), packed(student), labels.tolist(), classes, temperature)
+        soft = lab.soft_gradient(student, teacher, temperature)
+        matching = lab.matching_gradient(student, teacher, temperature)
+        doubt = rounding(lab.soften(student, temperature), lab.soften(teacher, temperature)) / temperature
+        assert_vectors(ours["softGradient"], soft, case, doubt)
+        assert_vectors(ours["matchingGradient"], matching, case)
+        assert_vectors(ours["hardGradient"], lab.hard_gradient(student, labels), case)
+        own = lengths(ours["softGradient"].reshape(soft.shape))
+        np.testing.assert_allclose(ours["norm"], own, rtol=1e-14, err_msg=case)
+        # Both compare gradients that T makes ever more alike, of which those of almost equal networks have 10 digits.
+        angle, error = lab.angle(soft, matching), lab.relative_error(soft, matching)
+        np.testing.assert_allclose(ours["angle"], angle, rtol=1e-7, atol=1e-10, err_msg=case)
+        np.testing.assert_allclose(ours["relativeError"], error, rtol=1e-7, atol=1e-10, err_msg=case)
 
 
 def test_lengths_angles_and_errors_at_any_size(page: Page) -> None:
@@ -242,28 +247,28 @@ def test_lengths_angles_and_errors_at_any_size(page: Page) -> None:
     np.testing.assert_allclose(ours["relativeError"], lab.relative_error(exact, limit), rtol=1e-12)
 
 
-@pytest.mark.parametrize("exponent", EXPONENTS)
-@for_all_kinds
-def test_ensembles(page: Page, classes: int, scale: float, exponent: float) -> None:
-    teachers = np.stack(list(draw(classes, scale)[0].values()))
-    for temperature in (0.5, 2.7, 100.0):
+@for_all_counts
+def test_ensembles(page: Page, classes: int) -> None:
+    for scale, exponent, temperature in product(SCALES, EXPONENTS, (0.5, 2.7, 100.0)):
+        teachers = np.stack(list(draw(classes, scale)[0].values()))
         logs = lab.log_soften(teachers, temperature)
         ours = compute(page, ENSEMBLE, [packed(one) for one in logs], classes, exponent)["mean"]
-        rtol = floor(temperature, *teachers)
-        np.testing.assert_allclose(ours, lab.power_mean(logs, exponent).ravel(), rtol=10 * rtol, atol=TINY)
+        case, rtol = f"{scale=}, {exponent=}, {temperature=}", 10 * floor(temperature, *teachers)
+        np.testing.assert_allclose(ours, lab.power_mean(logs, exponent).ravel(), rtol=rtol, atol=TINY, err_msg=case)
 
 
-@at_every_temperature
-@for_all_kinds
-def test_whole_sets(page: Page, classes: int, scale: float, temperature: float) -> None:
-    logits, labels = draw(classes, scale)
-    expected = assert_set_stats(page, logits, labels, classes, temperature)
-    assert np.isnan(expected["confusion teacher"][-classes:]).all()  # no example of the last class
+@for_all_counts
+def test_whole_sets(page: Page, classes: int) -> None:
+    for scale, temperature in product(SCALES, TEMPERATURES):
+        logits, labels = draw(classes, scale)
+        expected = assert_set_stats(page, logits, labels, classes, temperature)
+        assert np.isnan(expected["confusion teacher"][-classes:]).all()  # no example of the last class
 
 
-@for_all_kinds
-def test_what_no_temperature_moves(page: Page, classes: int, scale: float) -> None:
-    assert_invariants(page, *draw(classes, scale), classes)
+@for_all_counts
+def test_what_no_temperature_moves(page: Page, classes: int) -> None:
+    for scale in SCALES:
+        assert_invariants(page, *draw(classes, scale), classes)
 
 
 def test_a_student_without_a_gradient_has_no_angle_and_no_error(page: Page) -> None:
@@ -341,7 +346,7 @@ def assert_set_stats(
     }
     for name, values in ours.items():
         atol = floors.get(name.split()[0], 0)
-        np.testing.assert_allclose(values, expected[name], rtol=1e-9, atol=atol, err_msg=name)
+        np.testing.assert_allclose(values, expected[name], rtol=1e-9, atol=atol, err_msg=f"{name} at {temperature=}")
     return expected
 
 

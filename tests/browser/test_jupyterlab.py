@@ -17,8 +17,6 @@ from windows import DESKTOP
 from kdlab.pages import Temperature
 from kdlab.train.history import History
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture
 def open_in_lab(lend: Callable[..., Dashboard], serve: Callable[[str], Server]) -> Callable[..., Dashboard]:

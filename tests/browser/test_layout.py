@@ -9,7 +9,6 @@ from dashboard import Dashboard
 from servers import Server
 from windows import DESKTOP, TELEPHONE
 
-pytestmark = pytest.mark.browser
 CARDS = ".kd-run, .kd-knobs, .kd-setup, .kd-summary, .kd-canvas, .kd-card"
 
 

@@ -3,13 +3,10 @@
 import signal
 from collections.abc import Callable
 
-import pytest
 from dashboard import Dashboard
 from playwright.sync_api import expect
 from servers import Server
 from test_reload import run_of, wait_for_hash
-
-pytestmark = pytest.mark.browser
 
 
 def test_a_dialog_when_the_kernel_dies_and_the_run_goes_on(visit: Callable[..., Dashboard]) -> None:

@@ -24,7 +24,6 @@ from kdlab.pages.temperature.data_server import DataServer
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.esm import SHARED, bundle
 
-pytestmark = pytest.mark.browser
 SIDE = 232  # pixels of a matrix on the page Distil
 CASES = json.loads((Path(__file__).parents[1] / "short_names.json").read_text(encoding="utf-8"))
 LONG = [

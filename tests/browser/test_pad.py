@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from torch import nn
 
 import kdlab
@@ -19,7 +19,6 @@ from kdlab.io.portable_network import portable
 from kdlab.train.evaluate import predict
 from kdlab.widgets.esm import bundle
 
-pytestmark = pytest.mark.browser
 TEMPERATURE = Path(kdlab.__file__).parent / "pages" / "temperature"
 MNIST = Path(os.environ.get("KDLAB_DATA", "nowhere"), "MNIST/raw")
 needs_mnist = pytest.mark.skipif(not MNIST.is_dir(), reason="KDLAB_DATA has no MNIST")
@@ -167,16 +166,28 @@ def test_what_falls_outside_is_cut(page: Page) -> None:
     assert ours[:, 0].max() == 0
 
 
-@pytest.fixture(params=TOOLS)
-def pad(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
+@pytest.fixture(scope="module", params=TOOLS)
+def tool_page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[tuple[str, Page]]:
+    """A tool, and a page in a window for it."""
     context = chromium.new_context(viewport={"width": 390, "height": 700}, **TOOLS[request.param])
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    load_module(page, "pad")
-    page.evaluate(SHOW, request.param)
-    yield page
+    yield request.param, context.new_page()
     context.close()
+
+
+@pytest.fixture
+def pad(tool_page: tuple[str, Page]) -> Iterator[Page]:
+    tool, page = tool_page
+    problems: list[str] = []
+
+    def note(error: Error) -> None:
+        problems.append(str(error))
+
+    page.on("pageerror", note)
+    page.reload()
+    load_module(page, "pad")
+    page.evaluate(SHOW, tool)
+    yield page
+    page.remove_listener("pageerror", note)
     assert not problems
 
 

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Callable
 
-import pytest
 from dashboard import Dashboard
 from playwright.sync_api import Page, expect
 
-pytestmark = pytest.mark.browser
 RUN = re.compile(r"run=([\w-]+)")
 
 
@@ -78,7 +76,7 @@ def test_a_bad_address_is_a_sentence_and_the_page_works(visit: Callable[..., Das
 def test_a_run_is_found_again_after_a_reload_and_in_a_second_tab(visit: Callable[..., Dashboard]) -> None:
     dashboard = visit()
     dashboard.begin(teacher_epochs=1, epochs=9000)
-    dashboard.wait_for_step(50)
+    dashboard.wait_for_step(5)
     run, step = run_of(dashboard.page), dashboard.step()
     dashboard.page.reload(wait_until="commit")
     dashboard.expect_state("running")
@@ -103,7 +101,7 @@ def test_a_run_is_found_again_after_a_reload_and_in_a_second_tab(visit: Callable
     dashboard.press("resume")
     other.expect_state("running")
     other.page.close()
-    dashboard.wait_for_step(dashboard.step() + 20)  # a page that closes leaves it alone
+    dashboard.wait_for_step(dashboard.step() + 5)  # a page that closes leaves it alone
     dashboard.press("stop")
     dashboard.expect_state("stopped")
     dashboard.page.reload(wait_until="commit")

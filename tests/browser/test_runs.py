@@ -14,7 +14,6 @@ from windows import DESKTOP, TELEPHONE
 from kdlab.runs.store import RunStore
 from kdlab.train.history import History
 
-pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=document.title='harmed'>"
 KEPT = {path.name: path.read_bytes() for path in (files("kdlab.assets") / "opening").iterdir() if path.is_file()}
 

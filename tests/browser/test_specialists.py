@@ -10,7 +10,7 @@ from servers import Server
 from test_experiments import Window
 from windows import DESKTOP, TELEPHONE, Windows
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 TINY = {"Network name": "mlp:16x1", "Specialists": 3, "Epochs": 4, "Specialist epochs": 1, "Student epochs": 1}
 TRAINING = 300_000  # milliseconds
 

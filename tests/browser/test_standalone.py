@@ -18,7 +18,6 @@ from kdlab.metrics import softened as core
 from kdlab.metrics.classification import telling_example
 from kdlab.pages import Temperature
 
-pytestmark = pytest.mark.browser
 needs_mnist = pytest.mark.skipif(
     not Path(os.environ.get("KDLAB_DATA", "nowhere"), "MNIST/raw").is_dir(), reason="KDLAB_DATA has no MNIST"
 )

@@ -21,7 +21,6 @@ from kdlab.metrics.classification import telling_example
 from kdlab.pages import Temperature
 from kdlab.pages.temperature.data_server import DataServer
 
-pytestmark = pytest.mark.browser
 needs_mnist = pytest.mark.skipif(
     not Path(os.environ.get("KDLAB_DATA", "nowhere"), "MNIST/raw").is_dir(), reason="KDLAB_DATA has no MNIST"
 )

@@ -20,6 +20,7 @@ def rows(images: torch.Tensor) -> set[bytes]:
     return {image.numpy().tobytes() for image in images}
 
 
+@pytest.mark.process
 def test_listing_the_data_sets_does_not_import_torch() -> None:
     heavy = "{'torch', 'torchvision', 'sklearn', 'PIL'}"
     subprocess.run(

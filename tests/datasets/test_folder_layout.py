@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from painting import paint, plant, refusal
+from painting import folder_refusal, paint, plant
 from PIL import Image
 
 from kdlab.datasets import load
@@ -94,7 +94,7 @@ def test_three_splits_with_different_classes(tmp_path: Path) -> None:
     for name in ("train", "val", "test"):
         plant(tmp_path / name, 5)
     paint(tmp_path / "val" / "green" / "0.png")
-    assert "need the same class folders; not all of them have: green" in refusal(tmp_path)
+    assert "need the same class folders; not all of them have: green" in folder_refusal(tmp_path)
 
 
 # --- what cannot be decided -------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def make(root: Path, trees: tuple[str, ...] = (), flat: tuple[str, ...] = ()) ->
 def test_what_cannot_be_decided_is_asked(
     tmp_path: Path, trees: tuple[str, ...], flat: tuple[str, ...], sentence: str
 ) -> None:
-    assert sentence in refusal(make(tmp_path, trees, flat))
+    assert sentence in folder_refusal(make(tmp_path, trees, flat))
 
 
 @pytest.mark.parametrize("suffix", ["webp", "tga", "jp2", "PNG", ""])

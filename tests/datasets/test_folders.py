@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from painting import BLUE, RED, paint, plant, refusal
+from painting import BLUE, RED, folder_refusal, paint, plant
 from PIL import Image
 
 from kdlab.datasets import Dataset, load, load_events
@@ -125,52 +125,52 @@ def test_what_the_system_leaves_behind_is_ignored(tmp_path: Path) -> None:
 
 
 def test_no_path() -> None:
-    assert "needs a path" in refusal("")
+    assert "needs a path" in folder_refusal("")
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    assert f"{tmp_path / 'gone'} cannot be opened: No such file" in refusal(tmp_path / "gone")
+    assert f"{tmp_path / 'gone'} cannot be opened: No such file" in folder_refusal(tmp_path / "gone")
 
 
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     paint(tmp_path / "image.png")
-    assert "is no folder and no archive" in refusal(tmp_path / "image.png")
+    assert "is no folder and no archive" in folder_refusal(tmp_path / "image.png")
 
 
 @pytest.mark.parametrize(("there", "missing"), [("train", "test"), ("test", "train")])
 def test_only_one_of_train_and_test(tmp_path: Path, there: str, missing: str) -> None:
     plant(tmp_path / there)
-    assert f"has a folder {there} but no {missing}" in refusal(tmp_path)
+    assert f"has a folder {there} but no {missing}" in folder_refusal(tmp_path)
 
 
 def test_no_class_folders(tmp_path: Path) -> None:
     paint(tmp_path / "image.png")
-    assert "at least two folders, one a class, with images in them; it has 0" in refusal(tmp_path)
+    assert "at least two folders, one a class, with images in them; it has 0" in folder_refusal(tmp_path)
 
 
 def test_one_class(tmp_path: Path) -> None:
     paint(tmp_path / "red" / "image.png")
-    assert "it has 1" in refusal(tmp_path)
+    assert "it has 1" in folder_refusal(tmp_path)
 
 
 def test_an_empty_class_folder(tmp_path: Path) -> None:
     (plant(tmp_path) / "green").mkdir()
-    assert f"{tmp_path / 'green'} holds 0 images" in refusal(tmp_path)
+    assert f"{tmp_path / 'green'} holds 0 images" in folder_refusal(tmp_path)
 
 
 def test_too_few_images_to_split(tmp_path: Path) -> None:
-    assert "holds 4 images, too few to split: put in 5 or more" in refusal(plant(tmp_path, 4))
+    assert "holds 4 images, too few to split: put in 5 or more" in folder_refusal(plant(tmp_path, 4))
 
 
 def test_train_and_test_with_different_classes(tmp_path: Path) -> None:
     plant(tmp_path / "train")
     paint(plant(tmp_path / "test") / "green" / "0.png")
-    assert "only one of them has: green" in refusal(tmp_path)
+    assert "only one of them has: green" in folder_refusal(tmp_path)
 
 
 def test_a_file_that_is_no_image(tmp_path: Path) -> None:
     (plant(tmp_path) / "red" / "readme.txt").write_text("hello")
-    assert f"{tmp_path / 'red' / 'readme.txt'} is no image" in refusal(tmp_path)
+    assert f"{tmp_path / 'red' / 'readme.txt'} is no image" in folder_refusal(tmp_path)
 
 
 def test_all_files_that_are_no_images_are_named_at_once(tmp_path: Path) -> None:
@@ -180,12 +180,12 @@ def test_all_files_that_are_no_images_are_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "red" / "readme.txt").write_text("hello")
     (tmp_path / "red" / "4.png").write_bytes((tmp_path / "red" / "4.png").read_bytes()[:-40])
     names = [f"blue/{number}.csv" for number in range(6)] + ["red/4.png", "red/readme.txt"]
-    message = refusal(tmp_path)
+    message = folder_refusal(tmp_path)
     assert message.startswith(f"8 files in {tmp_path} cannot be read as images: {', '.join(names)} (each is no image,")
     assert message.endswith("): repair them or take them away.")
     for number in range(6):
         (tmp_path / "red" / f"z{number}.json").write_text("{}")
-    message = refusal(tmp_path)
+    message = folder_refusal(tmp_path)
     assert message.startswith("14 files")
     assert "red/z1.json (each is" in message
     assert "z2.json" not in message
@@ -196,7 +196,7 @@ def test_files_that_cannot_be_read_for_different_reasons(tmp_path: Path) -> None
     plant(tmp_path)
     (tmp_path / "red" / "readme.txt").write_text("hello")
     Image.fromarray(np.full((8, 8), np.nan, dtype=np.float32)).save(tmp_path / "blue" / "nan.tiff")
-    message = refusal(tmp_path)
+    message = folder_refusal(tmp_path)
     assert "blue/nan.tiff (holds values that are no finite numbers); red/readme.txt (is no image" in message
 
 
@@ -207,7 +207,7 @@ def test_a_colour_image_beyond_grey_ones_is_found_cut_off_with_all_others(tmp_pa
     cut = tmp_path / "test" / "1" / "9.jpg"
     cut.write_bytes(cut.read_bytes()[:-200])
     (tmp_path / "train" / "0" / "readme.txt").write_text("hello")
-    assert "test/1/9.jpg, train/0/readme.txt (each is no image" in refusal(tmp_path)
+    assert "test/1/9.jpg, train/0/readme.txt (each is no image" in folder_refusal(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "tiff", "webp"])
@@ -217,7 +217,7 @@ def test_an_image_that_is_cut_off(tmp_path: Path, suffix: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path)
     path.write_bytes(path.read_bytes()[:-2_000])
-    assert f"{path} is no image, is cut off" in refusal(tmp_path)
+    assert f"{path} is no image, is cut off" in folder_refusal(tmp_path)
 
 
 def test_an_image_with_far_too_many_pixels(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_an_image_with_far_too_many_pixels(tmp_path: Path) -> None:
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     (plant(tmp_path) / "red" / "bomb.png").write_bytes(bomb)
-    assert "bomb.png has too many pixels" in refusal(tmp_path)
+    assert "bomb.png has too many pixels" in folder_refusal(tmp_path)
 
 
 @pytest.mark.skipif(not CIFAR.is_file(), reason="KDLAB_DATA has no cifar10.tar")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from painting import BLUE, RED, paint, refusal
+from painting import BLUE, RED, folder_refusal, paint
 from PIL import Image
 
 from kdlab.datasets import Dataset, load
@@ -184,7 +184,7 @@ def test_images_of_8_and_of_16_bits_together(tmp_path: Path) -> None:
     shallow, deep = array(10, 200, kind=np.uint8), array(10 * 256, 200 * 256, kind=np.uint16)
     dataset = read(tmp_path, [shallow, shallow, deep, deep])
     assert values(dataset) == values(dataset, "test") == [10, 200]
-    assert "Some test or validation images are 16-bit ones and no training image is" in refusal(
+    assert "Some test or validation images are 16-bit ones and no training image is" in folder_refusal(
         save(tmp_path / "b", [shallow], [deep])
     )
 
@@ -205,7 +205,7 @@ def test_floating_point_images_of_which_nothing_says_what_is_white(
     tmp_path: Path, numbers: tuple[float, ...], sentence: str
 ) -> None:
     image = array(*numbers, kind=np.float32)
-    assert sentence.lower() in refusal(save(tmp_path, [image], [image], "tiff")).lower()
+    assert sentence.lower() in folder_refusal(save(tmp_path, [image], [image], "tiff")).lower()
 
 
 def colour_png(path: Path, number: int) -> None:
@@ -229,7 +229,7 @@ def test_colours_of_16_bits(tmp_path: Path) -> None:
     dataset = load(f"folder:{tmp_path / 'full'}")
     assert dataset.train.images[0, :, 0, 0].tolist() == [200, 100, 0]
     assert dataset.notes == ("The 16-bit colours were scaled so that 65,535 is full.",)
-    assert "use no more than the lower 12 bits, which cannot be read: save them" in refusal(tmp_path / "low")
+    assert "use no more than the lower 12 bits, which cannot be read: save them" in folder_refusal(tmp_path / "low")
 
 
 # --- colour, pages, sizes ---------------------------------------------------------------------------------------------

@@ -3,11 +3,11 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from refusals import refusal
 
 from kdlab.datasets import load
 from kdlab.distillation import run_folder, teacher_training
@@ -42,16 +42,6 @@ def replay(events: list[Event]) -> History:
     for event in events:
         history.append(event)
     return history
-
-
-def refusal(action: Any, *arguments: Any, **options: Any) -> str:
-    with pytest.raises(InputError) as caught:
-        list(action(*arguments, **options))
-    message = str(caught.value)
-    assert message.endswith(".")
-    assert ". " not in message
-    assert "\n" not in message
-    return message
 
 
 # --- the finished run -------------------------------------------------------------------------------------------------

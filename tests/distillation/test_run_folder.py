@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from refusals import refusal
 from torch import nn
 
 from kdlab.datasets import load as load_data
@@ -24,16 +25,6 @@ OPTIONS = {"epochs": 1, "teacher_epochs": 1, "transfer_size": 200}
 @pytest.fixture(scope="module")
 def run() -> DistillResult:
     return distill("digits", "cnn:width=4", "mlp:16x1", **OPTIONS)  # a CNN, whose batch norm has buffers too
-
-
-def refusal(action, *arguments: object) -> str:
-    with pytest.raises(InputError) as caught:
-        action(*arguments)
-    message = str(caught.value)
-    assert message.endswith(".")
-    assert ". " not in message
-    assert "\n" not in message
-    return message
 
 
 def test_round_trip(run: DistillResult, tmp_path: Path) -> None:

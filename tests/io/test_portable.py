@@ -165,6 +165,7 @@ def test_write_and_read(tmp_path: Path) -> None:
     assert path.stat().st_size < weights_alone + 2_000
 
 
+@pytest.mark.process
 def test_reading_does_not_import_torch(tmp_path: Path) -> None:
     path = tmp_path / "networks.safetensors"
     write(path, {"student": build("mlp:5x1", (1, 8, 8))})

@@ -1,6 +1,7 @@
 """One answer of generalist and specialists, against solvers of SciPy's and against the conditions of an optimum."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,7 @@ def check_optimum(case: Case, log_q: Array, direction: str, rows: Sequence[int],
     for row in rows:
         slope = slopes(case, row, log_q[row], direction)
         level = -float(len(parts(case, row))) if direction == "forward" else float(np.exp(log_q[row]) @ slope)
-        assert np.abs(slope - level).max() < bound * max(1.0, abs(level))
+        assert np.abs(slope - level).max() < bound * max(1.0, abs(level)), (case[0].shape, case[2], row)
 
 
 def check_distribution(log_q: Array, shape: tuple[int, ...]) -> None:
@@ -135,24 +136,26 @@ def check_distribution(log_q: Array, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("direction", DIRECTIONS)
 class TestBothDirections:
     @pytest.mark.parametrize("kind", KINDS)
-    @pytest.mark.parametrize(("classes", "count"), [(2, 1), (3, 4), (5, 10), (12, 6)])
-    def test_agrees_with_a_reference_solver(self, kind: str, classes: int, count: int, direction: str) -> None:
-        case = draw(0, kind, classes, count, examples=3, spread=2.0)
-        q = np.exp(combine(*case, direction))
-        for row in range(3):
-            expected = solve(case, row, direction)
-            assert np.abs(q[row] - expected).max() < 1e-5
-            assert divergence(case, row, q[row], direction)[0] <= divergence(case, row, expected, direction)[0] + 1e-12
+    def test_agrees_with_a_reference_solver(self, kind: str, direction: str) -> None:
+        for classes, count in ((2, 1), (3, 4), (5, 10), (12, 6)):
+            case = draw(0, kind, classes, count, examples=3, spread=2.0)
+            q = np.exp(combine(*case, direction))
+            for row in range(3):
+                expected = solve(case, row, direction)
+                least = divergence(case, row, expected, direction)[0]
+                assert np.abs(q[row] - expected).max() < 1e-5, (classes, count)
+                assert divergence(case, row, q[row], direction)[0] <= least + 1e-12, (classes, count)
 
-    @pytest.mark.parametrize("dustbin", ["any", "near 0", "near 1", "either"])
-    @pytest.mark.parametrize("spread", [0.1, 3.0, 10.0])
     @pytest.mark.parametrize("kind", KINDS)
-    def test_meets_the_conditions_of_an_optimum(self, kind: str, spread: float, dustbin: str, direction: str) -> None:
-        for classes, count in ((2, 10), (3, 4), (10, 1), (12, 5)):
-            case = draw(1, kind, classes, count, examples=4, spread=spread, dustbin=dustbin)
-            log_q = combine(*case, direction)
-            check_distribution(log_q, (4, classes))
-            check_optimum(case, log_q, direction, range(4))
+    def test_meets_the_conditions_of_an_optimum(self, kind: str, direction: str) -> None:
+        sizes = ((2, 10), (3, 4), (10, 1), (12, 5), (2, 10))
+        for number, (spread, dustbin) in enumerate(product((0.1, 3.0, 10.0), ("any", "near 0", "near 1", "either"))):
+            at = (number + number // 4) % 4  # each spread and each dustbin meets all sizes
+            for classes, count in sizes[at : at + 2]:
+                case = draw(1, kind, classes, count, examples=4, spread=spread, dustbin=dustbin)
+                log_q = combine(*case, direction)
+                check_distribution(log_q, (4, classes))
+                check_optimum(case, log_q, direction, range(4))
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_networks_as_sure_as_can_be_that_contradict_each_other(self, kind: str, direction: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from refusals import refusal
 from torch import Tensor, nn
 
 from kdlab.datasets import load
@@ -249,16 +250,12 @@ def files() -> Mapping[str, bytes]:
     return checkpoints(run_through(SPEC)[1])[2]
 
 
-def refusal(files: Mapping[str, bytes], spec: Spec = SPEC) -> str:
-    """The sentence with which a run refuses to go on; not a step may be made."""
+def resume_refusal(files: Mapping[str, bytes], spec: Spec = SPEC) -> str:
+    """Return the sentence with which a run refuses to go on, before it makes a step."""
     seen: list[Event] = []
-    with pytest.raises(InputError) as caught:
-        seen.extend(distill_events(spec, checkpoint=files))
+    message = refusal(lambda: seen.extend(distill_events(spec, checkpoint=files)))
     assert not any(isinstance(event, Step) for event in seen)
-    message = str(caught.value)
     assert message.endswith(" beginning.")
-    assert ". " not in message
-    assert "\n" not in message
     return message
 
 
@@ -269,30 +266,30 @@ def test_a_damaged_checkpoint_is_refused(how: str, files: Mapping[str, bytes]) -
     for name in names:
         damaged = DAMAGE[how](files[name])
         changed = {key: content for key, content in files.items() if key != name}
-        assert "damaged or incomplete" in refusal(changed if damaged is None else changed | {name: damaged})
-    assert "damaged or incomplete" in refusal({})
+        assert "damaged or incomplete" in resume_refusal(changed if damaged is None else changed | {name: damaged})
+    assert "damaged or incomplete" in resume_refusal({})
 
 
 def test_any_changed_number_of_its_description_is_noticed(files: Mapping[str, bytes]) -> None:
     content = json.loads(files["checkpoint.json"])
     content["about"]["mark"]["epoch"] += 1
-    assert "damaged" in refusal({**files, "checkpoint.json": json.dumps(content).encode()})
+    assert "damaged" in resume_refusal({**files, "checkpoint.json": json.dumps(content).encode()})
 
 
 def test_checkpoints_of_something_else_are_refused(files: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "other settings" in refusal(files, SPEC.replace(seed=1))
-    assert "other settings" in refusal(files, SPEC.replace(knobs={"temperature": 9}))
+    assert "other settings" in resume_refusal(files, SPEC.replace(seed=1))
+    assert "other settings" in resume_refusal(files, SPEC.replace(knobs={"temperature": 9}))
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "FORMAT", checkpoint.FORMAT + 1)
-        assert "was made by kdlab" in refusal(files)
+        assert "was made by kdlab" in resume_refusal(files)
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "_machine", lambda teams: "bfloat16 on CPU")
-        assert "in float32 on" in refusal(files)
+        assert "in float32 on" in resume_refusal(files)
     data = load("digits")
     before = data.train.labels[0].item()
     data.train.labels[0] = (before + 1) % 10
     try:
-        assert "data of digits have changed" in refusal(files)
+        assert "data of digits have changed" in resume_refusal(files)
     finally:
         data.train.labels[0] = before
     assert run_through(SPEC, checkpoint=files)[0].result

@@ -63,6 +63,7 @@ def test_helping_threads_compute_as_the_caller_says(apart: Callable[..., Any]) -
     apart(compute)
 
 
+@pytest.mark.process
 def test_helping_threads_that_begin_in_a_run_do_not_stay_as_they_were(apart: Callable[..., Any]) -> None:
     options = {"epochs": 1, "batch_size": 512}
     apart(lambda: fit("digits", "mlp:600x2", **options))
@@ -87,6 +88,7 @@ def test_whoever_asks_for_events_keeps_the_own_settings(apart: Callable[..., Any
     apart(watch)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("closed", ["first", "last"])
 def test_runs_in_turns_each_compute_as_alone(
     closed: str, apart: Callable[..., Any], steps: dict[float, set[Settings]]

@@ -1,5 +1,6 @@
 """Networks that do not fit are refused with one sentence, before a step is made, whichever way they come in."""
 
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
@@ -7,13 +8,14 @@ from typing import Any
 import pytest
 import torch
 from misfits import FOR_ALL, FOR_LEARNERS, FOR_TEACHERS, batch_normalised, flat
+from refusals import refusal
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from kdlab.distillation.distill import distill, distill_events, fit
 from kdlab.distillation.many import distill_many, fit_many
 from kdlab.io import read_weights
-from kdlab.registry import MODELS, InputError
+from kdlab.registry import MODELS
 from kdlab.train.group import GroupTrainer
 from kdlab.train.spec import Spec
 
@@ -46,13 +48,10 @@ def registered() -> Iterator[Callable[[Callable[[], nn.Module]], str]]:
 
 def refused(run: Callable[[], Any], says: str, steps: list[GroupTrainer]) -> None:
     state = torch.get_rng_state()
-    with pytest.raises(InputError, match=says) as caught:
-        run()
-    sentence = str(caught.value)
-    assert "\n" not in sentence
+    sentence = refusal(run)
+    assert re.search(says, sentence)
     assert len(sentence) < 400
     assert sentence.startswith(("The ", "A copy of the "))
-    assert sentence.endswith(".")
     assert not steps
     assert torch.equal(torch.get_rng_state(), state)
 

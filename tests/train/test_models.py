@@ -23,6 +23,7 @@ def kinds(name: str) -> list[str]:
     return [f"Dropout {layer.p}" if isinstance(layer, nn.Dropout) else type(layer).__name__ for layer in layers]
 
 
+@pytest.mark.process
 def test_listing_the_models_does_not_import_torch() -> None:
     code = "import sys, kdlab.models; assert not {'torch', 'torchvision'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_experiments import NAMES, SEEDS, Outcome, conduct
+from tiny_experiments import NAMES, SEEDS, Outcome, conduct, outcome
 
 from kdlab.datasets import load
 from kdlab.experiments.framework.events import Event
@@ -40,9 +40,10 @@ def check_independence(one: Outcome, other: Outcome) -> None:
     assert one.report["rows"] != other.report["rows"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", NAMES)
 def test_the_test_set_is_sealed_until_all_is_trained_and_chosen(name: str, tmp_path: Path) -> None:
-    one = conduct(name, tmp_path / "one")
+    one = outcome(name)
     other = conduct(name, tmp_path / "other", dataset="sealed:changed", other="sealed:changed")
     check_order(one)
     check_order(other)

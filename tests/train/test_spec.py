@@ -19,6 +19,7 @@ DIFFERENT = Spec(
 )  # fmt: skip
 
 
+@pytest.mark.process
 def test_making_a_spec_does_not_import_torch() -> None:
     code = "import sys; from kdlab.train.spec import Spec; Spec(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -636,6 +636,7 @@ def test_precision_is_as_asked_or_what_is_fastest(monkeypatch: pytest.MonkeyPatc
         assert choose_precision("auto", grouped, cuda) == fast
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("network", ["mlp:32x1", "mlp:24x2:dropout=0.2"])
 def test_errors_in_bfloat16_are_those_of_float32_but_for_noise(network: str) -> None:
     found = {

@@ -548,6 +548,7 @@ def test_weights_turned_to_nothing_stop_pulling_the_student() -> None:
     assert not np.array_equal(first.logits["baseline"], last.logits["baseline"])
 
 
+@pytest.mark.process
 def test_t_squared_changes_what_is_learnt_beside_labels_and_next_to_nothing_of_soft_targets_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
