@@ -45,7 +45,7 @@ def mixed(_: RunContext) -> Events:
 def endless(_: RunContext, label: str = "") -> Events:
     """As good as endless, but no test that fails fills the memory."""
     yield Unit(os.getpid())
-    for number in range(1, 200_000):
+    for number in range(1, 5_000_000):
         yield Unit((label, number))
 
 

@@ -74,6 +74,7 @@ def die_half_way(file: IO[bytes]) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("content", [b"before", None])
 def test_a_writer_that_is_killed(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "a.bin"

@@ -425,7 +425,7 @@ def test_a_worker_survives() -> None:
         assert ended.wait(60)
         return messages[-1]
 
-    worker = WorkerProcess()
+    worker = WorkerProcess(lambda _: None)
     small = {"epochs": 1, "teacher_epochs": 1, "transfer_size": 100, "teacher": "mlp:4x1", "student": "mlp:4x1"}
     try:
         assert run(Spec(**small)).state == "done"

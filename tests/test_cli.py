@@ -17,6 +17,8 @@ from terminals import run_until
 from kdlab.cli import main, progress
 from kdlab.distillation.run_folder import load
 from kdlab.registry import DATASETS, LOSSES, MODELS
+from kdlab.runs.client import the_server
+from kdlab.runs.store import RunStore
 from kdlab.train.spec import Spec
 
 KDLAB = Path(sys.executable).with_name("kdlab")
@@ -149,9 +151,9 @@ def test_a_run_is_listed_while_it_trains_and_resumes_after_sigterm(tmp_path: Pat
     def runs(*arguments: str) -> str:
         return subprocess.check_output([KDLAB, "runs", *arguments], text=True, env=stored_runs)
 
-    whole = json.loads(kdlab(*SMALL, "--json", "--epochs", "60").stdout)
+    whole = json.loads(kdlab(*SMALL, "--json", "--epochs", "250").stdout)
     assert runs().startswith("No runs are kept")
-    command = [KDLAB, *SMALL, "--epochs", "60"]
+    command = [KDLAB, *SMALL, "--epochs", "250"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=stored_runs
     ) as process:
@@ -217,3 +219,22 @@ def test_a_folder_that_may_not_be_written_does_not_stop_the_command(tmp_path: Pa
     done = subprocess.run([KDLAB, *SMALL, "--json"], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("The run is not among those on the page Runs: ")
+
+
+def test_the_list_shows_names_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDLAB_RUNS", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    store = RunStore(tmp_path)
+    store.create("a", visitor="", kind="distil", label="on folder:x[/b] [old] \x1b[31m", page="distil", config={})
+    the_server.cache_clear()
+    for arguments in (["runs"], ["runs", "show", "a"]):
+        shown = CliRunner().invoke(main, arguments)
+        assert shown.exit_code == 0, shown.output
+        assert "on folder:x[/b] [old] [31m" in shown.stdout
+    the_server().close()
+    the_server.cache_clear()
+
+
+@pytest.mark.parametrize("words", [["--resume", ""], ["--resume", "x", "--epochs", "3"]])
+def test_a_run_that_cannot_be_resumed(words: list[str]) -> None:
+    assert "kdlab runs" in command_refusal(CliRunner().invoke(main, ["distill", *words]))

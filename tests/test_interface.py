@@ -33,7 +33,7 @@ from kdlab.runs.protocol import EventBatch, Status
 
 if __name__ == "__main__":
     messages, history = queue.Queue(), History()
-    worker = WorkerProcess()
+    worker = WorkerProcess(lambda _: None)
     request = distill_request(Spec(teacher="mlp:16x1", student="mlp:8x1", epochs=1, teacher_epochs=1))
     worker.start(Start(request, Limits(), None, False), messages.put)
     while True:

@@ -324,6 +324,7 @@ def test_the_bars_of_a_run_are_of_validation(register: Register, monkeypatch: py
     assert one[-1].startswith("validation errors of 143: student ")
 
 
+@pytest.mark.process
 def test_the_command_tells_test_errors_from_those_of_validation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     options = ["--epochs", "2", "--teacher-epochs", "1", "--teacher", "mlp:16x1", "--student", "mlp:8x1"]

@@ -62,8 +62,8 @@ def _spec_options(command: Command) -> Command:
 @_spec_options
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="save the run in this new folder")
 @click.option("--json", "as_json", is_flag=True, help="print the result as one line of JSON, and nothing else")
-@click.option("--resume", "resumed_run", default="", metavar="ID", help="go on with an ended run from its checkpoint")
-def distill(out: Path | None, as_json: bool, resumed_run: str, **values: Any) -> None:
+@click.option("--resume", "resumed_run", metavar="ID", help="go on with an ended run from its checkpoint")
+def distill(out: Path | None, as_json: bool, resumed_run: str | None, **values: Any) -> None:
     """Train a teacher on labels, then distil it into a student beside a baseline that learns from labels alone.
 
     What you leave out is what suits the data set. The page Runs and `kdlab runs` list this run while it trains.
@@ -75,10 +75,10 @@ def distill(out: Path | None, as_json: bool, resumed_run: str, **values: Any) ->
     from kdlab.distillation.request import distill_request
     from kdlab.distillation.run_folder import check_free, write_folder
 
-    spec = _stored_spec(resumed_run, given) if resumed_run else _spec(given)
+    spec = _spec(given) if resumed_run is None else _stored_spec(resumed_run, given)
     if out:
         check_free(out)
-    result, files = follow_run(distill_request(spec), resumed_run)
+    result, files = follow_run(distill_request(spec), resumed_run or "")
     if as_json:
         click.echo(json.dumps(result))
     else:

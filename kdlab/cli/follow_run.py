@@ -1,6 +1,7 @@
 """Follow a run of the server of runs from a terminal, until it ends or is interrupted."""
 
 import contextlib
+import logging
 import os
 import queue
 import signal
@@ -17,8 +18,9 @@ from kdlab.registry import InputError
 from kdlab.runs.client import RunClient, the_server
 from kdlab.runs.limits import Limits
 from kdlab.runs.protocol import ENDS, EventBatch, RunMessage, RunRequest, RunSnapshot, RunWarning, Status
+from kdlab.runs.run_writer import STAYS
 from kdlab.runs.store import StoreError
-from kdlab.train.events import Restored
+from kdlab.train.events import Phase, Probe, Restored, Step
 from kdlab.train.history import History
 
 if TYPE_CHECKING:
@@ -74,19 +76,21 @@ def _follow(
 
 def _show(messages: "queue.SimpleQueue[RunMessage]") -> tuple[Status, History]:
     """Show the messages up to the end, and return it with the run's record."""
-    record = History()
+    record, is_restored = History(), False
     with run_progress() as progress:
         while True:
             match _next(messages):
                 case EventBatch(events):
                     for event in events:
                         record.append(event)
-                        if isinstance(event, Restored):  # the bars continue where the checkpoint was made
+                        is_restored = is_restored or isinstance(event, Restored)
+                        if is_restored and isinstance(event, Phase | Step | Probe):  # after the data are read again
+                            is_restored = False
                             for restored in (record.opened, record.phase):
                                 progress.show(restored) if restored else None
                         progress.show(event)
                 case RunWarning(text):
-                    click.echo(text, err=True)
+                    click.echo(text.removesuffix(STAYS).strip(), err=True)
                 case Status() as status if status.state in ENDS:
                     return status, record
                 case RunSnapshot() as snapshot:
@@ -124,6 +128,7 @@ def _server(folder: Path) -> "Iterator[RunServer | ServerConnection]":
     from kdlab.runs.store import RunStore
 
     limits = Limits.read(None, public=False)
+    logging.getLogger("kdlab").addHandler(logging.NullHandler())  # what it logs is printed as a warning of the run, too
     # No page is beside it, so that training need not give way.
     executor = LocalExecutor(slots=1, background=False)
     with contextlib.closing(RunServer(executor, RunStore(folder), limits)) as server:

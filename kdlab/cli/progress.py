@@ -29,7 +29,8 @@ class RunProgress(Protocol):
 
 def run_progress() -> AbstractContextManager[RunProgress]:
     """Return the progress display that suits standard error."""
-    return _Bars() if sys.stderr.isatty() else nullcontext(_Lines())
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return _Bars() if is_terminal else nullcontext(_Lines())
 
 
 class _Lines:

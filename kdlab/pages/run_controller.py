@@ -65,11 +65,6 @@ class RunController:
         self.client.close()
         self._clear()
 
-    def set_params(self, values: dict[str, float]) -> None:
-        """Change parameters of the run, where it is this visitor's."""
-        if self.snapshot and self.snapshot.mine:
-            self.client.send_command("set_params", values)
-
     def on_message(self, message: RunMessage) -> bool:
         """Update the panel; return whether the message is of the run that is shown."""
         panel = self._panel

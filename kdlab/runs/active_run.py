@@ -34,11 +34,25 @@ log = logging.getLogger("kdlab")
 PATH = re.compile(r"(?<![\w:/])(?:/[\w.@+-]+)+/?")
 
 
+class EarlyCommands:
+    """Keeps the commands to a run that is about to start, in place of its execution."""
+
+    def __init__(self) -> None:
+        self.commands: list[tuple[Command, Mapping[str, float] | None]] = []
+
+    def send_command(self, command: Command, values: Mapping[str, float] | None = None) -> None:
+        """Keep a command."""
+        self.commands.append((command, values))
+
+    def kill(self) -> None:
+        """Do nothing, because there is nothing to kill yet."""
+
+
 @dataclass(slots=True, eq=False)
 class ActiveRun:
     """The scheduler's state of a run; `run` is its id.
 
-    `resumes`: it begins from its checkpoint. `early_commands`: those that came before its `execution` was known.
+    `resumes`: it begins from its checkpoint.
     `finishing`: its last files are being written, and no message counts any more. `state_saved`, `result_saved`: the
     store has its state, its result. `stop_reason`: why the scheduler itself stops it, or "". `stop_requested_at`: time
     of the stop command, or 0. `working` and `paused_seconds`: seconds of training and of pauses until `counted_at`.
@@ -50,8 +64,7 @@ class ActiveRun:
     record: Record
     resumes: bool = False
     paused: bool = False
-    execution: Execution | None = None
-    early_commands: list[tuple[Command, Mapping[str, float] | None]] = field(default_factory=list)
+    execution: "Execution | EarlyCommands" = field(default_factory=lambda: EarlyCommands())
     finishing: bool = False
     state_saved: bool = True
     result_saved: bool = False
@@ -93,19 +106,12 @@ class ActiveRun:
         receive(self.status)
         self.subscribers[key] = receive
 
-    def send_command(self, command: Command, values: Mapping[str, float] | None = None) -> None:
-        """Send a command to the execution, at the latest when it has started."""
-        if self.execution:
-            self.execution.send_command(command, values)
-        else:
-            self.early_commands.append((command, values))
-
     def set_execution(self, execution: Execution) -> None:
         """Record what executes the run, and send it the commands that came before."""
-        self.execution = execution
-        for command, values in self.early_commands:
-            execution.send_command(command, values)
-        self.early_commands.clear()
+        early, self.execution = self.execution, execution
+        if isinstance(early, EarlyCommands):
+            for command, values in early.commands:
+                execution.send_command(command, values)
 
     def publish(self, message: RunMessage) -> None:
         """Record a message and send it to all subscribers."""

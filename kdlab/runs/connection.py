@@ -4,10 +4,11 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from typing import Any
 
-from kdlab.registry import InputError
+from kdlab.registry import InputError, quote
 from kdlab.runs.protocol import Command, RunMessage, RunRequest, Status
 from kdlab.runs.run_info import RunInfo
 
@@ -22,7 +23,10 @@ class ServerConnection:
 
     def __init__(self, address: str) -> None:
         self._path, _, key = address.rpartition("#")
-        self._key = bytes.fromhex(key)
+        try:
+            self._key = bytes.fromhex(key)
+        except ValueError as error:
+            raise InputError(f"KDLAB_RUN_SERVER is no address of a server of runs: {quote(address)}.") from error
         self._channel: Connection | None = None
         self._lock = threading.Lock()
         self._numbers = itertools.count()
@@ -108,7 +112,7 @@ class ServerConnection:
                     )
                     listener.start()
                 self._channel.send((number, method, arguments))
-            except (OSError, EOFError) as error:
+            except (OSError, EOFError, AuthenticationError) as error:
                 self._channel = None
                 raise InputError(NO_ANSWER) from error
 

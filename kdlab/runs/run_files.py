@@ -7,6 +7,7 @@ checksums. See `kdlab.runs.store` for the layout.
 import hashlib
 import json
 import os
+import platform
 import re
 import secrets
 import shutil
@@ -16,6 +17,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
+
+import psutil
 
 from kdlab.atomic import write_atomic
 from kdlab.registry import InputError
@@ -45,7 +48,8 @@ class RunFiles:
     def claim(self, run: str, number: int) -> int:
         """Create a claim file exclusively and return its number; raises FileExistsError, OSError."""
         path = self._home(run) / CLAIM.format(number)
-        path.touch(exist_ok=False)
+        with path.open("x") as file:
+            file.write(f"{os.getpid()} {platform.node()}")
         if self.last_claim(run)[0] > number:  # this process slept while others claimed and left the run
             path.unlink(missing_ok=True)
             raise FileExistsError
@@ -66,7 +70,10 @@ class RunFiles:
         (self._home(run) / CLAIM.format(number)).unlink(missing_ok=True)
 
     def last_claim(self, run: str) -> tuple[int, float]:
-        """Return the number of the latest claim and its time, in seconds since 1970; (0, 0.0) where there is none."""
+        """Return the number of the latest claim and its time, in seconds since 1970; (0, 0.0) where there is none.
+
+        The time is 0.0 where the process that made the claim ran on this machine and has ended.
+        """
         last, timestamp = 0, 0.0
         with suppress(FileNotFoundError), os.scandir(self._home(run)) as entries:
             for entry in entries:
@@ -74,7 +81,13 @@ class RunFiles:
                 if prefix == "claim" and number.isdigit() and int(number) > last:
                     with suppress(FileNotFoundError):  # a later one has replaced it
                         last, timestamp = int(number), entry.stat().st_mtime
+            if last and self._has_ended(run, last):
+                timestamp = 0.0
         return last, timestamp
+
+    def _has_ended(self, run: str, number: int) -> bool:
+        pid, _, node = (self._home(run) / CLAIM.format(number)).read_text(errors="replace").partition(" ")
+        return node == platform.node() and pid.isdigit() and not psutil.pid_exists(int(pid))
 
     def write_about(self, run: str, about: Mapping[str, Any]) -> None:
         """Write a run's metadata as plain JSON; raises OSError."""

@@ -17,7 +17,7 @@ from kdlab.runs.limits import Limits
 from kdlab.runs.protocol import Files
 from kdlab.runs.store import RunStore
 
-__all__ = ["RunWriter"]
+__all__ = ["STAYS", "RunWriter"]
 
 T = TypeVar("T")
 STAYS = "The run's numbers stay on this page; kdlab goes on trying to keep them."

@@ -77,7 +77,7 @@ class Scheduler:
         if command == "stop":
             self._stop(run)
         elif run in self.queue.executing:
-            run.send_command(command, values)
+            run.execution.send_command(command, values)
         elif command != "set_params":
             run.paused = command != "resume"
 
@@ -98,7 +98,7 @@ class Scheduler:
         async with self._submitting:  # which may resume it
             info, run = self._store.info(run_id), self.runs.get(run_id)
             if info is None or info.visitor != visitor:
-                raise InputError("This run is not among yours.")
+                raise InputError(f"The run {run_id} is not among yours.")
             if (run and not run.ended) or (not run and info.state not in ENDS):
                 raise InputError("This run is still going on: stop it first.")
             await self._writer.run(self._writer.delete, run_id)
@@ -186,7 +186,7 @@ class Scheduler:
                 raise InputError(self._limits.sentence(key))
 
     async def _create(self, request: RunRequest, visitor: str) -> ActiveRun:
-        run = ActiveRun.create(secrets.token_urlsafe(12), request, visitor)
+        run = ActiveRun.create(secrets.token_hex(8), request, visitor)
         fields = {name: getattr(request, name) for name in ("kind", "label", "page", "config")}
         await self._writer.run(self._store.create, run.run, visitor=visitor, **fields)
         return run
@@ -199,6 +199,8 @@ class Scheduler:
         if not previous.ended or any(run.run == run_id for run in self.queue.executing):
             raise InputError("This run is still going on.")
         info = self._store.info(run_id)
+        if info is not None and info.state == "done":
+            raise InputError("This run is done: there is nothing left to train.")
         if info is None or not info.resumable:
             raise InputError("There is nothing that this run could go on from: start it again.")
         self.runs[run_id] = previous  # whoever subscribes meanwhile stays subscribed
@@ -237,8 +239,8 @@ class Scheduler:
             self._background(self.on_message(run, Status("stopped")))
         elif not run.stop_requested_at:
             run.stop_requested_at = timestamp
-            run.send_command("stop")
-        elif timestamp - run.stop_requested_at > KILL_AFTER and run.execution:
+            run.execution.send_command("stop")
+        elif timestamp - run.stop_requested_at > KILL_AFTER:
             log.error("run %s did not stop: its worker is ended", run.run)
             run.stop_requested_at = timestamp
             run.execution.kill()

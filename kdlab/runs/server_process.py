@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
-from multiprocessing.connection import Connection, Listener, wait
+from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge, wait
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +44,34 @@ def serve(server: RunServer, address: str, announce: Callable[[str], None], unti
         with suppress(OSError):  # a socket that a killed server left
             Path(path).unlink()
     key = key or secrets.token_hex(16)
-    with Listener(path or None, authkey=bytes.fromhex(key), backlog=128) as listener:
-        threading.Thread(target=_accept, args=(listener, server, until), name="kdlab-accept", daemon=True).start()
+    with Listener(path or None, backlog=128) as listener:
+        accept = threading.Thread(
+            target=_accept, args=(listener, bytes.fromhex(key), server, until), name="kdlab-accept", daemon=True
+        )
+        accept.start()
         announce(f"{listener.address}#{key}")
         until.wait()
 
 
-def _accept(listener: Listener, server: RunServer, until: threading.Event) -> None:
+def _accept(listener: Listener, key: bytes, server: RunServer, until: threading.Event) -> None:
     while not until.is_set():
         try:
             channel = listener.accept()
-        except Exception as error:  # authentication failed or the client disconnected
-            if not until.is_set():
-                log.warning("a connection to the server of runs was refused: %s", error)
+        except OSError:  # the client disconnected, or the listener is closed
             continue
-        threading.Thread(target=_serve_client, args=(channel, server), name="kdlab-client", daemon=True).start()
+        threading.Thread(target=_admit, args=(channel, key, server), name="kdlab-client", daemon=True).start()
+
+
+def _admit(channel: Connection, key: bytes, server: RunServer) -> None:
+    """Serve a client that has the key; on a thread of its own, because it may stay silent."""
+    try:
+        deliver_challenge(channel, key)
+        answer_challenge(channel, key)
+    except Exception as error:  # the key is wrong, or the client disconnected
+        log.warning("a connection to the server of runs was refused: %s", error)
+        channel.close()
+        return
+    _serve_client(channel, server)
 
 
 def _serve_client(channel: Connection, server: RunServer) -> None:
@@ -88,7 +101,7 @@ def _serve_client(channel: Connection, server: RunServer) -> None:
                 answer = InputError(f"kdlab's server could not do this ({type(error).__name__}): its log says why.")
             if number is not None:
                 outbox.put((number, answer))
-    except (EOFError, OSError):
+    except (EOFError, OSError, ValueError, TypeError):  # disconnected, or no message of a client
         pass
     finally:
         for key, run in subscribed.items():

@@ -22,9 +22,11 @@ __all__ = ["ELSEWHERE", "HEARTBEAT_TIMEOUT", "ORPHANED", "RunStore", "StoreError
 
 # Seconds without a heartbeat after which the process of a run counts as dead.
 HEARTBEAT_TIMEOUT = 60.0
-ORPHANED = "What ran this was ended before the run was."
+ORPHANED = "The process that trained this run ended before the run did."
 DELETED = "This run is not kept any more: it was deleted."
-ELSEWHERE = "This run goes on in another kdlab on this store: open it there, or wait for its end."
+ELSEWHERE = (
+    "Another kdlab, such as `kdlab distill` in a terminal, trains this run: go on with it there, or wait for its end."
+)
 
 
 class StoreError(InputError):
@@ -194,6 +196,7 @@ class RunStore:
 
 
 # The types of the fields of about.json that every run has; "about" is its config.
+MAX_TIME = 1e11  # seconds; after the year 5000
 NUMBER, NUMBER_OR_NONE = (int, float), (int, float, type(None))
 FIELDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("run", "visitor", "kind", "label", "page", "state", "message"), str),
@@ -203,7 +206,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 
 def _is_sound(about: Mapping[str, Any]) -> bool:
     typed = all(name in about and isinstance(about[name], kind) for name, kind in FIELDS.items())
-    return typed and about["state"] in get_args(State)
+    times = [about.get(name) or 0.0 for name in ("created", "ended", "seconds")]
+    return typed and about["state"] in get_args(State) and all(0 <= value < MAX_TIME for value in times)
 
 
 @contextmanager

@@ -149,7 +149,11 @@ def worker_main(channel: Connection, threads: int | None, background: bool) -> N
     `threads`: of each run, where the environment does not say (None: as many as torch takes). `background`: pages run
     beside it, which have priority over training.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server too, which ends the worker
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # sent to a whole group, they reach the server, which ends the worker
+        signal.signal(number, signal.SIG_IGN)
     if background:
         with contextlib.suppress(AttributeError):
             os.nice(15)

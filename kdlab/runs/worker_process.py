@@ -7,6 +7,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
@@ -44,11 +45,14 @@ class WorkerRun:
 class WorkerProcess:
     """One process, started for its first run and again after it died; for the arguments see `worker_main`.
 
-    Messages are received on the worker's own thread. A run must have ended before the next one is started.
+    Messages are received on the worker's own thread. A run must have ended before the next one is started; `on_idle` is
+    called just before its end is received.
     """
 
-    def __init__(self, threads: int | None = None, background: bool = True) -> None:
-        self._options = threads, background
+    def __init__(
+        self, on_idle: Callable[["WorkerProcess"], None], threads: int | None = None, background: bool = True
+    ) -> None:
+        self._on_idle, self._options = on_idle, (threads, background)
         self._lock = threading.Lock()
         self._process: BaseProcess | None = None
         self._outbox: Outbox | None = None  # of the process that lives, or is being started
@@ -86,7 +90,7 @@ class WorkerProcess:
             self._closed = True
             process, self._process = self._process, None
         if process is not None:
-            process.terminate()
+            process.kill()  # it ignores other signals, and may be stopped
             process.join()
 
     def _serve(self, outbox: Outbox) -> None:
@@ -100,7 +104,8 @@ class WorkerProcess:
         threading.Thread(target=_send_loop, args=(channel, outbox), name="kdlab-worker-send", daemon=True).start()
         try:
             for message in _messages(channel):
-                self._pass_on(outbox, message)
+                if (run := self._run_of(outbox, message)) is not None:
+                    run.receive(message)
         except Exception:  # unreadable, or the receiver failed: no later run may wait for this thread
             log.exception("a message of a worker process could not be handled")
             process.kill()
@@ -115,36 +120,39 @@ class WorkerProcess:
         channel, theirs = context.Pipe()
         arguments = theirs, *self._options
         process = context.Process(target=worker_main, args=arguments, name="kdlab-worker", daemon=True)
-        if hasattr(signal, "pthread_sigmask"):  # inherited: Ctrl-C must not reach it before it ignores the signal
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        if hasattr(signal, "pthread_sigmask"):
+            resource_tracker.ensure_running()  # its start would undo the mask
+            # Inherited: they must not reach the process before it ignores them.
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
         process.start()
         theirs.close()
         with self._lock:
             if self._closed:
-                process.terminate()
+                process.kill()
             elif self._outbox is outbox:
                 self._process = process
         return process, channel
 
-    def _pass_on(self, outbox: Outbox, message: WorkerMessage) -> None:
+    def _run_of(self, outbox: Outbox, message: WorkerMessage) -> WorkerRun | None:
+        """Return the run that a message of a process is for, if any, and note its end."""
         with self._lock:
             run = self._run
             if self._closed or self._outbox is not outbox or run is None or run.ended:
-                return
+                return None
             run.ended = isinstance(message, Status) and message.state in ENDS
-        run.receive(message)
+        if run.ended:
+            self._on_idle(self)
+        return run
 
     def _end(self, outbox: Outbox, status: Status) -> None:
         """End a run whose process is gone, and let the next one start another process."""
+        run = self._run_of(outbox, status)
         with self._lock:
-            current, run = self._outbox is outbox, self._run
-            if current:
+            if self._outbox is outbox:
                 self._outbox = self._process = None
-            if self._closed or not current or run is None or run.ended:
-                return
-            run.ended = True
-        log.error("%s", status.message)
-        run.receive(Status(status.state, status.kind, run.death_reason or status.message))
+        if run is not None:
+            log.error("%s", status.message)
+            run.receive(Status(status.state, status.kind, run.death_reason or status.message))
 
 
 def _messages(channel: Connection) -> Iterator[WorkerMessage]:

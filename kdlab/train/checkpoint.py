@@ -112,7 +112,8 @@ class Checkpointer:
     ) -> None:
         self.checkpoint = checkpoint
         self._spec, self._live, self._clock, self._history, self._every = spec, live, clock, history, every
-        self._saved_at = time.perf_counter()
+        # The first one comes early, so that a run which is stopped soon can resume.
+        self._saved_at = time.perf_counter() - 0.8 * (every or 0.0)
         self._phase_start = 0.0
         self._teacher: tuple[nn.Module, float] | None = None
         self._data_checksum = 0
@@ -184,7 +185,7 @@ class Checkpointer:
 
     @property
     def due(self) -> bool:
-        """Whether `every` seconds have passed since the last checkpoint."""
+        """Whether `every` seconds have passed since the last checkpoint, or a fifth of them since the start."""
         return self._every is not None and time.perf_counter() - self._saved_at >= self._every
 
     def save(

@@ -1,6 +1,7 @@
 """Runs in worker processes of this machine: slots, memory, and a notebook that is busy."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,3 +72,32 @@ def test_closing_ends_all_processes(tmp_path: Path) -> None:
     assert receiver.state(*ENDS).state == "interrupted"
     assert not psutil.pid_exists(pid)
     assert {child.pid for child in psutil.Process().children(recursive=True)} <= before | {os.getpid()}
+
+
+def test_a_stopped_process_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    server = RunServer(LocalExecutor(), RunStore(tmp_path))
+    receiver, _ = subscribed(server, server.submit(tally("endless")))
+    pid = receiver.value()
+    os.kill(pid, signal.SIGSTOP)
+    server.close()
+    assert receiver.state(*ENDS).state == "interrupted"
+    assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_leaves_the_end_to_the_server(tmp_path: Path, number: signal.Signals) -> None:
+    server = RunServer(LocalExecutor(), RunStore(tmp_path))
+    try:
+        run = server.submit(tally("endless"), paused=True)
+        receiver, _ = subscribed(server, run)
+        while not (
+            children := [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        ):
+            pass
+        for child in children:  # before it has imported anything, too
+            child.send_signal(number)
+        receiver.state("paused")
+        server.send_command(run, "stop")
+        assert receiver.state(*ENDS).state == "stopped"
+    finally:
+        server.close()

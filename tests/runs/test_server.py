@@ -4,6 +4,7 @@ import os
 import queue
 import resource
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -381,6 +382,23 @@ def test_what_a_lost_run_would_save_does_not_replace_the_new_owners(tmp_path: Pa
     assert owner.files("run", "result") == {"own": b"1"}
     assert owner.files("run", "checkpoint") is None
     writer.close()
+
+
+def test_a_client_that_stays_silent_keeps_no_other_out(tmp_path: Path) -> None:
+    server, address, until = RunServer(LocalExecutor(), RunStore(tmp_path)), queue.SimpleQueue[str](), threading.Event()
+    threading.Thread(target=serve, args=(server, "", address.put, until), daemon=True).start()
+    place = address.get(timeout=30)
+    silent = socket.socket(socket.AF_UNIX)
+    silent.connect(place.rpartition("#")[0])
+    wrong = ServerConnection(f"{place.rpartition('#')[0]}#{'00' * 16}")
+    with pytest.raises(InputError, match="does not answer"):
+        wrong.runs()
+    connection = ServerConnection(place)
+    assert connection.runs() == []
+    connection.close()
+    silent.close()
+    until.set()
+    server.close()
 
 
 def test_who_does_not_say_who_they_are_has_no_runs(servers: Servers, tmp_path: Path) -> None:

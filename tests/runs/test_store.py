@@ -281,7 +281,18 @@ def test_a_run_whose_about_file_is_damaged_is_left_out(kept: RunStore, tmp_path:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("created", "now"), ("state", "gone"), ("state", 3), ("run", "b"), ("about", []), ("ended", "x"), ("label", None)],
+    [
+        ("created", "now"),
+        ("created", 1e300),
+        ("created", float("nan")),
+        ("seconds", -1),
+        ("state", "gone"),
+        ("state", 3),
+        ("run", "b"),
+        ("about", []),
+        ("ended", "x"),
+        ("label", None),
+    ],
 )
 def test_a_field_of_another_type_leaves_a_run_out(kept: RunStore, tmp_path: Path, field: str, value: object) -> None:
     for run in "ab":
@@ -313,7 +324,7 @@ def test_runs_of_an_earlier_kdlab_are_listed(kept: RunStore, tmp_path: Path) -> 
 def test_one_of_many_stores_gets_an_ended_run(tmp_path: Path) -> None:
     first = RunStore(tmp_path)
     begin(first, "a")
-    with pytest.raises(InputError, match="goes on in another kdlab"):
+    with pytest.raises(InputError, match="Another kdlab"):
         RunStore(tmp_path).claim("a")
     first.update("a", state="stopped")
     stores = [RunStore(tmp_path) for _ in range(8)]
@@ -362,6 +373,22 @@ def test_a_run_of_a_dead_store_can_be_taken(tmp_path: Path) -> None:
     other.claim("a")
     assert other.info("a").state == "queued"
     assert not dead.update("a", state="done")  # it was only asleep
+    assert other.info("a").state == "queued"
+
+
+def create_and_exit(folder: Path) -> None:
+    kept = RunStore(folder)
+    begin(kept, "a")
+    kept.update("a", state="running")
+
+
+def test_a_run_of_a_process_that_has_ended_here_can_be_taken_at_once(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=create_and_exit, args=(tmp_path,))
+    process.start()
+    process.join()
+    other = RunStore(tmp_path)
+    assert other.info("a").state == "interrupted"
+    other.claim("a")
     assert other.info("a").state == "queued"
 
 

@@ -30,7 +30,7 @@ class Driver:
         self._target = f"fake_events:{target}"
         self.messages: queue.Queue[Any] = queue.Queue()
         self.last: Any = None  # the last event
-        self.worker = WorkerProcess()
+        self.worker = WorkerProcess(lambda _: None)
         self.run: WorkerRun | None = None
 
     def start(self, *arguments: Any, paused: bool = False) -> None:
@@ -371,7 +371,7 @@ from kdlab.runs.worker_process import WorkerProcess
 
 messages = queue.Queue()
 request = RunRequest("test", "fake_events:{target}", ({argument}), "", Unit, "", "")
-run = WorkerProcess().start(Start(request, Limits(), None, False), messages.put)
+run = WorkerProcess(lambda _: None).start(Start(request, Limits(), None, False), messages.put)
 messages.get()
 print(messages.get().events[0].value, flush=True)
 if "{then}" == "pause":

@@ -884,6 +884,7 @@ COMMAND = ["distill", "--dataset", "digits", "--teacher", "mlp:16x1", "--student
 MOVED = ["--augmentation", "shift:pixels=1", "--teaching", "fixed", "--teacher-augmentation", "affine:views=3"]
 
 
+@pytest.mark.process
 def test_the_command_line_takes_augmentation_and_way_of_teaching(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     result = CliRunner().invoke(main, [*COMMAND, "--epochs", "2", *MOVED, "--json", "--out", str(folder)])

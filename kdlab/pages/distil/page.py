@@ -53,6 +53,9 @@ class Distil(RunPage):
         self._drawn: object = None  # the state that the matrices show
         self._changed_params: dict[str, float] = {}  # knobs moved since the last message to the worker
         self._loop = Loop(self._draw, self._fail)
+        self._params_loop = Loop(
+            self._send_params, self._fail
+        )  # a slider moves far more often than messages are useful
         self._run_history = History()  # the run's, shown once its data are open
         self._dataset_applied = self.state.dataset  # the data set whose settings are filled in
         # The id of a run that the address names without choices: the page adopts the run's.
@@ -178,13 +181,13 @@ class Distil(RunPage):
         opened = self._run_history.opened
         if opened is None or change.name in opened.spec.knobs:
             self._changed_params[change.name] = change.new
-            self._loop.request()
+            self._params_loop.request()
 
     def _send_params(self) -> None:
-        """Send the changed knobs to the worker: at each drawing, because a slider moves far more often."""
-        if self._changed_params:
-            self._controller.set_params(dict(self._changed_params))
-            self._changed_params.clear()
+        """Send the changed knobs to the run, where it is this visitor's."""
+        changes, self._changed_params = self._changed_params, {}
+        if changes and self._controller.snapshot and self._controller.snapshot.mine:
+            self._controller.client.send_command("set_params", changes)
 
     def _suggest_settings(self) -> None:
         """Fill in the settings that suit a data set that was just chosen, unless its settings came with it."""
@@ -275,7 +278,6 @@ class Distil(RunPage):
     # --- drawing, on the kernel's loop only ---------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        self._send_params()
         history, phase = self.history, self._run_history.phase
         for name, figure in view.curves(history).items():
             self._canvases[name].figure = figure

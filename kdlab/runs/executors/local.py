@@ -7,7 +7,7 @@ import psutil
 
 from kdlab.registry import InputError
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import CLOSED, ENDS, Files, RunRequest, Status, WorkerMessage
+from kdlab.runs.protocol import CLOSED, Files, RunRequest, WorkerMessage
 from kdlab.runs.worker import Start
 from kdlab.runs.worker_process import WorkerProcess, WorkerRun
 
@@ -31,7 +31,10 @@ class LocalExecutor:
     ) -> None:
         self.slots = slots
         self._options, self._max_bytes = (threads, background), worker_memory_bytes
-        self._idle: list[tuple[type, WorkerProcess]] = []  # each with the type of step of its last run
+        self._idle: list[WorkerProcess] = []
+        self._step_types: dict[
+            WorkerProcess, type
+        ] = {}  # of the last run of each: the kind of work that it has imported
         self._working: dict[WorkerProcess, WorkerRun] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -48,18 +51,13 @@ class LocalExecutor:
     ) -> WorkerRun:
         """Begin a run, if possible in a process that has run the same kind; see `Executor.start`."""
         worker = self._take_worker(request.step_type)
-
-        def pass_on(message: WorkerMessage) -> None:
-            if isinstance(message, Status) and message.state in ENDS:
-                self._release(request.step_type, worker)
-            receive(message)
-
         try:
             # The lock is held so that the run is known before its process may end.
             with self._lock:
-                run = self._working[worker] = worker.start(Start(request, limits, checkpoint, paused), pass_on)
+                self._step_types[worker] = request.step_type
+                run = self._working[worker] = worker.start(Start(request, limits, checkpoint, paused), receive)
         except Exception:
-            self._release(request.step_type, worker)
+            self._release(worker)
             raise
         return run
 
@@ -67,7 +65,7 @@ class LocalExecutor:
         """End the processes."""
         with self._lock:
             self._closing.set()
-            workers = [worker for _, worker in self._idle] + list(self._working)
+            workers = [*self._idle, *self._working]
             self._idle.clear()
             self._working.clear()
         for worker in workers:
@@ -77,30 +75,29 @@ class LocalExecutor:
         with self._lock:
             if self._closing.is_set():
                 raise InputError(CLOSED)
-            for index, (last_type, worker) in enumerate(self._idle):
-                if last_type is step_type:
-                    del self._idle[index]
+            for worker in self._idle:
+                if self._step_types[worker] is step_type:
+                    self._idle.remove(worker)
                     return worker
-            surplus = (
-                self._idle.pop(0)[1] if len(self._idle) + len(self._working) >= self.slots and self._idle else None
-            )
-        if surplus is not None:
-            threading.Thread(target=surplus.close, daemon=True).start()  # its process takes a moment to end
-        return WorkerProcess(*self._options)
+            if self._idle and len(self._idle) + len(self._working) >= self.slots:
+                surplus = self._idle.pop(0)
+                del self._step_types[surplus]
+                threading.Thread(target=surplus.close, daemon=True).start()  # its process takes a moment to end
+        return WorkerProcess(self._release, *self._options)
 
-    def _release(self, step_type: type, worker: WorkerProcess) -> None:
+    def _release(self, worker: WorkerProcess) -> None:
         with self._lock:
             self._working.pop(worker, None)
             if not self._closing.is_set():
-                self._idle.append((step_type, worker))
+                self._idle.append(worker)
 
     def _watch_memory(self) -> None:
         while not self._closing.wait(MEMORY_CHECK_INTERVAL):
             with self._lock:
                 working = list(self._working.items())
             for worker, run in working:
-                if (taken := _resident_bytes(worker.pid)) > self._max_bytes:
-                    run.kill(OUT_OF_MEMORY.format(taken / 1e6))
+                if _resident_bytes(worker.pid) > self._max_bytes:
+                    run.kill(OUT_OF_MEMORY.format(self._max_bytes / 1e6))
 
 
 def _resident_bytes(pid: int | None) -> int:
