@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from kdlab.registry import InputError
-from kdlab.runs.active_run import ActiveRun, Receive, redact
+from kdlab.runs.active_run import ActiveRun, redact
 from kdlab.runs.fair_queue import FairQueue
 from kdlab.runs.limits import Limits
 from kdlab.runs.protocol import (
@@ -25,6 +25,7 @@ from kdlab.runs.protocol import (
     Status,
     WorkerMessage,
 )
+from kdlab.runs.run_directory import RunDirectory
 from kdlab.runs.run_writer import RunWriter
 from kdlab.runs.store import ELSEWHERE, RunStore
 
@@ -35,7 +36,7 @@ log = logging.getLogger("kdlab")
 
 
 class Scheduler:
-    """The active runs. `runs`: by id, those in `queue`, and ended ones with subscribers or an unsaved result.
+    """Starts and ends the runs in `queue`; `runs` has those in memory.
 
     `shared`: visitors are told apart, each has at most one slot, and none reads details of this machine.
     """
@@ -45,7 +46,7 @@ class Scheduler:
         self._limits, self._shared = limits, shared
         self._submitting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.runs: dict[str, ActiveRun] = {}
+        self.runs = RunDirectory(store, writer)
         self.queue = FairQueue(one_each=shared)
         self.closed = False
 
@@ -64,7 +65,7 @@ class Scheduler:
             else:
                 run = await self._create(request, visitor)
             run.paused = paused
-            self.runs[run.run] = run
+            self.runs.add(run)
             self.queue.waiting.append(run)
         self.fill_slots()
         return run.run
@@ -81,18 +82,6 @@ class Scheduler:
         elif command != "set_params":
             run.paused = command != "resume"
 
-    async def subscribe(self, run_id: str, key: int, receive: Receive, visitor: str) -> None:
-        """Send a run's messages to `receive`, until `unsubscribe` with this key; raises InputError."""
-        run = self.find(run_id)
-        run.subscribe(key, receive, visitor)
-        self.runs[run_id] = run
-
-    def unsubscribe(self, run_id: str, key: int) -> None:
-        """Remove the subscriber with this key; the run continues."""
-        if run := self.runs.get(run_id):
-            run.subscribers.pop(key, None)
-            self.forget(run)
-
     async def delete(self, run_id: str, visitor: str) -> None:
         """Delete an ended run; raises InputError for an active run, and for another visitor's."""
         async with self._submitting:  # which may resume it
@@ -102,22 +91,6 @@ class Scheduler:
             if (run and not run.ended) or (not run and info.state not in ENDS):
                 raise InputError("This run is still going on: stop it first.")
             await self._writer.run(self._writer.delete, run_id)
-
-    def find(self, run_id: str) -> ActiveRun:
-        """Return a run in memory or from the store; raises InputError."""
-        if run := self.runs.get(run_id):
-            return run
-        info = self._store.info(run_id)
-        if info is None:
-            raise InputError("This run is not here any more: it was deleted, or kept for as long as was agreed.")
-        if info.state not in ENDS:
-            raise InputError(ELSEWHERE)
-        return ActiveRun.restore(info, self._store.files(run_id, "result"))
-
-    def forget(self, run: ActiveRun) -> None:
-        """Drop an ended run without subscribers; the store has it."""
-        if run.ended and not run.subscribers and not self._writer.is_unsaved(run.run):
-            self.runs.pop(run.run, None)
 
     # --- runs from their start to their end ---------------------------------------------------------------------------
 
@@ -163,7 +136,7 @@ class Scheduler:
         await self._writer.run(self._writer.measure)
         for run_id in await self._writer.run(self._writer.retry):
             if saved := self.runs.get(run_id):
-                self.forget(saved)
+                self.runs.forget(saved)
 
     async def interrupt_all(self) -> None:
         """End all runs as interrupted, after the executor was closed."""
@@ -193,7 +166,7 @@ class Scheduler:
 
     async def _prepare_resume(self, run_id: str, request: RunRequest, visitor: str) -> ActiveRun:
         """Return an ended run, prepared to resume with its subscribers."""
-        previous = self.find(run_id)
+        previous = self.runs.find(run_id)
         if previous.visitor != visitor:
             raise InputError("This run is not among yours: start one of your own with its settings.")
         if not previous.ended or any(run.run == run_id for run in self.queue.executing):
@@ -203,8 +176,12 @@ class Scheduler:
             raise InputError("This run is done: there is nothing left to train.")
         if info is None or not info.resumable:
             raise InputError("There is nothing that this run could go on from: start it again.")
-        self.runs[run_id] = previous  # whoever subscribes meanwhile stays subscribed
-        await self._writer.run(self._store.claim, run_id)
+        self.runs.add(previous)  # whoever subscribes meanwhile stays subscribed
+        try:
+            await self._writer.run(self._store.claim, run_id)
+        except InputError:
+            self.runs.forget(previous)
+            raise
         run = ActiveRun.create(run_id, request, visitor)
         # The record stays until the run reports from where it resumes.
         run.resumes, run.record = True, previous.record
@@ -298,7 +275,7 @@ class Scheduler:
         await self._writer.run(self._writer.update, run.run, run.stored_fields(end))
         run.publish(end)
         run.state_saved = True
-        self.forget(run)
+        self.runs.forget(run)
 
     async def _fail(self, run: ActiveRun, error: Exception) -> None:
         """End a run whose record failed, without using the record; its slot is free when its execution stops."""
@@ -311,7 +288,7 @@ class Scheduler:
         end = Status("failed", type(error).__name__, str(error))
         run.publish(redact(end) if self._shared else end)
         run.state_saved = True
-        self.forget(run)
+        self.runs.forget(run)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

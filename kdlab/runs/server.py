@@ -68,12 +68,12 @@ class RunServer:
         Raises InputError.
         """
         key = next(self._keys)
-        self._call(self._scheduler.subscribe(run, key, receive, self._who(visitor)))
+        self._call(self._scheduler.runs.subscribe(run, key, receive, self._who(visitor)))
         return key
 
     def unsubscribe(self, run: str, key: int) -> None:
         """Remove the subscriber with this key; the run continues."""
-        self._post(self._scheduler.unsubscribe, run, key)
+        self._post(self._scheduler.runs.unsubscribe, run, key)
 
     def send_command(
         self, run: str, command: Command, values: Mapping[str, float] | None = None, visitor: str = ""
