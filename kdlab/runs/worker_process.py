@@ -1,5 +1,6 @@
 """A worker process of this machine, as its parent sees it."""
 
+import atexit
 import contextlib
 import logging
 import multiprocessing
@@ -111,6 +112,7 @@ class WorkerProcess:
             process.kill()
         outbox.put(None)
         process.join()
+        atexit.unregister(process.kill)
         code = process.exitcode or 0
         cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         self._end(outbox, Status("failed", "WorkerDied", f"The worker process ended unexpectedly ({cause})."))
@@ -126,6 +128,7 @@ class WorkerProcess:
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
         process.start()
         theirs.close()
+        atexit.register(process.kill)  # multiprocessing would wait for its end, and it ignores SIGTERM
         with self._lock:
             if self._closed:
                 process.kill()

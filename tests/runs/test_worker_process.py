@@ -382,6 +382,13 @@ threading.Event().wait()
 """
 
 
+def test_a_program_that_ends_without_closing_its_worker_ends() -> None:
+    code = PARENT.format(target="endless", argument="", then="").replace("threading.Event().wait()", "")
+    ended = subprocess.run([sys.executable, "-c", code], cwd=TESTS, capture_output=True, text=True, timeout=PATIENCE)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert process_ended(int(ended.stdout))
+
+
 @pytest.mark.parametrize(
     ("target", "argument", "then"),
     [("endless", "", "go on"), ("endless", "", "pause"), ("failing", "None,", "done")],
