@@ -59,6 +59,7 @@ class WorkerProcess:
         self._outbox: Outbox | None = None  # of the process that lives, or is being started
         self._run: WorkerRun | None = None
         self._closed = False
+        atexit.register(self.close)  # multiprocessing would wait for the process, which ignores SIGTERM
 
     @property
     def pid(self) -> int | None:
@@ -87,6 +88,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         """End the process and wait for that; its run gets no further message."""
+        atexit.unregister(self.close)
         with self._lock:
             self._closed = True
             process, self._process = self._process, None
@@ -112,7 +114,6 @@ class WorkerProcess:
             process.kill()
         outbox.put(None)
         process.join()
-        atexit.unregister(process.kill)
         code = process.exitcode or 0
         cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         self._end(outbox, Status("failed", "WorkerDied", f"The worker process ended unexpectedly ({cause})."))
@@ -128,7 +129,6 @@ class WorkerProcess:
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
         process.start()
         theirs.close()
-        atexit.register(process.kill)  # multiprocessing would wait for its end, and it ignores SIGTERM
         with self._lock:
             if self._closed:
                 process.kill()
