@@ -255,7 +255,6 @@ async def crowd(chromium: Browser, server: Server, options: argparse.Namespace, 
     memory, dial, views, *ends = await asyncio.gather(*tasks)
     watching.cancel()
     kept = [row for row in store.runs(None) if row.state == "done" and row.summary]
-    store.close()
     for visitor in raw:
         troubles += visitor.troubles
 
@@ -276,7 +275,7 @@ async def crowd(chromium: Browser, server: Server, options: argparse.Namespace, 
     }
     for name, taken in presses.items():
         print(f"dial, key press to painted, {name}, ms, {len(taken)}: {quantiles(taken, 1)}")
-    print("\nMB at second   kernels (number)   server   desk and workers")
+    print("\nMB at second   kernels (number)   server   run server and workers")
     for seconds, sample in memory[:: max(1, len(memory) // 20)]:
         parts = {kind: sum(pss for pss, _ in found) for kind, found in sample.items()}
         numbers = f"{parts['kernels']:7.0f} ({len(sample['kernels']):3})   {parts['server']:12.0f}"
@@ -289,7 +288,7 @@ async def crowd(chromium: Browser, server: Server, options: argparse.Namespace, 
     judge("the same while a run goes", p95(presses["while a run goes"]), 33)
     judge("runs that are not done on their page", runs - ends.count("done"), 0)
     judge("runs that are not kept with their numbers", runs - len(kept), 0)
-    for name, kinds in {"server and kernels": ("server", "kernels"), "desk and workers": ("training",)}.items():
+    for name, kinds in {"server and kernels": ("server", "kernels"), "run server and workers": ("training",)}.items():
         # Medians, as the first workers load torch in the first seconds of that minute.
         totals = [(seconds, sum(pss for kind in kinds for pss, _ in sample[kind])) for seconds, sample in memory]
         first = np.median([total for seconds, total in totals if arrival < seconds <= arrival + tenth])
