@@ -204,7 +204,7 @@ async def press_dial(
 async def watch_runs(store: RunStore, waiting: Counter[str]) -> None:
     """Keep in `waiting` how many runs are going, and the deepest queue so far, until this is cancelled."""
     while True:
-        states = [row.state for row in await asyncio.to_thread(store.rows, None)]
+        states = [row.state for row in await asyncio.to_thread(store.runs, None)]
         waiting["going"] = sum(state in GOING for state in states)
         waiting["deepest"] = max(waiting["deepest"], states.count("queued"))
         await asyncio.sleep(0.5)
