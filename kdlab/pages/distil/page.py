@@ -53,9 +53,8 @@ class Distil(RunPage):
         self._drawn: object = None  # the state that the matrices show
         self._changed_params: dict[str, float] = {}  # knobs moved since the last message to the worker
         self._loop = Loop(self._draw, self._fail)
-        self._params_loop = Loop(
-            self._send_params, self._fail
-        )  # a slider moves far more often than messages are useful
+        # At a limited rate, because a slider moves far more often than messages are useful.
+        self._params_loop = Loop(self._send_params, self._fail)
         self._run_history = History()  # the run's, shown once its data are open
         self._dataset_applied = self.state.dataset  # the data set whose settings are filled in
         # The id of a run that the address names without choices: the page adopts the run's.

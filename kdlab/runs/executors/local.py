@@ -32,9 +32,8 @@ class LocalExecutor:
         self.slots = slots
         self._options, self._max_bytes = (threads, background), worker_memory_bytes
         self._idle: list[WorkerProcess] = []
-        self._step_types: dict[
-            WorkerProcess, type
-        ] = {}  # of the last run of each: the kind of work that it has imported
+        # Of the last run of each: the kind of work that it has imported.
+        self._step_types: dict[WorkerProcess, type] = {}
         self._working: dict[WorkerProcess, WorkerRun] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
