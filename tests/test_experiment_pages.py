@@ -212,12 +212,12 @@ def test_several_experiments_keep_what_they_have_while_another_is_looked_at() ->
         page._tabs.value = names[1]
         await settle(first)
         assert list(page.shown) == names
-        assert [one.layout.display for one in page.shown.values()] == ["none", None]
+        assert [one.hidden for one in page.shown.values()] == [True, False]
         page._tabs.value = names[0]
-        while page.shown[names[1]].layout.display is None:  # tabs are changed a few times a second at most
+        while not page.shown[names[1]].hidden:  # tabs are changed a few times a second at most
             await asyncio.sleep(0.01)
         assert page.shown[names[0]] is first
-        assert (first.layout.display, first.state.seeds) == (None, 7)
+        assert (first.hidden, first.state.seeds) == (False, 7)
         page.close()
 
     asyncio.run(use())
@@ -307,7 +307,7 @@ def test_a_run_that_concludes_is_shown_and_the_shipped_one_comes_back(on_page: C
     async def use(page: ExperimentPage) -> None:
         shipped, explored = page._findings.content, page._explore.tiles.content
         assert shipped["origin"].startswith("As shipped: full experiment on mnist, 2 seeds")
-        assert page._result_source.layout.display == "none"
+        assert page._result_source.hidden
         for message in (begun(), Status("starting"), Status("running"), EventBatch(tuple(EVENTS))):
             page._on_message(message)
         await settle(page)
@@ -317,8 +317,8 @@ def test_a_run_that_concludes_is_shown_and_the_shipped_one_comes_back(on_page: C
         page._on_message(Status("done"))
         await settle(page)
         assert page._findings.content["origin"].startswith("This run: quick experiment on digits, 1 seed,")
-        assert page._explore.layout.display == "none"  # it kept nothing to explore
-        assert page._result_source.layout.display is None
+        assert page._explore.hidden  # it kept nothing to explore
+        assert not page._result_source.hidden
         page._result_source.value = "shipped"
         await settle(page)
         assert (page._findings.content, page._explore.tiles.content) == (shipped, explored)
@@ -381,7 +381,7 @@ def test_view_changes_nothing_that_it_is_given() -> None:
 
 def test_sliders_score_anew(on_page: Callable[..., None]) -> None:
     async def use(page: ExperimentPage) -> None:
-        assert page._explore.layout.display is None
+        assert not page._explore.hidden
         first = page._explore.tiles.content["facts"]
         page._explore.sliders["networks"].value = 2
         await settle(page)

@@ -95,7 +95,7 @@ def test_what_is_chosen_is_what_runs() -> None:
 
 def test_teaching_is_offered_only_where_it_changes_something() -> None:
     async def use(page: Distil) -> None:
-        picker, offered = page._setup.pickers["augmentation"], lambda: page._setup.teaching.layout.display != "none"
+        picker, offered = page._setup.pickers["augmentation"], lambda: not page._setup.teaching.hidden
         assert not offered()
         for name, expected in (("affine:views=12", True), ("none", False), ("shift:pixels=1", True)):
             picker.value = name

@@ -238,7 +238,7 @@ def test_without_a_result_there_is_nothing_to_edit_or_to_ask(on_page: Callable[.
     async def use(page: Page) -> None:
         await page.settle()
         assert page.editor.matrix == {}
-        assert (page.confused.layout.display, page.ask.layout.display) == (None, "none")
+        assert (page.confused.hidden, page.ask.hidden) == (False, True)
         page.state.subsets = "cat, dog"  # the run will know the classes
         await page.settle()
         assert page.complaint == ""

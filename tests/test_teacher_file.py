@@ -231,7 +231,7 @@ def test_the_operators_limits_reach_page_and_worker(
         assert choice.options == ("digits", "mnist")
         kind = EXPERIMENTS["mnist"].build
         assert Settings(ExperimentState(kind), kind).controls["dataset"].children[0].options == ("digits", "mnist")
-        assert text.layout.display == "none"
+        assert text.hidden
         assert "5,000 are the most" in send(page._setup.file, "teacher.safetensors", content)["error"]
         await come(page, f"{SMALL}&teacher_epochs=1&student=mlp:99x1", ANNA)
         page._act("start")

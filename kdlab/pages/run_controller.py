@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-import ipywidgets
-
 from kdlab.registry import InputError
 from kdlab.runs.client import RunClient
 from kdlab.runs.protocol import ENDS, USER_FACING_ERRORS, RunMessage, RunRequest, RunSnapshot, RunWarning, Status
+from kdlab.widgets.element import Group
 from kdlab.widgets.run_panel import RunPanel
 
-__all__ = ["RunController", "RunPage", "box"]
+__all__ = ["RunController", "RunPage"]
 
 # Kinds of failures whose message is shown alone, because it says all.
 USER_FACING = {*USER_FACING_ERRORS, "Trouble", "Kept"}
@@ -103,7 +102,7 @@ class RunController:
             return False
 
 
-class RunPage(ipywidgets.VBox):
+class RunPage(Group):
     """A page that shows a run; closed, it leaves the run, which continues. A page whose making failed is closed too."""
 
     _controller: RunController | None = None
@@ -124,10 +123,3 @@ class RunPage(ipywidgets.VBox):
     def _fail(self, error: Exception) -> None:
         trouble = f"The page could not show this ({type(error).__name__}): the log says why."
         self._panel.error = str(error) if isinstance(error, InputError) else trouble
-
-
-def box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:
-    """Return a box of the CSS class `name`."""
-    widget = ipywidgets.Box(children)
-    widget.add_class(name)
-    return widget

@@ -5,10 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import anywidget
 from traitlets import Dict
 
 from kdlab.figures.plotly_js import plotly_script
+from kdlab.widgets.element import Element
 
 __all__ = ["Canvas"]
 
@@ -18,7 +18,7 @@ def _plotly_script() -> bytes:
     return gzip.compress(plotly_script().encode(), compresslevel=3)
 
 
-class Canvas(anywidget.AnyWidget):
+class Canvas(Element):
     """Draws `figure`, a plotly figure as a dict, and redraws it whenever it is replaced.
 
     An empty figure means that there are no data yet. `clicked`: the position of the last click and a counter.

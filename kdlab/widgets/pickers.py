@@ -7,13 +7,14 @@ import ipywidgets
 from traitlets import Unicode, link
 
 from kdlab.registry import Knob, Registry
+from kdlab.widgets.element import Group
 
 __all__ = ["EntryPicker", "NamePicker", "number_field"]
 
 OTHER = "Other …"
 
 
-class NamePicker(ipywidgets.VBox):
+class NamePicker(Group):
     """A list of a registry's example names, and a text field for any other; `value` is the full name.
 
     `hint`: an example of a typed name. `only`: the names to offer instead of all; then there is no text field.
@@ -30,8 +31,7 @@ class NamePicker(ipywidgets.VBox):
         self._text = ipywidgets.Text(
             placeholder=hint, tooltip=hint, continuous_update=False, description=f"{label} name"
         )
-        super().__init__([self._list, self._text])
-        self.add_class("kd-field")
+        super().__init__("kd-field", self._list, self._text)
         self._known = set(offered)
         self._showing = False
         self._list.observe(self._picked, "value")
@@ -65,7 +65,7 @@ class NamePicker(ipywidgets.VBox):
         self._showing = False
 
 
-class EntryPicker(ipywidgets.VBox):
+class EntryPicker(Group):
     """A list of a registry's entries by label, with the help text of the chosen one; `value` is its key."""
 
     value = Unicode()
@@ -76,8 +76,7 @@ class EntryPicker(ipywidgets.VBox):
         self._list.description = label
         self._meaning = ipywidgets.Label()
         self._meaning.add_class("kd-meaning")
-        super().__init__([self._list, self._meaning])
-        self.add_class("kd-field")
+        super().__init__("kd-field", self._list, self._meaning)
         self.observe(self._show, "value")
         self.value = value
         link((self, "value"), (self._list, "value"))

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anywidget
 from traitlets import Bool, Dict, Float, Unicode
+
+from kdlab.widgets.element import Element
 
 __all__ = ["RunPanel"]
 
 ACTIONS = ("start", "pause", "resume", "step", "stop", "reset", "go_on")
 
 
-class RunPanel(anywidget.AnyWidget):
+class RunPanel(Element):
     """Offers the buttons that `state` (a `kdlab.runs.worker.State`) allows, and calls `act` with the pressed one.
 
     `progress`: share of the current phase, or -1 when unknown. `error`: a sentence, or "". `button_texts`: (label,

@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import anywidget
 from traitlets import Dict, Float
 
 from kdlab.registry import Knob
+from kdlab.widgets.element import Element
 
 __all__ = ["Slider"]
 
 
-class Slider(anywidget.AnyWidget):
+class Slider(Element):
     """Sets one knob; `value` follows every move, also where the page links it to another widget without the kernel."""
 
     _esm = Path(__file__).parent / "slider.js"

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-import anywidget
 from traitlets import Dict
 
+from kdlab.widgets.element import Element
 from kdlab.widgets.esm import SHARED
 
 __all__ = ["Summary"]
 
 
-class Summary(anywidget.AnyWidget):
+class Summary(Element):
     """Shows `content`: `tiles`, `verdict`, whether the networks differ (`differs`), `warnings`, `note` and `run`.
 
     A tile has a `role`, `label`, `errors`, their `share`, and `counted`: the number and kind of examples.

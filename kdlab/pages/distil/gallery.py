@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import anywidget
 import numpy as np
 from numpy.typing import NDArray
 from traitlets import Bytes, Dict, Int
 
+from kdlab.widgets.element import Element
 from kdlab.widgets.esm import bundle
 
 __all__ = ["Gallery"]
 
 
-class Gallery(anywidget.AnyWidget):
+class Gallery(Element):
     """Shows images under a title; `chosen` is the index of the clicked example."""
 
     _esm = bundle(Path(__file__).parent / "gallery.js")

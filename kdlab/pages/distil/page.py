@@ -16,7 +16,7 @@ from kdlab.pages.distil.soft_targets import SoftTargets
 from kdlab.pages.distil.state import DistilState
 from kdlab.pages.eta import Eta
 from kdlab.pages.machine_note import machine_line
-from kdlab.pages.run_controller import RunController, RunPage, box
+from kdlab.pages.run_controller import RunController, RunPage
 from kdlab.pages.url_state import read_spec, write_spec
 from kdlab.progress import singular
 from kdlab.registry import LOSSES, InputError
@@ -26,6 +26,7 @@ from kdlab.train.history import History
 from kdlab.train.spec import Spec
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.connection import Connection
+from kdlab.widgets.element import Group
 from kdlab.widgets.loop import Loop
 from kdlab.widgets.pickers import EntryPicker
 from kdlab.widgets.run_panel import RunPanel
@@ -59,8 +60,7 @@ class Distil(RunPage):
         self._dataset_applied = self.state.dataset  # the data set whose settings are filled in
         # The id of a run that the address names without choices: the page adopts the run's.
         self._adopt_run_config = ""
-        super().__init__(self._build())
-        self.add_class("kd-page")
+        super().__init__("kd-page", *self._build())
         self._connect()
         self._show_opening()
         self._show_chosen()
@@ -79,22 +79,22 @@ class Distil(RunPage):
         knobs = [knob for entry in LOSSES.values() for knob in entry.knobs]
         self._sliders = {knob.key: Slider(knob, getattr(state, knob.key)) for knob in knobs}
         self._loss = EntryPicker(LOSSES, "Loss", state.loss)
-        self._loss.layout.display = None if len(LOSSES) > 1 else "none"
+        self._loss.hidden = len(LOSSES) < 2
         self._canvases = {name: Canvas() for name in ("errors", "losses", *ROLES, "difference")}
         self._bars, self._gallery = SoftTargets(), Gallery()
         self._picture = Gallery()
 
-        knobs_box = box("kd-knobs", self._loss, *self._sliders.values())
-        controls = box("kd-controls", self._panel, knobs_box, self._setup)
+        knobs_box = Group("kd-knobs", self._loss, *self._sliders.values())
+        controls = Group("kd-controls", self._panel, knobs_box, self._setup)
         matrices = [self._canvases[name] for name in (*ROLES, "difference")]
-        results = box(
+        results = Group(
             "kd-results",
             self._summary,
-            box("kd-curves", self._canvases["errors"], self._canvases["losses"]),
-            box("kd-matrices", *matrices),
-            box("kd-examples", box("kd-card", self._picture, self._bars), box("kd-card", self._gallery)),
+            Group("kd-curves", self._canvases["errors"], self._canvases["losses"]),
+            Group("kd-matrices", *matrices),
+            Group("kd-examples", Group("kd-card", self._picture, self._bars), Group("kd-card", self._gallery)),
         )
-        return [box("kd-columns", controls, results), self._address, Connection()]
+        return [Group("kd-columns", controls, results), self._address, Connection()]
 
     def _connect(self) -> None:
         state = self.state
@@ -122,7 +122,7 @@ class Distil(RunPage):
     def _offer_knobs(self) -> None:
         offered = self.state.knobs()
         for key, slider in self._sliders.items():
-            slider.layout.display = None if key in offered else "none"
+            slider.hidden = key not in offered
 
     # --- user actions -------------------------------------------------------------------------------------------------
 

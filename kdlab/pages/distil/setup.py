@@ -1,6 +1,5 @@
 """The choices for the next run on the page "Distil": data, networks and numbers."""
 
-import ipywidgets
 from traitlets import link
 
 from kdlab.pages.distil.run_request import TeacherFile
@@ -8,6 +7,7 @@ from kdlab.pages.distil.state import DistilState
 from kdlab.registry import AUGMENTATIONS, DATASETS, MODELS, TEACHER_VIEWS
 from kdlab.runs.client import shown_limits
 from kdlab.train.spec import Spec
+from kdlab.widgets.element import Group
 from kdlab.widgets.pickers import EntryPicker, NamePicker, number_field
 
 __all__ = ["Setup"]
@@ -15,7 +15,7 @@ __all__ = ["Setup"]
 NOT_TRAINED = "The teacher comes from a file, and is not trained"
 
 
-class Setup(ipywidgets.Box):
+class Setup(Group):
     """A control for each name and number of a run, linked to `state`, and `file` for a teacher of one's own."""
 
     def __init__(self, state: DistilState) -> None:
@@ -30,11 +30,9 @@ class Setup(ipywidgets.Box):
         self.teaching = EntryPicker(TEACHER_VIEWS, "Teaching", state.teaching)
         self.numbers = {key: number_field(knob, getattr(state, key)) for key, knob in Spec.run_knobs().items()}
         self.controls = {"teaching": self.teaching, **self.pickers, **self.numbers}
-        numbers = ipywidgets.Box(list(self.numbers.values()))
-        numbers.add_class("kd-number-fields")
+        numbers = Group("kd-number-fields", *self.numbers.values())
         data, teacher, *others = self.pickers.values()
-        super().__init__([data, teacher, self.file, *others, self.teaching, numbers])
-        self.add_class("kd-setup")
+        super().__init__("kd-setup", data, teacher, self.file, *others, self.teaching, numbers)
         self._state = state
         for key, control in self.controls.items():
             link((state, key), (control, "value"))
@@ -44,7 +42,7 @@ class Setup(ipywidgets.Box):
 
     def _offer_teaching(self) -> None:
         # Of an image as it is there is one view only, and all ways of teaching are one.
-        self.teaching.layout.display = "none" if self._state.augmentation == "none" else None
+        self.teaching.hidden = self._state.augmentation == "none"
 
     def _offer_epochs(self) -> None:
         field, trained = self.numbers["teacher_epochs"], not self.file.digest

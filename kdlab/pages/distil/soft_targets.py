@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-import anywidget
 from traitlets import Dict, Float
 
+from kdlab.widgets.element import Element
 from kdlab.widgets.esm import bundle
 
 __all__ = ["SoftTargets"]
 
 
-class SoftTargets(anywidget.AnyWidget):
+class SoftTargets(Element):
     """Bars of softmax(logits / T), computed in the browser; link `temperature` to a slider with `jslink`.
 
     `example`: `classes` (names), `truth` (index) and `logits` (lists by network).

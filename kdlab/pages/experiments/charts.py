@@ -2,21 +2,19 @@
 
 from collections.abc import Sequence
 
-import ipywidgets
-
 from kdlab.figures.theme import Figure
 from kdlab.widgets.canvas import Canvas
+from kdlab.widgets.element import Group
 
 __all__ = ["Charts"]
 
 
-class Charts(ipywidgets.Box):
+class Charts(Group):
     """A grid of canvases, which are kept for the figures that come next."""
 
     def __init__(self) -> None:
         self._canvases: list[Canvas] = []
-        super().__init__()
-        self.add_class("kd-charts")
+        super().__init__("kd-charts")
 
     def show(self, figures: Sequence[Figure]) -> None:
         """Show these figures."""
@@ -29,4 +27,4 @@ class Charts(ipywidgets.Box):
         # Three matrices are read side by side.
         matrices = len(figures) > 2 and all(figure["data"][0]["type"] == "heatmap" for figure in figures[:3])
         (self.add_class if matrices else self.remove_class)("kd-thirds")
-        self.layout.display = None if figures else "none"
+        self.hidden = not figures

@@ -10,6 +10,7 @@ from kdlab.pages.experiments.panel import Panel
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.pages.experiments.widgets import Facts
 from kdlab.registry import Entry
+from kdlab.widgets.element import Group
 from kdlab.widgets.slider import Slider
 
 __all__ = ["Explore"]
@@ -23,6 +24,7 @@ class Explore(Panel):
     """Sliders, tiles and charts of a result; `state` holds the choices."""
 
     follows = ("turned", "choice")
+    css_class = "kd-explore"
 
     def __init__(self, entry: Entry, state: ExperimentState) -> None:
         super().__init__(entry, state)
@@ -34,17 +36,15 @@ class Explore(Panel):
         self.choices = ipywidgets.Dropdown(description="Of")
         self.choices.add_class("kd-field")
         self.choices.observe(self._choose, "value")
-        controls = ipywidgets.Box([self.choices, *self.sliders.values()])
-        controls.add_class("kd-explore-controls")
+        controls = Group("kd-explore-controls", self.choices, *self.sliders.values())
         self.tiles, self.charts = Facts(), Charts()
         self.title = Facts()
         self.children = [self.title, controls, self.tiles, self.charts]
-        self.add_class("kd-explore")
 
     def show(self, result: Result | None, live: ExperimentRecord) -> None:
         """Explore another result, or nothing."""
         self._result = result if result and result.arrays and self.sliders else None
-        self.layout.display = None if self._result else "none"
+        self.hidden = not self._result
         if self._result is None:
             return
         split = self._result.split
@@ -56,7 +56,7 @@ class Explore(Panel):
         self.choices.value = self._state.choice if self._state.choice in offered else next(iter(offered), None)
         self._filling = False
         self._state.choice = self.choices.value or ""
-        self.choices.layout.display = None if offered else "none"
+        self.choices.hidden = not offered
         self.draw()
 
     def draw(self) -> None:

@@ -22,12 +22,13 @@ from kdlab.pages.experiments.settings import Settings, for_worker
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.pages.experiments.widgets import Facts, Findings, JobList, Segments
 from kdlab.pages.machine_note import machine_line
-from kdlab.pages.run_controller import RunController, RunPage, box
+from kdlab.pages.run_controller import RunController, RunPage
 from kdlab.pages.url_state import read_settings, read_sliders, write_settings, write_sliders
 from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS
 from kdlab.runs.protocol import EventBatch, RunMessage, RunRequest, RunSnapshot, Status
 from kdlab.widgets.canvas import Canvas
+from kdlab.widgets.element import Group
 from kdlab.widgets.loop import Loop
 from kdlab.widgets.run_panel import RunPanel
 from kdlab.widgets.url import UrlState
@@ -69,8 +70,7 @@ class ExperimentPage(RunPage):
         self._adopt_run_config = ""
         self._pending_choice = ""  # the sliders' subject from the address, until there is a result to choose from
         self._drawn: object = None  # the results that are on the page
-        super().__init__(self._build())
-        self.add_class("kd-experiment")
+        super().__init__("kd-experiment", *self._build())
         self._connect()
         self._draw()
 
@@ -83,23 +83,22 @@ class ExperimentPage(RunPage):
         self._settings = Settings(self.state, self.entry.build)
         meaning = ipywidgets.Label(SIZES)
         meaning.add_class("kd-meaning")
-        size = ipywidgets.VBox([self._size, meaning])
-        size.add_class("kd-field")
+        size = Group("kd-field", self._size, meaning)
         self._introduction = Facts(content=view.introduction(self.entry))
         self._introduction.add_class("kd-introduction")
         self._result_source = Segments("Result", [("run", "This run"), ("shipped", "As shipped")], "shipped")
         self._findings, self._charts, self._facts = Findings(), Charts(), Facts()
         self._facts.add_class("kd-provenance")
         self._curve, self._jobs = Canvas(), JobList()
-        self._work = box("kd-training", self._curve, self._jobs)
-        controls = box("kd-controls", self._panel, box("kd-size", size), self._settings)
+        self._work = Group("kd-training", self._curve, self._jobs)
+        controls = Group("kd-controls", self._panel, Group("kd-size", size), self._settings)
         above = [panel for panel in self._panels if panel.above]
         below = [panel for panel in self._panels if not panel.above and panel is not self._explore]
-        results = box(
+        results = Group(
             "kd-results", self._introduction, self._work, self._result_source, *above, self._findings, self._charts,
             self._explore, *below, self._facts,
         )  # fmt: skip
-        return [box("kd-columns", controls, results)]
+        return [Group("kd-columns", controls, results)]
 
     def _connect(self) -> None:
         state = self.state
@@ -259,13 +258,13 @@ class ExperimentPage(RunPage):
         left = self._eta.seconds_left(live.planned.seconds) if live.planned and settled else None
         self._panel.progress, status = view.progress(live, state, left, self._controller.status_text)
         self._panel.status = self._controller.describe_status(status)
-        self._work.layout.display = "none" if state == "idle" else None
+        self._work.hidden = state == "idle"
         (self._work.add_class if live.result else self._work.remove_class)("kd-finished")
         self._jobs.content = view.jobs(live, state)
         self._curve.figure = view.watched(live)
         # "Not run yet" would be wrong while the first run goes on.
-        self._findings.layout.display = "none" if self.result is None and state != "idle" else None
-        self._result_source.layout.display = None if live.result and self._shipped else "none"
+        self._findings.hidden = self.result is None and state != "idle"
+        self._result_source.hidden = not (live.result and self._shipped)
         if (self.result, live.result, live.preview) != self._drawn:
             self._drawn = self.result, live.result, live.preview
             of_run = self.result is not None and self.result is live.result

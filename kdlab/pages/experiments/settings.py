@@ -11,6 +11,7 @@ from kdlab.experiments.framework.experiment import NAMES, Experiment
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.registry import DATASETS, EXPERIMENTS, knob_fields
 from kdlab.runs.client import shown_limits
+from kdlab.widgets.element import Group
 from kdlab.widgets.pickers import NamePicker, number_field
 from kdlab.widgets.slider import Slider
 
@@ -21,7 +22,7 @@ HINTS = {"dataset": FOLDER, "other": FOLDER, "augmentation": "shift:pixels=1 …
 NETWORK = "mlp:400x2, cnn:width=16 …"
 
 
-class Settings(ipywidgets.Box):
+class Settings(Group):
     """A control for each setting, linked to `state`: names first, then text, switches and numbers."""
 
     def __init__(self, state: ExperimentState, kind: type) -> None:
@@ -45,10 +46,8 @@ class Settings(ipywidgets.Box):
                 texts.append(control)
             self.controls[name] = control
             link((state, name), (control, "value"))
-        numbers = ipywidgets.Box([self.controls[name] for name, knob in knobs.items() if knob.kind is not bool])
-        numbers.add_class("kd-number-fields")
-        super().__init__([*names, *texts, *switches, numbers])
-        self.add_class("kd-setup")
+        counts = [self.controls[name] for name, knob in knobs.items() if knob.kind is not bool]
+        super().__init__("kd-setup", *names, *texts, *switches, Group("kd-number-fields", *counts))
 
 
 def for_worker(name: str, quick: bool, settings: Mapping[str, Any]) -> Experiment:

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-import ipywidgets
-
 from kdlab.pages.experiments.page import ExperimentPage
 from kdlab.pages.experiments.panel import Panel
 from kdlab.pages.experiments.widgets import Facts, Segments
 from kdlab.registry import EXPERIMENTS
 from kdlab.widgets.connection import Connection
+from kdlab.widgets.element import Group
 from kdlab.widgets.loop import Loop
 from kdlab.widgets.url import UrlHash, UrlState
 
@@ -19,7 +18,7 @@ __all__ = ["ExperimentTabs"]
 EXPERIMENT_KEY = "experiment"  # the address's key for the experiment that is shown
 
 
-class ExperimentTabs(ipywidgets.VBox):
+class ExperimentTabs(Group):
     """The dashboard of the experiments called `names`; each has its own run. Raises UnknownNameError.
 
     `panels`: classes of further panels of each experiment.
@@ -31,10 +30,9 @@ class ExperimentTabs(ipywidgets.VBox):
         entries = [EXPERIMENTS.find(name)[0] for name in names]
         self._loop = Loop(lambda: self.show(self._tabs.value), self._fail)
         self._tabs = Segments("Experiment", [(entry.key, entry.label) for entry in entries], names[0])
-        self._tabs.layout.display = None if len(names) > 1 else "none"
+        self._tabs.hidden = len(names) < 2
         self._address = UrlHash(partial(self._loop.post, self._follow))
-        super().__init__([self._tabs, self._address, Connection()])
-        self.add_class("kd-page")
+        super().__init__("kd-page", self._tabs, self._address, Connection())
         self._tabs.observe(lambda _: self._loop.request(), "value")
         self.show(names[0])
 
@@ -45,7 +43,7 @@ class ExperimentTabs(ipywidgets.VBox):
             self.shown[name].set_visitor(self._address.visitor)
             self.children = [*self.children, self.shown[name]]
         for key, page in self.shown.items():
-            page.layout.display = None if key == name else "none"
+            page.hidden = key != name
         self._write(name)
 
     def _follow(self, url: UrlState) -> None:

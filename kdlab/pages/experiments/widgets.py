@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 from traitlets import Dict, List, Unicode
 
+from kdlab.widgets.element import Element
 from kdlab.widgets.esm import SHARED, bundle
 
 __all__ = ["Cards", "Facts", "Findings", "JobList", "Segments"]
@@ -14,7 +14,7 @@ __all__ = ["Cards", "Facts", "Findings", "JobList", "Segments"]
 FOLDER = Path(__file__).parent
 
 
-class _View(anywidget.AnyWidget):
+class _View(Element):
     """Shows `content`; it brings the style sheets, as some of them are on each page."""
 
     _css = "\n".join(path.read_text(encoding="utf-8") for path in (SHARED / "page.css", SHARED / "sections.css"))
@@ -48,7 +48,7 @@ class Cards(_View):
     _esm = bundle(FOLDER / "cards.js")
 
 
-class Segments(anywidget.AnyWidget):
+class Segments(Element):
     """One of a few `options` (value, text), side by side and moved by the arrow keys; `label` names them all."""
 
     _esm = bundle(FOLDER / "segments.js")

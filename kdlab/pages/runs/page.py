@@ -3,8 +3,6 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
-
 from kdlab.figures.overlay import Overlaid, overlaid_errors
 from kdlab.pages.runs import view
 from kdlab.pages.runs.compare import compared
@@ -15,6 +13,7 @@ from kdlab.runs.client import the_server
 from kdlab.runs.run_info import RunInfo
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.connection import Connection
+from kdlab.widgets.element import Group
 from kdlab.widgets.loop import Loop
 from kdlab.widgets.url import UrlHash, UrlState
 
@@ -26,7 +25,7 @@ __all__ = ["Runs"]
 CHUNK_BYTES = 1 << 20  # bytes of a file in one answer to the browser
 
 
-class Runs(ipywidgets.VBox):
+class Runs(Group):
     """The dashboard; `state` holds its choices. `server`: the runs' server, in place of the default."""
 
     def __init__(self, server: "RunServer | None" = None) -> None:
@@ -39,8 +38,7 @@ class Runs(ipywidgets.VBox):
         self._address = UrlHash(partial(self._loop.post, self._follow))
         self._list = RunList(partial(self._loop.post, self._on_request))
         self._compared, self._canvas = Compared(), Canvas()
-        super().__init__([self._list, self._compared, self._canvas, self._address, Connection()])
-        self.add_class("kd-page")
+        super().__init__("kd-page", self._list, self._compared, self._canvas, self._address, Connection())
         self.add_class("kd-runs-page")
         self._list.observe(lambda change: self._loop.post(self._choose, change.new), "chosen")
         self._draw()
@@ -122,7 +120,7 @@ class Runs(ipywidgets.VBox):
         if len(rows) > 1:
             drawn = {number: curves for number, row in enumerate(rows, 1) if (curves := self._curves_of(row))}
         self._canvas.figure = overlaid_errors(drawn)
-        self._canvas.layout.display = None if drawn else "none"
+        self._canvas.hidden = not drawn
         self._list.content = view.listed(state.rows, state.loaded, state.trouble, state.chosen)
 
     def _curves_of(self, row: RunInfo) -> Overlaid | None:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import anywidget
 from traitlets import Dict, List, Unicode
 
+from kdlab.widgets.element import Element
 from kdlab.widgets.esm import SHARED, bundle
 
 __all__ = ["Compared", "Reply", "RunList"]
@@ -24,7 +24,7 @@ class Reply(Protocol):
         """Send the reply."""
 
 
-class RunList(anywidget.AnyWidget):
+class RunList(Element):
     """Shows `content`, which `kdlab.pages.runs.view.listed` makes; `chosen`: ids of the runs that are ticked.
 
     `on_request` gets a request (look, save, piece, delete) and a function that replies to it, on any thread.
@@ -48,7 +48,7 @@ class RunList(anywidget.AnyWidget):
             self._on_request(question, reply)
 
 
-class Compared(anywidget.AnyWidget):
+class Compared(Element):
     """Shows runs side by side: `content`, which `kdlab.pages.runs.compare.compared` makes."""
 
     _esm = bundle(FOLDER / "compared.js")

@@ -18,6 +18,7 @@ class AskThem(Panel):
     """Pictures of a result's validation images, and the answers of generalist and specialists for the chosen one."""
 
     follows = ("turned", "choice")
+    css_class = "kd-ask"
 
     def __init__(self, entry: Entry, state: ExperimentState) -> None:
         super().__init__(entry, state)
@@ -30,7 +31,6 @@ class AskThem(Panel):
         for key, slider in self.sliders.items():
             slider.observe(lambda change, key=key: self._move_slider(key, change["new"]), "value")
         self.children = [self.asking, *self.sliders.values()]
-        self.add_class("kd-ask")
         self._answers: SpecialistAnswers | None = None
         self.asking.observe(lambda _: self.draw(), "chosen")
 
@@ -38,7 +38,7 @@ class AskThem(Panel):
         """Show the pictures of another result, or nothing."""
         arrays = result.arrays if result else {}
         self._answers = SpecialistAnswers.of(arrays) if "pictures" in arrays else None
-        self.layout.display = None if self._answers else "none"
+        self.hidden = not self._answers
         if result and self._answers:
             truths = [self._answers.classes[label] for label in self._answers.truths]
             self.asking.show(arrays["pictures"], arrays["pictured"], truths, chosen=0, split=result.split)

@@ -25,6 +25,7 @@ class ConfusedClasses(Panel):
 
     follows = ("subsets", "dataset")
     above = True
+    css_class = "kd-subsets"
 
     def __init__(self, entry: Entry, state: ExperimentState) -> None:
         super().__init__(entry, state)

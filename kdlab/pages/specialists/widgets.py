@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 from numpy.typing import NDArray
 from traitlets import Bytes, Dict, Int, List, Unicode
 
+from kdlab.widgets.element import Element
 from kdlab.widgets.esm import bundle
 
 __all__ = ["Asking", "Confused"]
@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 STYLE = (FOLDER / "specialists.css").read_text(encoding="utf-8")
 
 
-class Confused(anywidget.AnyWidget):
+class Confused(Element):
     """The similarity of classes in their dendrogram's order, and the classes of each specialist, to be edited.
 
     `subsets`: class numbers of each specialist, or None: as they were found. `texts`: the `origin` of these classes,
@@ -50,7 +50,7 @@ class Confused(anywidget.AnyWidget):
         self.matrix = {}
 
 
-class Asking(anywidget.AnyWidget):
+class Asking(Element):
     """Pictures to choose from, and an `answer` to the one `chosen`, counted from 0.
 
     `outcomes` of the pictures: "right", "mended", "spoilt" or "wrong". `answer`: `classes`, `truth`, `n`; `generalist`

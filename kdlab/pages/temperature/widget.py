@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 from traitlets import Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
@@ -15,6 +14,7 @@ from kdlab.pages.temperature.data_server import DataServer, Response
 from kdlab.pages.temperature.html_export import STYLE, to_html
 from kdlab.registry import InputError
 from kdlab.train.probabilities import UndeclaredError
+from kdlab.widgets.element import Element
 from kdlab.widgets.esm import bundle
 
 __all__ = ["Lab"]
@@ -24,7 +24,7 @@ OWN_LOGITS = {"classes": ["dog", "cat", "tree"], "teacher": [9.0, 4.0, -3.0], "s
 STATE = ("temperature", "dataset", "example", "scale", "exponent", "source", "own", "cell")
 
 
-class Lab(anywidget.AnyWidget):
+class Lab(Element):
     """Shows the effect of a temperature; all drawing is in the browser, and these traits follow when it rests.
 
     `temperature`; `dataset`, a set's key; `example`, an example's number; `scale`; `exponent` of the teachers'

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import anywidget
+from kdlab.widgets.element import Element
 
 __all__ = ["Connection"]
 
 
-class Connection(anywidget.AnyWidget):
+class Connection(Element):
     """Lets a web page ask its kernel for an answer every few seconds.
 
     Without answers the browser's window gets the event `kdlab:lost`, whose `detail.reason` is "server" or "kernel";

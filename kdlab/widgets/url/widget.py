@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import anywidget
 from traitlets import Bool, Dict, Unicode
 
+from kdlab.widgets.element import Element
 from kdlab.widgets.esm import bundle
 
 __all__ = ["UrlHash", "UrlState", "parse_url_hash"]
@@ -52,7 +52,7 @@ def parse_url_hash(text: str) -> UrlState:
     return UrlState(choices, run, tuple(complaints))
 
 
-class UrlHash(anywidget.AnyWidget):
+class UrlHash(Element):
     """Calls `on_state` with the URL's content at the first display and at each change by a person, on any thread.
 
     `choices` (short texts by key) and `run` (an id or "") are written to the URL by the first page of a window.

@@ -3,18 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-import anywidget
 from traitlets import Enum, Int, Unicode
 
 from kdlab.io import WeightsFile, read_weights, sanitize_text
 from kdlab.io.chunked_upload import ChunkedUpload
 from kdlab.registry import InputError
+from kdlab.widgets.element import Element
 from kdlab.widgets.esm import bundle
 
 __all__ = ["WeightsField"]
 
 
-class WeightsField(anywidget.AnyWidget):
+class WeightsField(Element):
     """Offers to choose a file; `weights`: the uploaded file or None, `digest`: its digest, or "" for no file.
 
     `max_bytes`: of an upload, in bytes. `file_state`: the displayed state, "none",
