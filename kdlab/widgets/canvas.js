@@ -63,7 +63,7 @@ async function load(model) {
 
 const loadPlotly = (model) => (globalThis[PLOTLY] ??= load(model));
 
-function render({ model, el }) {
+export function render({ model, el }) {
   el.classList.add("kd-canvas");
   const plot = document.createElement("div");
   plot.className = "kd-plot";
@@ -123,5 +123,3 @@ function render({ model, el }) {
     library?.purge(plot);
   };
 }
-
-export default { render };

@@ -4,6 +4,8 @@ import anywidget
 import ipywidgets
 from traitlets import Instance
 
+from kdlab.widgets.esm import WIDGET
+
 __all__ = ["Element", "Group", "Hideable"]
 
 
@@ -23,7 +25,9 @@ class Hideable(ipywidgets.DOMWidget):
 
 
 class Element(Hideable, anywidget.AnyWidget):
-    """A widget with its own JavaScript, in `_esm`."""
+    """A widget that its JavaScript draws: the trait `_code`, made by `kdlab.widgets.esm.code`."""
+
+    _esm = WIDGET
 
 
 class Group(Hideable, ipywidgets.Box):

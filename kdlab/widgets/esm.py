@@ -6,28 +6,48 @@ import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-__all__ = ["SHARED", "bundle"]
+from traitlets import Unicode
+
+__all__ = ["SHARED", "WIDGET", "bundle", "code"]
 
 SHARED = Path(__file__).parent / "shared"  # modules and styles that several widgets use
 
 IMPORT = re.compile(r'\bfrom "(\.[\w./-]+\.js)"')
 
-# Each module keeps its own scope: the page gives it a blob address, which replaces the relative path in the importing
-# modules.
-LOADER = """\
-const addresses = {};
-for (const [name, source] of Object.entries(SOURCES)) {
-  const resolve = (path) => new URL(path, `https://kdlab/${name}`).pathname.slice(1);
-  const linked = source.replace(/\\bfrom "(\\.[\\w./-]+\\.js)"/g, (_, path) => `from "${addresses[resolve(path)]}"`);
-  const parts = [linked, `\\n//# sourceURL=kdlab/${name}`];
-  addresses[name] = URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
-}
-export default await import(/* webpackIgnore: true */ addresses[ENTRY]);
+LOADER = (Path(__file__).parent / "loader.js").read_text(encoding="utf-8")
+
+# The module of every widget; its own code is the trait `_code`.
+WIDGET = (
+    LOADER
+    + """
+export default {
+  async render(context) {
+    const widget = await load(...JSON.parse(context.model.get("_code")));
+    return widget.render(context);
+  },
+};
 """
+)
+
+
+def code(entry: Path) -> Unicode:
+    """Return a trait for a widget's code: the module `entry`, which exports `render`, with all its imports."""
+    return Unicode(json.dumps(_sources(entry))).tag(sync=True)
 
 
 def bundle(entry: Path) -> str:
-    """Return the source of one ES module whose default export is the module `entry`, with all its imports.
+    """Return the source of one ES module whose default export is the module `entry`, with all its imports."""
+    sources, name = _sources(entry)
+    # "<" is escaped because the module may be inside an HTML file, where "</script>" would end it.
+    content = json.dumps(sources).replace("<", "\\u003c")
+    return (
+        f"const SOURCES = {content};\nconst ENTRY = {json.dumps(name)};\n{LOADER}\n"
+        "export default await load(SOURCES, ENTRY);\n"
+    )
+
+
+def _sources(entry: Path) -> tuple[dict[str, str], str]:
+    """Return the sources of a module and of all that it imports by name, in order of their imports, and its name.
 
     Modules import each other by relative paths, as in `from "../shared/name.js"`. Raises ValueError for a cycle.
     """
@@ -47,6 +67,4 @@ def bundle(entry: Path) -> str:
     except CycleError as error:
         circle = " → ".join(names[path] for path in error.args[1])
         raise ValueError(f"The modules {circle} import each other in a circle.") from error
-    # "<" is escaped because the module may be inside an HTML file, where "</script>" would end it.
-    content = json.dumps({names[path]: sources[path] for path in order}).replace("<", "\\u003c")
-    return f"const SOURCES = {content};\nconst ENTRY = {json.dumps(names[entry.resolve()])};\n{LOADER}"
+    return {names[path]: sources[path] for path in order}, names[entry.resolve()]

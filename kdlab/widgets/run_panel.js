@@ -23,7 +23,7 @@ const ENABLED = {
 };
 const SLOTS = [["start", "pause", "resume"], ["step"], ["stop", "go_on"], ["reset"]];
 
-function render({ model, el }) {
+export function render({ model, el }) {
   el.classList.add("kd-run");
   const row = Object.assign(document.createElement("div"), { className: "kd-buttons" });
   const buttons = SLOTS.map((names, slot) => {
@@ -79,5 +79,3 @@ function render({ model, el }) {
     model.off("change:progress change:status change:error", showProgress);
   };
 }
-
-export default { render };

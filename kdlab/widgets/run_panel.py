@@ -7,6 +7,7 @@ from typing import Any
 from traitlets import Bool, Dict, Float, Unicode
 
 from kdlab.widgets.element import Element
+from kdlab.widgets.esm import code
 
 __all__ = ["RunPanel"]
 
@@ -22,7 +23,7 @@ class RunPanel(Element):
     `machine`: a sentence on the machine that trains, or "".
     """
 
-    _esm = Path(__file__).parent / "run_panel.js"
+    _code = code(Path(__file__).parent / "run_panel.js")
     state = Unicode("idle").tag(sync=True)
     progress = Float(0.0).tag(sync=True)
     status = Unicode("").tag(sync=True)

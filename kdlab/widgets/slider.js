@@ -1,6 +1,6 @@
 // One knob as a native range input (or a checkbox), so that arrow keys, Page keys and screen readers work.
 
-function render({ model, el }) {
+export function render({ model, el }) {
   const { key, label, minimum, maximum, scale, kind, help } = model.get("knob");
   const log = scale === "log";
   const whole = kind === "int";
@@ -49,5 +49,3 @@ function render({ model, el }) {
   show();
   return () => model.off("change:value", show);
 }
-
-export default { render };

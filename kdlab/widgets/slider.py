@@ -7,6 +7,7 @@ from traitlets import Dict, Float
 
 from kdlab.registry import Knob
 from kdlab.widgets.element import Element
+from kdlab.widgets.esm import code
 
 __all__ = ["Slider"]
 
@@ -14,7 +15,7 @@ __all__ = ["Slider"]
 class Slider(Element):
     """Sets one knob; `value` follows every move, also where the page links it to another widget without the kernel."""
 
-    _esm = Path(__file__).parent / "slider.js"
+    _code = code(Path(__file__).parent / "slider.js")
     knob = Dict().tag(sync=True)
     value = Float().tag(sync=True)
 

@@ -4,7 +4,7 @@ function element(tag, className, text = "") {
   return Object.assign(document.createElement(tag), { className, textContent: text });
 }
 
-function render({ model, el }) {
+export function render({ model, el }) {
   el.classList.add("kd-summary");
 
   function show() {
@@ -33,5 +33,3 @@ function render({ model, el }) {
   show();
   return () => model.off("change:content", show);
 }
-
-export default { render };

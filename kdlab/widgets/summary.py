@@ -5,7 +5,7 @@ from pathlib import Path
 from traitlets import Dict
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import SHARED
+from kdlab.widgets.esm import SHARED, code
 
 __all__ = ["Summary"]
 
@@ -16,6 +16,6 @@ class Summary(Element):
     A tile has a `role`, `label`, `errors`, their `share`, and `counted`: the number and kind of examples.
     """
 
-    _esm = Path(__file__).parent / "summary.js"
+    _code = code(Path(__file__).parent / "summary.js")
     _css = SHARED / "page.css"
     content = Dict({"tiles": [], "verdict": "", "differs": False, "warnings": [], "note": "", "run": ""}).tag(sync=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from traitlets import Bytes, Dict, Int
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import bundle
+from kdlab.widgets.esm import code
 
 __all__ = ["Gallery"]
 
@@ -16,7 +16,7 @@ __all__ = ["Gallery"]
 class Gallery(Element):
     """Shows images under a title; `chosen` is the index of the clicked example."""
 
-    _esm = bundle(Path(__file__).parent / "gallery.js")
+    _code = code(Path(__file__).parent / "gallery.js")
     pixels = Bytes(b"").tag(sync=True)
     shown = Dict({"title": "", "shape": [1, 1, 1], "indices": [], "labels": [], "unit": "image"}).tag(sync=True)
     chosen = Int(0).tag(sync=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from traitlets import Dict, Float
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import bundle
+from kdlab.widgets.esm import code
 
 __all__ = ["SoftTargets"]
 
@@ -16,6 +16,6 @@ class SoftTargets(Element):
     `example`: `classes` (names), `truth` (index) and `logits` (lists by network).
     """
 
-    _esm = bundle(Path(__file__).parent / "soft_targets.js")
+    _code = code(Path(__file__).parent / "soft_targets.js")
     example = Dict({"classes": [], "truth": -1, "logits": {}}).tag(sync=True)
     temperature = Float(1.0).tag(sync=True)

@@ -7,7 +7,7 @@ from typing import Any
 from traitlets import Dict, List, Unicode
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import SHARED, bundle
+from kdlab.widgets.esm import SHARED, code
 
 __all__ = ["Cards", "Facts", "Findings", "JobList", "Segments"]
 
@@ -27,31 +27,31 @@ class Findings(_View):
     Instead of all that, `empty` says why there is nothing.
     """
 
-    _esm = bundle(FOLDER / "findings.js")
+    _code = code(FOLDER / "findings.js")
 
 
 class JobList(_View):
     """What is trained, in order: `title` and `pieces` (label, state, detail)."""
 
-    _esm = bundle(FOLDER / "pieces.js")
+    _code = code(FOLDER / "pieces.js")
 
 
 class Facts(_View):
     """`title`, `text` (paragraphs) and `facts` (label, value)."""
 
-    _esm = bundle(FOLDER / "facts.js")
+    _code = code(FOLDER / "facts.js")
 
 
 class Cards(_View):
     """Links to pages: `cards` (page, title, question, answer, mark)."""
 
-    _esm = bundle(FOLDER / "cards.js")
+    _code = code(FOLDER / "cards.js")
 
 
 class Segments(Element):
     """One of a few `options` (value, text), side by side and moved by the arrow keys; `label` names them all."""
 
-    _esm = bundle(FOLDER / "segments.js")
+    _code = code(FOLDER / "segments.js")
     label = Unicode().tag(sync=True)
     options = List().tag(sync=True)
     value = Unicode().tag(sync=True)

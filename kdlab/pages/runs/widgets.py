@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from traitlets import Dict, List, Unicode
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import SHARED, bundle
+from kdlab.widgets.esm import SHARED, code
 
 __all__ = ["Compared", "Reply", "RunList"]
 
@@ -30,7 +30,7 @@ class RunList(Element):
     `on_request` gets a request (look, save, piece, delete) and a function that replies to it, on any thread.
     """
 
-    _esm = bundle(FOLDER / "list.js")
+    _code = code(FOLDER / "list.js")
     _css = STYLE
     content = Dict().tag(sync=True)
     chosen = List(Unicode()).tag(sync=True)
@@ -51,6 +51,6 @@ class RunList(Element):
 class Compared(Element):
     """Shows runs side by side: `content`, which `kdlab.pages.runs.compare.compared` makes."""
 
-    _esm = bundle(FOLDER / "compared.js")
+    _code = code(FOLDER / "compared.js")
     _css = STYLE
     content = Dict().tag(sync=True)

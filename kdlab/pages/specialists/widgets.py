@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from traitlets import Bytes, Dict, Int, List, Unicode
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import bundle
+from kdlab.widgets.esm import code
 
 __all__ = ["Asking", "Confused"]
 
@@ -24,7 +24,7 @@ class Confused(Element):
     a sentence where the choice is `stale` (about other classes), and an `error` of the subsets.
     """
 
-    _esm = bundle(FOLDER / "confused.js")
+    _code = code(FOLDER / "confused.js")
     _css = STYLE
     similarity = Bytes(b"").tag(sync=True)
     matrix = Dict().tag(sync=True)
@@ -58,7 +58,7 @@ class Asking(Element):
     `asked` or not, its `members` and their `shares`, the dustbin's last. `split`: which images the pictures are.
     """
 
-    _esm = bundle(FOLDER / "asking.js")
+    _code = code(FOLDER / "asking.js")
     _css = STYLE
     pixels = Bytes(b"").tag(sync=True)
     gallery = Dict().tag(sync=True)

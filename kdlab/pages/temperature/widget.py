@@ -15,7 +15,7 @@ from kdlab.pages.temperature.html_export import STYLE, to_html
 from kdlab.registry import InputError
 from kdlab.train.probabilities import UndeclaredError
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import bundle
+from kdlab.widgets.esm import code
 
 __all__ = ["Lab"]
 
@@ -33,7 +33,7 @@ class Lab(Element):
     of a file of logits that is opened on the page; its predictions are added to `sets`.
     """
 
-    _esm = bundle(Path(__file__).parent / "lab.js")
+    _code = code(Path(__file__).parent / "lab.js")
     _css = STYLE
     sets = List().tag(sync=True)
     upload_bytes = Int().tag(sync=True)

@@ -14,7 +14,7 @@ async function findReason() {
   }
 }
 
-function render({ model, el }) {
+export function render({ model, el }) {
   el.style.display = "none";
   if (document.body.dataset.voila !== "voila") return () => {}; // JupyterLab reports a lost kernel itself
   let [missed, pingedAt, lost] = [0, performance.now(), false];
@@ -53,5 +53,3 @@ function render({ model, el }) {
     model.off("msg:custom", onReply);
   };
 }
-
-export default { render };

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from traitlets import Bool, Dict, Unicode
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import bundle
+from kdlab.widgets.esm import code
 
 __all__ = ["UrlHash", "UrlState", "parse_url_hash"]
 
@@ -59,7 +59,7 @@ class UrlHash(Element):
     `visitor`: a random id that the browser stores; `ready`: whether the browser has sent its first message.
     """
 
-    _esm = bundle(Path(__file__).parent / "url.js")
+    _code = code(Path(__file__).parent / "url.js")
     choices = Dict(key_trait=Unicode(), value_trait=Unicode()).tag(sync=True)
     run = Unicode("").tag(sync=True)
     visitor = Unicode("")

@@ -9,7 +9,7 @@ from kdlab.io import WeightsFile, read_weights, sanitize_text
 from kdlab.io.chunked_upload import ChunkedUpload
 from kdlab.registry import InputError
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import bundle
+from kdlab.widgets.esm import code
 
 __all__ = ["WeightsField"]
 
@@ -21,7 +21,7 @@ class WeightsField(Element):
     "file" (with `title` and `size` in bytes) or "missing".
     """
 
-    _esm = bundle(Path(__file__).parent / "field.js")
+    _code = code(Path(__file__).parent / "field.js")
     digest = Unicode("")
     file_state = Enum(["none", "file", "missing"], "none").tag(sync=True)
     title = Unicode("").tag(sync=True)
