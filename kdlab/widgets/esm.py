@@ -14,20 +14,10 @@ SHARED = Path(__file__).parent / "shared"  # modules and styles that several wid
 
 IMPORT = re.compile(r'\bfrom "(\.[\w./-]+\.js)"')
 
-LOADER = (Path(__file__).parent / "loader.js").read_text(encoding="utf-8")
-
+FOLDER = Path(__file__).parent
+LOADER = (FOLDER / "loader.js").read_text(encoding="utf-8")
 # The module of every widget; its own code is the trait `_code`.
-WIDGET = (
-    LOADER
-    + """
-export default {
-  async render(context) {
-    const widget = await load(...JSON.parse(context.model.get("_code")));
-    return widget.render(context);
-  },
-};
-"""
-)
+WIDGET = LOADER + (FOLDER / "widget.js").read_text(encoding="utf-8")
 
 
 def code(entry: Path) -> Unicode:

@@ -1,7 +1,7 @@
 // One run of the list. Its elements are reused, so that an update does not interrupt a click or the focus.
 
 import { element } from "../../widgets/shared/view.js";
-import { pageLink } from "../../widgets/shared/page_link.js";
+import { linkTo } from "../../widgets/shared/page_link.js";
 import { save } from "./save.js";
 import { formatDate } from "./when.js";
 
@@ -63,7 +63,7 @@ export function makeRow(run, { tick, ask }) {
       details.textContent = [content.stands, formatDate(content.created), content.knobs].filter(Boolean).join(" · ");
       message.textContent = content.message;
       outcome.replaceChildren(...tiles(content));
-      for (const [name, value] of Object.entries(pageLink(content.page))) openLink.setAttribute(name, value);
+      linkTo(openLink, content.page);
       for (const control of [openLink, saveButton, askDeleteButton])
         control.setAttribute(
           "aria-label",

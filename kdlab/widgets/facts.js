@@ -1,5 +1,5 @@
 // A title, paragraphs of text, and labelled values.
-import { contentView, element } from "../../widgets/shared/view.js";
+import { contentView, element } from "./shared/view.js";
 
 function build({ title = "", text = [], facts = [] }) {
   const nodes = [];

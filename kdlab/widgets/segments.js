@@ -1,5 +1,5 @@
 // A segmented control made of radio buttons, so that arrow keys and screen readers work.
-import { element } from "../../widgets/shared/view.js";
+import { element } from "./shared/view.js";
 
 let groups = 0;
 
@@ -7,6 +7,7 @@ export function render({ model, el }) {
   el.classList.add("kd-segments");
   const group = element("div", { role: "radiogroup" });
   el.append(group);
+  if (model.get("note")) el.append(element("p", { class: "kd-note" }, model.get("note")));
   const name = `kd-segments-${(groups += 1)}-${Math.random().toString(36).slice(2, 8)}`;
 
   function build() {
