@@ -1,14 +1,19 @@
 """In Firefox, which prefers dark pages here, the pages open, react and run as they do in Chromium."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from dashboard import Dashboard
 from playwright.sync_api import Browser, expect
 from servers import Server
 from temperature import TemperatureLab
 from test_jupyterlab import ask_python
-from windows import DESKTOP, Windows
+from test_standalone import File
+from windows import DESKTOP, Windows, open_window
+
+from kdlab.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +56,19 @@ def test_the_temperature_lab_opens_by_a_link_and_reacts(
     lab.matrix("student").locator("canvas").focus()
     lab.press("ArrowDown", "ArrowDown", "ArrowRight", "ArrowUp")
     assert lab.hint("student").startswith("True 1 → 1:")
+
+
+def test_an_exported_lab_needs_no_server(firefox: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "lab.html"
+    assert CliRunner().invoke(main, ["export", "temperature", "--out", str(path)]).exit_code == 0
+    lab = open_window(firefox, File(path), DESKTOP, TemperatureLab)
+    lab.open("T=7.5&scale=log")
+    assert lab.temperature() == 7.5
+    before = lab.sentence.text_content()
+    assert lab.turn("Home") == 0.5
+    assert lab.sentence.text_content() != before
+    lab.page.context.close()
+    assert not lab.problems
 
 
 def test_jupyterlab_shows_distil_beside_its_kernel(
