@@ -38,6 +38,12 @@ def firefox(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
+@pytest.fixture(scope="session", params=["chromium", "firefox"])
+def each_browser(request: pytest.FixtureRequest, playwright: Playwright) -> Browser:
+    """Return one browser, then the other: what uses this runs twice."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
     """Return a function that starts a server of one kind, or returns the one that runs."""
