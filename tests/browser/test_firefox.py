@@ -80,3 +80,23 @@ def test_jupyterlab_shows_distil_beside_its_kernel(
     assert ask_python(dashboard.page, "print(Out[1].state.temperature)") == str(temperature)
     ask_python(dashboard.page, "Out[1].state.temperature = 8")
     expect(dashboard.page.locator(".kd-knob-temperature output")).to_have_text("8.00")
+
+
+# The lightness, from 0 to 1, of the colour of an element's text, and of what lies behind it.
+LUMINANCES = """element => {
+  const read = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = (colour) => {
+    const [red, green, blue] = read(colour).map((value) => value / 255)
+      .map((value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  let behind = element;
+  while (behind.parentElement && read(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
+  return [luminance(getComputedStyle(element).color), luminance(getComputedStyle(behind).backgroundColor)];
+}"""
+
+
+def test_where_dark_pages_are_preferred_numbers_are_light_on_dark(visit: Callable[..., Dashboard]) -> None:
+    for text, ground in visit().page.locator(".kd-tile strong").evaluate_all(f"all => all.map({LUMINANCES})"):
+        assert ground < 0.1
+        assert (text + 0.05) / (ground + 0.05) >= 4.5
