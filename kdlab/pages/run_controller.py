@@ -11,6 +11,7 @@ __all__ = ["RunController"]
 
 # Kinds of failures whose message is shown alone, because it says all.
 USER_FACING = {*USER_FACING_ERRORS, "Trouble", "Kept"}
+TOO_YOUNG = "It had no checkpoint yet to go on from: press Start to begin anew."
 
 
 class RunController:
@@ -40,7 +41,7 @@ class RunController:
                 client.abandon()
             elif action == "go_on" and self.snapshot:
                 client.resume_from_checkpoint(self._resume_request(self.snapshot))
-            elif action == "start" or (action == "step" and panel.state not in ("running", "paused")):
+            elif action == "start" or (action == "step" and panel.state == "idle"):
                 client.start(request(), paused=action == "step")
                 if action == "step":
                     client.send_command("step")
@@ -81,6 +82,8 @@ class RunController:
                 if state == "failed":
                     panel.error = text if kind in USER_FACING else f"The worker failed ({kind}: {text}); see its log."
                 panel.resumable = state in ENDS and state != "done" and self._is_resumable()
+                if state == "interrupted" and self.snapshot.mine and not panel.resumable:
+                    self.status_text = f"{text} {TOO_YOUNG}".lstrip()
         return True
 
     def describe_status(self, text: str) -> str:

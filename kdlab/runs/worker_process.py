@@ -114,9 +114,7 @@ class WorkerProcess:
             process.kill()
         outbox.put(None)
         process.join()
-        code = process.exitcode or 0
-        cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        self._end(outbox, Status("failed", "WorkerDied", f"The worker process ended unexpectedly ({cause})."))
+        self._end(outbox, _end_of(process.exitcode or 0))
 
     def _launch(self, outbox: Outbox) -> tuple[BaseProcess, Connection]:
         context = multiprocessing.get_context("spawn")
@@ -172,3 +170,11 @@ def _send_loop(channel: Connection, outbox: Outbox) -> None:
     with contextlib.suppress(OSError):  # the process died: the other thread reports it
         while (packed := outbox.get()) is not None:
             channel.send_bytes(packed)
+
+
+def _end_of(code: int) -> Status:
+    """Return how the runs of a process with this exit code ended: whoever ends it by a polite signal interrupts them."""
+    cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    if -code in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        return Status("interrupted", "WorkerEnded", f"The worker process was ended from outside ({cause}).")
+    return Status("failed", "WorkerDied", f"The worker process ended unexpectedly ({cause}).")

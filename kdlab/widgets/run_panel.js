@@ -6,7 +6,7 @@ const BUTTONS = {
   resume: ["▶ Resume", "Go on with the run"],
   step: ["+1 Step", "Make one optimisation step and hold"],
   stop: ["■ Stop", "End the run and keep what it has shown"],
-  go_on: ["⏵ Go on", "Go on with this run from its last checkpoint"],
+  go_on: ["▶ Go on", "Go on with this run from its last checkpoint"],
   reset: ["↺ Reset", "Back to the run and the settings this page opened with"],
 };
 // Enabled buttons by state of the run; the first is the default.
@@ -16,10 +16,11 @@ const ENABLED = {
   starting: ["stop"],
   running: ["pause", "step", "stop"],
   paused: ["resume", "step", "stop"],
-  stopped: ["start", "step"],
-  done: ["start", "step"],
-  failed: ["start", "step"],
-  interrupted: ["start", "step"],
+  // No step: it would begin another run, and what this one has shown would go.
+  stopped: ["start"],
+  done: ["start"],
+  failed: ["start"],
+  interrupted: ["start"],
 };
 const SLOTS = [["start", "pause", "resume"], ["step"], ["stop", "go_on"], ["reset"]];
 

@@ -170,7 +170,7 @@ def progress(history: History, state: str, seconds_left: float | None, status_te
                 seconds.pop("teacher", None)
             return 1.0, "Done: " + ", ".join(f"{name} {duration(value)}" for name, value in seconds.items()) + "."
         case "failed":
-            return share, "Failed."
+            return share, "That run failed: press Start for another one."
         case "interrupted":
             return share, f"Interrupted. {status_text}".rstrip()
         case "stopped" if status_text:

@@ -228,7 +228,7 @@ def progress(
             seconds = live.result.report["seconds"] if live.result else 0
             return 1.0, f"Done in {duration(seconds)}. The result is below."
         case "failed":
-            return share, "Failed. Finished pieces are kept."
+            return share, "That run failed; its finished pieces are kept: press Start for another one."
         case _:
             return share, doing
 
