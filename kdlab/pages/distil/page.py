@@ -27,8 +27,8 @@ from kdlab.train.spec import Spec
 from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.connection import Connection
 from kdlab.widgets.element import Group
+from kdlab.widgets.form import EntryField, Form
 from kdlab.widgets.loop import Loop
-from kdlab.widgets.pickers import EntryPicker
 from kdlab.widgets.run_panel import RunPanel
 from kdlab.widgets.slider import Slider
 from kdlab.widgets.summary import Summary
@@ -78,7 +78,7 @@ class Distil(RunPage):
         self._summary = Summary()
         knobs = [knob for entry in LOSSES.values() for knob in entry.knobs]
         self._sliders = {knob.key: Slider(knob, getattr(state, knob.key)) for knob in knobs}
-        self._loss = EntryPicker(LOSSES, "Loss", state.loss)
+        self._loss = Form(state, {"loss": EntryField(LOSSES, "Loss")})
         self._loss.hidden = len(LOSSES) < 2
         self._canvases = {name: Canvas() for name in ("errors", "losses", *ROLES, "difference")}
         self._bars, self._gallery = SoftTargets(), Gallery()
@@ -98,7 +98,7 @@ class Distil(RunPage):
 
     def _connect(self) -> None:
         state = self.state
-        for key, control in {"loss": self._loss, **self._sliders}.items():
+        for key, control in self._sliders.items():
             link((state, key), (control, "value"))
         link((state, "chosen"), (self._gallery, "chosen"))
         # In the browser as well, so that the bars follow the slider without waiting for the kernel.
@@ -113,11 +113,12 @@ class Distil(RunPage):
         self._offer_knobs()
         # A sentence about a choice goes when a choice changes, not when another example is looked at: a run chooses one
         # as its data are opened, just before it may fail. A new sentence may follow from the data set.
-        controls = ["loss", *self._sliders, *self._setup.controls]
+        controls = ["loss", *self._sliders, *self._setup.names]
         state.observe(lambda _: self._loop.post(self._clear_error), controls)
         state.observe(lambda _: self._loop.request(), controls)
         self._setup.file.observe(lambda _: self._loop.post(self._clear_error), "digest")
-        self._setup.pickers["dataset"].observe(lambda _: self._loop.post(self._suggest_settings), "value")
+        self._setup.form.observe(lambda _: self._loop.post(self._clear_error), "invalid")
+        state.observe(lambda _: self._loop.post(self._suggest_settings), "dataset")
 
     def _offer_knobs(self) -> None:
         offered = self.state.knobs()
@@ -128,7 +129,7 @@ class Distil(RunPage):
 
     def _act(self, action: str) -> None:
         self._send_params()
-        self._controller.press(action, lambda: self._setup.file.request(self.state.spec()))
+        self._controller.press(action, self._setup.request)
 
     def _follow(self, url: UrlState) -> None:
         """Apply the run and the choices of the address; the choices that it leaves out are those of the opening."""
@@ -151,6 +152,7 @@ class Distil(RunPage):
         """Set every choice without the suggestions of a data set, and without turning the knobs of a run."""
         self._dataset_applied = spec.dataset
         self.state.apply(spec)
+        self._setup.form.clear()
         self._loop.post(self._changed_params.clear)
 
     @property
@@ -201,6 +203,7 @@ class Distil(RunPage):
         else:
             self._panel.error = ""
             self.state.apply(suggested)
+            self._setup.form.clear()
 
     def _click(self, matrix: str, clicked: dict[str, Any]) -> None:
         self.state.cell = view.Cell(matrix, clicked["y"], clicked["x"])

@@ -79,11 +79,8 @@ class ExperimentPage(RunPage):
             lambda action: self._loop.post(self._act, action), button_texts=BUTTON_TEXTS, machine=machine_line()
         )
         self._controller = RunController(self._panel, partial(self._loop.post, self._on_message), self._resume_request)
-        self._size = Segments("Size", [("quick", "Quick"), ("full", "Full")], "quick")
+        self._size = Segments("Size", [("quick", "Quick"), ("full", "Full")], "quick", note=SIZES)
         self._settings = Settings(self.state, self.entry.build)
-        meaning = ipywidgets.Label(SIZES)
-        meaning.add_class("kd-meaning")
-        size = Group("kd-field", self._size, meaning)
         self._introduction = Facts(content=view.introduction(self.entry))
         self._introduction.add_class("kd-introduction")
         self._result_source = Segments("Result", [("run", "This run"), ("shipped", "As shipped")], "shipped")
@@ -91,7 +88,7 @@ class ExperimentPage(RunPage):
         self._facts.add_class("kd-provenance")
         self._curve, self._jobs = Canvas(), JobList()
         self._work = Group("kd-training", self._curve, self._jobs)
-        controls = Group("kd-controls", self._panel, Group("kd-size", size), self._settings)
+        controls = Group("kd-controls", self._panel, Group("kd-size", self._size), self._settings)
         above = [panel for panel in self._panels if panel.above]
         below = [panel for panel in self._panels if not panel.above and panel is not self._explore]
         results = Group(
@@ -110,17 +107,20 @@ class ExperimentPage(RunPage):
             drawing = Loop(panel.draw, self._fail, rate=30.0)
             state.observe(lambda _, drawing=drawing: drawing.request(), list(panel.follows))
         state.observe(lambda _: self._loop.post(self._clear_error), list(state.settings))
+        self._settings.observe(lambda _: self._loop.post(self._clear_error), "invalid")
 
     # --- user actions -------------------------------------------------------------------------------------------------
 
     def _resize(self, size: str) -> None:
         if (size == "quick") != self.state.quick:
             self.state.apply(quick=size == "quick")
+            self._settings.clear()
 
     def _act(self, action: str) -> None:
         self._controller.press(action, self._request)
 
     def _request(self) -> RunRequest:
+        self._settings.check()
         experiment = self.state.experiment()
         for panel in self._panels:
             panel.check()
@@ -153,7 +153,7 @@ class ExperimentPage(RunPage):
     def choices(self) -> dict[str, str]:
         """What of the choices differs from the page's opening, as short texts."""
         state, kind = self.state, self.entry.build
-        first = next(iter(self._explore.choices.options), "")
+        first = next(iter(self._explore.offered), "")
         return {
             **write_settings(state.chosen(), kind, state.quick), **write_sliders(state.turned, kind.sliders),
             **({CHOICE_KEY: state.choice} if state.choice not in ("", first) else {}),
@@ -187,13 +187,14 @@ class ExperimentPage(RunPage):
 
     def _pick(self, choice: str) -> None:
         """Set the sliders' subject, where it is offered."""
-        menu = self._explore.choices
-        self._pending_choice = "" if menu.options else choice
-        if menu.options:
-            menu.value = choice if choice in menu.options else menu.options[0]
+        offered = self._explore.offered
+        self._pending_choice = "" if offered else choice
+        if offered:
+            self.state.choice = choice if choice in offered else offered[0]
 
     def _set(self, quick: bool, settings: dict[str, Any]) -> None:
         self.state.apply(quick)
+        self._settings.clear()
         for name, value in settings.items():
             setattr(self.state, name, value)
         self._size.value = "quick" if quick else "full"

@@ -7,6 +7,7 @@ export function render({ model, el }) {
   el.classList.add("kd-segments");
   const group = element("div", { role: "radiogroup" });
   el.append(group);
+  if (model.get("note")) el.append(element("p", { class: "kd-note" }, model.get("note")));
   const name = `kd-segments-${(groups += 1)}-${Math.random().toString(36).slice(2, 8)}`;
 
   function build() {

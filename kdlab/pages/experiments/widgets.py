@@ -49,10 +49,14 @@ class Cards(_View):
 
 
 class Segments(Element):
-    """One of a few `options` (value, text), side by side and moved by the arrow keys; `label` names them all."""
+    """One of a few `options` (value, text), side by side and moved by the arrow keys; `label` names them all.
+
+    `note`: a sentence below them.
+    """
 
     _code = code(FOLDER / "segments.js")
     label = Unicode().tag(sync=True)
+    note = Unicode().tag(sync=True)
     options = List().tag(sync=True)
     value = Unicode().tag(sync=True)
 

@@ -13,7 +13,10 @@ from kdlab.widgets.esm import SHARED, bundle
 __all__ = ["STYLE", "to_html"]
 
 FOLDER = Path(__file__).parent
-STYLE = "".join(path.read_text(encoding="utf-8") for path in (SHARED / "page.css", FOLDER / "temperature.css"))
+STYLE = "".join(
+    path.read_text(encoding="utf-8")
+    for path in (SHARED / "page.css", SHARED / "number_field.css", FOLDER / "temperature.css")
+)
 MAX_PICTURE_BYTES = 3_000_000  # bytes of pictures, packed; the whole file is to stay under 8 MB
 
 PAGE = Template("""\
