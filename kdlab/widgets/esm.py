@@ -22,8 +22,21 @@ WIDGET = (
     + """
 export default {
   async render(context) {
-    const widget = await load(...JSON.parse(context.model.get("_code")));
-    return widget.render(context);
+    const { model, el } = context;
+    const widget = await load(...JSON.parse(model.get("_code")));
+    const close = await widget.render(context);
+    // The classes that Python sets. ipywidgets' own listener for them does not outlive the start of a drawing.
+    let classes = [];
+    function showClasses() {
+      el.classList.remove(...classes);
+      el.classList.add(...(classes = model.get("_dom_classes")));
+    }
+    model.on("change:_dom_classes", showClasses);
+    showClasses();
+    return () => {
+      model.off("change:_dom_classes", showClasses);
+      close?.();
+    };
   },
 };
 """

@@ -1,7 +1,7 @@
 """What a person types into the fields of a page: read as it is meant, or refused in one sentence."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from dashboard import Dashboard
@@ -83,19 +83,14 @@ def test_the_arrow_keys_step_and_the_wheel_scrolls_the_page(dashboard: Dashboard
         expect(epochs).to_have_value(value)
     dashboard.page.wait_for_function("location.hash.includes('epochs=999')")
 
-    dashboard.page.set_viewport_size({"width": 1280, "height": 500})
+    dashboard.page.set_viewport_size({"width": 1280, "height": 500})  # the field lies below what is in sight at first
     epochs.scroll_into_view_if_needed()
-    dashboard.page.evaluate("scrollTo(0, 0)")
-    expect(epochs).to_be_focused()
     box = epochs.bounding_box()
     assert box
-    if box["y"] > 480:
-        dashboard.page.evaluate("dy => scrollBy(0, dy)", box["y"] - 400)
-        box = epochs.bounding_box()
-    before = dashboard.page.evaluate("scrollY")
     dashboard.page.mouse.move(box["x"] + 5, box["y"] + 5)
-    dashboard.page.mouse.wheel(0, 100)
-    dashboard.page.wait_for_function("before => scrollY > before", arg=before)
+    dashboard.page.mouse.wheel(0, -100)
+    top = "y => document.activeElement.getBoundingClientRect().top > y"
+    dashboard.page.wait_for_function(top, arg=box["y"])
     expect(epochs).to_have_value("999")
     dashboard.page.set_viewport_size({"width": 1280, "height": 800})
 
@@ -114,7 +109,7 @@ def test_a_name_is_chosen_from_the_list_or_typed(dashboard: Dashboard) -> None:
     expect(typed).to_have_attribute("placeholder", re.compile("cnn:width=8"))
     expect(student).to_have_attribute("title", "")
     dashboard.fill("Student name", " cnn:width=3 ")
-    page.wait_for_function("location.hash.includes('student=cnn:width=3')")
+    page.wait_for_function("decodeURIComponent(location.hash).includes('student=cnn:width=3')")
     expect(student).to_have_attribute("title", MODELS["cnn"].help)
 
     # A name that the list has is shown there, whoever set it; any other one in the field.
@@ -125,14 +120,14 @@ def test_a_name_is_chosen_from_the_list_or_typed(dashboard: Dashboard) -> None:
         page.evaluate("name => (location.hash = `student=${name}`)", name)
         expect(student).to_have_value("Other …")
         expect(typed).to_have_value(name)
-    student.select_option(names[1])
+    student.select_option(names[2])
     expect(typed).to_be_hidden()
-    page.wait_for_function("name => location.hash.includes(`student=${name}`)", arg=names[1])
+    page.wait_for_function("name => location.hash.includes(`student=${name}`)", arg=names[2])
 
 
 def test_an_entry_is_chosen_by_its_label_and_explained(dashboard: Dashboard) -> None:
     loss, temperature = field(dashboard, "Loss"), dashboard.page.locator(".kd-knob-temperature")
-    for entry in reversed(LOSSES.values()):
+    for entry in reversed(list(LOSSES.values())):
         loss.select_option(label=entry.label)
         expect(loss).to_have_accessible_description(f"{entry.help[0].upper()}{entry.help[1:]}.")
         expect(temperature).to_be_visible(visible="temperature" in {knob.key for knob in entry.knobs})
@@ -144,22 +139,25 @@ def test_a_page_has_few_widget_models(dashboard: Dashboard) -> None:
     assert settings.count() <= 4
 
 
-def test_a_restricted_list_offers_what_is_allowed_and_what_is_chosen(
-    lend: Callable[..., Dashboard], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.fixture(scope="module")
+def restricted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("restricted")
     (folder / "limits.toml").write_text('datasets = ["digits", "spoken-digits"]\n')
     server = Server("voila", folder, "--limits", "limits.toml")
-    try:
-        dashboard = lend(server)
-        dashboard.open()
-        datasets = field(dashboard, "Data set")
-        expect(datasets.locator("option")).to_have_text(["digits", "spoken-digits"])
-        expect(field(dashboard, "Data set name")).to_be_hidden()
-        dashboard.page.evaluate("location.hash = 'dataset=mnist'")
-        expect(datasets).to_have_value("mnist")
-        expect(datasets.locator("option")).to_have_text(["digits", "spoken-digits", "mnist"])
-        datasets.select_option("digits")
-        expect(datasets.locator("option")).to_have_text(["digits", "spoken-digits"])
-    finally:
-        server.close()
+    yield server
+    server.close()
+
+
+def test_a_restricted_list_offers_what_is_allowed_and_what_is_chosen(
+    restricted: Server, lend: Callable[..., Dashboard]
+) -> None:
+    dashboard = lend(restricted)
+    dashboard.open()
+    datasets = field(dashboard, "Data set")
+    expect(datasets.locator("option")).to_have_text(["digits", "spoken-digits"])
+    expect(field(dashboard, "Data set name")).to_be_hidden()
+    dashboard.page.evaluate("location.hash = 'dataset=mnist'")
+    expect(datasets).to_have_value("mnist")
+    expect(datasets.locator("option")).to_have_text(["digits", "spoken-digits", "mnist"])
+    datasets.select_option("digits")
+    expect(datasets.locator("option")).to_have_text(["digits", "spoken-digits"])

@@ -45,7 +45,7 @@ export function makeNumberField({ range, requirement, onValue, onInvalid = () =>
   const inputmode = range.whole ? "numeric" : "decimal";
   const input = element("input", { type: "text", inputmode, autocomplete: "off", class: "kd-number-input", id });
   input.dataset.lmSuppressShortcuts = "true"; // otherwise JupyterLab handles the arrow keys in its notebook
-  const error = element("p", { class: "kd-field-error", id: `${id}-error`, role: "alert", hidden: true });
+  const error = element("div", { class: "kd-field-error", id: `${id}-error`, role: "alert", hidden: true });
   let [value, invalid] = [NaN, null]; // as last shown or reported; `invalid`: the text that cannot be used, or null
 
   function mark(text) {
