@@ -3,10 +3,25 @@
 Here live their programs, and in `framework/` what all of them use; they import training, distillation, specialists and
 everything below these, but neither widgets nor pages.
 
-To add one, write a file like `ensemble.py` here and import it below: experiments are listed in this order.
+To add one, write a file like `ensemble.py` here: it is found by itself, and listed after those that are named below.
 """
 
-from kdlab.experiments import mnist, early_stopping, ensemble, speech  # noqa: F401, I001
-from kdlab.experiments import three_percent, missing_class, unlabelled  # noqa: F401
-from kdlab.experiments import width_temperature, high_temperature, cnn_to_mlp  # noqa: F401
-from kdlab.experiments import specialists  # noqa: F401
+from importlib import import_module
+from pkgutil import iter_modules
+
+LISTED = (
+    "mnist",
+    "early_stopping",
+    "ensemble",
+    "speech",
+    "three_percent",
+    "missing_class",
+    "unlabelled",
+    "width_temperature",
+    "high_temperature",
+    "cnn_to_mlp",
+    "specialists",
+)
+
+for name in dict.fromkeys((*LISTED, *(module.name for module in iter_modules(__path__) if not module.ispkg))):
+    import_module(f"{__name__}.{name}")

@@ -44,6 +44,8 @@ class CnnToMlp(Experiment):
     temperature: float = knob_field("temperature", "Temperature", 4.0, 0.5, 50.0, "of the distilled", kind=float)
     epochs: int = knob_field("epochs", "Epochs", 60, 1, 10_000, "of the perceptrons")
 
+    title: ClassVar = "From a convolutional network to a plain one"
+    question: ClassVar = "Can a network that knows nothing of pictures learn from one that is made for them?"
     quick: ClassVar = {
         "seeds": 1, "network": "cnn:width=8", "augmentation": "affine:views=4:degrees=12:scale=0.12:pixels=2",
         "widths": "30,100", "teachers": 1, "cnn_epochs": 2, "epochs": 8,

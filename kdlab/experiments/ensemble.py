@@ -47,6 +47,8 @@ class Ensemble(Experiment):
     epochs: int = knob_field("epochs", "Epochs", 20, 1, 10_000, "of the ensemble's networks, in steps for all images")
     student_epochs: int = knob_field("student_epochs", "Student epochs", 60, 1, 10_000, "of the distilled network")
 
+    title: ClassVar = "Ensemble"
+    question: ClassVar = "Can one network do what ten do together?"
     quick: ClassVar = {"network": "mlp:64x2", "epochs": 6, "student_epochs": 12, "seeds": 1}
     sliders: ClassVar = (
         Knob("power", "Mean", 0.0, 0.0, 1.0, "of the probabilities: 0 geometric, 1 arithmetic"),

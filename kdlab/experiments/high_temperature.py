@@ -46,6 +46,7 @@ class HighTemperature(Experiment):
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
     epochs: int = knob_field("epochs", "Epochs", 15, 1, 10_000, "of each student")
 
+    title: ClassVar = "Small students and temperature"
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:100x2", "teacher_epochs": 8,
         "epochs": 5,

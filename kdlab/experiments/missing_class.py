@@ -65,6 +65,7 @@ class MissingClass(Experiment):
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
     epochs: int = knob_field("epochs", "Epochs", 25, 1, 10_000, "of each student")
 
+    title: ClassVar = "Few, missing or no labels"
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "teacher_epochs": 8,
         "epochs": 6, "every": False,

@@ -58,6 +58,8 @@ class Mnist(Experiment):
     low_temperature: float = knob_field("low_temperature", "T, today's way", 4.0, 0.5, 50.0, "today's", kind=float)
     long_epochs: int = knob_field("long_epochs", "Long epochs", 60, 1, 10_000, "of the student, today's way")
 
+    title: ClassVar = "The paper's MNIST result"
+    question: ClassVar = "How much of a large network's skill on handwritten digits does a smaller one take over?"
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "network": "cnn:width=8",
         "augmentation": "affine:views=4:degrees=12:scale=0.12:pixels=2",

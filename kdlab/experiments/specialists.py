@@ -67,6 +67,8 @@ class SpecialistsExperiment(Experiment):
     student_epochs: int = knob_field("student_epochs", "Student epochs", 15, 1, 10_000, "of the distilled network")
     temperature: float = knob_field("temperature", "Temperature", 2.0, 0.5, 50.0, "of the students", kind=float)
 
+    title: ClassVar = "Specialists"
+    question: ClassVar = "Can small experts for the classes that are confused help a network that knows them all?"
     quick: ClassVar = {
         "seeds": 1, "dataset": "digits", "network": "mlp:32x1", "augmentation": "none", "epochs": 60,
         "specialist_epochs": 15, "student_epochs": 60,

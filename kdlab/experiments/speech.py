@@ -81,6 +81,8 @@ class Speech(Experiment):
     share: float = knob_field("share", "Share", 3.0, 0.1, 50.0, "per cent of the training recordings", kind=float)
     hard_weight: float = knob_field("hard_weight", "Hard weight", 0.5, 0.0, 1.0, "pull towards the labels", kind=float)
 
+    title: ClassVar = "Speech"
+    question: ClassVar = "Does what holds for pictures hold for sounds of speech?"
     quick: ClassVar = {"network": "mlp:64x2", "epochs": 10, "steps": 1_000, "seeds": 1}
 
     def train(self, study: "Study", seed: int) -> Generator[Event, None, TrainedSeed]:

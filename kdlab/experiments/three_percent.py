@@ -51,6 +51,10 @@ class ThreePercent(Experiment):
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
     steps: int = knob_field("steps", "Steps", 2_500, 1, 10_000_000, "of each student, whatever the share", scale="log")
 
+    title: ClassVar = "Few, missing or no labels"
+    question: ClassVar = (
+        "What can a student learn from soft targets when examples, a whole class or all labels are missing?"
+    )
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "student": "mlp:200x2", "shares": "3,30",
         "teacher_epochs": 8, "steps": 1_500,

@@ -41,6 +41,8 @@ class WidthTemperature(Experiment):
     teacher_epochs: int = knob_field("teacher_epochs", "Teacher epochs", 120, 1, 10_000, "of the perceptron")
     epochs: int = knob_field("epochs", "Epochs", 15, 1, 10_000, "of each student")
 
+    title: ClassVar = "Small students and temperature"
+    question: ClassVar = "Which temperature suits a student, and does it depend on the student's size?"
     quick: ClassVar = {
         "seeds": 1, "teacher": "mlp:400x2:dropout=0.2:max_norm=3", "teacher_epochs": 8, "widths": "30,100",
         "epochs": 5,

@@ -16,15 +16,24 @@ Mark = tuple[float, Mapping[str, float]]
 
 # More points than pixels only cost transfer time.
 MAX_POINTS = 300
+PALE = 0.3  # opacity of what another run left
 
 
-def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], epochs: float) -> Figure:
+def loss_curves(
+    losses: Mapping[tuple[str, str], Line],
+    marks: Sequence[Mark],
+    epochs: float,
+    before: Mapping[tuple[str, str], Line] | None = None,
+) -> Figure:
     """Return each network's loss parts over epochs, log scale, smoothed by averaging neighbouring steps.
 
     `losses` by (network, part), in nats; `marks`: (epoch, new values by symbol) of changed knobs; `epochs`: the
-    length of the axis.
+    length of the axis; `before`: pale curves of another run.
     """
-    data: list[Figure] = []
+    data = [
+        _pale(curve_trace("", *_average(*line), {"color": ROLES[network].colour, "width": 1.4}))
+        for (network, _), line in (before or {}).items()
+    ]
     drawn: set[str] = set()
     counts = Counter(network for network, _ in losses)
     for (network, part), (x, y) in losses.items():
@@ -43,15 +52,26 @@ def loss_curves(losses: Mapping[tuple[str, str], Line], marks: Sequence[Mark], e
 
 
 def error_curves(
-    errors: Mapping[str, Line], examples: int, unit: str, marks: Sequence[Mark], epochs: float, finished: set[str]
+    errors: Mapping[str, Line],
+    examples: int,
+    unit: str,
+    marks: Sequence[Mark],
+    epochs: float,
+    finished: set[str],
+    before: Mapping[str, Line] | None = None,
 ) -> Figure:
     """Return validation errors in per cent over the epochs of each network's own training.
 
     `errors`: counts by network out of `examples`; `unit`: the plural noun for them. A network in `finished` is extended
-    by a thin level line.
+    by a thin level line. `before`: pale curves of another run, counts of the same examples.
     """
     data = []
     latest = [0.0]
+    for network, (x, y) in (before or {}).items():
+        rates = (100 * np.asarray(y) / examples).tolist()
+        line = {"color": ROLES[network].colour, "dash": ROLES[network].dash, "width": 2.2}
+        data.append(_pale(curve_trace("", *subsample(x, rates), line)))
+        latest.append(rates[-1])
     for network, (x, y) in errors.items():
         role = ROLES[network]
         rates = (100 * np.asarray(y) / examples).tolist()
@@ -81,6 +101,11 @@ def curve_trace(name: str, x: Sequence[float], y: Sequence[float], line: Mapping
         "y": [float(f"{value:.4g}") for value in y], "line": dict(line),
         "hovertemplate": f"{name}: %{{y:.3g}}<extra></extra>",
     }  # fmt: skip
+
+
+def _pale(trace: Figure) -> Figure:
+    """Return a curve that is no part of the legend and of the hover texts."""
+    return trace | {"opacity": PALE, "showlegend": False, "hoverinfo": "skip", "hovertemplate": None}
 
 
 def _layout(title: str, y_axis: Figure, marks: Sequence[Mark], epochs: float) -> Figure:

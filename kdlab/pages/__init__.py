@@ -3,7 +3,6 @@
 from kdlab.pages.distil import Distil
 from kdlab.pages.experiments import Experiments, Index
 from kdlab.pages.runs import Runs
-from kdlab.pages.specialists import Specialists
 from kdlab.pages.temperature.page import Temperature
 
-__all__ = ["Distil", "Experiments", "Index", "Runs", "Specialists", "Temperature"]
+__all__ = ["Distil", "Experiments", "Index", "Runs", "Temperature"]

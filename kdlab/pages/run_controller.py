@@ -5,10 +5,9 @@ from collections.abc import Callable
 from kdlab.registry import InputError
 from kdlab.runs.client import RunClient
 from kdlab.runs.protocol import ENDS, USER_FACING_ERRORS, RunMessage, RunRequest, RunSnapshot, RunWarning, Status
-from kdlab.widgets.element import Group
 from kdlab.widgets.run_panel import RunPanel
 
-__all__ = ["RunController", "RunPage"]
+__all__ = ["RunController"]
 
 # Kinds of failures whose message is shown alone, because it says all.
 USER_FACING = {*USER_FACING_ERRORS, "Trouble", "Kept"}
@@ -100,26 +99,3 @@ class RunController:
             return self.client.is_resumable()
         except InputError:
             return False
-
-
-class RunPage(Group):
-    """A page that shows a run; closed, it leaves the run, which continues. A page whose making failed is closed too."""
-
-    _controller: RunController | None = None
-    _panel: RunPanel
-
-    def close(self) -> None:
-        """Leave the run and close the widget."""
-        if self._controller is not None:
-            self._controller.client.close()
-        super().close()
-
-    def _show_error(self, sentences: str) -> None:
-        self._panel.error = sentences or self._panel.error
-
-    def _clear_error(self) -> None:
-        self._panel.error = ""
-
-    def _fail(self, error: Exception) -> None:
-        trouble = f"The page could not show this ({type(error).__name__}): the log says why."
-        self._panel.error = str(error) if isinstance(error, InputError) else trouble

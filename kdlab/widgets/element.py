@@ -36,3 +36,10 @@ class Group(Hideable, ipywidgets.Box):
     def __init__(self, name: str, *children: ipywidgets.Widget) -> None:
         super().__init__(children)
         self.add_class(name)
+
+    def close(self) -> None:
+        """Close the widget and those in it."""
+        for child in self.children:
+            child.close()
+        self.children = ()
+        super().close()

@@ -14,33 +14,10 @@ SHARED = Path(__file__).parent / "shared"  # modules and styles that several wid
 
 IMPORT = re.compile(r'\bfrom "(\.[\w./-]+\.js)"')
 
-LOADER = (Path(__file__).parent / "loader.js").read_text(encoding="utf-8")
-
+FOLDER = Path(__file__).parent
+LOADER = (FOLDER / "loader.js").read_text(encoding="utf-8")
 # The module of every widget; its own code is the trait `_code`.
-WIDGET = (
-    LOADER
-    + """
-export default {
-  async render(context) {
-    const { model, el } = context;
-    const widget = await load(...JSON.parse(model.get("_code")));
-    const close = await widget.render(context);
-    // The classes that Python sets. ipywidgets' own listener for them does not outlive the start of a drawing.
-    let classes = [];
-    function showClasses() {
-      el.classList.remove(...classes);
-      el.classList.add(...(classes = model.get("_dom_classes")));
-    }
-    model.on("change:_dom_classes", showClasses);
-    showClasses();
-    return () => {
-      model.off("change:_dom_classes", showClasses);
-      close?.();
-    };
-  },
-};
-"""
-)
+WIDGET = LOADER + (FOLDER / "widget.js").read_text(encoding="utf-8")
 
 
 def code(entry: Path) -> Unicode:

@@ -77,12 +77,16 @@ class SeedResult:
 class Experiment(ABC):
     """The settings of one experiment; their defaults are the full one, `quick` says what the quick one changes.
 
-    `sliders` set the values with which `rescore` scores the validation logits that `summarize` returned.
+    `sliders` set the values with which `rescore` scores the validation logits that `summarize` returned. `title` of its
+    page, which shows all experiments of the same title, and the `question` that the page answers, in the first of them;
+    by default a page of its own, with its label and help.
     """
 
     dataset: str = "mnist"
     seeds: int = knob_field("seeds", "Seeds", 3, 1, 100, "how often all is repeated, but for shared teachers")
 
+    title: ClassVar[str] = ""
+    question: ClassVar[str] = ""
     quick: ClassVar[Mapping[str, Any]] = {}
     sliders: ClassVar[tuple[Knob, ...]] = ()
 

@@ -5,6 +5,6 @@ figures, runs, and what all pages share.
 """
 
 from kdlab.pages.experiments.index import Index
-from kdlab.pages.experiments.tabs import ExperimentTabs as Experiments
+from kdlab.pages.experiments.page import Experiments
 
 __all__ = ["Experiments", "Index"]

@@ -16,6 +16,11 @@ class Charts(Group):
         self._canvases: list[Canvas] = []
         super().__init__("kd-charts")
 
+    def close(self) -> None:
+        """Close all canvases, also those that are kept."""
+        self.children = self._canvases
+        super().close()
+
     def show(self, figures: Sequence[Figure]) -> None:
         """Show these figures."""
         while len(self._canvases) < len(figures):

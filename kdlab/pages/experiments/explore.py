@@ -6,9 +6,9 @@ from kdlab.pages.experiments import view
 from kdlab.pages.experiments.charts import Charts
 from kdlab.pages.experiments.panel import Panel
 from kdlab.pages.experiments.state import ExperimentState
-from kdlab.pages.experiments.widgets import Facts
 from kdlab.registry import Entry
 from kdlab.widgets.element import Group
+from kdlab.widgets.facts import Facts
 from kdlab.widgets.form import ChoiceField, Form
 from kdlab.widgets.slider import Slider
 

@@ -30,7 +30,7 @@ def cards(pages: Sequence[PageLink], results: Mapping[str, Result]) -> Content:
     """Return a card for each page, with the first verdict of its first experiment where there is a result."""
     contents = []
     for link in pages:
-        card = {"page": f"{link.page}.ipynb", "title": link.title, "question": link.question, "answer": "", "mark": ""}
+        card = {"page": link.address(), "title": link.title, "question": link.question, "answer": "", "mark": ""}
         result = results.get(link.experiments[0]) if link.experiments else None
         if result and result.report["claims"]:
             claim = result.report["claims"][0]

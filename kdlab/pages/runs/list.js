@@ -2,7 +2,7 @@
 
 import { makeChannel } from "../../widgets/shared/channel.js";
 import { element } from "../../widgets/shared/view.js";
-import { pageLink } from "../../widgets/shared/page_link.js";
+import { linkTo } from "../../widgets/shared/page_link.js";
 import { makeRow } from "./run.js";
 
 const POLL_INTERVAL = 4000; // milliseconds between two updates of active runs
@@ -15,7 +15,7 @@ export function render({ model, el }) {
   const firstSteps = element("p", { class: "kd-first-steps" });
   firstSteps.append(
     "Start a run on the page ",
-    element("a", pageLink("distil.ipynb"), "Distil"),
+    linkTo(element("a", {}, "Distil"), "distil.ipynb"),
     ": it is listed here at once, goes on when its page is closed, and stays until it is deleted.",
   );
   const list = element("ul", { "aria-label": "Your runs" });

@@ -4,6 +4,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kdlab.figures.overlay import Overlaid, overlaid_errors
+from kdlab.pages.catalogue import RUNS
+from kdlab.pages.page import Page
 from kdlab.pages.runs import view
 from kdlab.pages.runs.compare import compared
 from kdlab.pages.runs.state import RunsState
@@ -12,10 +14,8 @@ from kdlab.registry import InputError
 from kdlab.runs.client import the_server
 from kdlab.runs.run_info import RunInfo
 from kdlab.widgets.canvas import Canvas
-from kdlab.widgets.connection import Connection
-from kdlab.widgets.element import Group
+from kdlab.widgets.header import UrlState
 from kdlab.widgets.loop import Loop
-from kdlab.widgets.url import UrlHash, UrlState
 
 if TYPE_CHECKING:
     from kdlab.runs.server import RunServer
@@ -25,7 +25,7 @@ __all__ = ["Runs"]
 CHUNK_BYTES = 1 << 20  # bytes of a file in one answer to the browser
 
 
-class Runs(Group):
+class Runs(Page):
     """The dashboard; `state` holds its choices. `server`: the runs' server, in place of the default."""
 
     def __init__(self, server: "RunServer | None" = None) -> None:
@@ -35,10 +35,10 @@ class Runs(Group):
         self._curves: dict[tuple[str, str], Overlaid | None] = {}
         self._archive: tuple[str, bytes] = "", b""  # the run that is being saved, and its file
         self._pending_choice: list[str] = []  # ids from the address, until the runs are loaded
-        self._address = UrlHash(partial(self._loop.post, self._follow))
         self._list = RunList(partial(self._loop.post, self._on_request))
         self._compared, self._canvas = Compared(), Canvas()
-        super().__init__("kd-page", self._list, self._compared, self._canvas, self._address, Connection())
+        super().__init__(RUNS, self._loop)
+        self.children = [self.header, self._list, self._compared, self._canvas]
         self.add_class("kd-runs-page")
         self._list.observe(lambda change: self._loop.post(self._choose, change.new), "chosen")
         self._draw()
@@ -56,7 +56,7 @@ class Runs(Group):
 
     def _refresh(self) -> None:
         try:
-            self.state.set_rows(self._server.runs(self._address.visitor))
+            self.state.set_rows(self._server.runs(self.header.visitor))
         except InputError as error:
             self.state.trouble = str(error)
         else:
@@ -77,7 +77,7 @@ class Runs(Group):
                     self._refresh()
                     reply({})
                 case {"type": "delete", "run": str(run)}:
-                    self._server.delete(run, self._address.visitor)
+                    self._server.delete(run, self.header.visitor)
                     self._refresh()
                     reply({})
                 case {"type": "save", "run": str(run)}:
@@ -113,7 +113,7 @@ class Runs(Group):
         state = self.state
         self._list.chosen = state.chosen
         if state.loaded:
-            self._address.choices = {"compare": ",".join(state.chosen)} if state.chosen else {}
+            self.header.choices = {"compare": ",".join(state.chosen)} if state.chosen else {}
         rows = state.compared()
         self._compared.content = compared(rows)
         drawn = {}

@@ -2,7 +2,7 @@
 
 import { keepUntranslated } from "../../widgets/shared/dom.js";
 import { element } from "../../widgets/shared/view.js";
-import { pageLink } from "../../widgets/shared/page_link.js";
+import { linkTo } from "../../widgets/shared/page_link.js";
 import { save } from "./save.js";
 import { formatDate } from "./when.js";
 
@@ -65,7 +65,7 @@ export function makeRow(run, { tick, ask }) {
       details.textContent = [content.stands, formatDate(content.created), content.knobs].filter(Boolean).join(" · ");
       message.textContent = content.message;
       outcome.replaceChildren(...tiles(content));
-      for (const [name, value] of Object.entries(pageLink(content.page))) openLink.setAttribute(name, value);
+      linkTo(openLink, content.page);
       for (const [action, control] of Object.entries(controls))
         control.setAttribute("aria-label", `${action}: ${content.label}, ${formatDate(content.created)}`);
       saveButton.title = "Its files as one .zip";

@@ -8,8 +8,10 @@ from typing import Any
 
 from kdlab.figures.overlay import Overlaid
 from kdlab.figures.theme import ROLES
+from kdlab.pages.catalogue import DISTIL, experiment_page
 from kdlab.pages.runs.compare import STATES, knobs_text, number, unfinished
 from kdlab.pages.runs.state import MAX_CHOSEN
+from kdlab.registry import EXPERIMENTS
 from kdlab.runs.protocol import ENDS
 from kdlab.runs.run_info import RunInfo
 from kdlab.train.history import History
@@ -43,7 +45,7 @@ def _listed(row: RunInfo) -> dict[str, Any]:
     validation, test = (row.summary.get(key) or {} for key in ("validation", "test"))
     return {
         "run": row.run,
-        "page": f"{row.page}.ipynb#run={row.run}",
+        "page": _address(row),
         "label": row.label,
         "created": row.created,
         "state": row.state,
@@ -61,6 +63,12 @@ def _listed(row: RunInfo) -> dict[str, Any]:
         "outcome": _outcome(row),
         "knobs": _knobs(row),
     }  # fmt: skip
+
+
+def _address(row: RunInfo) -> str:
+    """Return the address of a run on the page that shows its kind."""
+    link = experiment_page(row.kind) if row.kind in EXPERIMENTS else DISTIL
+    return link.address(row.kind if link.experiments else "", row.run)
 
 
 def _outcome(row: RunInfo) -> str:

@@ -1,17 +1,4 @@
-"""The page "Specialists": small experts for the classes that a generalist confuses.
+"""What the page of the experiment "specialists" shows besides: its classes, to edit, and pictures to ask about.
 
-Here live its two panels; they import the page and the framework of the experiments, `kdlab.specialists` and widgets.
+Here live its two panels; they import the framework of the experiments, `kdlab.specialists` and widgets.
 """
-
-from kdlab.pages.experiments import Experiments
-from kdlab.pages.specialists.ask import AskThem
-from kdlab.pages.specialists.confused import ConfusedClasses
-
-__all__ = ["Specialists"]
-
-
-class Specialists(Experiments):
-    """The experiment "specialists" with the classes of each to be edited, and pictures to ask all about."""
-
-    def __init__(self) -> None:
-        super().__init__("specialists", panels=(ConfusedClasses, AskThem))

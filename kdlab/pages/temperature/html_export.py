@@ -7,16 +7,21 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from kdlab.pages.catalogue import TEMPERATURE
 from kdlab.pages.temperature.data_server import DataServer
 from kdlab.widgets.esm import SHARED, bundle
 
-__all__ = ["STYLE", "to_html"]
+__all__ = ["HEAD", "STYLE", "to_html"]
 
 FOLDER = Path(__file__).parent
-STYLE = "".join(
-    path.read_text(encoding="utf-8")
-    for path in (SHARED / "page.css", SHARED / "number_field.css", FOLDER / "temperature.css")
+STYLES = (
+    SHARED / "page.css",
+    SHARED / "page_head.css",
+    SHARED / "number_field.css",
+    FOLDER / "temperature.css",
 )
+STYLE = "".join(path.read_text(encoding="utf-8") for path in STYLES)
+HEAD = {"title": TEMPERATURE.title, "lead": TEMPERATURE.lead}
 MAX_PICTURE_BYTES = 3_000_000  # bytes of pictures, packed; the whole file is to stay under 8 MB
 
 PAGE = Template("""\
@@ -30,15 +35,11 @@ PAGE = Template("""\
 <style>
 html, body { margin: 0; background: #f7f8fa; }
 main { max-width: 1440px; margin: 0 auto; }
-h1 { margin: 0; padding: 16px 14px 4px; font: 600 22px/1.2 system-ui, sans-serif; color: #1d2733; }
-.lead { margin: 0; padding: 0 14px 8px; font: 14px/1.4 system-ui, sans-serif; color: #5b6775; }
 $style
 </style>
 </head>
 <body>
-<main><h1>Temperature lab</h1>
-<p class="lead">What a temperature does to the predictions of a teacher: move the slider and watch its soft targets.</p>
-<div id="lab"></div></main>
+<main id="lab"></main>
 $buffers
 <script type="module">
 const HELD = $held;
@@ -59,7 +60,7 @@ def to_html(data_server: DataServer, state: Mapping[str, Any]) -> str:
         for index, buffer in enumerate(response.buffers)
     ]
     held = {
-        "traits": {**state, "sets": data_server.menu()},
+        "traits": {**state, "sets": data_server.menu(), "head": HEAD},
         "answers": {
             question: {**response.fields, "count": len(response.buffers)} for question, response in responses.items()
         },

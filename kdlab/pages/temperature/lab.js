@@ -4,6 +4,9 @@
 import { syncUrlHash } from "./state/link_state.js";
 import { NAME_LETTERS, makeBars } from "../../widgets/shared/bars.js";
 import { makeChannel } from "../../widgets/shared/channel.js";
+import { watchKernel } from "../../widgets/shared/kernel.js";
+import { makePageHead } from "../../widgets/shared/page_head.js";
+import { inVoila } from "../../widgets/shared/page_link.js";
 import { makeCurves } from "./views/curves.js";
 import { deriveState } from "./state/derived_state.js";
 import { element, formatShare, formatTemperature, nameWidth, setText } from "../../widgets/shared/dom.js";
@@ -94,7 +97,12 @@ export function render({ model, el }) {
     ),
   );
   const side = element("div", { class: "kd-side" }, source.element, exampleCard, announcement);
-  const page = element("div", { class: "kd-page kd-lab" }, header, element("div", { class: "kd-body" }, side, main));
+  const head = makePageHead();
+  const { title, lead, links = [], kernel } = model.get("head");
+  head.show(title, lead, links);
+  const pageHead = element("div", { class: "kd-page-head" }, ...head.elements);
+  const body = element("div", { class: "kd-body" }, side, main);
+  const page = element("div", { class: "kd-page kd-lab" }, pageHead, header, body);
 
   store.watch(["shown", "temperature", "scale", "exponent"], ({ shown, temperature, scale, exponent }) => {
     if (!shown) return;
@@ -135,6 +143,7 @@ export function render({ model, el }) {
 
   const closers = [derived, source, menu, channel, store].map((part) => part.close);
   closers.push(syncWithPython(model, store), syncUrlHash(store, showError), () => clearTimeout(speechTimer));
+  if (kernel && !inVoila()) closers.push(watchKernel(model, kernel, head.notice));
   store.refresh();
   return () => closers.forEach((close) => close());
 }

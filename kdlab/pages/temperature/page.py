@@ -9,6 +9,7 @@ from kdlab.datasets.mnist_pixels import mnist_validation_images
 from kdlab.io.portable_network import read
 from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import telling_example
+from kdlab.pages.page import replace_page
 from kdlab.pages.temperature.data_server import DataServer
 from kdlab.pages.temperature.widget import Lab
 from kdlab.registry import InputError
@@ -42,6 +43,7 @@ class Temperature(Lab):
         opening = {"dataset": begin.key, "example": telling_example(begin.logits, begin.labels)}
         limits = {"upload_bytes": limit} if (limit := shown_limits().upload_bytes) else {}
         super().__init__(DataServer(shown, networks), **{**opening, **limits, **choices})
+        replace_page(self)
 
 
 def _as_predictions(source: Predictions | str | Path) -> Predictions:

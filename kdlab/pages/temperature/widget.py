@@ -10,12 +10,14 @@ from kdlab.atomic import write_atomic
 from kdlab.io import read_logits, sanitize_text
 from kdlab.io.chunked_upload import ChunkedUpload
 from kdlab.metrics.classification import telling_example
+from kdlab.pages.catalogue import TEMPERATURE, navigation
 from kdlab.pages.temperature.data_server import DataServer, Response
-from kdlab.pages.temperature.html_export import STYLE, to_html
+from kdlab.pages.temperature.html_export import HEAD, STYLE, to_html
 from kdlab.registry import InputError
 from kdlab.train.probabilities import UndeclaredError
 from kdlab.widgets.element import Element
 from kdlab.widgets.esm import code
+from kdlab.widgets.kernel import kernel_id
 
 __all__ = ["Lab"]
 
@@ -30,12 +32,14 @@ class Lab(Element):
     `temperature`; `dataset`, a set's key; `example`, an example's number; `scale`; `exponent` of the teachers'
     power mean; `source` of the shown logits: an example, one's own logits (`own`: classes, teacher, student) or a
     drawn digit; `cell` of a matrix (network, true, predicted) whose examples are listed. `upload_bytes`: the limit
-    of a file of logits that is opened on the page; its predictions are added to `sets`.
+    of a file of logits that is opened on the page; its predictions are added to `sets`. `head`: title, sentence and
+    links of the page.
     """
 
     _code = code(Path(__file__).parent / "lab.js")
     _css = STYLE
     sets = List().tag(sync=True)
+    head = Dict().tag(sync=True)
     upload_bytes = Int().tag(sync=True)
     temperature = Float(4.0, min=0.5, max=100.0).tag(sync=True)
     dataset = Unicode().tag(sync=True)
@@ -51,6 +55,8 @@ class Lab(Element):
         # Kept apart from the trait, which the browser could set.
         self._limit, self._upload = upload_bytes, ChunkedUpload()
         super().__init__(sets=data_server.menu(), upload_bytes=upload_bytes, **traits)
+        kernel = {"kernel": kernel_id(), "id": self.model_id}
+        self.head = {**HEAD, "links": navigation(TEMPERATURE), "kernel": kernel}
         self.on_msg(self._on_message)
 
     @validate("temperature", "exponent")

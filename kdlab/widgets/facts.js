@@ -1,6 +1,6 @@
 // A title, paragraphs of text, and labelled values.
-import { keepUntranslated } from "../../widgets/shared/dom.js";
-import { contentView, element } from "../../widgets/shared/view.js";
+import { keepUntranslated } from "./shared/dom.js";
+import { contentView, element } from "./shared/view.js";
 
 function build({ title = "", text = [], facts = [] }) {
   const nodes = [];

@@ -1,5 +1,5 @@
 // A segmented control made of radio buttons, so that arrow keys and screen readers work.
-import { element } from "../../widgets/shared/view.js";
+import { element } from "./shared/view.js";
 
 let groups = 0;
 

@@ -1,0 +1,79 @@
+"""A page of runs: one view of a run, or several in tabs, and the address that names what is shown."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kdlab.pages.catalogue import EXPERIMENT_KEY, PageLink
+from kdlab.pages.page import Page
+from kdlab.pages.run_view import RunView
+from kdlab.widgets.facts import Facts
+from kdlab.widgets.header import UrlState
+from kdlab.widgets.loop import Loop
+from kdlab.widgets.segments import Segments
+
+__all__ = ["RunPage"]
+
+
+class RunPage(Page):
+    """A page with a view for each of `tabs` (labels by key), made by `_make_view` when it is first looked at.
+
+    `shown`: the views by key; each has its own run. `of_address`: none is shown before the browser sends the address.
+    """
+
+    def __init__(self, link: PageLink, tabs: Mapping[str, str], of_address: bool = False) -> None:
+        self._loop = Loop(lambda: self.show(self._tabs.value), self._fail)
+        self.shown: dict[str, RunView] = {}
+        self._tabs = Segments("Experiment", list(tabs.items()), next(iter(tabs)))
+        super().__init__(link, self._loop)
+        self._tabs.hidden = len(tabs) < 2
+        self.children = [self.header, self._tabs]
+        self._tabs.observe(lambda _: self._loop.request(), "value")
+        if not of_address:
+            self.show(next(iter(tabs)))
+
+    def _make_view(self, key: str) -> RunView:
+        """Return the view of a tab."""
+        raise NotImplementedError
+
+    @property
+    def view(self) -> RunView:
+        """The view that is shown."""
+        return self.shown[self._tabs.value]
+
+    def show(self, key: str) -> None:
+        """Show the view of a tab; the others keep their state."""
+        if key not in self.shown:
+            self.shown[key] = self._make_view(key)
+            self.shown[key].set_visitor(self.header.visitor)
+            self.children = [*self.children, self.shown[key]]
+        for name, view in self.shown.items():
+            view.hidden = name != key
+        self._tabs.value = key
+        self._write(key)
+
+    def _follow(self, url: UrlState) -> None:
+        """Apply the address: the tab, its run and its choices."""
+        keys = [key for key, _ in self._tabs.options]
+        choices, complaints = dict(url.choices), list(url.complaints)
+        key = choices.pop(EXPERIMENT_KEY, self._tabs.value if url.source == "memory" else keys[0])
+        if key not in keys:
+            complaints.append(f"This page has no experiment {key[:40]!r}, which its address names.")
+            key = keys[0]
+        self.show(key)
+        for view in self.shown.values():
+            view.set_visitor(self.header.visitor)
+        self.shown[key].follow(replace(url, choices=choices, complaints=tuple(complaints)))
+
+    def _write(self, key: str) -> None:
+        """Write the choices and the run of a tab to the address, if it is shown."""
+        if key == self._tabs.value and key in self.shown:
+            self.header.choices = self._address_of(key) | self.shown[key].choices
+            self.header.run = self.shown[key].run
+
+    def _address_of(self, key: str) -> dict[str, str]:
+        """Return the choices that lead to a tab."""
+        return {EXPERIMENT_KEY: key} if key != self._tabs.options[0][0] else {}
+
+    def _fail(self, error: Exception) -> None:
+        trouble = f"The page could not show this ({type(error).__name__}): the log says why."
+        self.children = [*self.children, Facts(content={"text": [trouble]})]

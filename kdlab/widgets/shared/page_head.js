@@ -1,0 +1,31 @@
+// The head of a page: its title, links to the other pages, a sentence, and a line for a notice.
+
+import { inVoila, linkTo } from "./page_link.js";
+import { element } from "./view.js";
+
+export function makePageHead() {
+  const title = element("h1");
+  const links = element("nav", { "aria-label": "Pages" });
+  const lead = element("p", { class: "kd-page-lead" });
+  const notice = element("p", { class: "kd-kernel-notice", role: "alert" });
+  notice.hidden = true;
+  return {
+    elements: [title, links, lead, notice],
+    notice,
+    // `pages`: address, name, and whether it is the page itself.
+    show(text, sentence, pages) {
+      title.textContent = text;
+      if (inVoila()) document.title = `kdlab – ${text}`;
+      lead.textContent = sentence;
+      lead.hidden = !sentence;
+      links.hidden = !pages.length;
+      links.replaceChildren(
+        ...pages.map(([address, name, current]) => {
+          const link = linkTo(element("a", {}, name), address);
+          if (current) link.setAttribute("aria-current", "page");
+          return link;
+        }),
+      );
+    },
+  };
+}
