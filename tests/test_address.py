@@ -21,7 +21,7 @@ from kdlab.runs.protocol import RunRequest, RunSnapshot
 from kdlab.runs.server import RunServer
 from kdlab.runs.store import RunStore
 from kdlab.train.spec import Spec
-from kdlab.widgets.url import UrlState, parse_url_hash
+from kdlab.widgets.header import UrlState, parse_url_hash
 
 pytestmark = pytest.mark.usefixtures("own_server")
 
@@ -152,30 +152,33 @@ async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
             await asyncio.sleep(0.02)
 
 
-async def come(page: Any, text: str, visitor: str = ANNA) -> None:
+async def come(page: Any, text: str, visitor: str = ANNA, source: str = "edit") -> None:
     """Have the browser say what the address says."""
-    page._address._on_message(None, {"type": "address", "text": text, "visitor": visitor}, [])
+    message = {"type": "address", "text": text, "source": source, "visitor": visitor}
+    page.header._on_message(None, message, [])
     await settle()
 
 
 def test_the_page_takes_its_address_and_writes_it() -> None:
     async def use(page: Distil) -> None:
-        assert (page._address.ready, page._address.choices) == (False, {})
+        assert (page.header.ready, page.header.choices) == (False, {})
         await come(page, "dataset=mnist&epochs=7&temperature=9&seed=x")
-        assert (page._address.ready, page._address.visitor) == (True, ANNA)
+        assert (page.header.ready, page.header.visitor) == (True, ANNA)
         assert page.state.spec() == Spec.suggested("mnist", epochs=7, knobs={"temperature": 9.0})
-        assert page._panel.error.startswith("The address's seed cannot be used: Seed (seed) must be a whole number")
-        page._draw()
-        assert page._address.choices == {"dataset": "mnist", "epochs": "7", "temperature": "9"}
+        assert page.view._panel.error.startswith(
+            "The address's seed cannot be used: Seed (seed) must be a whole number"
+        )
+        page.view._draw_all()
+        assert page.header.choices == {"dataset": "mnist", "epochs": "7", "temperature": "9"}
         page.state.seed = 3
         await settle()
-        page._draw()
-        assert page._address.choices["seed"] == "3"
-        assert page._panel.error == ""
-        page._act("reset")
+        page.view._draw_all()
+        assert page.header.choices["seed"] == "3"
+        assert page.view._panel.error == ""
+        page.view._act("reset")
         await settle()
-        page._draw()
-        assert (page._address.choices, page._address.run) == ({}, "")
+        page.view._draw_all()
+        assert (page.header.choices, page.header.run) == ({}, "")
 
     on_page(use)
 
@@ -191,11 +194,11 @@ def test_hostile_addresses_do_nothing_but_a_sentence() -> None:
             parts = [f"{draw.choice(keys)}={draw.choice(texts)}" for _ in range(draw.randint(1, 6))]
             await come(page, draw.choice(["&", "&&", "&x&"]).join(parts))
             page.state.spec()  # which raises for what cannot be run
-            assert (page._panel.state, page._address.run) == ("idle", "")
+            assert (page.view._panel.state, page.header.run) == ("idle", "")
             assert page.history.opened.spec == opening
         await come(page, "run=nobody-has-this")
-        assert page._panel.error.startswith("This run is not here any more")
-        assert (page._panel.state, page._address.run) == ("idle", "")
+        assert page.view._panel.error.startswith("This run is not here any more")
+        assert (page.view._panel.state, page.header.run) == ("idle", "")
         await come(page, "")
         assert page.state.spec() == opening
 
@@ -205,15 +208,20 @@ def test_hostile_addresses_do_nothing_but_a_sentence() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        {}, {"type": "address"}, {"type": "address", "text": 5, "visitor": ANNA}, {"type": "address", "text": "seed=3"},
-        {"type": "address", "text": "seed=3", "visitor": "../x"}, {"type": "other", "text": "seed=3", "visitor": ANNA},
+        {},
+        {"type": "address"},
+        {"type": "address", "text": 5, "source": "link", "visitor": ANNA},
+        {"type": "address", "text": "seed=3", "source": "link"},
+        {"type": "address", "text": "seed=3", "source": "link", "visitor": "../x"},
+        {"type": "address", "text": "seed=3", "source": "nowhere", "visitor": ANNA},
+        {"type": "other", "text": "seed=3", "source": "link", "visitor": ANNA},
     ],
-)  # fmt: skip
+)
 def test_messages_that_are_none_are_left_alone(message: dict[str, Any]) -> None:
     async def use(page: Distil) -> None:
-        page._address._on_message(None, message, [])
+        page.header._on_message(None, message, [])
         await settle()
-        assert (page._address.ready, page.state.seed) == (False, 0)
+        assert (page.header.ready, page.state.seed) == (False, 0)
 
     on_page(use)
 
@@ -221,27 +229,27 @@ def test_messages_that_are_none_are_left_alone(message: dict[str, Any]) -> None:
 def test_a_run_outlives_its_page_and_is_found_again() -> None:
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&epochs=20&temperature=6")
-        page._act("start")
-        await until(lambda: page._address.run)
-        run, texts = page._address.run, dict(page._address.choices)
+        page.view._act("start")
+        await until(lambda: page.header.run)
+        run, texts = page.header.run, dict(page.header.choices)
         page.close()  # as when a page is reloaded: its kernel ends
         again, bare = Distil(), Distil()
         await come(again, "&".join(f"{key}={value}" for key, value in {**texts, "run": run}.items()))
         await come(bare, f"run={run}")
         for other in (again, bare):
-            await until(lambda other=other: other._panel.state == "done")
-            other._draw()
-            assert not other._panel.watching
+            await until(lambda other=other: other.view._panel.state == "done")
+            other.view._draw_all()
+            assert not other.view._panel.watching
             assert other.history.result is not None
             assert other.history.opened.spec == other.state.spec()
-            assert (other._address.run, other._address.choices) == (run, texts)
-            assert other._panel.status.startswith("Done: ")
+            assert (other.header.run, other.header.choices) == (run, texts)
+            assert other.view._panel.status.startswith("Done: ")
         late = Distil()  # when it is known from the store alone
         again.close()
         bare.close()
         await come(late, f"run={run}")
-        late._draw()
-        assert (late._panel.state, late.history.opened.spec) == ("done", late.state.spec())
+        late.view._draw_all()
+        assert (late.view._panel.state, late.history.opened.spec) == ("done", late.state.spec())
         late.close()
 
     on_page(use)
@@ -255,30 +263,30 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPat
 
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&epochs=9000")
-        page._act("start")
-        await until(lambda: page._address.run)
-        run = page._address.run
+        page.view._act("start")
+        await until(lambda: page.header.run)
+        run = page.header.run
 
         def kept() -> bool:
             (row,) = client.the_server().runs()
             return row.resumable
 
         await until(kept)
-        page._act("stop")
-        await until(lambda: page._panel.state == "stopped")
-        assert page._panel.resumable
-        page._act("go_on")
-        await until(lambda: page._panel.state == "running" and page.history.step)
-        assert (page._address.run, page._panel.resumable) == (run, False)
+        page.view._act("stop")
+        await until(lambda: page.view._panel.state == "stopped")
+        assert page.view._panel.resumable
+        page.view._act("go_on")
+        await until(lambda: page.view._panel.state == "running" and page.history.step)
+        assert (page.header.run, page.view._panel.resumable) == (run, False)
         begun = page.history.step
         await until(lambda: page.history.step > begun)
         steps = list(page.history.losses["student", "soft"].epochs)
         assert steps == sorted(set(steps))  # none twice
-        page._act("stop")
-        await until(lambda: page._panel.state == "stopped")
+        page.view._act("stop")
+        await until(lambda: page.view._panel.state == "stopped")
         # What the server sends where the run has begun again before the page has subscribed again.
         page.state.temperature = 9.0
-        page._on_message(RunSnapshot(run, page.history, "distil", asdict(page.history.opened.spec), mine=True))
+        page.view._on_message(RunSnapshot(run, page.history, "distil", asdict(page.history.opened.spec), mine=True))
         assert page.state.temperature == page.history.opened.spec.knobs["temperature"] != 9.0
 
     on_page(use)
@@ -299,21 +307,21 @@ def shared_server(
 def test_a_page_says_its_place_in_the_queue() -> None:
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&epochs=5000", ANNA)
-        page._act("start")
+        page.view._act("start")
         second, third = Distil(), Distil()
         for other in (second, third):
             await come(other, f"{SMALL}&epochs=3", BEN)
-            other._act("start")
-            await until(lambda other=other: other._panel.state == "queued")
-            other._draw()
-        assert "next" in second._panel.status
-        assert "one run is before" in third._panel.status
-        second._act("stop")
-        await until(lambda: second._panel.state == "stopped")
-        await until(lambda: "next" in third._panel.status)
-        assert not second._panel.resumable
-        page._act("reset")
-        await until(lambda: third._panel.state == "done", 120)
+            other.view._act("start")
+            await until(lambda other=other: other.view._panel.state == "queued")
+            other.view._draw_all()
+        assert "next" in second.view._panel.status
+        assert "one run is before" in third.view._panel.status
+        second.view._act("stop")
+        await until(lambda: second.view._panel.state == "stopped")
+        await until(lambda: "next" in third.view._panel.status)
+        assert not second.view._panel.resumable
+        page.view._act("reset")
+        await until(lambda: third.view._panel.state == "done", 120)
         for other in (second, third):
             other.close()
 
@@ -324,30 +332,30 @@ def test_a_page_says_its_place_in_the_queue() -> None:
 def test_another_persons_run_is_for_looking_at() -> None:
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&epochs=5000", ANNA)
-        page._act("start")
-        await until(lambda: page._panel.state == "running")
-        await until(lambda: page._run_history.step)
+        page.view._act("start")
+        await until(lambda: page.view._panel.state == "running")
+        await until(lambda: page.view._run_history.step)
         guest = Distil()
-        await come(guest, f"run={page._address.run}", BEN)
-        await until(lambda: guest._panel.state == "running")
-        guest._draw()
-        assert guest._panel.watching
-        assert guest._panel.status.startswith("Another person's run, to look at. ")
+        await come(guest, f"run={page.header.run}", BEN)
+        await until(lambda: guest.view._panel.state == "running")
+        guest.view._draw_all()
+        assert guest.view._panel.watching
+        assert guest.view._panel.status.startswith("Another person's run, to look at. ")
         guest.state.temperature = 17.0
         for action in ("pause", "stop"):
-            guest._act(action)
+            guest.view._act(action)
         await settle()
-        guest._draw()
-        heard = page._run_history.step
-        await until(lambda: page._run_history.step > heard + 20)
-        assert page._run_history.param_changes == []
-        guest._act("reset")
+        guest.view._draw_all()
+        heard = page.view._run_history.step
+        await until(lambda: page.view._run_history.step > heard + 20)
+        assert page.view._run_history.param_changes == []
+        guest.view._act("reset")
         await settle()
-        assert (guest._panel.state, guest._panel.watching, guest._address.run) == ("idle", False, "")
-        assert page._panel.state == "running"
+        assert (guest.view._panel.state, guest.view._panel.watching, guest.header.run) == ("idle", False, "")
+        assert page.view._panel.state == "running"
         guest.close()
-        page._act("stop")
-        await until(lambda: page._panel.state == "stopped")
+        page.view._act("stop")
+        await until(lambda: page.view._panel.state == "stopped")
 
     on_page(use)
 
@@ -355,12 +363,12 @@ def test_another_persons_run_is_for_looking_at() -> None:
 def test_a_run_of_another_page_is_said() -> None:
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&epochs=1")
-        page._act("start")
-        await until(lambda: page._panel.state == "done")
+        page.view._act("start")
+        await until(lambda: page.view._panel.state == "done")
         other = Experiments("ensemble", "mnist")
-        await come(other, f"run={page._address.run}&experiment=mnist")
+        await come(other, f"run={page.header.run}&experiment=mnist")
         shown = other.shown["mnist"]
-        assert shown._panel.error.startswith("The run that the address names is not of this experiment")
+        assert shown._panel.error.startswith("The run that the address names is not of this page")
         assert (shown._panel.state, shown.run) == ("idle", "")
         other.close()
 
@@ -374,12 +382,12 @@ def test_an_experiments_page_takes_its_address_and_writes_it() -> None:
         shown = page.shown["missing-class"]
         assert page._tabs.value == "missing-class"
         assert shown.state.experiment() == shown.entry.build.of_size(False, seeds=2)
-        assert shown._size.value == "full"
+        assert shown.size.value == "full"
         assert "no choice 'experiments'" in shown._panel.error
-        shown._draw()
-        assert page._address.choices == {"experiment": "missing-class", "size": "full", "seeds": "2"}
+        shown._draw_all()
+        assert page.header.choices == {"experiment": "missing-class", "size": "full", "seeds": "2"}
         page._tabs.value = "three-percent"
-        await until(lambda: page._address.choices == {})
+        await until(lambda: page.header.choices == {})
         await come(page, "experiment=moon")
         assert page._tabs.value == "three-percent"
         assert "no experiment 'moon'" in page.shown["three-percent"]._panel.error

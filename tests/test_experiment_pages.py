@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdlab import pages
 from kdlab.experiments.framework.bundled import Result
 from kdlab.experiments.framework.events import (
     ExperimentFinished,
@@ -27,15 +26,15 @@ from kdlab.experiments.framework.events import (
 )
 from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.experiments.framework.report_files import save
-from kdlab.pages import Experiments, Index
-from kdlab.pages.catalogue import PAGES
+from kdlab.pages import Experiments, Index, catalogue
 from kdlab.pages.experiments import index, view
-from kdlab.pages.experiments import page as page_module
-from kdlab.pages.experiments.page import ExperimentPage
+from kdlab.pages.experiments import run_view as page_module
+from kdlab.pages.experiments.run_view import ExperimentView
 from kdlab.paths import experiments_folder
 from kdlab.registry import EXPERIMENTS, InputError, UnknownNameError
 from kdlab.runs.limits import Limits
 from kdlab.runs.protocol import EventBatch, RunRequest, RunSnapshot, Status
+from kdlab.widgets.header import parse_url_hash
 
 pytestmark = pytest.mark.usefixtures("own_server")
 
@@ -73,14 +72,14 @@ async def run():
     one._act("start")
     while one._panel.state not in ("done", "failed"):
         await asyncio.sleep(0.05)
-    one._draw()
+    one._draw_all()
     assert one._panel.state == "done", one._panel.error
     assert one.result.report["settings"] == {TINY} | {{"share": 10.0, "student_epochs": 12}}, one.result.report
-    assert one._findings.content["origin"].startswith("This run: quick experiment on digits")
-    tiles = one._explore.tiles.content
-    one._explore.sliders["networks"].value = 1
+    assert one.results.findings.content["origin"].startswith("This run: quick experiment on digits")
+    tiles = one.results.explore.tiles.content
+    one.results.explore.sliders["networks"].value = 1
     await asyncio.sleep(0.2)
-    assert one._explore.tiles.content["facts"][0][0] == "one of them" != tiles["facts"][0][0]
+    assert one.results.explore.tiles.content["facts"][0][0] == "one of them" != tiles["facts"][0][0]
     page.close()
     print(sorted({{"torch", "torchvision", "sklearn", "pandas"}} & set(sys.modules)))
 
@@ -101,7 +100,7 @@ def test_a_whole_run_leaves_torch_out_of_the_pages_process(tmp_path: Path, monke
 
 
 @pytest.fixture
-def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[ExperimentPage], Awaitable[None]]], None]:
+def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[ExperimentView], Awaitable[None]]], None]:
     """Return a function that lets another handle the page of the ensemble, as if REPORT came with kdlab."""
     draw = np.random.default_rng(0)
     arrays = {
@@ -110,7 +109,7 @@ def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[ExperimentPa
     }  # fmt: skip
     monkeypatch.setattr(page_module, "load_bundled", lambda name: Result(REPORT, arrays))
 
-    def handle(use: Callable[[ExperimentPage], Awaitable[None]]) -> None:
+    def handle(use: Callable[[ExperimentView], Awaitable[None]]) -> None:
         async def run() -> None:
             page = Experiments("ensemble")
             try:
@@ -128,12 +127,12 @@ def begun() -> RunSnapshot:
     return RunSnapshot("run", ExperimentRecord(), "ensemble", {"size": "quick", "settings": TINY}, mine=True)
 
 
-async def settle(page: ExperimentPage) -> None:
+async def settle(page: ExperimentView) -> None:
     """Let the page do what it has posted to its loop, and draw what that asked for."""
     for _ in range(5):
         await asyncio.sleep(0)
-    page._draw()
-    page._explore.draw()
+    page._draw_all()
+    page.results.explore.draw()
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------
@@ -141,19 +140,19 @@ async def settle(page: ExperimentPage) -> None:
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_quick_and_full_fill_in_all_settings(on_page: Callable[..., None], quick: bool) -> None:
-    async def use(page: ExperimentPage) -> None:
+    async def use(page: ExperimentView) -> None:
         kind = page.entry.build
         assert page.state.experiment() == kind.of_size(True)  # quick is where it begins
         page.state.epochs = 77
-        page._size.value = "full"
+        page.size.value = "full"
         await settle(page)
         if quick:
-            page._size.value = "quick"
+            page.size.value = "quick"
             await settle(page)
         assert page.state.experiment() == kind.of_size(quick)
         assert page.state.quick is quick
         for item in fields(kind):
-            assert page._settings.values[item.name] == getattr(kind.of_size(quick), item.name)
+            assert page.settings.values[item.name] == getattr(kind.of_size(quick), item.name)
 
     on_page(use)
 
@@ -163,7 +162,7 @@ def test_each_experiment_has_a_page_with_a_control_for_each_setting(name: str) -
     async def use() -> None:
         page = Experiments(name)
         (shown,) = page.shown.values()
-        assert set(shown._settings.values) == {item.name for item in fields(EXPERIMENTS[name].build)}
+        assert set(shown.settings.values) == {item.name for item in fields(EXPERIMENTS[name].build)}
         assert shown.state.experiment() == EXPERIMENTS[name].build.of_size(True)
         assert len(shown._introduction.content["text"]) >= 2
         page.close()
@@ -172,12 +171,12 @@ def test_each_experiment_has_a_page_with_a_control_for_each_setting(name: str) -
 
 
 def test_a_bad_setting_is_said_in_one_sentence_and_nothing_is_lost(on_page: Callable[..., None]) -> None:
-    async def use(page: ExperimentPage) -> None:
-        findings = page._findings.content
+    async def use(page: ExperimentView) -> None:
+        findings = page.results.findings.content
         page.state.network = "mpl:3x1"
         page._act("start")
         assert page._panel.error.startswith("There is no model 'mpl:3x1'.")
-        assert (page._panel.state, page._findings.content) == ("idle", findings)
+        assert (page._panel.state, page.results.findings.content) == ("idle", findings)
         page.state.network = "mlp:8x1"
         await settle(page)
         assert page._panel.error == ""
@@ -190,7 +189,7 @@ def test_a_bad_setting_is_said_in_one_sentence_and_nothing_is_lost(on_page: Call
         await settle(page)
         assert (page._panel.state, page._panel.error) == ("failed", "The temperatures must be numbers.")
         assert page.state.network == "mlp:8x1"
-        assert page._findings.content == findings
+        assert page.results.findings.content == findings
 
     on_page(use)
 
@@ -304,30 +303,30 @@ def test_the_curve_is_of_the_piece_at_work() -> None:
 
 
 def test_a_run_that_concludes_is_shown_and_the_shipped_one_comes_back(on_page: Callable[..., None]) -> None:
-    async def use(page: ExperimentPage) -> None:
-        shipped, explored = page._findings.content, page._explore.tiles.content
+    async def use(page: ExperimentView) -> None:
+        shipped, explored = page.results.findings.content, page.results.explore.tiles.content
         assert shipped["origin"].startswith("As shipped: full experiment on mnist, 2 seeds")
-        assert page._result_source.hidden
+        assert page.results.source.hidden
         for message in (begun(), Status("starting"), Status("running"), EventBatch(tuple(EVENTS))):
             page._on_message(message)
         await settle(page)
-        assert page._findings.content == shipped  # until there is another
+        assert page.results.findings.content == shipped  # until there is another
         mine = REPORT | {"size": "quick", "settings": {"dataset": "digits", "seeds": 1}}
         page._on_message(EventBatch((ExperimentFinished(mine, {}),)))
         page._on_message(Status("done"))
         await settle(page)
-        assert page._findings.content["origin"].startswith("This run: quick experiment on digits, 1 seed,")
-        assert page._explore.hidden  # it kept nothing to explore
-        assert not page._result_source.hidden
-        page._result_source.value = "shipped"
+        assert page.results.findings.content["origin"].startswith("This run: quick experiment on digits, 1 seed,")
+        assert page.results.explore.hidden  # it kept nothing to explore
+        assert not page.results.source.hidden
+        page.results.source.value = "shipped"
         await settle(page)
-        assert (page._findings.content, page._explore.tiles.content) == (shipped, explored)
-        page._result_source.value = "run"
+        assert (page.results.findings.content, page.results.explore.tiles.content) == (shipped, explored)
+        page.results.source.value = "run"
         await settle(page)
-        assert page._findings.content["origin"].startswith("This run")
+        assert page.results.findings.content["origin"].startswith("This run")
         page._act("reset")
         await settle(page)
-        assert (page._findings.content, page._panel.state) == (shipped, "idle")
+        assert (page.results.findings.content, page._panel.state) == (shipped, "idle")
 
     on_page(use)
 
@@ -380,16 +379,16 @@ def test_view_changes_nothing_that_it_is_given() -> None:
 
 
 def test_sliders_score_anew(on_page: Callable[..., None]) -> None:
-    async def use(page: ExperimentPage) -> None:
-        assert not page._explore.hidden
-        first = page._explore.tiles.content["facts"]
-        page._explore.sliders["networks"].value = 2
+    async def use(page: ExperimentView) -> None:
+        assert not page.results.explore.hidden
+        first = page.results.explore.tiles.content["facts"]
+        page.results.explore.sliders["networks"].value = 2
         await settle(page)
-        second = page._explore.tiles.content["facts"]
+        second = page.results.explore.tiles.content["facts"]
         assert (first[0][0], second[0][0]) == ("4 together", "2 together")
         scored = page.entry.build.rescore(page.result.arrays, "", {"networks": 2, "power": 0.0})
         assert second == [list(tile) for tile in scored.tiles]
-        assert len(page._explore.charts.children) == len(scored.charts)
+        assert len(page.results.explore.charts.children) == len(scored.charts)
 
     on_page(use)
 
@@ -413,33 +412,51 @@ def test_experiments_are_kept_in_the_users_cache_folder() -> None:
 # --- the list of pages ------------------------------------------------------------------------------------------------
 
 
-def test_the_index_has_a_card_for_each_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_has_a_card_for_each_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "load_bundled", lambda name: Result(REPORT) if name == "ensemble" else None)
-    cards = {card["page"]: card for card in Index().children[0].content["cards"]}
+
+    async def show() -> list[dict[str, Any]]:
+        page = Index()
+        contents = page.children[1].content["cards"]
+        page.close()
+        return contents
+
+    cards = {card["page"]: card for card in asyncio.run(show())}
     notebooks = {path.name for path in (Path(__file__).parents[1] / "apps").glob("*.ipynb")}
-    assert set(cards) == notebooks - {"index.ipynb"}
+    assert {address.partition("#")[0] for address in cards} == notebooks - {"index.ipynb"}
     assert all(card["question"].endswith("?") for card in cards.values())
-    assert cards["ensemble.ipynb"]["answer"] == "“It errs less.” Does not hold: −3 fewer."
+    assert cards["experiment.ipynb#experiment=ensemble"]["answer"] == "“It errs less.” Does not hold: −3 fewer."
     assert [card["mark"] for card in cards.values() if card["mark"]] == ["✗"]
 
 
-def test_the_notebooks_show_the_experiments_that_the_index_names() -> None:
-    async def show(name: str) -> tuple[str, ...]:
-        cells = json.loads((Path(__file__).parents[1] / "apps" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
-        (line,) = (cell["source"][-1] for cell in cells if cell["cell_type"] == "code")
-        page = eval(line, vars(pages))
-        shown = tuple(key for key, _ in page._tabs.options)
-        page.close()
-        return shown
+def test_every_experiment_is_on_a_page_beside_those_of_its_title() -> None:
+    keys = [key for page in catalogue.pages() for key in page.experiments]
+    assert sorted(keys) == sorted(EXPERIMENTS)
+    for key in keys:
+        assert {EXPERIMENTS[other].build.title for other in catalogue.experiment_page(key).experiments} == {
+            EXPERIMENTS[key].build.title
+        }
 
-    for page in PAGES:
-        if page.experiments:
-            assert asyncio.run(show(page.page)) == page.experiments
+
+def test_the_notebook_shows_the_experiment_that_the_address_names() -> None:
+    async def show() -> None:
+        page = Experiments()
+        assert page.shown == {}  # none before the browser has said which
+        for key in EXPERIMENTS:
+            page._follow(parse_url_hash(f"experiment={key}"))
+            link = catalogue.experiment_page(key)
+            assert (page.header.title, page.header.lead) == (link.title, link.question)
+            assert tuple(value for value, _ in page._tabs.options) == link.experiments
+            assert (page._tabs.value, page._tabs.hidden) == (key, len(link.experiments) == 1)
+            assert page.header.choices == {"experiment": key}
+        page.close()
+
+    asyncio.run(show())
 
 
 def test_a_run_asks_for_all_that_limits_look_at() -> None:
     async def ask() -> RunRequest:
-        page = ExperimentPage("unlabelled")
+        page = ExperimentView("unlabelled", (), lambda: None)
         page.state.other, page.state.teacher_epochs = "folder:/etc", 70
         try:
             return page._request()

@@ -30,6 +30,7 @@ from kdlab.train.events import Saved
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
 from kdlab.pages.distil import view
+from kdlab.pages.distil.results import CURVES, MATRICES
 from kdlab.runs.protocol import EventBatch, Status
 
 if __name__ == "__main__":
@@ -48,8 +49,8 @@ if __name__ == "__main__":
             case Status("failed", kind, text):
                 raise SystemExit(f"{kind}: {text}")
     assert view.summary(history, "")["verdict"].endswith(history.result["mcnemar"]["verdict"][1:])
-    assert set(view.curves(history)) == {"errors", "losses"}
-    assert set(view.matrices(history)) == {"teacher", "baseline", "student", "difference"}
+    assert all(curves(history, None)["data"] for curves in CURVES.values())
+    assert all(matrix(history)["data"] for matrix in MATRICES.values())
     worker.close()
     print(sorted({"torch", "torchvision", "sklearn", "pandas"} & set(sys.modules)))
 """
@@ -77,26 +78,26 @@ def test_what_is_chosen_is_what_runs() -> None:
             if change["new"] in ("done", "failed") and not ended.done():
                 ended.set_result(change["new"])
 
-        page._panel.observe(watch, "state")
-        enter(page._setup.form, "augmentation", "shift:pixels=1")
-        enter(page._setup.form, "teaching", "fixed")
+        page.view._panel.observe(watch, "state")
+        enter(page.view.setup.form, "augmentation", "shift:pixels=1")
+        enter(page.view.setup.form, "teaching", "fixed")
         page.state.epochs = page.state.teacher_epochs = 2
         chosen = page.state.spec()
-        page._act("start")
-        assert await asyncio.wait_for(ended, 120) == "done", page._panel.error
-        page._draw()  # what the last event asked for
+        page.view._act("start")
+        assert await asyncio.wait_for(ended, 120) == "done", page.view._panel.error
+        page.view._draw_all()  # what the last event asked for
         spec = page.history.opened.spec
         assert spec == chosen
         assert (spec.augmentation, spec.teaching, spec.precision) == ("shift:pixels=1", "fixed", "float32")
-        assert f"{spec.teacher}, fixed teaching. T 4, " in page._summary.content["run"]
-        assert page._panel.error == ""
+        assert f"{spec.teacher}, fixed teaching. T 4, " in page.view.results.summary.content["run"]
+        assert page.view._panel.error == ""
 
     on_page(use)
 
 
 def test_teaching_is_offered_only_where_it_changes_something() -> None:
     async def use(page: Distil) -> None:
-        form = page._setup.form
+        form = page.view.setup.form
 
         def offered() -> bool:
             return not form.descriptions["teaching"]["hidden"]
@@ -106,7 +107,7 @@ def test_teaching_is_offered_only_where_it_changes_something() -> None:
             enter(form, "augmentation", name)
             await settle()
             assert offered() is expected, name
-        page._act("reset")
+        page.view._act("reset")
         await settle()
         assert (page.state.augmentation, offered()) == ("none", False)
 
@@ -119,14 +120,14 @@ def test_another_data_set_brings_all_of_its_settings(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(LOSSES._entries, "other", other)
 
     async def use(page: Distil) -> None:
-        enter(page._setup.form, "augmentation", "shift:pixels=2")
-        enter(page._setup.form, "teaching", "independent")
-        enter(page._loss, "loss", "other")
+        enter(page.view.setup.form, "augmentation", "shift:pixels=2")
+        enter(page.view.setup.form, "teaching", "independent")
+        enter(page.view.knobs.loss, "loss", "other")
         page.state.other_weight, page.state.seed = 3.0, 5
         for dataset, precision in (("mnist", "auto"), ("digits", "float32")):
             page.state.dataset = dataset
             await settle()
-            assert page._panel.error == ""
+            assert page.view._panel.error == ""
             kept = {"loss": "other", "knobs": {"other_weight": 3.0}, "seed": 5}
             assert page.state.spec() == Spec.suggested(dataset, **kept)
             assert (page.state.augmentation, page.state.teaching) == ("none", "consistent")
@@ -137,15 +138,15 @@ def test_another_data_set_brings_all_of_its_settings(monkeypatch: pytest.MonkeyP
 
 def test_start_is_refused_while_a_field_shows_an_error() -> None:
     async def use(page: Distil) -> None:
-        form, sentence = page._setup.form, "Epochs must be a whole number from 1 to 100,000, not 12.5."
+        form, sentence = page.view.setup.form, "Epochs must be a whole number from 1 to 100,000, not 12.5."
         enter_invalid(form, "epochs", "12.5")
-        page._act("start")
-        assert (page._panel.state, page._panel.error) == ("idle", sentence)
+        page.view._act("start")
+        assert (page.view._panel.state, page.view._panel.error) == ("idle", sentence)
         enter(form, "epochs", page.state.epochs)
         await settle()
-        assert page._panel.error == ""
+        assert page.view._panel.error == ""
         enter_invalid(form, "epochs", "12.5")
-        page._act("reset")
+        page.view._act("reset")
         await settle()
         assert form.invalid == {}
         enter_invalid(form, "epochs", "12.5")
@@ -166,12 +167,13 @@ def test_a_failure_right_after_the_data_were_opened_stays_on_the_page() -> None:
             EventBatch((opened,)),
             Status("failed", "InputError", "This cannot be used."),
         ):
-            page._on_message(message)  # as an augmentation's wrong option does: all before the page's loop turns again
+            # As an augmentation's wrong option does: all before the page's loop turns again.
+            page.view._on_message(message)
         await settle()
-        assert (page._panel.state, page._panel.error) == ("failed", "This cannot be used.")
+        assert (page.view._panel.state, page.view._panel.error) == ("failed", "This cannot be used.")
         page.state.epochs += 1
         await settle()
-        assert page._panel.error == ""
+        assert page.view._panel.error == ""
 
     on_page(use)
 
@@ -213,36 +215,36 @@ def test_the_page_says_which_knobs_and_seed_the_shown_run_has() -> None:
 
 def test_a_new_run_shows_no_numbers_of_the_run_before() -> None:
     async def use(page: Distil) -> None:
-        before = page._summary.content
+        before = page.view.results.summary.content
         assert [tile["errors"] for tile in before["tiles"]] == ["11", "31", "14"]
-        page._on_message(RunSnapshot("run", History(), "distil", {}, mine=True))
-        page._on_message(Status("starting"))
-        page._draw()
-        content = page._summary.content
+        page.view._on_message(RunSnapshot("run", History(), "distil", {}, mine=True))
+        page.view._on_message(Status("starting"))
+        page.view._draw_all()
+        content = page.view.results.summary.content
         assert [(tile["errors"], tile["share"], tile["counted"]) for tile in content["tiles"]] == [
             ("–", "not trained yet", "")
         ] * 3
         assert (content["verdict"], content["differs"], content["warnings"]) == ("", False, [])
         assert content["note"].startswith("The run has not opened its data yet.")
         assert content["run"] == before["run"].replace("Shown: ", "Figures below: ")
-        page._on_message(EventBatch((page.history.opened,)))
-        page._draw()
-        assert page._summary.content["run"] == before["run"]
-        assert page._summary.content["verdict"] == ""
-        page._on_message(Status("idle"))
-        page._draw()
-        assert page._summary.content == before
+        page.view._on_message(EventBatch((page.history.opened,)))
+        page.view._draw_all()
+        assert page.view.results.summary.content["run"] == before["run"]
+        assert page.view.results.summary.content["verdict"] == ""
+        page.view._on_message(Status("idle"))
+        page.view._draw_all()
+        assert page.view.results.summary.content == before
 
     on_page(use)
 
 
 def test_a_run_that_ended_before_its_data_were_opened_says_so() -> None:
     async def use(page: Distil) -> None:
-        page._on_message(RunSnapshot("run", History(), "distil", {}, mine=True))
-        page._on_message(Status("failed", "InputError", "This cannot be used."))
-        page._draw()
-        assert page._summary.content["note"].startswith("The run ended before it had opened its data.")
-        assert {tile["errors"] for tile in page._summary.content["tiles"]} == {"–"}
+        page.view._on_message(RunSnapshot("run", History(), "distil", {}, mine=True))
+        page.view._on_message(Status("failed", "InputError", "This cannot be used."))
+        page.view._draw_all()
+        assert page.view.results.summary.content["note"].startswith("The run ended before it had opened its data.")
+        assert {tile["errors"] for tile in page.view.results.summary.content["tiles"]} == {"–"}
 
     on_page(use)
 
@@ -279,5 +281,5 @@ def test_large_counts_have_commas() -> None:
 
 
 def test_losses_are_said_to_be_of_training_batches() -> None:
-    title = view.curves(opening())["losses"]["layout"]["title"]["text"]
+    title = view.losses(opening(), None)["layout"]["title"]["text"]
     assert title == "Loss by part on training batches, in nats"

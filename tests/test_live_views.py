@@ -29,6 +29,7 @@ from kdlab.figures.theme import ROLES
 from kdlab.io.predictions import Predictions
 from kdlab.pages import Distil
 from kdlab.pages.distil import view
+from kdlab.pages.distil.results import CURVES, MATRICES
 from kdlab.pages.runs import compare
 from kdlab.pages.runs import view as runs_view
 from kdlab.registry import DATASETS, Entry, InputError
@@ -202,7 +203,8 @@ def shown(history: History) -> dict[str, Any]:
         return {}
     cells = [None, view.Cell("teacher", 1, 1), view.Cell("difference", 8, 8) if "student" in history.logits else None]
     views = {
-        "curves": view.curves(history), "matrices": view.matrices(history),
+        "curves": {name: curves(history, None) for name, curves in CURVES.items()},
+        "matrices": {name: matrix(history) for name, matrix in MATRICES.items()},
         "examples": [view.example(history, at) for at in range(0, 143, 11)],
         "pictures": [view.pictures(history, cell).__repr__() for cell in cells],
         "summary": view.summary(history, ""), "progress": view.progress(history, "running", 3.0),
@@ -245,10 +247,10 @@ def test_the_views_of_a_history_are_the_same_whatever_the_test_set_is(register: 
 def on_screen(page: Distil) -> dict[str, Any]:
     """What the browser gets, but for the summary."""
     return {
-        **{f"figure {name}": copy.deepcopy(canvas.figure) for name, canvas in page._canvases.items()},
-        "bars": page._bars.example, "status": page._panel.status, "address": page._address.choices,
+        **{f"figure {name}": copy.deepcopy(canvas.figure) for name, canvas in page.view.results.canvases.items()},
+        "bars": page.view.results.bars.example, "status": page.view._panel.status, "address": page.header.choices,
         **{name: (one.pixels, one.shown, one.chosen)
-           for name, one in (("gallery", page._gallery), ("picture", page._picture))},
+           for name, one in (("gallery", page.view.results.gallery), ("picture", page.view.results.picture))},
     }  # fmt: skip
 
 
@@ -258,21 +260,21 @@ def test_the_page_shows_the_same_whatever_the_test_set_is(register: Register) ->
         screens: list[Any] = []
 
         async def use(page: Distil) -> None:
-            page._on_message(RunSnapshot("run", History(), "distil", {}, mine=True))
-            page._on_message(Status("running"))
+            page.view._on_message(RunSnapshot("run", History(), "distil", {}, mine=True))
+            page.view._on_message(Status("running"))
             events = distill_events(spec())
             log.clear()
             for event in events:
-                page._on_message(EventBatch((event,)))
+                page.view._on_message(EventBatch((event,)))
                 if isinstance(event, Opened | Probe | Done):
                     if "student" in page.history.logits:
                         page._click("student", {"y": 1, "x": 1})
                         page.state.chosen = 5
                     for _ in range(3):
                         await asyncio.sleep(0)
-                    page._draw()
+                    page.view._draw_all()
                     assert isinstance(event, Done) or "look" not in log
-                    screens.append((on_screen(page), copy.deepcopy(page._summary.content)))
+                    screens.append((on_screen(page), copy.deepcopy(page.view.results.summary.content)))
 
         on_page(use)
         assert "look" in log
@@ -414,7 +416,7 @@ def test_groups_travel_with_a_run(register: Register) -> None:
         assert (one.opened.groups == torch.arange(143).numpy() // 3).all()
         assert (one.opened.example_unit, one.opened.group_unit) == ("frames", "recordings")
     assert arrays(History.of(again.files())) == arrays(History.of(history.files()))
-    assert view.curves(again)["errors"]["layout"]["title"]["text"] == "Errors on 143 validation frames"
+    assert view.errors(again, None)["layout"]["title"]["text"] == "Errors on 143 validation frames"
     assert "the 143 validation frames of sealed" in Predictions.of(again).note
 
 
@@ -428,10 +430,10 @@ def test_a_run_that_is_opened_again_has_its_groups(register: Register) -> None:
             break
 
     async def use(page: Distil) -> None:
-        page._on_message(RunSnapshot("run", History.of(history.files()), "distil", {}, mine=True))
-        page._on_message(Status("stopped"))
-        page._draw()
-        assert "sign flips over 48 recordings" in page._summary.content["verdict"]
+        page.view._on_message(RunSnapshot("run", History.of(history.files()), "distil", {}, mine=True))
+        page.view._on_message(Status("stopped"))
+        page.view._draw_all()
+        assert "sign flips over 48 recordings" in page.view.results.summary.content["verdict"]
 
     on_page(use)
 

@@ -134,12 +134,12 @@ def test_a_page_says_what_its_worker_does_not_know() -> None:
             ("teaching", "way of teaching"),
         ):
             setattr(page.state, name, "mine")
-            page._act("start")
-            assert page._panel.error == (
+            page.view._act("start")
+            assert page.view._panel.error == (
                 f"This page's worker does not know the {kind} 'mine', which is registered in this process only: train "
                 f"with it in a cell of the notebook, by kdlab.distill, or choose another."
             )
-            assert page._panel.state == "idle"
+            assert page.view._panel.state == "idle"
             page.state.apply(opening)
         assert client.the_server().runs() == []
 
@@ -151,7 +151,7 @@ def test_a_page_that_is_open_bears_an_loss_that_gets_other_knobs() -> None:
     async def use(page: Distil) -> None:
         page.state.loss = "mine"
         run_cell(knob="mine_push", value=3.0)
-        page._draw()
+        page.view._draw_all()
         assert page.state.spec().knobs == {"mine_push": 3.0}
 
     run_cell()
@@ -171,7 +171,8 @@ def test_an_experiments_page_says_it_too() -> None:
             page.state.student = "mine" if name != "mine" else "mlp:8x1"
             page._act("start")
             kind = "model" if name != "mine" else "experiment"
-            assert page._panel.error.startswith(f"This page's worker does not know the {kind} 'mine', which is regist")
+            sentence = f"This page's worker does not know the {kind} 'mine', which is regist"
+            assert page._panel.error.startswith(sentence)
             assert page._panel.state == "idle"
         pages.close()
         assert client.the_server().runs() == []

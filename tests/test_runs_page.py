@@ -64,7 +64,8 @@ class Page:
         self.list = self.page._list
 
     async def open(self, visitor: str = ME, address: str = "") -> "Page":
-        self.page._address._on_message(None, {"type": "address", "text": address, "visitor": visitor}, [])
+        message = {"type": "address", "text": address, "source": "edit", "visitor": visitor}
+        self.page.header._on_message(None, message, [])
         await self.settle()
         return self
 
@@ -177,7 +178,7 @@ def test_comparing(kept: Keeper, on_page: Any) -> None:
         assert results["Student against baseline, test: p"] == ["< 0.001 (McNemar)"] * 2
         names = [trace["name"] for trace in page.page._canvas.figure["data"]]
         assert names == ["1: Baseline", "1: Student", "2: Baseline", "2: Student"]
-        assert page.page._address.choices == {"compare": "a,b"}
+        assert page.page.header.choices == {"compare": "a,b"}
         await page.ask("delete", run="a")
         assert (page.list.chosen, page.page._compared.content) == (["b"], {})
 

@@ -17,9 +17,9 @@ from kdlab.experiments.framework.bundled import Result
 from kdlab.experiments.framework.events import ExperimentFinished, PreviewReady
 from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.experiments.framework.report_files import save
-from kdlab.pages import Specialists
-from kdlab.pages.experiments import page as page_module
-from kdlab.pages.experiments.page import ExperimentPage
+from kdlab.pages import Experiments
+from kdlab.pages.experiments import run_view as page_module
+from kdlab.pages.experiments.run_view import ExperimentView
 from kdlab.pages.specialists.answers import SpecialistAnswers
 from kdlab.pages.specialists.ask import AskThem
 from kdlab.pages.specialists.confused import ConfusedClasses
@@ -32,16 +32,17 @@ pytestmark = pytest.mark.usefixtures("own_server")
 CAT, DOG, SHIP = (CIFAR.index(name) for name in ("cat", "dog", "ship"))
 RESULT = made_result()
 FOUND = [np.flatnonzero(row).tolist() for row in RESULT.arrays["members"]]
-Use = Callable[[ExperimentPage], Awaitable[None]]
+Use = Callable[[ExperimentView], Awaitable[None]]
 
 
 class Page:
     """The page's parts, for short."""
 
-    def __init__(self, page: ExperimentPage) -> None:
+    def __init__(self, page: ExperimentView) -> None:
         self.one, self.state = page, page.state
         self.confused, self.ask = (
-            next(panel for panel in page._panels if isinstance(panel, kind)) for kind in (ConfusedClasses, AskThem)
+            next(panel for panel in page.results.panels if isinstance(panel, kind))
+            for kind in (ConfusedClasses, AskThem)
         )
         self.editor, self.asking = self.confused.editor, self.ask.asking
 
@@ -53,8 +54,8 @@ class Page:
         """Let the page do what it has posted to its loop, and draw what that asked for."""
         for _ in range(5):
             await asyncio.sleep(0)
-        self.one._draw()
-        for panel in self.one._panels:
+        self.one._draw_all()
+        for panel in self.one.results.panels:
             panel.draw()
 
 
@@ -66,7 +67,7 @@ def on_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(page_module, "load_bundled", lambda name: result)
 
         async def run() -> None:
-            page = Specialists()
+            page = Experiments("specialists")
             try:
                 (only,) = page.shown.values()
                 only.state.dataset = "cifar10"
@@ -103,7 +104,7 @@ def test_what_is_edited_is_the_setting(on_page: Callable[..., None]) -> None:
     async def use(page: Page) -> None:
         page.editor.subsets = [[CAT, DOG], [SHIP]]
         assert page.state.subsets == "cat, dog; ship"
-        assert page.one._settings.values["subsets"] == "cat, dog; ship"
+        assert page.one.settings.values["subsets"] == "cat, dog; ship"
         assert page.state.experiment().subsets == "cat, dog; ship"
         await page.settle()
         assert page.editor.subsets == [[CAT, DOG], [SHIP]]
@@ -115,12 +116,12 @@ def test_what_is_edited_is_the_setting(on_page: Callable[..., None]) -> None:
 
 def test_what_is_typed_is_shown(on_page: Callable[..., None]) -> None:
     async def use(page: Page) -> None:
-        enter(page.one._settings, "subsets", " ship,truck ;dog, cat")
+        enter(page.one.settings, "subsets", " ship,truck ;dog, cat")
         await page.settle()
         assert page.editor.subsets == [[SHIP, CIFAR.index("truck")], [CAT, DOG]]
         assert page.state.subsets == " ship,truck ;dog, cat"  # as it was typed
         assert page.complaint == ""
-        enter(page.one._settings, "subsets", "")
+        enter(page.one.settings, "subsets", "")
         await page.settle()
         assert page.editor.subsets is None
 
@@ -226,7 +227,7 @@ def test_a_run_shows_its_matrix_before_it_ends(on_page: Callable[..., None]) -> 
         await page.settle()
         assert (page.state.subsets, page.editor.subsets) == ("1, 7", [[1, 7]])
         assert page.editor.texts["origin"].startswith("Classes of digits, this run.")
-        page.one._result_source.value = "shipped"
+        page.one.results.source.value = "shipped"
         await page.settle()
         assert page.editor.matrix["classes"] == CIFAR
         assert page.editor.texts["origin"].startswith("Classes of cifar10, as shipped.")
@@ -292,12 +293,12 @@ def test_the_slider_the_direction_and_the_picture_change_the_answer(on_page: Cal
     async def use(page: Page) -> None:
         await page.settle()
         assert page.asking.answer["n"] == 1
-        page.one._explore.sliders["n"].value = 3
+        page.one.results.explore.sliders["n"].value = 3
         await page.settle()
         assert page.asking.answer["n"] == 3
         page.asking.chosen = 7
         assert page.asking.answer["together"] == pytest.approx(expected(7, 3, "forward"))
-        enter(page.one._explore.choices, "choice", DIRECTIONS["reverse"])
+        enter(page.one.results.explore.choices, "choice", DIRECTIONS["reverse"])
         await page.settle()
         assert page.asking.answer["together"] == pytest.approx(expected(7, 3, "reverse"))
         assert page.asking.outcomes == SpecialistAnswers.of(RESULT.arrays).outcomes(3, DIRECTIONS["reverse"])
@@ -311,13 +312,13 @@ SCRIPT = """
 import asyncio, sys
 from pathlib import Path
 from kdlab.experiments.framework.report_files import load
-from kdlab.pages import Specialists
-from kdlab.pages.experiments import page as page_module
+from kdlab.pages import Experiments
+from kdlab.pages.experiments import run_view as page_module
 from kdlab.experiments.framework.bundled import Result
 
 async def use():
     page_module.load_bundled = lambda name: Result(*load(Path(sys.argv[1]), name))
-    page = Specialists()
+    page = Experiments("specialists")
     (shown,) = page.shown.values()
     confused, ask, _ = shown._panels
     confused.editor.subsets = [[3, 5]]
@@ -346,7 +347,8 @@ def test_panels_stand_above_the_findings_or_below_the_sliders(on_page: Callable[
     async def use(page: Page) -> None:
         (columns,) = page.one.children
         results: list[Any] = list(columns.children[1].children)
-        places = [results.index(part) for part in (page.confused, page.one._findings, page.one._explore, page.ask)]
+        shown = page.one.results
+        places = [results.index(part) for part in (page.confused, shown.findings, shown.explore, page.ask)]
         assert places == sorted(places)
 
     on_page(use)
@@ -354,8 +356,8 @@ def test_panels_stand_above_the_findings_or_below_the_sliders(on_page: Callable[
 
 def test_only_the_page_of_specialists_has_their_panels() -> None:
     async def use() -> None:
-        page = ExperimentPage("ensemble")
-        assert page._panels == [page._explore]
+        page = ExperimentView("ensemble")
+        assert page.results.panels == [page.results.explore]
         page.close()
 
     asyncio.run(use())

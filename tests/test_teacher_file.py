@@ -152,24 +152,24 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
 
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&teacher_epochs=99", ANNA)
-        field, form = page._setup.file, page._setup.form
+        field, form = page._setup.file, page.view.setup.form
         assert send(field, "../mine/teacher.safetensors", content) == {}
         assert (field.file_state, field.title, field.size) == ("file", "teacher.safetensors", len(content))
         assert form.descriptions["teacher_epochs"]["disabled"]
         assert "not trained" in form.descriptions["teacher_epochs"]["help"]
         page.state.teacher = "mlp:17x1"
-        page._act("start")
-        await until(lambda: page._panel.state == "failed", 60)
-        assert "The mlp:17x1 for 10 classes needs the weights" in page._panel.error
+        page.view._act("start")
+        await until(lambda: page.view._panel.state == "failed", 60)
+        assert "The mlp:17x1 for 10 classes needs the weights" in page.view._panel.error
         page.state.teacher = "mlp:16x1"
         assert field.file_state == "file"
-        page._act("start")
-        await until(lambda: page._panel.state == "done", 60)
-        page._draw()
+        page.view._act("start")
+        await until(lambda: page.view._panel.state == "done", 60)
+        page.view._draw_all()
         assert page.history.result["teacher"]["errors"] == errors(saved)
         assert page.history.opened.spec.teacher_weights == field.digest
-        assert "mlp:8x1 taught by mlp:16x1 from a file" in page._summary.content["run"]
-        assert page._summary.content["note"].endswith("so its errors, and its student's, may flatter it.")
+        assert "mlp:8x1 taught by mlp:16x1 from a file" in page.view.results.summary.content["run"]
+        assert page.view.results.summary.content["note"].endswith("so its errors, and its student's, may flatter it.")
         assert "teacher" not in view.progress(page.history, "done", None)[1]
         assert client.the_server().runs()[0].label == "mlp:8x1 taught by mlp:16x1 from a file on digits"
         # The same run on a page that has not the file: it is asked for, or let go.
@@ -183,9 +183,9 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
         assert (other._setup.file.file_state, other._setup.file.digest) == ("file", field.digest)
         tell(other._setup.file, {"type": "let_go", "id": "1"})
         assert (other._setup.file.file_state, other._setup.file.weights) == ("none", None)
-        assert not other._setup.form.descriptions["teacher_epochs"]["disabled"]
+        assert not other.view.setup.form.descriptions["teacher_epochs"]["disabled"]
         other.close()
-        page._act("reset")
+        page.view._act("reset")
         await until(lambda: field.file_state == "none")
 
     on_page(use)
@@ -195,7 +195,7 @@ def test_what_is_no_file_of_weights_is_refused_and_the_one_before_is_kept(saved:
     content = (saved / "teacher.safetensors").read_bytes()
 
     async def use(page: Distil) -> None:
-        field = page._setup.file
+        field = page.view.setup.file
         for name, bad, words in (
             ("net.pt", b"PK\x03\x04" + bytes(5_000), "never opened here: save it with safetensors"),
             ("cut.safetensors", content[:-1], "damaged"),
@@ -227,16 +227,16 @@ def test_the_operators_limits_reach_page_and_worker(
     content = (saved / "teacher.safetensors").read_bytes()
 
     async def use(page: Distil) -> None:
-        datasets = page._setup.children[0].descriptions["dataset"]
+        datasets = page.view.setup.children[0].descriptions["dataset"]
         assert datasets["options"] == ["digits", "mnist"]
         kind = EXPERIMENTS["mnist"].build
         assert Settings(ExperimentState(kind), kind).descriptions["dataset"]["options"] == ["digits", "mnist"]
         assert not datasets["any_name"]
         assert "5,000 are the most" in send(page._setup.file, "teacher.safetensors", content)["error"]
         await come(page, f"{SMALL}&teacher_epochs=1&student=mlp:99x1", ANNA)
-        page._act("start")
-        await until(lambda: page._panel.state == "failed", 60)
-        assert page._panel.error.startswith("The student mlp:99x1 has 7,435 parameters; this server allows 1,500")
+        page.view._act("start")
+        await until(lambda: page.view._panel.state == "failed", 60)
+        assert page.view._panel.error.startswith("The student mlp:99x1 has 7,435 parameters; this server allows 1,500")
 
     try:
         on_page(use)

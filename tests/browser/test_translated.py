@@ -116,7 +116,7 @@ def test_a_translated_experiment_follows_its_sliders(
     lend: Callable[..., Dashboard], serve: Callable[[str], Server]
 ) -> None:
     page = lend(serve("voila")).page
-    page.goto(serve("voila").page("ensemble"))
+    page.goto(serve("voila").page("experiment") + "#experiment=ensemble")
     page.locator(".kd-explore dt").first.wait_for()
     translate(page)
     expect_untouched(page, ".kd-explore dd", ".kd-measured > span", ".kd-setup select", ".kd-knob output")
