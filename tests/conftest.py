@@ -53,7 +53,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "Scheduli
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its kind, and put them into order.
 
-    What shares a Chromium comes last, as Playwright keeps the event loop of this thread while it is open. A file is
+    What shares a browser comes last, as Playwright keeps the event loop of this thread while it is open. A file is
     either all or nothing of that, as each is run by one process.
     """
     for item in items:
@@ -67,9 +67,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> tuple[bool, bool, bool]:
-    """Return when a test has its turn: of those with a Chromium the longest first, so that no process has them left."""
+    """Return when a test has its turn: of those with a browser the longest first, so that no process has them left."""
     fixtures = getattr(item, "fixturenames", ())
-    return "chromium" in fixtures, "serve" not in fixtures, "open_in_lab" not in fixtures
+    return "playwright" in fixtures, "serve" not in fixtures, "open_in_lab" not in fixtures
 
 
 def _kind(item: pytest.Item) -> str:

@@ -39,7 +39,7 @@ def public_site(folder: Path, limits: str, **others: str) -> Iterator[tuple[str,
     (folder / "apps" / "secret.txt").write_text("secret")
     for name, code in others.items():
         notebook = json.loads((notebooks() / "distil.ipynb").read_text())
-        notebook["cells"][1]["source"] = code
+        notebook["cells"][0]["source"] = code
         (folder / "apps" / f"{name}.ipynb").write_text(json.dumps(notebook))
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     command = ("app", "index", "--limits", "limits.toml", "--name", "kdlab.example.org")

@@ -36,8 +36,8 @@ from kdlab.runs.worker import Start
 from kdlab.runs.worker_process import WorkerProcess
 from kdlab.train.events import Done, Step
 from kdlab.train.spec import Spec
+from kdlab.widgets.header import parse_url_hash as read_address
 from kdlab.widgets.run_panel import RunPanel
-from kdlab.widgets.url.widget import parse_url_hash as read_address
 
 LIMIT = 8_000_000
 BOMBS = """

@@ -164,7 +164,7 @@ def test_each_experiment_has_a_page_with_a_control_for_each_setting(name: str) -
         (shown,) = page.shown.values()
         assert set(shown.settings.values) == {item.name for item in fields(EXPERIMENTS[name].build)}
         assert shown.state.experiment() == EXPERIMENTS[name].build.of_size(True)
-        assert len(shown._introduction.content["text"]) >= 2
+        assert len(shown.results.children[0].content["text"]) >= 2
         page.close()
 
     asyncio.run(use())

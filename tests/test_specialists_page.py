@@ -320,9 +320,9 @@ async def use():
     page_module.load_bundled = lambda name: Result(*load(Path(sys.argv[1]), name))
     page = Experiments("specialists")
     (shown,) = page.shown.values()
-    confused, ask, _ = shown._panels
+    confused, ask, _ = shown.results.panels
     confused.editor.subsets = [[3, 5]]
-    shown._explore.sliders["n"].value = 2
+    shown.results.explore.sliders["n"].value = 2
     await asyncio.sleep(0.2)
     assert ask.asking.answer["n"] == 2
     assert shown._panel.error == "", shown._panel.error
@@ -356,8 +356,9 @@ def test_panels_stand_above_the_findings_or_below_the_sliders(on_page: Callable[
 
 def test_only_the_page_of_specialists_has_their_panels() -> None:
     async def use() -> None:
-        page = ExperimentView("ensemble")
-        assert page.results.panels == [page.results.explore]
+        page = Experiments("ensemble")
+        (shown,) = page.shown.values()
+        assert shown.results.panels == [shown.results.explore]
         page.close()
 
     asyncio.run(use())

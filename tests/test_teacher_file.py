@@ -152,7 +152,7 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
 
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&teacher_epochs=99", ANNA)
-        field, form = page._setup.file, page.view.setup.form
+        field, form = page.view.setup.file, page.view.setup.form
         assert send(field, "../mine/teacher.safetensors", content) == {}
         assert (field.file_state, field.title, field.size) == ("file", "teacher.safetensors", len(content))
         assert form.descriptions["teacher_epochs"]["disabled"]
@@ -174,15 +174,15 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
         assert client.the_server().runs()[0].label == "mlp:8x1 taught by mlp:16x1 from a file on digits"
         # The same run on a page that has not the file: it is asked for, or let go.
         other = Distil()
-        await come(other, f"run={page._address.run}&{SMALL}", ANNA)
-        await until(lambda: other._panel.state == "done")
-        assert other._setup.file.file_state == "missing"
-        other._act("start")
-        assert other._panel.error.startswith(AGAIN)
-        send(other._setup.file, "teacher.safetensors", content)
-        assert (other._setup.file.file_state, other._setup.file.digest) == ("file", field.digest)
-        tell(other._setup.file, {"type": "let_go", "id": "1"})
-        assert (other._setup.file.file_state, other._setup.file.weights) == ("none", None)
+        await come(other, f"run={page.header.run}&{SMALL}", ANNA)
+        await until(lambda: other.view._panel.state == "done")
+        assert other.view.setup.file.file_state == "missing"
+        other.view._act("start")
+        assert other.view._panel.error.startswith(AGAIN)
+        send(other.view.setup.file, "teacher.safetensors", content)
+        assert (other.view.setup.file.file_state, other.view.setup.file.digest) == ("file", field.digest)
+        tell(other.view.setup.file, {"type": "let_go", "id": "1"})
+        assert (other.view.setup.file.file_state, other.view.setup.file.weights) == ("none", None)
         assert not other.view.setup.form.descriptions["teacher_epochs"]["disabled"]
         other.close()
         page.view._act("reset")
@@ -232,7 +232,7 @@ def test_the_operators_limits_reach_page_and_worker(
         kind = EXPERIMENTS["mnist"].build
         assert Settings(ExperimentState(kind), kind).descriptions["dataset"]["options"] == ["digits", "mnist"]
         assert not datasets["any_name"]
-        assert "5,000 are the most" in send(page._setup.file, "teacher.safetensors", content)["error"]
+        assert "5,000 are the most" in send(page.view.setup.file, "teacher.safetensors", content)["error"]
         await come(page, f"{SMALL}&teacher_epochs=1&student=mlp:99x1", ANNA)
         page.view._act("start")
         await until(lambda: page.view._panel.state == "failed", 60)

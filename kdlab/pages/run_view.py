@@ -32,6 +32,7 @@ class RunView(Group):
     css_class: ClassVar[str]
     rate: ClassVar[float] = 12.0
     button_texts: ClassVar[Mapping[str, list[str]]] = {}
+    _controller: RunController | None = None
 
     def __init__(self, kind: str, changed: Any) -> None:
         self.kind, self._changed = kind, changed
@@ -140,12 +141,15 @@ class RunView(Group):
             case RunSnapshot(run=run, kind=self.kind):
                 adopt, self._adopt_run_config = run == self._adopt_run_config, ""
                 self._attach(message, adopt)
+                self._changed()  # at once: the page may be reloaded right after a run has started
             case RunSnapshot():
                 self._controller.leave()
                 self._show_opening()
+                self._changed()
                 self._loop.post(self._show_error, OTHER_PAGE)
             case Status("idle"):
                 self._show_opening()
+                self._changed()
             case Status(state):
                 self._eta.reset()
                 if state not in ("queued", "starting", "running"):
@@ -172,5 +176,6 @@ class RunView(Group):
 
     def close(self) -> None:
         """Leave the run and close the widgets."""
-        self._controller.client.close()
+        if self._controller is not None:  # a view whose making failed is closed too
+            self._controller.client.close()
         super().close()

@@ -65,7 +65,7 @@ class Visitor:
             kind = one["state"].get("_anywidget_id", "").rpartition(".")[2]
             self._parts.setdefault(kind, []).append(model)
         self.came = time.perf_counter() - began
-        self.say("UrlHash", {"type": "address", "text": "", "visitor": secrets.token_hex(16)})
+        self.say("Header", {"type": "address", "text": "", "source": "memory", "visitor": secrets.token_hex(16)})
 
     def say(self, kind: str, content: dict[str, Any]) -> None:
         """Send what the script of a widget of this kind sends."""
@@ -74,7 +74,7 @@ class Visitor:
     def choose(self, **choices: object) -> None:
         """Change choices by the address, as a person may."""
         text = "&".join(f"{key}={value}" for key, value in choices.items())
-        self.say("UrlHash", {"type": "address", "text": text, "visitor": secrets.token_hex(16)})
+        self.say("Header", {"type": "address", "text": text, "source": "edit", "visitor": secrets.token_hex(16)})
 
     async def turn(self, value: float) -> None:
         """Move the page's first slider, and wait for the kernel's echo."""

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from dashboard import Dashboard
-from playwright.sync_api import Browser, Page, sync_playwright
+from firefox import launch_firefox
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from servers import Server
 from temperature import TemperatureLab
 from windows import DESKTOP, Windows, launch
@@ -13,14 +14,34 @@ FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        if browser is None:
-            missing = "no Chromium: install it, or run `playwright install chromium`"
-            pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
-        yield browser
-        browser.close()
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    browser = launch(playwright)
+    if browser is None:
+        missing = "no Chromium: install it, or run `playwright install chromium`"
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(playwright: Playwright) -> Iterator[Browser]:
+    browser = launch_firefox(playwright)
+    if browser is None:
+        pytest.skip("no Firefox: install Debian's firefox-esr")
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session", params=["chromium", "firefox"])
+def each_browser(request: pytest.FixtureRequest, playwright: Playwright) -> Browser:
+    """Return one browser, then the other: what uses this runs twice."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +61,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 
 @pytest.fixture(scope="session")
 def windows(chromium: Browser) -> Windows:
+    """Return the windows that a test's pages open in; a file of tests has them in Firefox by a fixture of this name."""
     return Windows(chromium)
 
 

@@ -20,7 +20,7 @@ from kdlab.widgets.loop import Loop
 from kdlab.widgets.slider import Slider
 from kdlab.widgets.summary import Summary
 
-__all__ = ["CURVES", "MATRICES", "Results"]
+__all__ = ["CURVES", "MATRICES", "DistilResults"]
 
 # The figures, in their order on the page. Curves are drawn at every step, beside those of the run before.
 CURVES: Mapping[str, Callable[[History, History | None], Figure]] = {"errors": view.errors, "losses": view.losses}
@@ -31,7 +31,7 @@ MATRICES: Mapping[str, Callable[[History], Figure]] = {
 }
 
 
-class Results(Group):
+class DistilResults(Group):
     """Shows a history; `state` holds the chosen cell and example, and `temperature` moves the soft targets."""
 
     def __init__(self, state: DistilState, temperature: Slider, loop: Loop) -> None:

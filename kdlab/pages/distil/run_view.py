@@ -8,7 +8,7 @@ import ipywidgets
 from kdlab.metrics.classification import telling_example
 from kdlab.pages.distil import view
 from kdlab.pages.distil.knobs import Knobs
-from kdlab.pages.distil.results import Results
+from kdlab.pages.distil.results import DistilResults
 from kdlab.pages.distil.setup import Setup
 from kdlab.pages.distil.state import DistilState
 from kdlab.pages.run_view import RunView
@@ -47,7 +47,7 @@ class DistilView(RunView):
         state, loop = self.state, self._loop
         self.knobs = Knobs(state, loop, self._send_params, self._is_of_run, self._fail)
         self.setup = Setup(state)
-        self.results = Results(state, self.knobs.sliders["temperature"], loop)
+        self.results = DistilResults(state, self.knobs.sliders["temperature"], loop)
         # A sentence about a choice goes when a choice changes, not when another example is looked at: a run chooses one
         # as its data are opened, just before it may fail. A new sentence may follow from the data set.
         controls = ["loss", *self.knobs.sliders, *self.setup.names]

@@ -18,10 +18,10 @@ from kdlab.widgets.element import Group
 from kdlab.widgets.facts import Facts
 from kdlab.widgets.segments import Segments
 
-__all__ = ["Results"]
+__all__ = ["ExperimentResults"]
 
 
-class Results(Group):
+class ExperimentResults(Group):
     """Shows the shipped result or that of a run, its figures and panels, and the training that goes on."""
 
     def __init__(self, entry: Entry, state: ExperimentState, panels: Sequence[type[Panel]]) -> None:

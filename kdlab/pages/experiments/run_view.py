@@ -12,7 +12,7 @@ from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.experiments.framework.report_files import check_writable
 from kdlab.pages.experiments import view
 from kdlab.pages.experiments.panel import Panel
-from kdlab.pages.experiments.results import Results
+from kdlab.pages.experiments.results import ExperimentResults
 from kdlab.pages.experiments.settings import Settings, for_worker
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.pages.run_view import RunView
@@ -63,7 +63,7 @@ class ExperimentView(RunView):
         self.size = Segments("Size", [("quick", "Quick"), ("full", "Full")], "quick", note=SIZES)
         self.size.add_class("kd-size")
         self.settings = Settings(state, self.entry.build)
-        self.results = Results(self.entry, state, self._panel_kinds)
+        self.results = ExperimentResults(self.entry, state, self._panel_kinds)
         self.size.observe(lambda change: loop.post(self._resize, change["new"]), "value")
         state.observe(lambda _: loop.request(), ["shown", "quick", "turned", "choice", *state.settings])
         for panel in self.results.panels:

@@ -25,7 +25,8 @@ class Header(Element):
     the kernel holds wins: a later view, after a reload or in another tab, gets the page as it stands. `choices` (short
     texts by key) and `run` (an id or "") are written to the URL by the first page of a window. `page`: the stem of the
     page's address; `cell`: the id of the notebook's cell, under which the browser remembers the URL hash for the next
-    page in it. `kernel`: its id, and that of this widget. `visitor`: a random id that the browser stores; `ready`: whether the browser has sent its first message.
+    page in it. `kernel`: its id, and that of this widget. `visitor`: a random id that the browser stores; `ready`:
+    whether the browser has sent its first message.
     """
 
     _code = code(FOLDER / "header.js")

@@ -8,8 +8,7 @@ export function claimUrlHash(onChange) {
   const claim = (globalThis[CLAIM] ??= { owner: null, openingRead: false });
   if (claim.owner) return null;
   const page = (claim.owner = {});
-  // From the navigation entry, as JupyterLab may have rewritten the URL since.
-  const opening = claim.openingRead ? null : new URL(performance.getEntriesByType("navigation")[0].name).hash;
+  const opening = claim.openingRead ? null : openingHash();
   claim.openingRead = true;
   const onHashChange = () => onChange(location.hash);
   globalThis.addEventListener("hashchange", onHashChange);
@@ -24,4 +23,11 @@ export function claimUrlHash(onChange) {
       if (claim.owner === page) claim.owner = null;
     },
   };
+}
+
+// From the navigation entry, as JupyterLab may have rewritten the URL since. In Firefox the entry of a file is named
+// "document".
+function openingHash() {
+  const { name } = performance.getEntriesByType("navigation")[0];
+  return URL.canParse(name) ? new URL(name).hash : location.hash;
 }
