@@ -2,18 +2,19 @@
 
 from kdlab.widgets.form import Form
 
-__all__ = ["enter", "enter_invalid"]
+__all__ = ["enter", "enter_invalid", "send"]
 
 
 def enter(form: Form, key: str, value: object) -> None:
     """Set a field as a person does."""
-    _send(form, {"type": "value", "key": key, "value": value})
+    send(form, {"type": "value", "key": key, "value": value})
 
 
 def enter_invalid(form: Form, key: str, text: object) -> None:
     """Type what the browser cannot read as this field's number."""
-    _send(form, {"type": "invalid", "key": key, "text": text})
+    send(form, {"type": "invalid", "key": key, "text": text})
 
 
-def _send(form: Form, message: object) -> None:
+def send(form: Form, message: object) -> None:
+    """Send any message, as a program may."""
     form._handle_msg({"content": {"data": {"method": "custom", "content": message}}, "buffers": []})

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from forms import _send, enter, enter_invalid
+from forms import enter, enter_invalid, send
 from traitlets import Float, HasTraits, Unicode
 
 from kdlab import augmentations, models  # noqa: F401  (they fill the registries)
@@ -78,7 +78,7 @@ def test_a_value_that_cannot_be_used_changes_nothing(form: Form, key: Any, value
 
 @pytest.mark.parametrize("message", [None, 5, {}, [], {"type": "invalid", "key": "epochs", "text": 5}, {"type": "x"}])
 def test_any_other_message_changes_nothing(form: Form, message: object) -> None:
-    _send(form, message)
+    send(form, message)
     assert form.invalid == {}
 
 

@@ -157,6 +157,15 @@ def test_start_is_refused_while_a_field_shows_an_error() -> None:
     on_page(use)
 
 
+def test_the_fields_of_a_page_are_few_widgets() -> None:
+    """Each costs a message, memory in kernel and browser, and a place in a saved notebook."""
+
+    async def use(page: Distil) -> None:
+        assert [type(part).__name__ for part in page.view.setup.children] == ["Form", "TeacherFile", "Form"]
+
+    on_page(use)
+
+
 def test_a_failure_right_after_the_data_were_opened_stays_on_the_page() -> None:
     async def use(page: Distil) -> None:
         opened = page.history.opened
