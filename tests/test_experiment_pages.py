@@ -152,7 +152,7 @@ def test_quick_and_full_fill_in_all_settings(on_page: Callable[..., None], quick
         assert page.state.experiment() == kind.of_size(quick)
         assert page.state.quick is quick
         for item in fields(kind):
-            assert page.settings.controls[item.name].value == getattr(kind.of_size(quick), item.name)
+            assert page.settings.values[item.name] == getattr(kind.of_size(quick), item.name)
 
     on_page(use)
 
@@ -162,7 +162,7 @@ def test_each_experiment_has_a_page_with_a_control_for_each_setting(name: str) -
     async def use() -> None:
         page = Experiments(name)
         (shown,) = page.shown.values()
-        assert set(shown.settings.controls) == {item.name for item in fields(EXPERIMENTS[name].build)}
+        assert set(shown.settings.values) == {item.name for item in fields(EXPERIMENTS[name].build)}
         assert shown.state.experiment() == EXPERIMENTS[name].build.of_size(True)
         assert len(shown.results.children[0].content["text"]) >= 2
         page.close()

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import pytest
 from distil_page import on_page
+from forms import enter, enter_invalid
 
 from kdlab.pages import Distil
 from kdlab.pages.distil import view
@@ -78,8 +79,8 @@ def test_what_is_chosen_is_what_runs() -> None:
                 ended.set_result(change["new"])
 
         page.view._panel.observe(watch, "state")
-        page.view.setup.pickers["augmentation"].value = "shift:pixels=1"
-        page.view.setup.teaching.value = "fixed"
+        enter(page.view.setup.form, "augmentation", "shift:pixels=1")
+        enter(page.view.setup.form, "teaching", "fixed")
         page.state.epochs = page.state.teacher_epochs = 2
         chosen = page.state.spec()
         page.view._act("start")
@@ -96,10 +97,14 @@ def test_what_is_chosen_is_what_runs() -> None:
 
 def test_teaching_is_offered_only_where_it_changes_something() -> None:
     async def use(page: Distil) -> None:
-        picker, offered = page.view.setup.pickers["augmentation"], lambda: not page.view.setup.teaching.hidden
+        form = page.view.setup.form
+
+        def offered() -> bool:
+            return not form.descriptions["teaching"]["hidden"]
+
         assert not offered()
         for name, expected in (("affine:views=12", True), ("none", False), ("shift:pixels=1", True)):
-            picker.value = name
+            enter(form, "augmentation", name)
             await settle()
             assert offered() is expected, name
         page.view._act("reset")
@@ -115,17 +120,48 @@ def test_another_data_set_brings_all_of_its_settings(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(LOSSES._entries, "other", other)
 
     async def use(page: Distil) -> None:
-        page.view.setup.pickers["augmentation"].value = "shift:pixels=2"
-        page.view.setup.teaching.value = "independent"
-        page.view.knobs.loss.value, page.state.other_weight, page.state.seed = "other", 3.0, 5
+        enter(page.view.setup.form, "augmentation", "shift:pixels=2")
+        enter(page.view.setup.form, "teaching", "independent")
+        enter(page.view.knobs.loss, "loss", "other")
+        page.state.other_weight, page.state.seed = 3.0, 5
         for dataset, precision in (("mnist", "auto"), ("digits", "float32")):
-            page.view.setup.pickers["dataset"].value = dataset
+            page.state.dataset = dataset
             await settle()
             assert page.view._panel.error == ""
             kept = {"loss": "other", "knobs": {"other_weight": 3.0}, "seed": 5}
             assert page.state.spec() == Spec.suggested(dataset, **kept)
             assert (page.state.augmentation, page.state.teaching) == ("none", "consistent")
             assert page.state.precision == precision
+
+    on_page(use)
+
+
+def test_start_is_refused_while_a_field_shows_an_error() -> None:
+    async def use(page: Distil) -> None:
+        form, sentence = page.view.setup.form, "Epochs must be a whole number from 1 to 100,000, not 12.5."
+        enter_invalid(form, "epochs", "12.5")
+        page.view._act("start")
+        assert (page.view._panel.state, page.view._panel.error) == ("idle", sentence)
+        enter(form, "epochs", page.state.epochs)
+        await settle()
+        assert page.view._panel.error == ""
+        enter_invalid(form, "epochs", "12.5")
+        page.view._act("reset")
+        await settle()
+        assert form.invalid == {}
+        enter_invalid(form, "epochs", "12.5")
+        page.state.dataset = "mnist"  # which brings its own numbers
+        await settle()
+        assert form.invalid == {}
+
+    on_page(use)
+
+
+def test_the_fields_of_a_page_are_few_widgets() -> None:
+    """Each costs a message, memory in kernel and browser, and a place in a saved notebook."""
+
+    async def use(page: Distil) -> None:
+        assert [type(part).__name__ for part in page.view.setup.children] == ["Form", "TeacherFile", "Form"]
 
     on_page(use)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forms import enter
 from made_specialists import CIFAR, made_result
 
 from kdlab.experiments.framework.bundled import Result
@@ -103,7 +104,7 @@ def test_what_is_edited_is_the_setting(on_page: Callable[..., None]) -> None:
     async def use(page: Page) -> None:
         page.editor.subsets = [[CAT, DOG], [SHIP]]
         assert page.state.subsets == "cat, dog; ship"
-        assert page.one.settings.controls["subsets"].value == "cat, dog; ship"
+        assert page.one.settings.values["subsets"] == "cat, dog; ship"
         assert page.state.experiment().subsets == "cat, dog; ship"
         await page.settle()
         assert page.editor.subsets == [[CAT, DOG], [SHIP]]
@@ -115,12 +116,12 @@ def test_what_is_edited_is_the_setting(on_page: Callable[..., None]) -> None:
 
 def test_what_is_typed_is_shown(on_page: Callable[..., None]) -> None:
     async def use(page: Page) -> None:
-        page.one.settings.controls["subsets"].value = " ship,truck ;dog, cat"
+        enter(page.one.settings, "subsets", " ship,truck ;dog, cat")
         await page.settle()
         assert page.editor.subsets == [[SHIP, CIFAR.index("truck")], [CAT, DOG]]
         assert page.state.subsets == " ship,truck ;dog, cat"  # as it was typed
         assert page.complaint == ""
-        page.one.settings.controls["subsets"].value = ""
+        enter(page.one.settings, "subsets", "")
         await page.settle()
         assert page.editor.subsets is None
 
@@ -297,7 +298,7 @@ def test_the_slider_the_direction_and_the_picture_change_the_answer(on_page: Cal
         assert page.asking.answer["n"] == 3
         page.asking.chosen = 7
         assert page.asking.answer["together"] == pytest.approx(expected(7, 3, "forward"))
-        page.one.results.explore.choices.value = DIRECTIONS["reverse"]
+        enter(page.one.results.explore.choices, "choice", DIRECTIONS["reverse"])
         await page.settle()
         assert page.asking.answer["together"] == pytest.approx(expected(7, 3, "reverse"))
         assert page.asking.outcomes == SpecialistAnswers.of(RESULT.arrays).outcomes(3, DIRECTIONS["reverse"])

@@ -152,16 +152,16 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
 
     async def use(page: Distil) -> None:
         await come(page, f"{SMALL}&teacher_epochs=99", ANNA)
-        field, epochs = page.view.setup.file, page.view.setup.numbers["teacher_epochs"]
+        field, form = page.view.setup.file, page.view.setup.form
         assert send(field, "../mine/teacher.safetensors", content) == {}
         assert (field.file_state, field.title, field.size) == ("file", "teacher.safetensors", len(content))
-        assert epochs.disabled
-        assert "not trained" in epochs.tooltip
-        page.view.setup.pickers["teacher"].value = "mlp:17x1"
+        assert form.descriptions["teacher_epochs"]["disabled"]
+        assert "not trained" in form.descriptions["teacher_epochs"]["help"]
+        page.state.teacher = "mlp:17x1"
         page.view._act("start")
         await until(lambda: page.view._panel.state == "failed", 60)
         assert "The mlp:17x1 for 10 classes needs the weights" in page.view._panel.error
-        page.view.setup.pickers["teacher"].value = "mlp:16x1"
+        page.state.teacher = "mlp:16x1"
         assert field.file_state == "file"
         page.view._act("start")
         await until(lambda: page.view._panel.state == "done", 60)
@@ -183,7 +183,7 @@ def test_a_run_with_a_file_shows_the_teachers_errors_at_once(saved: Path) -> Non
         assert (other.view.setup.file.file_state, other.view.setup.file.digest) == ("file", field.digest)
         tell(other.view.setup.file, {"type": "let_go", "id": "1"})
         assert (other.view.setup.file.file_state, other.view.setup.file.weights) == ("none", None)
-        assert not other.view.setup.numbers["teacher_epochs"].disabled
+        assert not other.view.setup.form.descriptions["teacher_epochs"]["disabled"]
         other.close()
         page.view._act("reset")
         await until(lambda: field.file_state == "none")
@@ -227,11 +227,11 @@ def test_the_operators_limits_reach_page_and_worker(
     content = (saved / "teacher.safetensors").read_bytes()
 
     async def use(page: Distil) -> None:
-        choice, text = page.view.setup.pickers["dataset"].children
-        assert choice.options == ("digits", "mnist")
+        datasets = page.view.setup.children[0].descriptions["dataset"]
+        assert datasets["options"] == ["digits", "mnist"]
         kind = EXPERIMENTS["mnist"].build
-        assert Settings(ExperimentState(kind), kind).controls["dataset"].children[0].options == ("digits", "mnist")
-        assert text.layout.display == "none"
+        assert Settings(ExperimentState(kind), kind).descriptions["dataset"]["options"] == ["digits", "mnist"]
+        assert not datasets["any_name"]
         assert "5,000 are the most" in send(page.view.setup.file, "teacher.safetensors", content)["error"]
         await come(page, f"{SMALL}&teacher_epochs=1&student=mlp:99x1", ANNA)
         page.view._act("start")

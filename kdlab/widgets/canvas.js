@@ -66,7 +66,8 @@ const loadPlotly = (model) => (globalThis[PLOTLY] ??= load(model));
 export function render({ model, el }) {
   el.classList.add("kd-canvas");
   const plot = document.createElement("div");
-  plot.className = "kd-plot";
+  plot.className = "kd-plot notranslate";
+  plot.setAttribute("translate", "no"); // its texts are laid out as they are
   plot.setAttribute("role", "img");
   el.append(plot);
   const waiting = document.createElement("div");

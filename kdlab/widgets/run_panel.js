@@ -1,5 +1,7 @@
 // Buttons that start, pause, step, stop and reset a run, with its progress and a status line for screen readers.
 
+import { setText } from "./shared/dom.js";
+
 const BUTTONS = {
   start: ["▶ Start", "Train the teacher, then distil the student beside its baseline"],
   pause: ["❚❚ Pause", "Hold the run; the sliders can still be moved"],
@@ -66,9 +68,9 @@ export function render({ model, el }) {
     const share = model.get("progress");
     if (share < 0) progress.removeAttribute("value");
     else progress.value = share;
-    status.textContent = model.get("status");
-    error.textContent = model.get("error");
-    error.hidden = !error.textContent;
+    setText(status, model.get("status"));
+    setText(error, model.get("error"));
+    error.hidden = !model.get("error");
   }
 
   model.on("change:state change:watching change:resumable", showState);

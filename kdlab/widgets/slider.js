@@ -1,5 +1,7 @@
 // One knob as a native range input (or a checkbox), so that arrow keys, Page keys and screen readers work.
 
+import { keepUntranslated } from "./shared/dom.js";
+
 export function render({ model, el }) {
   const { key, label, minimum, maximum, scale, kind, help } = model.get("knob");
   const log = scale === "log";
@@ -18,7 +20,7 @@ export function render({ model, el }) {
   const input = Object.assign(document.createElement("input"), { id, title: help });
   input.dataset.lmSuppressShortcuts = "true"; // otherwise JupyterLab handles the arrow keys in its notebook
   const caption = Object.assign(document.createElement("label"), { htmlFor: id, textContent: label, title: help });
-  const output = Object.assign(document.createElement("output"), { htmlFor: id });
+  const output = keepUntranslated(Object.assign(document.createElement("output"), { htmlFor: id }));
   const checkbox = kind === "bool";
   if (checkbox) {
     input.type = "checkbox";
@@ -37,8 +39,9 @@ export function render({ model, el }) {
     }
     // A value between two positions keeps its own digits; the thumb moves to the nearest position.
     if (toValue(Number(input.value)) !== value) input.value = Math.round(toPosition(value));
-    output.textContent = value.toFixed(whole ? 0 : value < 10 ? 2 : 1);
-    input.setAttribute("aria-valuetext", output.textContent);
+    const text = value.toFixed(whole ? 0 : value < 10 ? 2 : 1);
+    output.textContent = text;
+    input.setAttribute("aria-valuetext", text);
   }
 
   input.addEventListener("input", () => {

@@ -1,5 +1,7 @@
 // Errors of each network, and whether the difference is significant.
 
+import { keepUntranslated } from "./shared/dom.js";
+
 function element(tag, className, text = "") {
   return Object.assign(document.createElement(tag), { className, textContent: text });
 }
@@ -13,7 +15,7 @@ export function render({ model, el }) {
       const card = element("div", `kd-tile kd-${role}`);
       card.append(
         element("span", "kd-tile-label", label),
-        element("strong", "", errors),
+        keepUntranslated(element("strong", "", errors)),
         element("span", "kd-tile-share", share),
         element("span", "kd-tile-counted", counted),
       );

@@ -22,7 +22,7 @@ KERNEL, WORKER = "ipykernel_launcher", "multiprocessing.spawn"
 class Server:
     """One server, ready when the constructor returns; `kind` is "voila" or "jupyterlab", its files are in `folder`."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, *options: str) -> None:
         self.kind, self.folder = kind, folder
         command = ["app"] if kind == "voila" else ["lab", str(folder / "notebooks")]
         # A person's own Jupyter settings, workspaces, command history and trained networks stay out of it, and are not
@@ -40,7 +40,7 @@ class Server:
         }
         own["KDLAB_DATA"] = str(data_folder())  # which may be in the cache that this person has
         self._server = subprocess.Popen(
-            [Path(sys.executable).with_name("kdlab"), *command, "--no-browser"],
+            [Path(sys.executable).with_name("kdlab"), *command, *options, "--no-browser"],
             env=os.environ | own, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         assert self._server.stdout is not None

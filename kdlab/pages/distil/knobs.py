@@ -7,8 +7,8 @@ from traitlets import Bunch, link
 from kdlab.pages.distil.state import DistilState
 from kdlab.registry import LOSSES
 from kdlab.widgets.element import Group
+from kdlab.widgets.form import EntryField, Form
 from kdlab.widgets.loop import Loop
-from kdlab.widgets.pickers import EntryPicker
 from kdlab.widgets.slider import Slider
 
 __all__ = ["Knobs"]
@@ -34,10 +34,10 @@ class Knobs(Group):
         self._loop = Loop(self.flush, fail)
         knobs = [knob for entry in LOSSES.values() for knob in entry.knobs]
         self.sliders = {knob.key: Slider(knob, getattr(state, knob.key)) for knob in knobs}
-        self.loss = EntryPicker(LOSSES, "Loss", state.loss)
+        self.loss = Form(state, {"loss": EntryField(LOSSES, "Loss")})
         self.loss.hidden = len(LOSSES) < 2
         super().__init__("kd-knobs", self.loss, *self.sliders.values())
-        for key, control in {"loss": self.loss, **self.sliders}.items():
+        for key, control in self.sliders.items():
             link((state, key), (control, "value"))
         state.observe(lambda change: loop.post(self._note, change), list(self.sliders))
         state.observe(lambda _: loop.post(self._offer), "loss")

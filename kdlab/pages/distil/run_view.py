@@ -50,11 +50,12 @@ class DistilView(RunView):
         self.results = DistilResults(state, self.knobs.sliders["temperature"], loop)
         # A sentence about a choice goes when a choice changes, not when another example is looked at: a run chooses one
         # as its data are opened, just before it may fail. A new sentence may follow from the data set.
-        controls = ["loss", *self.knobs.sliders, *self.setup.controls]
+        controls = ["loss", *self.knobs.sliders, *self.setup.names]
         state.observe(lambda _: loop.post(self._clear_error), controls)
         state.observe(lambda _: loop.request(), controls)
         self.setup.file.observe(lambda _: loop.post(self._clear_error), "digest")
-        self.setup.pickers["dataset"].observe(lambda _: loop.post(self._suggest_settings), "value")
+        self.setup.form.observe(lambda _: loop.post(self._clear_error), "invalid")
+        state.observe(lambda _: loop.post(self._suggest_settings), "dataset")
         return [Group("kd-controls", self._panel, self.knobs, self.setup), self.results]
 
     # --- choices ------------------------------------------------------------------------------------------------------
@@ -64,7 +65,7 @@ class DistilView(RunView):
         super()._act(action)
 
     def _request(self) -> RunRequest:
-        return self.setup.file.request(self.state.spec())
+        return self.setup.request()
 
     def _resume_request(self, snapshot: RunSnapshot) -> RunRequest:
         return self.setup.file.resume_request(snapshot)
@@ -90,6 +91,7 @@ class DistilView(RunView):
         """Set every choice without the suggestions of a data set, and without turning the knobs of a run."""
         self._dataset_applied = spec.dataset
         self.state.apply(spec)
+        self.setup.form.clear()
         self.knobs.forget()
 
     def _is_of_run(self, knob: str) -> bool:
@@ -110,6 +112,7 @@ class DistilView(RunView):
         suggested = Spec.suggested(self.state.dataset, **unchanged)
         self._clear_error()
         self.state.apply(suggested)
+        self.setup.form.clear()
 
     # --- the run ------------------------------------------------------------------------------------------------------
 

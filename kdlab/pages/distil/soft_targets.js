@@ -1,7 +1,7 @@
 // The softened predictions of one example as a widget: `temperature` can be linked to a slider in the page.
 
 import { makeBars } from "../../widgets/shared/bars.js";
-import { element, formatTemperature } from "../../widgets/shared/dom.js";
+import { element, formatTemperature, setText } from "../../widgets/shared/dom.js";
 
 export function render({ model, el }) {
   el.classList.add("kd-soft-targets");
@@ -11,7 +11,7 @@ export function render({ model, el }) {
 
   function draw() {
     const [example, temperature] = [model.get("example"), model.get("temperature")];
-    title.textContent = `Softened predictions at T = ${formatTemperature(temperature)} (ticks: at T = 1)`;
+    setText(title, `Softened predictions at T = ${formatTemperature(temperature)} (ticks: at T = 1)`);
     bars.element.hidden = !example.logits.teacher;
     if (example.logits.teacher) bars.draw(example, temperature, "linear");
   }

@@ -1,7 +1,5 @@
 """The panel whose sliders score kept logits anew."""
 
-import ipywidgets
-
 from kdlab.experiments.framework.bundled import Result
 from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.pages.experiments import view
@@ -11,6 +9,7 @@ from kdlab.pages.experiments.state import ExperimentState
 from kdlab.registry import Entry
 from kdlab.widgets.element import Group
 from kdlab.widgets.facts import Facts
+from kdlab.widgets.form import ChoiceField, Form
 from kdlab.widgets.slider import Slider
 
 __all__ = ["Explore"]
@@ -29,13 +28,11 @@ class Explore(Panel):
     def __init__(self, entry: Entry, state: ExperimentState) -> None:
         super().__init__(entry, state)
         self._result: Result | None = None
-        self._filling = False
         self.sliders = {knob.key: Slider(knob, state.turned[knob.key]) for knob in entry.build.sliders}
         for key, slider in self.sliders.items():
             slider.observe(lambda change, key=key: self._move_slider(key, change["new"]), "value")
-        self.choices = ipywidgets.Dropdown(description="Of")
-        self.choices.add_class("kd-field")
-        self.choices.observe(self._choose, "value")
+        self.offered: list[str] = []  # what the sliders may be about
+        self.choices = Form(state, {"choice": ChoiceField("Of")})
         controls = Group("kd-explore-controls", self.choices, *self.sliders.values())
         self.tiles, self.charts = Facts(), Charts()
         self.title = Facts()
@@ -50,13 +47,11 @@ class Explore(Panel):
         split = self._result.split
         text = [TEXT.format(split=split), *([HALF_PRECISION] if split == "test" else [])]
         self.title.content = {"title": TITLE, "text": text}
-        offered = self._entry.build.choices(self._result.arrays)
-        self._filling = True
-        self.choices.options = offered
-        self.choices.value = self._state.choice if self._state.choice in offered else next(iter(offered), None)
-        self._filling = False
-        self._state.choice = self.choices.value or ""
-        self.choices.hidden = not offered
+        self.offered = list(self._entry.build.choices(self._result.arrays))
+        if self._state.choice not in self.offered:
+            self._state.choice = next(iter(self.offered), "")
+        self.choices.offer("choice", self.offered)
+        self.choices.hidden = not self.offered
         self.draw()
 
     def draw(self) -> None:
@@ -71,7 +66,3 @@ class Explore(Panel):
 
     def _move_slider(self, key: str, value: float) -> None:
         self._state.turned = {**self._state.turned, key: value}
-
-    def _choose(self, change: dict[str, str]) -> None:
-        if not self._filling:
-            self._state.choice = change["new"] or ""

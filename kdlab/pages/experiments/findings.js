@@ -1,4 +1,5 @@
 // Claims with their verdicts, and the measured numbers beside reported ones.
+import { keepUntranslated } from "../../widgets/shared/dom.js";
 import { contentView, element } from "../../widgets/shared/view.js";
 
 // A symbol for each verdict: colour alone is not accessible.
@@ -18,7 +19,9 @@ function claim({ text, measured, verdict, interval }) {
 }
 
 function cell(texts, kind = "kd-reference") {
-  return texts.map(([value, label]) => element("span", { class: kind }, value, element("small", {}, ` ${label}`)));
+  return texts.map(([value, label]) =>
+    element("span", { class: kind }, keepUntranslated(element("span", {}, value)), element("small", {}, ` ${label}`)),
+  );
 }
 
 function row({ label, measured, unit, seeds, references }) {

@@ -71,6 +71,7 @@ class ExperimentView(RunView):
             drawing = Loop(panel.draw, self._fail, rate=30.0)
             state.observe(lambda _, drawing=drawing: drawing.request(), list(panel.follows))
         state.observe(lambda _: loop.post(self._clear_error), list(state.settings))
+        self.settings.observe(lambda _: loop.post(self._clear_error), "invalid")
         return [Group("kd-columns", Group("kd-controls", self._panel, self.size, self.settings), self.results)]
 
     # --- choices ------------------------------------------------------------------------------------------------------
@@ -78,8 +79,10 @@ class ExperimentView(RunView):
     def _resize(self, size: str) -> None:
         if (size == "quick") != self.state.quick:
             self.state.apply(quick=size == "quick")
+            self.settings.clear()
 
     def _request(self) -> RunRequest:
+        self.settings.check()
         experiment = self.state.experiment()
         for panel in self.results.panels:
             panel.check()
@@ -108,7 +111,7 @@ class ExperimentView(RunView):
     def choices(self) -> dict[str, str]:
         """What of the choices differs from the page's opening, as short texts."""
         state, kind = self.state, self.entry.build
-        first = next(iter(self.results.explore.choices.options), "")
+        first = next(iter(self.results.explore.offered), "")
         return {
             **write_settings(state.chosen(), kind, state.quick),
             **write_sliders(state.turned, kind.sliders),
@@ -127,13 +130,14 @@ class ExperimentView(RunView):
 
     def _pick(self, choice: str) -> None:
         """Set the sliders' subject, where it is offered."""
-        menu = self.results.explore.choices
-        self._pending_choice = "" if menu.options else choice
-        if menu.options:
-            menu.value = choice if choice in menu.options else menu.options[0]
+        offered = self.results.explore.offered
+        self._pending_choice = "" if offered else choice
+        if offered:
+            self.state.choice = choice if choice in offered else offered[0]
 
     def _set(self, quick: bool, settings: dict[str, Any]) -> None:
         self.state.apply(quick)
+        self.settings.clear()
         for name, value in settings.items():
             setattr(self.state, name, value)
         self.size.value = "quick" if quick else "full"

@@ -1,5 +1,6 @@
 // A comparison of runs: the settings in which they differ, and their results.
 
+import { keepUntranslated } from "../../widgets/shared/dom.js";
 import { contentView, element } from "../../widgets/shared/view.js";
 import { formatDate } from "./when.js";
 
@@ -8,7 +9,7 @@ function section(title, rows, columns) {
   return [
     element("tr", { class: "kd-section" }, element("th", { colspan: columns + 1, scope: "rowgroup" }, title)),
     ...rows.map(({ label, values }) =>
-      element("tr", {}, element("th", { scope: "row" }, label), ...values.map((value) => element("td", {}, value))),
+      element("tr", {}, element("th", { scope: "row" }, label), ...values.map((value) => keepUntranslated(element("td", {}, value)))),
     ),
   ];
 }
@@ -19,7 +20,7 @@ function head({ label, created, state }, index) {
     "th",
     { scope: "col" },
     element("span", { class: "kd-number" }, `${index + 1}`),
-    element("span", {}, label),
+    keepUntranslated(element("span", {}, label)),
     element("small", {}, state ? `${state}, ${date}` : date),
   );
 }

@@ -1,5 +1,6 @@
 // One run of the list. Its elements are reused, so that an update does not interrupt a click or the focus.
 
+import { keepUntranslated } from "../../widgets/shared/dom.js";
 import { element } from "../../widgets/shared/view.js";
 import { linkTo } from "../../widgets/shared/page_link.js";
 import { save } from "./save.js";
@@ -8,7 +9,7 @@ import { formatDate } from "./when.js";
 export function makeRow(run, { tick, ask }) {
   const box = element("input", { type: "checkbox" });
   const number = element("span", { class: "kd-number", "aria-hidden": "true" });
-  const label = element("strong");
+  const label = keepUntranslated(element("strong"));
   const details = element("span", { class: "kd-note" });
   const message = element("span", { class: "kd-note kd-message" });
   const title = element("label", { class: "kd-run-label" }, box, number, element("span", {}, label, details, message));
@@ -16,7 +17,8 @@ export function makeRow(run, { tick, ask }) {
   const openLink = element("a", {}, "Open");
   const saveButton = element("button", { type: "button" }, "Save");
   const askDeleteButton = element("button", { type: "button" }, "Delete");
-  const actions = element("div", { class: "kd-actions" }, openLink, saveButton, askDeleteButton);
+  const controls = { Open: openLink, Save: saveButton, Delete: askDeleteButton };
+  const actions = element("div", { class: "kd-actions" }, ...Object.values(controls));
   const deleteButton = element("button", { type: "button", class: "kd-danger" }, "Delete");
   const keepButton = element("button", { type: "button" }, "Keep");
   const question = element("span", {}, "Delete this run and its files for good?");
@@ -64,11 +66,8 @@ export function makeRow(run, { tick, ask }) {
       message.textContent = content.message;
       outcome.replaceChildren(...tiles(content));
       linkTo(openLink, content.page);
-      for (const control of [openLink, saveButton, askDeleteButton])
-        control.setAttribute(
-          "aria-label",
-          `${control.firstChild?.data ?? ""}: ${content.label}, ${formatDate(content.created)}`,
-        );
+      for (const [action, control] of Object.entries(controls))
+        control.setAttribute("aria-label", `${action}: ${content.label}, ${formatDate(content.created)}`);
       saveButton.title = "Its files as one .zip";
       askDeleteButton.disabled = content.going;
       askDeleteButton.title = content.going ? "It still goes on: open it, and stop it first" : "";
@@ -83,7 +82,7 @@ function tiles({ errors, outcome }) {
       "span",
       { class: `kd-errors kd-${role}`, title: "Wrong answers on validation data and, at the end, on test data" },
       element("small", {}, label),
-      element("b", {}, validation, element("small", {}, " validation")),
+      element("b", {}, keepUntranslated(element("span", {}, validation)), element("small", {}, " validation")),
       ...(test ? [element("small", {}, `${test} test`)] : []),
     ),
   );

@@ -1,7 +1,7 @@
 // The predictions for one picture, from left to right: the generalist, the consulted specialists, all together.
 
 import { makeBars } from "./share_bars.js";
-import { element, formatShare, setText, textWidth } from "../../widgets/shared/dom.js";
+import { element, formatShare, keepUntranslated, setText, textWidth } from "../../widgets/shared/dom.js";
 import { abbreviate } from "../../widgets/shared/names.js";
 
 const MAX_ROWS = 12; // of many classes, those with the highest probability
@@ -47,7 +47,7 @@ function column(kind, title, ...children) {
 
 export function makeAnswer() {
   const picture = element("canvas", { class: "kd-answer-picture", role: "img" });
-  const truth = element("strong", {});
+  const truth = keepUntranslated(element("strong", {}));
   const sentence = element("p", { class: "kd-sentence", role: "status" });
   const head = element(
     "div",

@@ -1,7 +1,7 @@
 // A gallery of pictures, and the predictions of generalist, specialists and all together for the chosen one.
 
 import { makeAnswer } from "./answer.js";
-import { element, setAttr, setText } from "../../widgets/shared/dom.js";
+import { element, keepUntranslated, setAttr, setText } from "../../widgets/shared/dom.js";
 import { paintPixels } from "../../widgets/shared/picture.js";
 
 // The outcome of a picture, with a symbol: colour alone is not accessible.
@@ -19,7 +19,7 @@ export function render({ model, el }) {
   const filters = Object.entries(OUTCOMES).map(([key, { label, sign, title }]) => {
     const input = element("input", { type: "radio", name: groupName, value: key });
     input.addEventListener("change", () => applyFilter(key));
-    const count = element("small", {});
+    const count = keepUntranslated(element("small", {}));
     const text = element("span", {}, sign && element("b", { "aria-hidden": "true" }, `${sign} `), `${label} `, count);
     return { key, input, count, label: element("label", { title }, input, text) };
   });

@@ -1,7 +1,7 @@
 // The editor of specialists: the similarity matrix, its dendrogram, and a column of dots for each specialist, all on
 // the same rows.
 
-import { button, element, setAttr, setText, textWidth } from "../../widgets/shared/dom.js";
+import { button, element, keepUntranslated, setAttr, setText, textWidth } from "../../widgets/shared/dom.js";
 import { HEAD, makeDots } from "./dots.js";
 import { makeHeat } from "./heat.js";
 import { layOut } from "./layout.js";
@@ -30,7 +30,7 @@ export function render({ model, el }) {
     onChoose: (specialist) => edit(null, specialist),
     onPoint: (cell, from) => showHint(cell && { cell, from }),
   });
-  const names = element("div", { class: "kd-class-names", "aria-hidden": "true" });
+  const names = keepUntranslated(element("div", { class: "kd-class-names", "aria-hidden": "true" }));
   const rowHighlight = element("div", { class: "kd-row-line", hidden: true });
   const scroll = element("div", { class: "kd-dots-scroll" }, dots.element);
   const dotsTitle = element("span", { class: "kd-dots-title" }, "Specialist");

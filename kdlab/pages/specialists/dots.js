@@ -1,7 +1,7 @@
 // A column per specialist, with a dot in the row of each of its classes. Dots are clicked, dragged to another column,
 // or operated with the keyboard; the number above a column selects its specialist.
 
-import { setAttr, svgElement } from "../../widgets/shared/dom.js";
+import { keepUntranslated, setAttr, svgElement } from "../../widgets/shared/dom.js";
 import { has } from "./subsets.js";
 
 export const HEAD = 28; // pixels; height of the row of numbers
@@ -11,7 +11,7 @@ export function makeDots({ onToggle, onMove, onChoose, onPoint }) {
   const band = svgElement("rect", { class: "kd-dots-band", y: "0", rx: "6" });
   const cells = svgElement("g", {});
   const ghost = svgElement("circle", { class: "kd-dot-ghost", visibility: "hidden" });
-  const svg = svgElement("svg", { class: "kd-dots", role: "group" }, band, cells, ghost);
+  const svg = keepUntranslated(svgElement("svg", { class: "kd-dots", role: "group" }, band, cells, ghost));
   setAttr(
     svg,
     "aria-label",

@@ -1,11 +1,11 @@
 // A row per class with its probability as a bar and as a number. Rows are reused, so that bars animate.
 
-import { element, formatShare, setAttr, setText } from "../../widgets/shared/dom.js";
+import { element, formatShare, keepUntranslated, setAttr, setText } from "../../widgets/shared/dom.js";
 
 const FIRST = 0x2460; // ①
 
 export function makeBars() {
-  const body = element("tbody", {});
+  const body = keepUntranslated(element("tbody", {}));
   const root = element("table", { class: "kd-shares" }, body);
   let rows = [];
 

@@ -14,7 +14,12 @@ from kdlab.widgets.esm import SHARED, bundle
 __all__ = ["HEAD", "STYLE", "to_html"]
 
 FOLDER = Path(__file__).parent
-STYLES = SHARED / "page.css", SHARED / "page_head.css", FOLDER / "temperature.css"
+STYLES = (
+    SHARED / "page.css",
+    SHARED / "page_head.css",
+    SHARED / "number_field.css",
+    FOLDER / "temperature.css",
+)
 STYLE = "".join(path.read_text(encoding="utf-8") for path in STYLES)
 HEAD = {"title": TEMPERATURE.title, "lead": TEMPERATURE.lead}
 MAX_PICTURE_BYTES = 3_000_000  # bytes of pictures, packed; the whole file is to stay under 8 MB

@@ -62,6 +62,7 @@ export function render({ model, el }) {
   const curves = makeCurves();
   const ensemble = makeEnsemble(store);
   const sentence = element("p", { class: "kd-sentence" }, "Loading the logits …");
+  let description = "";
   const announcement = element("p", { class: "kd-announcement", role: "status", "aria-live": "polite" });
   const legend = element("p", { class: "kd-note" });
   const exampleCard = element("section", { class: "kd-card" }, sentence, bars.element, legend);
@@ -110,7 +111,8 @@ export function render({ model, el }) {
     gradient.draw(shown, temperature);
     temperatureStrip.draw(shown, temperature, scale);
     ensemble.draw(shown, temperature, exponent, scale);
-    setText(sentence, describe(shown, temperature));
+    description = describe(shown, temperature);
+    setText(sentence, description);
     setText(
       legend,
       `Bars: at this T. Ticks: at T = 1.${shown.truth < 0 ? "" : " ●: the true class."}${scale === "log" ? " From 10⁻¹⁰ to 1." : ""}`,
@@ -123,7 +125,7 @@ export function render({ model, el }) {
   let speechTimer = 0;
   store.watch(["shown", "temperature"], () => {
     clearTimeout(speechTimer);
-    speechTimer = setTimeout(() => (announcement.textContent = sentence.textContent), SPEECH_DELAY);
+    speechTimer = setTimeout(() => setText(announcement, description), SPEECH_DELAY);
   });
   // The temperature that every view shows: tests and benchmarks read it.
   store.watch(["temperature", "stats", "shown"], ({ temperature, stats, shown }) => {

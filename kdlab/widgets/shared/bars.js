@@ -1,7 +1,16 @@
 // The softened predictions of all networks for one example: a table with a bar per class and network at T, a tick at
 // T = 1, and the numbers.
 
-import { ROLES, element, formatExactly, formatShare, nameWidth, roleNames, setText } from "./dom.js";
+import {
+  ROLES,
+  element,
+  formatExactly,
+  formatShare,
+  keepUntranslated,
+  nameWidth,
+  roleNames,
+  setText,
+} from "./dom.js";
 import { abbreviate } from "./names.js";
 import { soften } from "./softening.js";
 
@@ -26,7 +35,7 @@ export function topClassesNote(classes, count) {
 
 export function makeBars() {
   const head = element("tr");
-  const body = element("tbody");
+  const body = keepUntranslated(element("tbody"));
   const caption = element("caption");
   const root = element("table", { class: "kd-bars" }, caption, element("thead", {}, head), body);
   let shown;

@@ -33,12 +33,23 @@ export function button(text, title, onClick, attributes = {}) {
   return node;
 }
 
+// A text that a browser's translator leaves alone: a number, or a name.
+export function keepUntranslated(node) {
+  node.setAttribute("translate", "no");
+  node.classList.add("notranslate");
+  return node;
+}
+
 // For texts and attributes that change with the slider: both functions skip unchanged values, and the text node is
-// reused. (A new text node makes the browser lay out and paint its surroundings.)
+// reused. (A new text node makes the browser lay out and paint its surroundings.) A translator may have put other nodes
+// in its place, and they are replaced once the text changes.
+const texts = new WeakMap(); // as last set
 export function setText(target, text) {
+  if (texts.get(target) === text) return;
+  texts.set(target, text);
   const node = target.firstChild;
-  if (!node) target.textContent = text;
-  else if (node.data !== text) node.data = text;
+  if (node?.nodeType === Node.TEXT_NODE && node === target.lastChild) node.data = text;
+  else target.textContent = text;
 }
 
 export function setAttr(target, name, value) {
@@ -54,11 +65,6 @@ export const ROLES = {
 
 export function roleNames(logits) {
   return Object.keys(ROLES).filter((role) => logits[role]);
-}
-
-// A number as typed, with a decimal point or comma; NaN for other texts.
-export function parseNumber(text) {
-  return text.trim() === "" ? NaN : Number(text.trim().replace(",", "."));
 }
 
 // Pixels of the widest text, in bold as in tables of classes.

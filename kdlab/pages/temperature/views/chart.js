@@ -1,6 +1,14 @@
 // A line chart over temperature, with the current temperature marked and its values in the legend.
 
-import { element, formatNumber, formatPower, setAttr, setText, svgElement } from "../../../widgets/shared/dom.js";
+import {
+  element,
+  formatNumber,
+  formatPower,
+  keepUntranslated,
+  setAttr,
+  setText,
+  svgElement,
+} from "../../../widgets/shared/dom.js";
 import { HIGHEST, LOWEST } from "./dial.js";
 
 const TICKS = [0.5, 1, 2, 5, 10, 20, 50, 100];
@@ -28,7 +36,7 @@ export function makeChart({ title, note }) {
     "aria-label": `${title}, against temperature`,
   });
   const [back, front] = [svgElement("g"), svgElement("g")];
-  svg.append(back, front);
+  keepUntranslated(svg).append(back, front);
   const root = element(
     "figure",
     { class: "kd-card kd-chart-card" },
@@ -120,7 +128,7 @@ export function makeChart({ title, note }) {
     // lines: {label, points: [[T, value], …], colour, dash, thin}; `highest`: the maximum of the scale, where known.
     setLines(drawn, drawnScale = "linear", highest = undefined) {
       if (drawn.map((line) => line.label).join() !== lines.map((line) => line.label).join()) {
-        readings = drawn.map(() => element("output", {}));
+        readings = drawn.map(() => keepUntranslated(element("output", {})));
         legend.replaceChildren(
           ...drawn.map(({ label, colour, dash, thin }, index) => {
             const stroke = { stroke: colour, "stroke-dasharray": dash, "stroke-width": thin ? "1.3" : "2.4" };

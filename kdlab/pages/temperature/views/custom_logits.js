@@ -1,8 +1,11 @@
 // Custom logits and class names, typed or dragged, and presets from the literature.
 
-import { button, element, parseNumber } from "../../../widgets/shared/dom.js";
+import { button, element } from "../../../widgets/shared/dom.js";
+import { makeNumberField } from "../../../widgets/shared/number_field.js";
 
 const [MIN_LOGIT, MAX_LOGIT] = [-10, 20];
+const MOST = 1e4; // size of a logit
+const RANGE = { minimum: -MOST, maximum: MOST };
 const MAX_CLASSES = 12;
 
 // The classes are from the named sources; the logits are ours, in their spirit.
@@ -25,7 +28,7 @@ export function validateLogits({ classes, teacher, student }) {
   if (!(classes.length >= 2 && classes.length <= MAX_CLASSES)) return `Give between 2 and ${MAX_CLASSES} classes.`;
   if (classes.length !== teacher.length || classes.length !== student.length)
     return "Give each class a logit of the teacher and one of the student.";
-  if (![...teacher, ...student].every((value) => Number.isFinite(value) && Math.abs(value) <= 1e4))
+  if (![...teacher, ...student].every((value) => Number.isFinite(value) && Math.abs(value) <= MOST))
     return "A logit is a number from −10,000 to 10,000.";
   if (classes.some((name) => !name.trim())) return "Give every class a name.";
   return "";
@@ -36,7 +39,7 @@ export function makeCustomLogits(store) {
     "select",
     { "aria-label": "Examples of logits" },
     element("option", { value: "" }, "Begin with …"),
-    ...Object.keys(PRESETS).map((name) => element("option", {}, name)),
+    ...Object.keys(PRESETS).map((name) => element("option", { value: name }, name)),
   );
   const body = element("tbody");
   const head = element(
@@ -58,6 +61,7 @@ export function makeCustomLogits(store) {
     });
   });
   const warning = element("p", { class: "kd-error", role: "alert", hidden: true });
+  const refusals = element("div", {}); // sentences about numbers, as there is no room for them in the table
   const hint = element(
     "p",
     { class: "kd-note" },
@@ -68,6 +72,7 @@ export function makeCustomLogits(store) {
     { class: "kd-custom-logits" },
     element("div", { class: "kd-custom-logits-head" }, choice, add),
     element("table", {}, columns, element("thead", {}, head), body),
+    refusals,
     warning,
     hint,
   );
@@ -93,13 +98,15 @@ export function makeCustomLogits(store) {
   }
 
   // The labels of the fields contain the class's name, which may change.
-  function labelFields(fields, label) {
+  function labelFields(fields, numbers, label) {
     const labels = { remove: `Remove ${label}` };
     for (const network of ["teacher", "student"]) {
       labels[network] = `${network === "teacher" ? "Teacher" : "Student"}'s logit of ${label}`;
       labels[`${network} typed`] = `${labels[network]}, as a number`;
     }
     for (const [key, field] of Object.entries(fields)) field.setAttribute("aria-label", labels[key]);
+    for (const [network, number] of Object.entries(numbers))
+      number.setRange(RANGE, `${labels[network]} must be a number from −10,000 to 10,000`);
   }
 
   function logitFields(network, index) {
@@ -113,16 +120,23 @@ export function makeCustomLogits(store) {
       class: `kd-of-${network}`,
     };
     const slider = element("input", range);
-    const numberField = element("input", { type: "text", inputmode: "decimal", value });
+    const number = makeNumberField({
+      range: RANGE,
+      requirement: "",
+      onValue(logit) {
+        slider.value = logit;
+        change(network, index, logit);
+      },
+      live: true,
+    });
+    number.show(entered[network][index]);
+    refusals.append(number.error);
     slider.addEventListener("input", () => {
-      numberField.value = slider.value;
-      change(network, index, Number(slider.value));
+      const logit = Number(slider.value);
+      number.show(logit);
+      change(network, index, logit);
     });
-    numberField.addEventListener("input", () => {
-      slider.value = numberField.value;
-      change(network, index, parseNumber(numberField.value));
-    });
-    return [slider, numberField];
+    return [slider, number];
   }
 
   function row(label, index) {
@@ -138,18 +152,25 @@ export function makeCustomLogits(store) {
     });
     remove.disabled = entered.classes.length <= 2;
     const [teacher, student] = ["teacher", "student"].map((network) => logitFields(network, index));
-    const fields = { remove };
-    [fields.teacher, fields["teacher typed"]] = teacher;
-    [fields.student, fields["student typed"]] = student;
+    const numbers = { teacher: teacher[1], student: student[1] };
+    const fields = {
+      remove,
+      teacher: teacher[0],
+      "teacher typed": teacher[1].input,
+      student: student[0],
+      "student typed": student[1].input,
+    };
     title.addEventListener("input", () => {
       change("classes", index, title.value);
-      labelFields(fields, title.value);
+      labelFields(fields, numbers, title.value);
     });
-    labelFields(fields, label);
-    return element("tr", {}, ...[title, ...teacher, ...student, remove].map((field) => element("td", {}, field)));
+    labelFields(fields, numbers, label);
+    const cells = [title, ...["teacher", "teacher typed", "student", "student typed"].map((key) => fields[key]), remove];
+    return element("tr", {}, ...cells.map((field) => element("td", {}, field)));
   }
 
   function build() {
+    refusals.replaceChildren();
     body.replaceChildren(...entered.classes.map(row));
     add.disabled = entered.classes.length >= MAX_CLASSES;
   }

@@ -1,6 +1,14 @@
 // The temperature as a native range input, so that arrow keys, Page keys and screen readers work.
 
-import { button, element, formatTemperature, labelled, parseNumber, svgElement } from "../../../widgets/shared/dom.js";
+import {
+  button,
+  element,
+  formatTemperature,
+  keepUntranslated,
+  labelled,
+  svgElement,
+} from "../../../widgets/shared/dom.js";
+import { makeNumberField } from "../../../widgets/shared/number_field.js";
 
 export const [LOWEST, HIGHEST] = [0.5, 100];
 const STEPS = 400;
@@ -9,11 +17,17 @@ const MARKS = [0.5, 1, 2, 4, 10, 20, 50, 100];
 const toPosition = (temperature) => (STEPS * Math.log(temperature / LOWEST)) / Math.log(HIGHEST / LOWEST);
 const toTemperature = (position) => Number((LOWEST * (HIGHEST / LOWEST) ** (position / STEPS)).toPrecision(3));
 
-export function makeDial({ store, showError }) {
+export function makeDial({ store }) {
   const input = element("input", { type: "range", min: "0", max: String(STEPS), step: "1", class: "kd-dial-range" });
-  const name = { "aria-label": "Temperature as a number" };
-  const field = element("input", { type: "text", inputmode: "decimal", class: "kd-dial-field", ...name });
-  const scale = svgElement("svg", { class: "kd-dial-scale", "aria-hidden": "true" });
+  const number = makeNumberField({
+    range: { minimum: LOWEST, maximum: HIGHEST },
+    requirement: `A temperature here is a number from ${LOWEST} to ${HIGHEST}`,
+    onValue: (temperature) => store.set({ temperature }),
+    format: formatTemperature,
+  });
+  number.input.classList.add("kd-dial-field");
+  number.input.setAttribute("aria-label", "Temperature as a number");
+  const scale = keepUntranslated(svgElement("svg", { class: "kd-dial-scale", "aria-hidden": "true" }));
   for (const mark of MARKS) {
     const x = `${(100 * toPosition(mark)) / STEPS}%`;
     scale.append(
@@ -21,26 +35,20 @@ export function makeDial({ store, showError }) {
       svgElement("text", { x, y: "15" }, String(mark)),
     );
   }
-  const resetButton = button("T = 1", "The predictions as they are, without softening", () =>
-    store.set({ temperature: 1 }),
-  );
+  const resetButton = button("T = 1", "The predictions as they are, without softening", () => {
+    store.set({ temperature: 1 });
+    number.show(1);
+  });
   const label = labelled("Temperature T", input, { class: "kd-dial-label" });
   label.removeChild(input);
   const track = element("div", { class: "kd-dial-track" }, input, scale);
 
   input.addEventListener("input", () => store.set({ temperature: toTemperature(Number(input.value)) }));
-  field.addEventListener("change", () => {
-    const value = parseNumber(field.value);
-    if (value >= LOWEST && value <= HIGHEST) store.set({ temperature: value });
-    else
-      showError(`A temperature here is a number from ${LOWEST} to ${HIGHEST}, not ${field.value.trim() || "nothing"}.`);
-    field.value = formatTemperature(store.state.temperature);
-  });
   store.watch(["temperature"], ({ temperature }) => {
     // A value between two positions keeps its own digits; the thumb moves to the nearest position.
     if (toTemperature(Number(input.value)) !== temperature) input.value = Math.round(toPosition(temperature));
     input.setAttribute("aria-valuetext", formatTemperature(temperature));
-    if (document.activeElement !== field) field.value = formatTemperature(temperature);
+    number.show(temperature);
   });
-  return element("div", { class: "kd-dial" }, label, track, field, resetButton);
+  return element("div", { class: "kd-dial" }, label, track, number.input, resetButton, number.error);
 }

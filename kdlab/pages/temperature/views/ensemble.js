@@ -1,6 +1,6 @@
 // Several teachers and their power mean, from geometric to arithmetic.
 
-import { element, formatShare, labelled, setText } from "../../../widgets/shared/dom.js";
+import { element, formatShare, keepUntranslated, labelled, setText } from "../../../widgets/shared/dom.js";
 import { NAME_LETTERS, barLength, topClasses, topClassesNote } from "../../../widgets/shared/bars.js";
 import { abbreviate } from "../../../widgets/shared/names.js";
 import { entropy, logSoften, powerMean, soften } from "../../../widgets/shared/softening.js";
@@ -10,8 +10,7 @@ const MAX_CLASSES = 12;
 
 export function makeEnsemble(store) {
   const input = element("input", { type: "range", min: "0", max: "1", step: "0.01" });
-  const output = element("output", {});
-  const body = element("tbody");
+  const [output, body] = [element("output", {}), element("tbody")].map(keepUntranslated);
   const head = element("thead");
   const table = element("table", { class: "kd-ensemble" }, head, body);
   const note = element("p", { class: "kd-note" });
@@ -90,8 +89,7 @@ export function makeEnsemble(store) {
       const teachers = example.teachers;
       table.hidden = teachers.length < 2;
       if (table.hidden) {
-        note.textContent =
-          "There is one teacher here; choose an example of a data set that has several, or draw a digit.";
+        setText(note, "There is one teacher here; choose an example of a data set that has several, or draw a digit.");
         return;
       }
       if (
@@ -117,10 +115,12 @@ export function makeEnsemble(store) {
         });
       const bits = mean.reduce((sum, p) => sum - (p > 0 ? p * Math.log2(p) : 0), 0);
       const single = teachers.reduce((sum, logits) => sum + entropy(logits, temperature), 0) / teachers.length;
-      note.textContent =
+      setText(
+        note,
         `The mean has ${bits.toFixed(2)} bits, its teachers ${single.toFixed(2)} on average. The arithmetic mean keeps what any one ` +
         `teacher thinks possible; the geometric one only what none of them rules out. The geometric mean is the softmax of the mean ` +
-        `logits, so the class that it prefers is the same at every T; with the other means it can change.`;
+        `logits, so the class that it prefers is the same at every T; with the other means it can change.`,
+      );
     },
   };
 }

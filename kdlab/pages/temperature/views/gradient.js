@@ -1,7 +1,7 @@
 // The soft gradient of the shown example by class: exact beside its high-temperature limit.
 
 import { NAME_LETTERS, topClasses, topClassesNote } from "../../../widgets/shared/bars.js";
-import { element, formatNumber, setText } from "../../../widgets/shared/dom.js";
+import { element, formatNumber, keepUntranslated, setText } from "../../../widgets/shared/dom.js";
 import { abbreviate } from "../../../widgets/shared/names.js";
 import {
   angle,
@@ -16,7 +16,7 @@ const MAX_CLASSES = 16;
 const LABELS = { exact: "(q − p)/T, exact", limit: "(z − v)/(N T²), the limit, with zero-mean logits" };
 
 export function makeGradient() {
-  const body = element("tbody");
+  const body = keepUntranslated(element("tbody"));
   const summary = element("p", { class: "kd-gradient-summary" });
   const head = element(
     "thead",
@@ -101,7 +101,6 @@ export function makeGradient() {
           : "";
       setText(
         summary,
-
         `Between the two: ${formatNumber(angle(gradients.exact, gradients.limit))}°, relative error ` +
           `${formatNumber(relativeError(gradients.exact, gradients.limit))}. The soft gradient's size is ` +
           `${formatNumber(soft)}, with the factor T² ${formatNumber(soft * temperature ** 2)}.${hard}`,

@@ -25,7 +25,7 @@ export function makeHeader({ store, channel, menu, showError }) {
   return element(
     "div",
     { class: "kd-header" },
-    makeDial({ store, showError }),
+    makeDial({ store }),
     tools,
     errorLine,
     ...(menu.asking ? [menu.asking] : []),

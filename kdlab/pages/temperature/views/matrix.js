@@ -3,7 +3,7 @@
 
 import { CELL_STYLES } from "./cells.js";
 import { PALE } from "../../../widgets/shared/colours.js";
-import { element, formatShare, setText } from "../../../widgets/shared/dom.js";
+import { element, formatShare, keepUntranslated, setText } from "../../../widgets/shared/dom.js";
 import { abbreviate } from "../../../widgets/shared/names.js";
 
 const LEGIBLE = 12; // maximum number of classes whose cells have room for text
@@ -12,8 +12,9 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   const canvas = element("canvas", { class: "kd-cells", tabIndex: 0, role: "img", "aria-roledescription": "matrix" });
   const heading = element("h3", {}, title);
   const hint = element("p", { class: "kd-cell-hint", "aria-live": "polite" });
-  const columns = element("div", { class: "kd-axis kd-axis-predicted", "aria-hidden": "true" });
-  const lines = element("div", { class: "kd-axis kd-axis-true", "aria-hidden": "true" });
+  const [columns, lines] = ["predicted", "true"].map((axis) =>
+    keepUntranslated(element("div", { class: `kd-axis kd-axis-${axis}`, "aria-hidden": "true" })),
+  );
   const [picked, pointed] = ["kd-chosen-cell", "kd-pointed-cell"].map((name) =>
     element("div", { class: name, hidden: true }),
   );
@@ -91,9 +92,12 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
 
   function showHint() {
     const cell = cursor && cursor.true * classes.length + cursor.predicted;
-    hint.textContent = cursor
-      ? `True ${classes[cursor.true]} → ${classes[cursor.predicted]}: ${describe(values[cell], references?.[cell], formatShare)}`
-      : "Point at a cell, or click it.";
+    setText(
+      hint,
+      cursor
+        ? `True ${classes[cursor.true]} → ${classes[cursor.predicted]}: ${describe(values[cell], references?.[cell], formatShare)}`
+        : "Point at a cell, or click it.",
+    );
   }
 
   function move(cell) {

@@ -1,6 +1,6 @@
 // The menu of data sets, and the upload of a file that is added to it.
 
-import { button, element, labelled } from "../../../widgets/shared/dom.js";
+import { button, element, keepUntranslated, labelled } from "../../../widgets/shared/dom.js";
 import { makeUpload } from "../../../widgets/shared/upload.js";
 
 const FORMAT_HELP =
@@ -13,7 +13,7 @@ const OUTPUTS = {
 
 // Returns { elements, asking (absent in an exported file), acceptDrops(page), close }.
 export function makeMenu({ model, store, dataClient, channel, showError }) {
-  const choice = element("select", {});
+  const choice = keepUntranslated(element("select", {}));
 
   function fillOptions() {
     choice.replaceChildren(...model.get("sets").map(({ key, label }) => element("option", { value: key }, label)));

@@ -1,7 +1,15 @@
 // Similar classes according to the teacher: a ranked list and a dendrogram that follow the temperature.
 
 import { NAME_LETTERS } from "../../../widgets/shared/bars.js";
-import { element, formatShare, setAttr, setText, svgElement, textWidth } from "../../../widgets/shared/dom.js";
+import {
+  element,
+  formatShare,
+  keepUntranslated,
+  setAttr,
+  setText,
+  svgElement,
+  textWidth,
+} from "../../../widgets/shared/dom.js";
 import { linkage, similarPairs } from "../compute/similarity.js";
 import { abbreviate } from "../../../widgets/shared/names.js";
 
@@ -9,7 +17,7 @@ const LISTED = 8;
 const [LEAF, LEFT, RIGHT, AXIS] = [19, 92, 12, 30]; // pixels; LEFT is the minimum width of names
 
 export function makeSimilarityView({ onChoose }) {
-  const list = element("ol", { class: "kd-pairs" });
+  const list = keepUntranslated(element("ol", { class: "kd-pairs" }));
   const rows = Array.from({ length: LISTED }, () => {
     const [names, share] = [element("span", {}), element("output", {})];
     const bar = element("div", { class: "kd-bar" });
@@ -22,9 +30,10 @@ export function makeSimilarityView({ onChoose }) {
     list.append(listItem);
     return row;
   });
-  const svg = svgElement("svg", { class: "kd-tree", role: "img" });
+  const svg = keepUntranslated(svgElement("svg", { class: "kd-tree", role: "img" }));
   const [branches, axis] = [svgElement("path", { class: "kd-branches" }), svgElement("g", {})];
   const leaves = svgElement("g", {});
+  let labels = []; // of the leaves: { text, name, title }
   svg.append(axis, branches, leaves);
   const tree = element("div", { class: "kd-tree-box" }, svg);
   const root = element(
@@ -112,14 +121,18 @@ export function makeSimilarityView({ onChoose }) {
       return `M${x(depths[a]).toFixed(1)} ${positions[a].toFixed(1)}H${x(distance).toFixed(1)}V${positions[b].toFixed(1)}H${x(depths[b]).toFixed(1)}`;
     });
     branches.setAttribute("d", paths.join(""));
-    if (leaves.childElementCount !== count)
-      leaves.replaceChildren(...classes.map(() => svgElement("text", {}, "", svgElement("title"))));
-    classes.forEach((name, index) => {
-      const label = leaves.children[index];
-      setText(label, short[index]);
-      setText(label.lastChild, name);
-      setAttr(label, "x", String(left - 6));
-      setAttr(label, "y", String(positions[index] + 4));
+    if (labels.length !== count) {
+      labels = classes.map(() => {
+        const [name, title] = [svgElement("tspan"), svgElement("title")];
+        return { text: svgElement("text", {}, title, name), name, title };
+      });
+      leaves.replaceChildren(...labels.map(({ text }) => text));
+    }
+    labels.forEach(({ text, name, title }, index) => {
+      setText(name, short[index]);
+      setText(title, classes[index]);
+      setAttr(text, "x", String(left - 6));
+      setAttr(text, "y", String(positions[index] + 4));
     });
     drawAxis(step, farthest, height, x);
   }

@@ -1,40 +1,45 @@
 // Selects the source of the shown logits: an example, custom logits, or a drawn digit.
 
-import { button, element, labelled } from "../../../widgets/shared/dom.js";
+import { button, element, labelled, setText } from "../../../widgets/shared/dom.js";
 import { makeCustomLogits } from "./custom_logits.js";
 import { makePad } from "./pad.js";
+import { makeNumberField } from "../../../widgets/shared/number_field.js";
 import { paintPixels } from "../../../widgets/shared/picture.js";
 
 const SOURCES = { example: "Example", own: "My own logits", drawn: "Draw a digit" };
 
 function makeExample({ store, pictures }) {
   const canvas = element("canvas", { class: "kd-example-picture", role: "img" });
-  const field = element("input", { type: "number", min: "0", step: "1" });
+  const number = makeNumberField({
+    range: { whole: true, minimum: 0, maximum: 0 },
+    requirement: "",
+    onValue: (example) => store.set({ example }),
+  });
   const caption = element("p", {});
   const goTo = (example) => {
     const last = store.state.set.labels.length - 1;
-    store.set({ example: Math.min(last, Math.max(0, example)) });
+    const next = Math.min(last, Math.max(0, example));
+    store.set({ example: next });
+    number.show(next);
   };
-  field.addEventListener("change", () => {
-    goTo(Math.round(Number(field.value)) || 0);
-    field.value = store.state.example;
-  });
   const controls = element(
     "div",
     { class: "kd-example-steps" },
     button("‹", "The example before", () => goTo(store.state.example - 1), { "aria-label": "The example before" }),
-    field,
+    number.input,
     button("›", "The next example", () => goTo(store.state.example + 1), { "aria-label": "The next example" }),
     button("Random", "An example drawn at random", () =>
       goTo(Math.floor(Math.random() * store.state.set.labels.length)),
     ),
   );
-  field.setAttribute("aria-label", "Number of the example");
-  const root = element("div", { class: "kd-example" }, canvas, element("div", {}, caption, controls));
+  number.input.setAttribute("aria-label", "Number of the example");
+  const root = element("div", { class: "kd-example" }, canvas, element("div", {}, caption, controls, number.error));
   store.watch(["set", "example"], async ({ set, example }) => {
     if (!set) return;
-    if (document.activeElement !== field) field.value = example;
-    field.max = set.labels.length - 1;
+    const maximum = set.labels.length - 1;
+    const limits = `An example here has a whole number from 0 to ${maximum.toLocaleString("en")}`;
+    number.setRange({ whole: true, minimum: 0, maximum }, limits);
+    number.show(example);
     const name = set.classes[set.labels[example]];
     caption.textContent = `Example ${example.toLocaleString("en")} of ${set.labels.length.toLocaleString("en")}, true class ${name}.`;
     if (example === set.telling && set.logits.baseline)

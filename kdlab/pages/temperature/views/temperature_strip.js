@@ -1,6 +1,6 @@
 // The softened prediction of the same logits at several temperatures, side by side.
 
-import { element, formatShare, formatTemperature, setText } from "../../../widgets/shared/dom.js";
+import { element, formatShare, formatTemperature, keepUntranslated, setText } from "../../../widgets/shared/dom.js";
 import { NAME_LETTERS, barLength, topClasses, topClassesNote } from "../../../widgets/shared/bars.js";
 import { abbreviate } from "../../../widgets/shared/names.js";
 import { soften } from "../../../widgets/shared/softening.js";
@@ -17,7 +17,7 @@ export function makeTemperatureStrip() {
     );
     return { temperature, title };
   });
-  const body = element("tbody");
+  const body = keepUntranslated(element("tbody"));
   const table = element(
     "table",
     { class: "kd-temperature-strip" },
