@@ -1,4 +1,4 @@
-"""Bundle small ES modules into one, for a widget or for a file without a server."""
+"""Bundle small ES modules into one and style sheets into one, for a widget or for a file without a server."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-__all__ = ["SHARED", "bundle"]
+__all__ = ["SHARED", "bundle", "stylesheet"]
 
 SHARED = Path(__file__).parent / "shared"  # modules and styles that several widgets use
 
@@ -24,6 +24,11 @@ for (const [name, source] of Object.entries(SOURCES)) {
 }
 export default await import(/* webpackIgnore: true */ addresses[ENTRY]);
 """
+
+
+def stylesheet(*paths: Path) -> str:
+    """Return the colours and styles of all pages, followed by the style sheets at `paths`."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in (SHARED / "theme.css", SHARED / "page.css", *paths))
 
 
 def bundle(entry: Path) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import anywidget
 from traitlets import Dict
 
-from kdlab.widgets.esm import SHARED
+from kdlab.widgets.esm import stylesheet
 
 __all__ = ["Summary"]
 
@@ -17,5 +17,5 @@ class Summary(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).parent / "summary.js"
-    _css = SHARED / "page.css"
+    _css = stylesheet()
     content = Dict({"tiles": [], "verdict": "", "differs": False, "warnings": [], "note": "", "run": ""}).tag(sync=True)

@@ -7,7 +7,7 @@ from typing import Any
 import anywidget
 from traitlets import Dict, List, Unicode
 
-from kdlab.widgets.esm import SHARED, bundle
+from kdlab.widgets.esm import SHARED, bundle, stylesheet
 
 __all__ = ["Cards", "Facts", "Findings", "JobList", "Segments"]
 
@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 class _View(anywidget.AnyWidget):
     """Shows `content`; it brings the style sheets, as some of them are on each page."""
 
-    _css = "\n".join(path.read_text(encoding="utf-8") for path in (SHARED / "page.css", SHARED / "sections.css"))
+    _css = stylesheet(SHARED / "sections.css")
     content = Dict().tag(sync=True)
 
 

@@ -8,12 +8,12 @@ from string import Template
 from typing import Any
 
 from kdlab.pages.temperature.data_server import DataServer
-from kdlab.widgets.esm import SHARED, bundle
+from kdlab.widgets.esm import bundle, stylesheet
 
 __all__ = ["STYLE", "to_html"]
 
 FOLDER = Path(__file__).parent
-STYLE = "".join(path.read_text(encoding="utf-8") for path in (SHARED / "page.css", FOLDER / "temperature.css"))
+STYLE = stylesheet(FOLDER / "temperature.css")
 MAX_PICTURE_BYTES = 3_000_000  # bytes of pictures, packed; the whole file is to stay under 8 MB
 
 PAGE = Template("""\
@@ -25,10 +25,11 @@ PAGE = Template("""\
 <title>kdlab – Temperature lab</title>
 <link rel="icon" href="data:,">
 <style>
-html, body { margin: 0; background: #f7f8fa; }
+html { color-scheme: light dark; }
+html, body { margin: 0; background: light-dark(#f7f8fa, #0f151c); }
 main { max-width: 1440px; margin: 0 auto; }
-h1 { margin: 0; padding: 16px 14px 4px; font: 600 22px/1.2 system-ui, sans-serif; color: #1d2733; }
-.lead { margin: 0; padding: 0 14px 8px; font: 14px/1.4 system-ui, sans-serif; color: #5b6775; }
+h1 { margin: 0; padding: 16px 14px 4px; font: 600 22px/1.2 system-ui, sans-serif; color: light-dark(#1d2733, #e4e9ef); }
+.lead { margin: 0; padding: 0 14px 8px; font: 14px/1.4 system-ui, sans-serif; color: light-dark(#5b6775, #a4b0bd); }
 $style
 </style>
 </head>
