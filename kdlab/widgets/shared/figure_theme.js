@@ -34,13 +34,23 @@ function anchorsOf({ colorscale }, dark) {
   return colorscale.map(([, colour]) => shade(colour, dark));
 }
 
+// The texts of a heatmap in the cells that none of those `above` it covers; the lowest one has those of cells without a
+// colour.
+const uncovered = ({ text, z }, above, lowest) =>
+  text?.map((row, y) =>
+    row.map((cell, x) => (above.some((cover) => cover.z[y][x] !== null) || (z[y][x] === null && !lowest) ? "" : cell)),
+  );
+
 // The same figure in the colours of the page.
 export function themedFigure({ data, layout }, dark) {
+  const heatmaps = data.filter(({ type }) => type === "heatmap");
   const traces = data.map((trace) => {
     const themed = shaded(trace, dark);
     if (trace.type !== "heatmap") return themed;
+    const layer = heatmaps.indexOf(trace);
+    const text = uncovered(trace, heatmaps.slice(layer + 1), layer === 0);
     const colorscale = anchorsOf(trace, dark).map((colour, index, { length }) => [index / (length - 1), colour]);
-    return { ...themed, colorscale, reversescale: false };
+    return { ...themed, ...(text && { text }), colorscale, reversescale: false };
   });
   const hoverlabel = {
     ...layout.hoverlabel,
