@@ -9,6 +9,7 @@ from contrast import faint_texts
 from dashboard import Dashboard
 from playwright.sync_api import Browser, Page, expect
 from servers import Server
+from temperature import TemperatureLab
 from test_experiments import Window
 
 from kdlab.pages import Temperature
@@ -103,10 +104,10 @@ def test_every_text_of_an_exported_file_is_legible(chromium: Browser, tmp_path: 
 def choose_theme(page: Page, name: str) -> None:
     """Choose a theme of JupyterLab in its menu."""
     page.get_by_role("menuitem", name="Settings", exact=True).click()
-    page.get_by_role("menuitem", name="Theme", exact=True).hover()
-    page.get_by_role("menuitem", name=name, exact=True).click()
+    entries = page.locator(".lm-Menu-item")
+    entries.get_by_text("Theme", exact=True).hover()
+    entries.get_by_text(name, exact=True).click()
     page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
-    expect(page.get_by_role("menu")).to_have_count(0)
 
 
 def test_jupyterlab_changes_its_theme_while_a_run_goes(
@@ -130,3 +131,45 @@ def test_jupyterlab_changes_its_theme_while_a_run_goes(
         page.emulate_media(color_scheme="dark")
     dashboard.press("stop")
     dashboard.expect_state("stopped")
+
+
+FORCED = """() => {
+  const colours = (selector) => {
+    const style = getComputedStyle(document.querySelector(selector));
+    return [style.backgroundColor, style.color, style.borderTopColor].join();
+  };
+  return {
+    bar: colours(".kd-bar"), line: colours(".kd-line"), chosen: colours(".kd-tabs .kd-labelled:has(:checked)"),
+    other: colours(".kd-tabs .kd-labelled:not(:has(:checked))"), card: colours(".kd-card"),
+    picture: colours(".kd-pictures [aria-pressed=true]"), unpressed: colours(".kd-pictures [aria-pressed=false]"),
+  };
+}"""
+
+
+def test_forced_colours_keep_bars_tabs_and_chosen_pictures_apart(lab: TemperatureLab) -> None:
+    lab.page.emulate_media(forced_colors="active")
+    for scheme in ("light", "dark"):
+        lab.page.emulate_media(color_scheme=scheme)
+        looks = lab.page.evaluate(FORCED)
+        for first, second in (("bar", "card"), ("chosen", "other"), ("picture", "unpressed")):
+            assert looks[first] != looks[second], (scheme, first)
+    lab.page.emulate_media(forced_colors="none", color_scheme="light")
+
+
+def test_forced_colours_keep_the_off_state_of_buttons_and_segments(open_page: Callable[[str], Page]) -> None:
+    page = open_page("paper")
+    page.emulate_media(forced_colors="active")
+    off, on, chosen, other = (
+        page.locator(selector).first.evaluate(
+            "it => [getComputedStyle(it).color, getComputedStyle(it).backgroundColor]"
+        )
+        for selector in (
+            "[data-action=stop]",
+            "[data-action=step]",
+            ".kd-segments input:checked + span",
+            ".kd-segments input:not(:checked) + span",
+        )
+    )
+    page.emulate_media(forced_colors="none")
+    assert off != on
+    assert chosen != other

@@ -43,7 +43,8 @@ export function shade(colour, dark) {
 export function watchTheme(redraw) {
   const queries = MEDIA.map((query) => matchMedia(query));
   for (const query of queries) query.addEventListener("change", redraw);
-  const observer = new MutationObserver(redraw);
+  // JupyterLab hides its page while it changes the theme, until the next frame.
+  const observer = new MutationObserver(() => requestAnimationFrame(redraw));
   observer.observe(document.body, { attributes: true, attributeFilter: JUPYTERLAB });
   return () => {
     for (const query of queries) query.removeEventListener("change", redraw);
