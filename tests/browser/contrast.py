@@ -94,9 +94,9 @@ def seen_texts(page: Page, root: str) -> list[Text]:
 
 
 def faint_texts(page: Page, root: str = "body") -> list[Text]:
-    """Return the texts that are too faint, of at least ten that are seen."""
+    """Return the texts that are too faint; there must be some that are seen."""
     texts = seen_texts(page, root)
-    assert len(texts) >= 10
+    assert texts
     return [text for text in texts if text.contrast < MIN_CONTRAST]
 
 

@@ -69,7 +69,9 @@ def test_every_text_of_distil_is_legible_and_of_its_runs(open_page: Callable[[st
     check(page)
     page.evaluate("dispatchEvent(new CustomEvent('kdlab:lost'))")
     expect(page.get_by_role("dialog")).to_be_visible()
-    check(page)
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        assert faint_texts(page, "#lost") == []
     page.evaluate("dispatchEvent(new CustomEvent('kdlab:found'))")
     for action, state in (("step", "paused"), ("stop", "stopped")):
         page.locator(f"button[data-action={action}]").click()
