@@ -73,12 +73,13 @@ def test_every_text_of_distil_is_legible_and_of_its_runs(open_page: Callable[[st
         page.emulate_media(color_scheme=scheme)
         assert faint_texts(page, "#lost") == []
     page.evaluate("dispatchEvent(new CustomEvent('kdlab:found'))")
-    for action, state in (("step", "paused"), ("stop", "stopped")):
+    for action, state in (("step", "paused"), ("stop", "stopped")) * 2:
         page.locator(f"button[data-action={action}]").click()
         expect(page.locator(".kd-run")).to_have_attribute("data-state", state)
 
     page = open_page("runs")
-    page.get_by_role("checkbox").first.check()
+    for number in range(2):
+        page.get_by_role("checkbox").nth(number).check()
     page.locator(".kd-runs").get_by_role("button", name="Delete").first.click()
     expect(page.locator(".kd-side-by-side table")).to_be_visible()
     wait_until_drawn(page)
