@@ -173,7 +173,7 @@ def _send_loop(channel: Connection, outbox: Outbox) -> None:
 
 
 def _end_of(code: int) -> Status:
-    """Return how the runs of a process with this exit code ended: whoever ends it by a polite signal interrupts them."""
+    """Return how the runs of a process with this exit code ended; signals that ask it to end interrupt them."""
     cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     if -code in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)):
         return Status("interrupted", "WorkerEnded", f"The worker process was ended from outside ({cause}).")

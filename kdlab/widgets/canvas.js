@@ -1,6 +1,9 @@
 // A plotly figure. plotly.js is loaded once for all canvases, from the installed plotly package: our own server serves
 // it as a file, which browsers cache; elsewhere the kernel sends it.
 
+import { inkCells, themedFigure } from "./shared/figure_theme.js";
+import { isDark, watchTheme } from "./shared/theme.js";
+
 // Shared by all canvases through globalThis, because each widget gets a copy of this module.
 const [PLOTLY, QUEUE] = [Symbol.for("kdlab.plotly"), Symbol.for("kdlab.turn")];
 const IDLE_TIMEOUT = 1000; // milliseconds; maximum wait for an idle page before plotly.js is loaded
@@ -68,7 +71,6 @@ export function render({ model, el }) {
   const plot = document.createElement("div");
   plot.className = "kd-plot notranslate";
   plot.setAttribute("translate", "no"); // its texts are laid out as they are
-  plot.setAttribute("role", "img");
   el.append(plot);
   const waiting = document.createElement("div");
   waiting.className = "kd-waiting";
@@ -82,15 +84,20 @@ export function render({ model, el }) {
   function draw() {
     cancelAnimationFrame(frame);
     frame = 0;
-    const { data, layout } = model.get("figure");
+    const { data } = model.get("figure");
     if (closed || !library || !plot.clientWidth) return;
     waiting.textContent = data ? "" : "Not trained yet";
     plot.style.visibility = data ? "visible" : "hidden";
     if (!data) return;
+    const dark = isDark(plot);
+    const figure = themedFigure(model.get("figure"), dark);
+    const { layout } = figure;
     if (layout.height) plot.style.height = `${layout.height}px`; // the layout's height overrides the style sheet
     const size = { width: plot.clientWidth, height: plot.clientHeight };
     const first = !plot.on;
-    library.react(plot, data, { ...layout, ...size }, { displayModeBar: false });
+    library.react(plot, figure.data, { ...layout, ...size }, { displayModeBar: false });
+    inkCells(plot, { data }, dark);
+    plot.setAttribute("role", "img");
     plot.setAttribute("aria-label", layout.title.text.replace(/<[^>]*>/g, ""));
     if (first)
       plot.on("plotly_click", ({ points: [point] }) => {
@@ -107,6 +114,7 @@ export function render({ model, el }) {
   model.on("change:figure", requestDraw);
   const resized = new ResizeObserver(requestDraw);
   resized.observe(plot);
+  const unwatchTheme = watchTheme(requestDraw);
   loadPlotly(model).then(
     (loaded) =>
       drawInTurn(() => {
@@ -120,6 +128,7 @@ export function render({ model, el }) {
     closed = true;
     cancelAnimationFrame(frame);
     resized.disconnect();
+    unwatchTheme();
     model.off("change:figure", requestDraw);
     library?.purge(plot);
   };

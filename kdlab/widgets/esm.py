@@ -1,4 +1,4 @@
-"""Bundle small ES modules into one, for a widget or for a file without a server."""
+"""Bundle small ES modules into one and style sheets into one, for a widget or for a file without a server."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from traitlets import Unicode
 
-__all__ = ["SHARED", "WIDGET", "bundle", "code"]
+__all__ = ["SHARED", "WIDGET", "bundle", "code", "stylesheet"]
 
 SHARED = Path(__file__).parent / "shared"  # modules and styles that several widgets use
 
@@ -23,6 +23,11 @@ WIDGET = LOADER + (FOLDER / "widget.js").read_text(encoding="utf-8")
 def code(entry: Path) -> Unicode:
     """Return a trait for a widget's code: the module `entry`, which exports `render`, with all its imports."""
     return Unicode(json.dumps(_sources(entry))).tag(sync=True)
+
+
+def stylesheet(*paths: Path) -> str:
+    """Return the colours and styles of all pages, followed by the style sheets at `paths`."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in (SHARED / "theme.css", SHARED / "page.css", *paths))
 
 
 def bundle(entry: Path) -> str:

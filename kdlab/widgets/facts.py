@@ -5,11 +5,11 @@ from pathlib import Path
 from traitlets import Dict
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import SHARED, code
+from kdlab.widgets.esm import SHARED, code, stylesheet
 
 __all__ = ["SECTIONS", "Facts"]
 
-SECTIONS = (SHARED / "sections.css").read_text(encoding="utf-8")
+SECTIONS = stylesheet(SHARED / "sections.css")
 
 
 class Facts(Element):

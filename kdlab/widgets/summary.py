@@ -5,7 +5,7 @@ from pathlib import Path
 from traitlets import Dict
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import SHARED, code
+from kdlab.widgets.esm import code
 
 __all__ = ["Summary"]
 
@@ -17,5 +17,4 @@ class Summary(Element):
     """
 
     _code = code(Path(__file__).parent / "summary.js")
-    _css = SHARED / "page.css"
     content = Dict({"tiles": [], "verdict": "", "differs": False, "warnings": [], "note": "", "run": ""}).tag(sync=True)

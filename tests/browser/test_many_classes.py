@@ -22,7 +22,7 @@ from kdlab.io.predictions import Predictions
 from kdlab.pages import Temperature
 from kdlab.pages.temperature.data_server import DataServer
 from kdlab.widgets.canvas import Canvas
-from kdlab.widgets.esm import SHARED, bundle
+from kdlab.widgets.esm import SHARED, bundle, stylesheet
 
 SIDE = 232  # pixels of a matrix on the page Distil
 CASES = json.loads((Path(__file__).parents[1] / "short_names.json").read_text(encoding="utf-8"))
@@ -222,7 +222,7 @@ SHOW = """async ([source, traits, bytes]) => {
 
 def test_names_on_the_page_of_specialists_are_told_apart(chromium: Browser) -> None:
     folder = Path(kdlab.__file__).parent / "pages" / "specialists"
-    style = "".join(path.read_text() for path in (SHARED / "page.css", folder / "specialists.css"))
+    style = stylesheet(folder / "specialists.css")
     names, members = [name.upper() for name in LONG[:10]], [0, 1, 2, 3]
     similarity = base64.b64encode(np.random.default_rng(0).random((10, 10)).astype("<f4").tobytes()).decode()
     matrix = {"classes": names, "order": list(range(10)), "joints": [], "found": [members]}

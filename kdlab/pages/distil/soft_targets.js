@@ -5,7 +5,7 @@ import { element, formatTemperature, setText } from "../../widgets/shared/dom.js
 
 export function render({ model, el }) {
   el.classList.add("kd-soft-targets");
-  const title = element("h3");
+  const title = element("h2");
   const bars = makeBars();
   el.append(title, bars.element);
 

@@ -37,11 +37,11 @@ function row({ label, measured, unit, seeds, references }) {
 }
 
 function table(rows) {
-  const headings = ["", "measured here", "others report"].map((text) => element("th", { scope: "col" }, text));
+  const headings = ["measured here", "others report"].map((text) => element("th", { scope: "col" }, text));
   return element(
     "table",
     { class: "kd-compared" },
-    element("thead", {}, element("tr", {}, ...headings)),
+    element("thead", {}, element("tr", {}, element("td"), ...headings)),
     element("tbody", {}, ...rows.map(row)),
   );
 }

@@ -7,14 +7,12 @@ from typing import Any, Protocol
 from traitlets import Dict, List, Unicode
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import SHARED, code
+from kdlab.widgets.esm import SHARED, code, stylesheet
 
 __all__ = ["Compared", "Reply", "RunList"]
 
 FOLDER = Path(__file__).parent
-STYLE = "\n".join(
-    path.read_text(encoding="utf-8") for path in (SHARED / "page.css", SHARED / "sections.css", FOLDER / "runs.css")
-)
+STYLE = stylesheet(SHARED / "sections.css", FOLDER / "runs.css")
 
 
 class Reply(Protocol):

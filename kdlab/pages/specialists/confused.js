@@ -6,6 +6,7 @@ import { HEAD, makeDots } from "./dots.js";
 import { makeHeat } from "./heat.js";
 import { layOut } from "./layout.js";
 import { abbreviate } from "../../widgets/shared/names.js";
+import { watchTheme } from "../../widgets/shared/theme.js";
 import { extend, include, move, remove, toggle } from "./subsets.js";
 import { makeTree } from "./tree.js";
 
@@ -198,6 +199,7 @@ export function render({ model, el }) {
 
   const resized = new ResizeObserver(() => updateLayout());
   resized.observe(rows);
+  const unwatchTheme = watchTheme(() => updateLayout(true));
   const redraw = () => {
     updateLayout();
     draw();
@@ -208,6 +210,7 @@ export function render({ model, el }) {
   readMatrix();
   return () => {
     resized.disconnect();
+    unwatchTheme();
     model.off("change:matrix", readMatrix);
     model.off("change:subsets change:texts", redraw);
   };

@@ -16,7 +16,10 @@ from kdlab.specialists.subsets import check_subsets, read_subsets, write_subsets
 
 __all__ = ["ConfusedClasses"]
 
-READ = "The darker a cell, the more alike the generalist finds two classes; the tree joins the most alike first."
+READ = (
+    "The stronger a cell's colour, the more alike the generalist finds two classes; "
+    "the tree joins the most alike first."
+)
 BY_HAND = "The subsets of that run were chosen by hand."
 
 

@@ -1,8 +1,9 @@
 // The similarity of classes as a matrix in the dendrogram's order. A cell is a pair of classes; cells react to the
 // pointer, clicks and the arrow keys.
 
-import { PALE, sequentialColour } from "../../widgets/shared/colours.js";
+import { plainColour, sequentialColour } from "../../widgets/shared/colours.js";
 import { element, setAttr, svgElement } from "../../widgets/shared/dom.js";
+import { isDark } from "../../widgets/shared/theme.js";
 
 export function makeHeat({ onPair, onPoint }) {
   const canvas = element("canvas", {
@@ -69,13 +70,14 @@ export function makeHeat({ onPair, onPoint }) {
       const pixelRatio = devicePixelRatio;
       canvas.width = Math.round(width * pixelRatio);
       canvas.height = Math.round(height * pixelRatio);
+      const dark = isDark(canvas);
       const gap = column * pixelRatio >= 6 ? 1 : 0;
       const [edges, levels] = [column, row].map((side) =>
         Array.from({ length: count + 1 }, (_, i) => Math.round(i * side * pixelRatio)),
       );
       for (let a = 0; a < count; a++)
         for (let b = 0; b < count; b++) {
-          context.fillStyle = (a === b ? PALE : sequentialColour(share(a, b))).css;
+          context.fillStyle = (a === b ? plainColour(dark) : sequentialColour(share(a, b), dark)).css;
           context.fillRect(edges[b], levels[a], edges[b + 1] - edges[b] - gap, levels[a + 1] - levels[a] - gap);
         }
       move(null);

@@ -9,18 +9,12 @@ from typing import Any
 
 from kdlab.pages.catalogue import TEMPERATURE
 from kdlab.pages.temperature.data_server import DataServer
-from kdlab.widgets.esm import SHARED, bundle
+from kdlab.widgets.esm import SHARED, bundle, stylesheet
 
 __all__ = ["HEAD", "STYLE", "to_html"]
 
 FOLDER = Path(__file__).parent
-STYLES = (
-    SHARED / "page.css",
-    SHARED / "page_head.css",
-    SHARED / "number_field.css",
-    FOLDER / "temperature.css",
-)
-STYLE = "".join(path.read_text(encoding="utf-8") for path in STYLES)
+STYLE = stylesheet(SHARED / "page_head.css", SHARED / "number_field.css", FOLDER / "temperature.css")
 HEAD = {"title": TEMPERATURE.title, "lead": TEMPERATURE.lead}
 MAX_PICTURE_BYTES = 3_000_000  # bytes of pictures, packed; the whole file is to stay under 8 MB
 
@@ -33,7 +27,8 @@ PAGE = Template("""\
 <title>kdlab – Temperature lab</title>
 <link rel="icon" href="data:,">
 <style>
-html, body { margin: 0; background: #f7f8fa; }
+html { color-scheme: light dark; }
+html, body { margin: 0; background: light-dark(#f7f8fa, #0f151c); }
 main { max-width: 1440px; margin: 0 auto; }
 $style
 </style>

@@ -22,6 +22,7 @@ import { makeSource } from "./views/source.js";
 import { makeStore } from "./state/store.js";
 import { makeHeader } from "./views/header.js";
 import { makeSetSection } from "./views/set_section.js";
+import { isDark, watchTheme } from "../../widgets/shared/theme.js";
 
 const SPEECH_DELAY = 700; // milliseconds without a change after which screen readers get the sentence
 
@@ -47,7 +48,7 @@ function describe({ classes, logits, name }, temperature) {
 export function render({ model, el }) {
   const channel = makeChannel(model);
   const dataClient = makeDataClient(channel);
-  const derivedState = { set: null, shown: null, stats: null, sweep: [], invariants: null, drawn: null, error: "" };
+  const derivedState = { set: null, shown: null, stats: null, sweep: [], invariants: null, drawn: null, error: "", dark: null };
   const store = makeStore({ ...derivedState, ...Object.fromEntries(SYNCED.map((key) => [key, model.get(key)])) });
   // Appends, as one link may cause several errors; an empty text clears them.
   const showError = (text) => store.set({ error: text && `${store.state.error} ${text}`.trim() });
@@ -144,6 +145,7 @@ export function render({ model, el }) {
   const closers = [derived, source, menu, channel, store].map((part) => part.close);
   closers.push(syncWithPython(model, store), syncUrlHash(store, showError), () => clearTimeout(speechTimer));
   if (kernel && !inVoila()) closers.push(watchKernel(model, kernel, head.notice));
+  closers.push(watchTheme(() => store.set({ dark: isDark(page) })));
   store.refresh();
   return () => closers.forEach((close) => close());
 }

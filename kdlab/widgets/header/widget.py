@@ -8,7 +8,7 @@ from typing import Any
 from traitlets import Bool, Dict, List, Unicode
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import SHARED, code
+from kdlab.widgets.esm import SHARED, code, stylesheet
 from kdlab.widgets.header.url import UrlState, parse_url_hash
 from kdlab.widgets.kernel import kernel_id
 
@@ -30,7 +30,7 @@ class Header(Element):
     """
 
     _code = code(FOLDER / "header.js")
-    _css = "\n".join(path.read_text(encoding="utf-8") for path in (SHARED / "page.css", SHARED / "page_head.css"))
+    _css = stylesheet(SHARED / "page_head.css")
     title = Unicode().tag(sync=True)
     lead = Unicode().tag(sync=True)
     links = List().tag(sync=True)

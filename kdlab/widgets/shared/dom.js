@@ -56,11 +56,11 @@ export function setAttr(target, name, value) {
   if (target.getAttribute(name) !== value) target.setAttribute(name, value);
 }
 
-// Label, colour and dash of each network, as in kdlab.figures.theme.
+// Label, colour and dash of each network, as in kdlab.figures.theme; the colours are in theme.css.
 export const ROLES = {
-  teacher: { label: "Teacher", colour: "#0072b2", dash: "2 3" },
-  baseline: { label: "Baseline", colour: "#009e73", dash: "7 4" },
-  student: { label: "Student", colour: "#d55e00", dash: "none" },
+  teacher: { label: "Teacher", colour: "var(--kd-teacher)", dash: "2 3" },
+  baseline: { label: "Baseline", colour: "var(--kd-baseline)", dash: "7 4" },
+  student: { label: "Student", colour: "var(--kd-student)", dash: "none" },
 };
 
 export function roleNames(logits) {

@@ -14,25 +14,26 @@ const SUPERSCRIPTS = Array.from(
   (_, power) => "⁻" + [...String(power)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join(""),
 );
 
-// By kind of matrix and scale: [colour, text]. `share` and `reference` are means of softened predictions.
+// By kind of matrix and scale: [colour, text]. `share` and `reference` are means of softened predictions. `dark`: whether
+// the page is.
 export const CELL_STYLES = {
   share: {
-    linear: [(share, classes) => sequentialColour((share * classes) / 2), percent],
+    linear: [(share, classes, _, dark) => sequentialColour((share * classes) / 2, dark), percent],
     log: [
-      (share) => sequentialColour(1 + Math.log10(share) / LOG_DECADES),
+      (share, _classes, _reference, dark) => sequentialColour(1 + Math.log10(share) / LOG_DECADES, dark),
       (share) => (share >= 0.0005 ? percent(share) : share > 0 ? SUPERSCRIPTS[Math.ceil(-Math.log10(share))] : ""),
     ],
   },
   difference: {
     linear: [
-      (share, classes, reference) => divergingColour((share - reference) * classes),
+      (share, classes, reference, dark) => divergingColour((share - reference) * classes, dark),
       (share, reference) => {
         const text = percent(Math.abs(share - reference));
         return text && (share > reference ? "+" : "−") + text;
       },
     ],
     log: [
-      (share, _, reference) => divergingColour(Math.log10(share / reference) / 2 || 0),
+      (share, _, reference, dark) => divergingColour(Math.log10(share / reference) / 2 || 0, dark),
       (share, reference) => {
         const ratio = Math.max(share / reference, reference / share);
         if (!(ratio >= 1.05)) return "";

@@ -17,9 +17,9 @@ const POINTS = 41;
 const GRID_STRIDES = [8, 4, 2, 1]; // strides between the temperatures of each grid, coarse to fine
 const TIME_SLICE = 4; // milliseconds of a frame that the sweep over a whole set may take
 const TEMPERATURES = Array.from({ length: POINTS }, (_, i) => LOWEST * (HIGHEST / LOWEST) ** (i / (POINTS - 1)));
-const EXAMPLE = { colour: "#5b6775", dash: "none", thin: true };
-const SCALED = { colour: "#cc79a7", dash: "9 3" };
-const HARD = { colour: "#1d2733", dash: "7 3 2 3" };
+const EXAMPLE = { colour: "var(--kd-muted)", dash: "none", thin: true };
+const SCALED = { colour: "var(--kd-rose)", dash: "9 3" };
+const HARD = { colour: "var(--kd-ink)", dash: "7 3 2 3" };
 
 // Computes a set's statistics at all temperatures without blocking a frame, from a coarse grid to finer ones; calls
 // `onGrid(sweep)` after each grid. Returns a function that stops it.

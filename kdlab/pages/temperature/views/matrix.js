@@ -2,9 +2,10 @@
 // clicks and the arrow keys.
 
 import { CELL_STYLES } from "./cells.js";
-import { PALE } from "../../../widgets/shared/colours.js";
+import { plainColour } from "../../../widgets/shared/colours.js";
 import { element, formatShare, keepUntranslated, setText } from "../../../widgets/shared/dom.js";
 import { abbreviate } from "../../../widgets/shared/names.js";
+import { isDark } from "../../../widgets/shared/theme.js";
 
 const LEGIBLE = 12; // maximum number of classes whose cells have room for text
 
@@ -29,7 +30,7 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
   const offscreen = document.createElement("canvas"); // one pixel per cell, for many classes
   let [classes, values, references, scale, chosen, cursor] = [[], null, null, "linear", null, null];
   let painted = []; // colour and text of each cell as drawn on the canvas
-  let side = 0;
+  let [side, dark] = [0, false];
 
   function paint() {
     const width = classes.length;
@@ -37,7 +38,7 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
     const [colourOf, textOf] = CELL_STYLES[kind][scale];
     const colourOfCell = (index) => {
       const plain = index % (width + 1) === 0 || Number.isNaN(values[index]);
-      return plain ? PALE : colourOf(values[index], width, references?.[index]);
+      return plain ? plainColour(dark) : colourOf(values[index], width, references?.[index], dark);
     };
     if (width > LEGIBLE) {
       const image = new ImageData(width, width);
@@ -82,13 +83,16 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
     });
   }
 
-  function resize() {
+  // For another size or other colours of the page.
+  function repaint() {
+    dark = isDark(canvas);
     side = Math.round(canvas.clientWidth * devicePixelRatio);
     if (side && canvas.width !== side) canvas.width = canvas.height = side;
+    context.clearRect(0, 0, canvas.width, canvas.height); // the gaps between the cells have no colour
     painted = [];
     paint();
   }
-  new ResizeObserver(resize).observe(canvas);
+  new ResizeObserver(repaint).observe(canvas);
 
   function showHint() {
     const cell = cursor && cursor.true * classes.length + cursor.predicted;
@@ -137,6 +141,7 @@ export function makeMatrix({ title, kind = "share", onChoose, describe }) {
 
   return {
     element: root,
+    repaint,
     setClasses(names) {
       classes = names;
       const named = classes.length <= LEGIBLE;

@@ -9,7 +9,7 @@ import { makeMatrix } from "./matrix.js";
 const points = (value) => `${value > 0 ? "+" : ""}${formatNumber(100 * value)} points`;
 const KEYS = {
   linear:
-    "Numbers in percent (blank: under 0.05 %), light for little and dark for much; colours end at twice the share that each " +
+    "Numbers in percent (blank: under 0.05 %), faint for little and strong for much; colours end at twice the share that each " +
     "class would have if all were alike.",
   log:
     "Log scale: .1 is 0.1 %, and ⁻⁴ stands for a share from 10⁻⁴ up to 10⁻³; colours span 10⁻⁶ to 1. On the right: how many " +
@@ -65,6 +65,8 @@ export function makeSetSection({ store, pictures }) {
     }
     similarityView.draw(set.classes, teacher);
   });
+
+  store.watch(["dark"], () => Object.values(matrices).forEach((matrix) => matrix.repaint()));
 
   const row = element("div", { class: "kd-matrices3" }, ...NETWORKS.map((network) => matrices[network].element));
   return [row, scaleNote, invariantsNote, examplesList.element, similarityView.element, setNote];
