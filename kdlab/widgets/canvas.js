@@ -1,8 +1,11 @@
 // A plotly figure. plotly.js is loaded once for all canvases, from the installed plotly package: our own server serves
 // it as a file, which browsers cache; elsewhere the kernel sends it.
 
+import { BUSY, awaitKernel } from "./shared/kernel.js";
+
 // Shared by all canvases through globalThis, because each widget gets a copy of this module.
 const [PLOTLY, QUEUE] = [Symbol.for("kdlab.plotly"), Symbol.for("kdlab.turn")];
+const NOT_DRAWN = "This figure is not drawn, as the kernel sends what draws it.";
 const IDLE_TIMEOUT = 1000; // milliseconds; maximum wait for an idle page before plotly.js is loaded
 
 // Everything else is painted and becomes responsive before plotly.js is loaded.
@@ -25,10 +28,12 @@ const drawInTurn = (draw) => {
   globalThis[QUEUE] = previous.then(frame);
 };
 
-const fetchFromKernel = (model) =>
+const fetchFromKernel = (model, el) =>
   new Promise((resolve, reject) => {
+    const stopWaiting = awaitKernel(el, { onLost: (reason) => reject(new Error(reason)) });
     const receive = async (content, buffers) => {
       if (content.type !== "plotly") return;
+      stopWaiting();
       model.off("msg:custom", receive);
       try {
         const stream = new Blob([buffers[0]]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -46,24 +51,24 @@ const loadScript = (address) =>
   new Promise((resolve, reject) => {
     const script = Object.assign(document.createElement("script"), { src: address, async: true });
     script.addEventListener("load", () => resolve(globalThis.kdlab_plotly));
-    script.addEventListener("error", () => reject(new Error("plotly.js could not be loaded")));
+    script.addEventListener("error", () => reject(new Error("plotly.js could not be loaded.")));
     document.head.append(script);
   });
 
-async function load(model) {
+async function load(model, el) {
   try {
     const file = document.querySelector("link[data-kdlab-plotly]")?.href;
     await idle();
-    return await loadScript(file ?? (await fetchFromKernel(model)));
+    return await loadScript(file ?? (await fetchFromKernel(model, el)));
   } catch (error) {
     delete globalThis[PLOTLY]; // the next canvas may try again
     throw error;
   }
 }
 
-const loadPlotly = (model) => (globalThis[PLOTLY] ??= load(model));
+const loadPlotly = (model, el) => (globalThis[PLOTLY] ??= load(model, el));
 
-function render({ model, el }) {
+export function render({ model, el }) {
   el.classList.add("kd-canvas");
   const plot = document.createElement("div");
   plot.className = "kd-plot";
@@ -106,22 +111,29 @@ function render({ model, el }) {
   model.on("change:figure", requestDraw);
   const resized = new ResizeObserver(requestDraw);
   resized.observe(plot);
-  loadPlotly(model).then(
+  const stopWaiting = awaitKernel(el, {
+    onBusy: () => (waiting.textContent = BUSY),
+    onLost: (reason) => (waiting.textContent = `${NOT_DRAWN} ${reason}`),
+  });
+  loadPlotly(model, el).then(
     (loaded) =>
       drawInTurn(() => {
+        stopWaiting();
         library = loaded;
         draw();
       }),
-    (error) => (waiting.textContent = `This figure could not be drawn: ${error.message}`),
+    (error) => {
+      stopWaiting();
+      waiting.textContent = `${NOT_DRAWN} ${error.message}`;
+    },
   );
 
   return () => {
     closed = true;
+    stopWaiting();
     cancelAnimationFrame(frame);
     resized.disconnect();
     model.off("change:figure", requestDraw);
     library?.purge(plot);
   };
 }
-
-export default { render };

@@ -9,6 +9,7 @@ from traitlets import Dict
 
 from kdlab.figures.plotly_js import plotly_script
 from kdlab.widgets.element import Element
+from kdlab.widgets.esm import bundle
 
 __all__ = ["Canvas"]
 
@@ -24,7 +25,7 @@ class Canvas(Element):
     An empty figure means that there are no data yet. `clicked`: the position of the last click and a counter.
     """
 
-    _esm = Path(__file__).parent / "canvas.js"
+    _esm = bundle(Path(__file__).parent / "canvas.js")
     figure = Dict().tag(sync=True)
     clicked = Dict({"x": None, "y": None, "count": 0}).tag(sync=True)
 

@@ -17,6 +17,7 @@ from kdlab.pages.distil.state import DistilState
 from kdlab.pages.eta import Eta
 from kdlab.pages.machine_note import machine_line
 from kdlab.pages.run_controller import RunController, RunPage
+from kdlab.pages.static_view import WithStaticView
 from kdlab.pages.url_state import read_spec, write_spec
 from kdlab.progress import singular
 from kdlab.registry import LOSSES, InputError
@@ -40,8 +41,10 @@ OPENING_NOTE = "A run that comes with kdlab. Press Start to train it here, and t
 OTHER_PAGE = "The run that the address names is not one of this page's: open it from the list of runs."
 
 
-class Distil(RunPage):
+class Distil(WithStaticView, RunPage):
     """The dashboard; `state` holds its choices, `history` is the shown run's."""
+
+    static_view = "distil"
 
     def __init__(self) -> None:
         with as_file(files("kdlab.assets") / "opening" / "history.npz") as path:

@@ -7,6 +7,7 @@ from functools import partial
 from kdlab.pages.experiments.page import ExperimentPage
 from kdlab.pages.experiments.panel import Panel
 from kdlab.pages.experiments.widgets import Facts, Segments
+from kdlab.pages.static_view import WithStaticView
 from kdlab.registry import EXPERIMENTS
 from kdlab.widgets.connection import Connection
 from kdlab.widgets.element import Group
@@ -18,11 +19,13 @@ __all__ = ["ExperimentTabs"]
 EXPERIMENT_KEY = "experiment"  # the address's key for the experiment that is shown
 
 
-class ExperimentTabs(Group):
+class ExperimentTabs(WithStaticView, Group):
     """The dashboard of the experiments called `names`; each has its own run. Raises UnknownNameError.
 
     `panels`: classes of further panels of each experiment.
     """
+
+    static_view = "experiments"
 
     def __init__(self, *names: str, panels: Sequence[type[Panel]] = ()) -> None:
         self._panels = panels

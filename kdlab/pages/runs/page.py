@@ -8,6 +8,7 @@ from kdlab.pages.runs import view
 from kdlab.pages.runs.compare import compared
 from kdlab.pages.runs.state import RunsState
 from kdlab.pages.runs.widgets import Compared, Reply, RunList
+from kdlab.pages.static_view import WithStaticView
 from kdlab.registry import InputError
 from kdlab.runs.client import the_server
 from kdlab.runs.run_info import RunInfo
@@ -25,8 +26,10 @@ __all__ = ["Runs"]
 CHUNK_BYTES = 1 << 20  # bytes of a file in one answer to the browser
 
 
-class Runs(Group):
+class Runs(WithStaticView, Group):
     """The dashboard; `state` holds its choices. `server`: the runs' server, in place of the default."""
+
+    static_view = "runs"
 
     def __init__(self, server: "RunServer | None" = None) -> None:
         self._server_override = server

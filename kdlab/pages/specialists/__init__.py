@@ -13,5 +13,7 @@ __all__ = ["Specialists"]
 class Specialists(Experiments):
     """The experiment "specialists" with the classes of each to be edited, and pictures to ask all about."""
 
+    static_view = "specialists"
+
     def __init__(self) -> None:
         super().__init__("specialists", panels=(ConfusedClasses, AskThem))

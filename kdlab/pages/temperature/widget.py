@@ -19,6 +19,7 @@ from kdlab.widgets.esm import bundle
 
 __all__ = ["Lab"]
 
+MAX_STORED_BYTES = 60_000  # bytes of a set that every saved notebook holds
 MAX_CLASSES = 12  # of one's own, as in custom_logits.js
 OWN_LOGITS = {"classes": ["dog", "cat", "tree"], "teacher": [9.0, 4.0, -3.0], "student": [5.0, 1.0, 0.0]}
 STATE = ("temperature", "dataset", "example", "scale", "exponent", "source", "own", "cell")
@@ -30,11 +31,13 @@ class Lab(Element):
     `temperature`; `dataset`, a set's key; `example`, an example's number; `scale`; `exponent` of the teachers'
     power mean; `source` of the shown logits: an example, one's own logits (`own`: classes, teacher, student) or a
     drawn digit; `cell` of a matrix (network, true, predicted) whose examples are listed. `upload_bytes`: the limit
-    of a file of logits that is opened on the page; its predictions are added to `sets`.
+    of a file of logits that is opened on the page; its predictions are added to `sets`. `stored`: a small set with its
+    pictures, which a saved notebook shows without a kernel.
     """
 
     _esm = bundle(Path(__file__).parent / "lab.js")
     _css = STYLE
+    stored = Dict().tag(sync=True)
     sets = List().tag(sync=True)
     upload_bytes = Int().tag(sync=True)
     temperature = Float(4.0, min=0.5, max=100.0).tag(sync=True)
@@ -50,7 +53,8 @@ class Lab(Element):
         self._data_server = data_server
         # Kept apart from the trait, which the browser could set.
         self._limit, self._upload = upload_bytes, ChunkedUpload()
-        super().__init__(sets=data_server.menu(), upload_bytes=upload_bytes, **traits)
+        stored = data_server.stored(MAX_STORED_BYTES)
+        super().__init__(sets=data_server.menu(), upload_bytes=upload_bytes, stored=stored, **traits)
         self.on_msg(self._on_message)
 
     @validate("temperature", "exponent")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.widgets.element import Element
+from kdlab.widgets.esm import bundle
 
 __all__ = ["Connection"]
 
@@ -15,7 +16,7 @@ class Connection(Element):
     when answers arrive again, it gets `kdlab:found`. JupyterLab shows its own dialog.
     """
 
-    _esm = Path(__file__).parent / "connection.js"
+    _esm = bundle(Path(__file__).parent / "connection.js")
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)

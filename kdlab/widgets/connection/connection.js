@@ -1,5 +1,7 @@
 // Pings the kernel every few seconds, and dispatches events on the window when it is lost and when it answers again.
 
+import { NO_KERNEL, hasKernel } from "../shared/kernel.js";
+
 const PING_INTERVAL = 3000; // milliseconds
 const MAX_MISSED = 3; // pings without an answer; a late one is tolerated
 
@@ -14,7 +16,13 @@ async function findReason() {
   }
 }
 
-function render({ model, el }) {
+export function render({ model, el }) {
+  if (!hasKernel(el)) {
+    el.className += " kd-notice-kernel";
+    el.setAttribute("role", "status");
+    el.textContent = NO_KERNEL;
+    return () => {};
+  }
   el.style.display = "none";
   if (document.body.dataset.voila !== "voila") return () => {}; // JupyterLab reports a lost kernel itself
   let [missed, pingedAt, lost] = [0, performance.now(), false];
@@ -53,5 +61,3 @@ function render({ model, el }) {
     model.off("msg:custom", onReply);
   };
 }
-
-export default { render };
