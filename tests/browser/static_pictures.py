@@ -1,6 +1,10 @@
-"""Make the pictures that stand for pages without a kernel: PYTHONPATH=tests python tests/browser/static_pictures.py."""
+"""Make the pictures that stand for pages without a kernel: python tests/browser/static_pictures.py PAGE…, or all.
+
+It needs PYTHONPATH=tests.
+"""
 
 import io
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +24,7 @@ MOST_BYTES = 60_000  # of one picture, which every saved notebook holds
 QUALITIES = range(85, 30, -5)
 
 
-def main() -> None:
+def main(names: list[str]) -> None:
     """Take a picture of each page as it opens; "Your runs" lists two short runs, which are made for it."""
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
@@ -28,7 +32,8 @@ def main() -> None:
         assert chromium, "no Chromium: install it, or run `playwright install chromium`"
         server = Server("voila", Path(folder))
         try:
-            for name, show in PAGES.items():
+            for name in names:
+                show = PAGES[name]
                 window = open_window(chromium, server, DESKTOP, show.kind)
                 show(window)
                 save(window.page, FOLDER / f"{name}.webp")
@@ -64,13 +69,13 @@ def show_runs(dashboard: Dashboard) -> None:
     dashboard.open()
     for temperature_moves in (0, 40):
         dashboard.turn("temperature", "ArrowRight", temperature_moves)
-        dashboard.begin(teacher_epochs=60, epochs=200)
+        dashboard.begin(teacher_epochs=10, epochs=200)
         dashboard.expect_state("done")
     page = dashboard.page
     page.goto(dashboard.server.page("runs"))
     for index in (1, 0):
         page.locator(".kd-runs li input").nth(index).check()
-    page.locator(".kd-canvas .scatterlayer").first.wait_for(state="attached")
+    page.locator(".kd-side-by-side table").wait_for()
 
 
 PAGES = {
@@ -99,4 +104,4 @@ def save(page: Page, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or list(PAGES))
