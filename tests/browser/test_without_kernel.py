@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.sign import NotebookNotary
 from notebooks import run_all_cells
 from playwright.sync_api import Browser, Locator, Page, expect
 from servers import Server
@@ -58,7 +59,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 def open_saved(
     page: Page, serve: Callable[[str], Server], saved: dict[str, nbformat.NotebookNode]
 ) -> Callable[[str, bool], Locator]:
-    """Return a function that opens a saved notebook, which nobody trusts, with a new kernel; it returns its output."""
+    """Return a function that opens a saved notebook with a new kernel, and returns its output; with state it is trusted."""
     server = serve("jupyterlab")
 
     def open_notebook(name: str, with_state: bool) -> Locator:
@@ -68,6 +69,8 @@ def open_saved(
         for cell in notebook.cells[1:]:
             cell.execution_count = None  # `run_all_cells` looks for a number
         saved_name = f"saved-{name}-{'with' if with_state else 'without'}-state"
+        if with_state:  # JupyterLab draws the widgets of notebooks that it trusts
+            NotebookNotary(data_dir=str(server.folder / "jupyter_data_dir")).sign(notebook)
         nbformat.write(notebook, server.folder / "notebooks" / f"{saved_name}.ipynb")
         page.goto(server.page(saved_name))
         page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
