@@ -59,7 +59,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 def open_saved(
     page: Page, serve: Callable[[str], Server], saved: dict[str, nbformat.NotebookNode]
 ) -> Callable[[str, bool], Locator]:
-    """Return a function that opens a saved notebook with a new kernel, and returns its output; with state it is trusted."""
+    """Return a function that opens a saved notebook with a new kernel, trusted where it has state: its output."""
     server = serve("jupyterlab")
 
     def open_notebook(name: str, with_state: bool) -> Locator:
