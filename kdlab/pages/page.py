@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from kdlab.pages.catalogue import PageLink, navigation
+from kdlab.pages.static_view import WithStaticView
 from kdlab.widgets.element import Group
 from kdlab.widgets.header import Header, UrlState
 from kdlab.widgets.kernel import current_cell
@@ -15,7 +16,7 @@ __all__ = ["Page", "replace_page"]
 _pages: dict[str, tuple[str, list[Any]]] = {}
 
 
-class Page(Group):
+class Page(WithStaticView, Group):
     """A page of the catalogue; a notebook's cell that is run again closes the pages that it made before."""
 
     def __init__(self, link: PageLink, loop: Loop) -> None:

@@ -2,10 +2,12 @@
 // it as a file, which browsers cache; elsewhere the kernel sends it.
 
 import { inkCells, themedFigure } from "./shared/figure_theme.js";
+import { BUSY, awaitKernel } from "./shared/kernel.js";
 import { isDark, watchTheme } from "./shared/theme.js";
 
 // Shared by all canvases through globalThis, because each widget gets a copy of this module.
 const [PLOTLY, QUEUE] = [Symbol.for("kdlab.plotly"), Symbol.for("kdlab.turn")];
+const NOT_DRAWN = "This figure is not drawn, as the kernel sends what draws it.";
 const IDLE_TIMEOUT = 1000; // milliseconds; maximum wait for an idle page before plotly.js is loaded
 
 // Everything else is painted and becomes responsive before plotly.js is loaded.
@@ -28,10 +30,12 @@ const drawInTurn = (draw) => {
   globalThis[QUEUE] = previous.then(frame);
 };
 
-const fetchFromKernel = (model) =>
+const fetchFromKernel = (model, el) =>
   new Promise((resolve, reject) => {
+    const stopWaiting = awaitKernel(el, { onLost: (reason) => reject(new Error(reason)) });
     const receive = async (content, buffers) => {
       if (content.type !== "plotly") return;
+      stopWaiting();
       model.off("msg:custom", receive);
       try {
         const stream = new Blob([buffers[0]]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -49,22 +53,22 @@ const loadScript = (address) =>
   new Promise((resolve, reject) => {
     const script = Object.assign(document.createElement("script"), { src: address, async: true });
     script.addEventListener("load", () => resolve(globalThis.kdlab_plotly));
-    script.addEventListener("error", () => reject(new Error("plotly.js could not be loaded")));
+    script.addEventListener("error", () => reject(new Error("plotly.js could not be loaded.")));
     document.head.append(script);
   });
 
-async function load(model) {
+async function load(model, el) {
   try {
     const file = document.querySelector("link[data-kdlab-plotly]")?.href;
     await idle();
-    return await loadScript(file ?? (await fetchFromKernel(model)));
+    return await loadScript(file ?? (await fetchFromKernel(model, el)));
   } catch (error) {
     delete globalThis[PLOTLY]; // the next canvas may try again
     throw error;
   }
 }
 
-const loadPlotly = (model) => (globalThis[PLOTLY] ??= load(model));
+const loadPlotly = (model, el) => (globalThis[PLOTLY] ??= load(model, el));
 
 export function render({ model, el }) {
   el.classList.add("kd-canvas");
@@ -115,17 +119,26 @@ export function render({ model, el }) {
   const resized = new ResizeObserver(requestDraw);
   resized.observe(plot);
   const unwatchTheme = watchTheme(requestDraw);
-  loadPlotly(model).then(
+  const stopWaiting = awaitKernel(el, {
+    onBusy: () => (waiting.textContent = BUSY),
+    onLost: (reason) => (waiting.textContent = `${NOT_DRAWN} ${reason}`),
+  });
+  loadPlotly(model, el).then(
     (loaded) =>
       drawInTurn(() => {
+        stopWaiting();
         library = loaded;
         draw();
       }),
-    (error) => (waiting.textContent = `This figure could not be drawn: ${error.message}`),
+    (error) => {
+      stopWaiting();
+      waiting.textContent = `${NOT_DRAWN} ${error.message}`;
+    },
   );
 
   return () => {
     closed = true;
+    stopWaiting();
     cancelAnimationFrame(frame);
     resized.disconnect();
     unwatchTheme();

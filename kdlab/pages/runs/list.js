@@ -1,6 +1,7 @@
 // The list of runs, newest first; each can be selected, opened, saved and deleted.
 
 import { makeChannel } from "../../widgets/shared/channel.js";
+import { BUSY, awaitKernel } from "../../widgets/shared/kernel.js";
 import { element } from "../../widgets/shared/view.js";
 import { linkTo } from "../../widgets/shared/page_link.js";
 import { makeRow } from "./run.js";
@@ -9,7 +10,7 @@ const POLL_INTERVAL = 4000; // milliseconds between two updates of active runs
 
 export function render({ model, el }) {
   el.classList.add("kd-runs");
-  const channel = makeChannel(model);
+  const channel = makeChannel(model, el);
   const errorLine = element("p", { class: "kd-error", role: "alert" });
   const empty = element("p", { class: "kd-empty" });
   const firstSteps = element("p", { class: "kd-first-steps" });
@@ -23,6 +24,7 @@ export function render({ model, el }) {
   el.append(errorLine, empty, firstSteps, list, note);
   const rows = new Map();
   let error = "";
+  let waitingReason = ""; // why the runs are not known yet
 
   const actions = {
     tick(run, ticked) {
@@ -45,7 +47,8 @@ export function render({ model, el }) {
     const chosen = model.get("chosen");
     errorLine.textContent = error || content.trouble || "";
     errorLine.hidden = !errorLine.textContent;
-    empty.textContent = content.empty ?? "";
+    if (content.known) stopWaiting();
+    empty.textContent = (!content.known && waitingReason) || content.empty || "";
     empty.hidden = !empty.textContent;
     firstSteps.hidden = empty.hidden || !content.known;
     note.textContent = content.note ?? "";
@@ -65,6 +68,11 @@ export function render({ model, el }) {
     list.hidden = !elements.length;
   }
 
+  const stopWaiting = awaitKernel(el, { onBusy: () => explainWaiting(BUSY), onLost: explainWaiting });
+  function explainWaiting(reason) {
+    waitingReason = reason;
+    show();
+  }
   const timer = setInterval(() => {
     if (!document.hidden && model.get("content").rows?.some((run) => run.going)) channel.ask("look");
   }, POLL_INTERVAL);
@@ -73,6 +81,7 @@ export function render({ model, el }) {
   model.on("change:content change:chosen", show);
   show();
   return () => {
+    stopWaiting();
     clearInterval(timer);
     document.removeEventListener("visibilitychange", onVisible);
     model.off("change:content change:chosen", show);

@@ -111,11 +111,26 @@ class DataServer:
         Where not all fit, those of which the teacher is least sure are kept.
         """
         responses = {"networks": self.networks()}
+        for key in self.sets:
+            responses |= self._of_set(key, budget // len(self.sets))
+        return responses
+
+    def stored(self, max_bytes: int) -> dict[str, dict[str, Any]]:
+        """Return the responses by question on the first set that has at most `max_bytes`; {} where all are larger."""
         for key, predictions in self.sets.items():
-            responses[f"set:{key}"] = self.set(key)
-            responses[f"teachers:{key}"] = self.teachers(key)
-            if predictions.images is not None:
-                responses[f"pictures:{key}"] = _album(predictions, predictions.images, budget // len(self.sets))
+            if sum(logits.nbytes for logits in predictions.logits.values()) <= max_bytes:
+                responses = self._of_set(key, max_bytes)
+                return {
+                    question: {**response.fields, "buffers": response.buffers}
+                    for question, response in responses.items()
+                }
+        return {}
+
+    def _of_set(self, key: str, budget: int) -> dict[str, Response]:
+        predictions = self._find(key)
+        responses = {f"set:{key}": self.set(key), f"teachers:{key}": self.teachers(key)}
+        if predictions.images is not None:
+            responses[f"pictures:{key}"] = _album(predictions, predictions.images, budget)
         return responses
 
 

@@ -4,11 +4,12 @@
 import { syncUrlHash } from "./state/link_state.js";
 import { NAME_LETTERS, makeBars } from "../../widgets/shared/bars.js";
 import { makeChannel } from "../../widgets/shared/channel.js";
-import { watchKernel } from "../../widgets/shared/kernel.js";
+import { watchKernel } from "../../widgets/shared/kernel_watch.js";
 import { makePageHead } from "../../widgets/shared/page_head.js";
 import { inVoila } from "../../widgets/shared/page_link.js";
 import { makeCurves } from "./views/curves.js";
 import { deriveState } from "./state/derived_state.js";
+import { BUSY, NO_KERNEL, awaitKernel, hasKernel } from "../../widgets/shared/kernel.js";
 import { element, formatShare, formatTemperature, nameWidth, setText } from "../../widgets/shared/dom.js";
 import { makeEnsemble } from "./views/ensemble.js";
 import { makeGradient } from "./views/gradient.js";
@@ -19,6 +20,7 @@ import { makeDataClient } from "./state/data_client.js";
 import { SYNCED, syncWithPython } from "./state/python_sync.js";
 import { entropy, soften } from "../../widgets/shared/softening.js";
 import { makeSource } from "./views/source.js";
+import { makeStoredAnswers } from "./state/stored_answers.js";
 import { makeStore } from "./state/store.js";
 import { makeHeader } from "./views/header.js";
 import { makeSetSection } from "./views/set_section.js";
@@ -46,15 +48,32 @@ function describe({ classes, logits, name }, temperature) {
 }
 
 export function render({ model, el }) {
-  const channel = makeChannel(model);
-  const dataClient = makeDataClient(channel);
+  const channel = makeChannel(model, el);
+  // Without a kernel the data that are stored with the widget are shown.
+  const stored = model.get("stored") ?? {};
+  const missing = (dataset) =>
+    `${dataset ? `The data set ${dataset}` : "A drawn digit"} needs a kernel: run the cell, or open the page with kdlab app.`;
+  const answer = makeStoredAnswers((key) => stored[key], missing);
+  const ask = (type, fields) =>
+    // What the views need is waited for however long the kernel is busy.
+    hasKernel(el) ? channel.ask(type, fields, [], Infinity) : answer({ type, ...fields });
+  const dataClient = makeDataClient(ask);
   const derivedState = { set: null, shown: null, stats: null, sweep: [], invariants: null, drawn: null, error: "", dark: null };
-  const store = makeStore({ ...derivedState, ...Object.fromEntries(SYNCED.map((key) => [key, model.get(key)])) });
+  const synced = Object.fromEntries(SYNCED.map((key) => [key, model.get(key)]));
+  const storedSet = hasKernel(el) ? undefined : Object.values(stored).find((response) => response.roles);
+  if (storedSet && storedSet.key !== synced.dataset)
+    Object.assign(synced, { dataset: storedSet.key, example: storedSet.telling, cell: null });
+  const store = makeStore({ ...derivedState, ...synced });
   // Appends, as one link may cause several errors; an empty text clears them.
   const showError = (text) => store.set({ error: text && `${store.state.error} ${text}`.trim() });
-  const derived = deriveState({ store, dataClient, defaultDataset: model.get("sets")[0].key, showError });
+  const defaultDataset = storedSet?.key ?? model.get("sets")[0].key;
+  const derived = deriveState({ store, dataClient, defaultDataset, showError });
 
-  const pictures = (set, examples) => dataClient.pictures(set, examples);
+  const pictures = (set, examples) =>
+    dataClient.pictures(set, examples).catch((error) => {
+      showError(error.message);
+      return new Map();
+    });
   const menu = makeMenu({ model, store, dataClient, channel, showError });
   const header = makeHeader({ store, channel, menu, showError });
   const source = makeSource({ store, pictures, draw: derived.draw });
@@ -101,6 +120,7 @@ export function render({ model, el }) {
   const head = makePageHead();
   const { title, lead, links = [], kernel } = model.get("head");
   head.show(title, lead, links);
+  if (!hasKernel(el)) head.notify(NO_KERNEL);
   const pageHead = element("div", { class: "kd-page-head" }, ...head.elements);
   const body = element("div", { class: "kd-body" }, side, main);
   const page = element("div", { class: "kd-page kd-lab" }, pageHead, header, body);
@@ -142,9 +162,14 @@ export function render({ model, el }) {
   menu.acceptDrops(page);
   el.append(page);
 
+  const stopWaiting = awaitKernel(el, {
+    onBusy: () => setText(sentence, BUSY),
+    onLost: (reason) => store.state.set || setText(sentence, reason),
+  });
+  store.watch(["set"], ({ set }) => set && stopWaiting());
   const closers = [derived, source, menu, channel, store].map((part) => part.close);
-  closers.push(syncWithPython(model, store), syncUrlHash(store, showError), () => clearTimeout(speechTimer));
-  if (kernel && !inVoila()) closers.push(watchKernel(model, kernel, head.notice));
+  closers.push(syncWithPython(model, store), syncUrlHash(store, showError), () => clearTimeout(speechTimer), stopWaiting);
+  if (kernel && !inVoila() && hasKernel(el)) closers.push(watchKernel(model, kernel, head));
   closers.push(watchTheme(() => store.set({ dark: isDark(page) })));
   store.refresh();
   return () => closers.forEach((close) => close());

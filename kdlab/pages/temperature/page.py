@@ -9,7 +9,9 @@ from kdlab.datasets.mnist_pixels import mnist_validation_images
 from kdlab.io.portable_network import read
 from kdlab.io.predictions import Predictions
 from kdlab.metrics.classification import telling_example
+from kdlab.pages.catalogue import TEMPERATURE
 from kdlab.pages.page import replace_page
+from kdlab.pages.static_view import WithStaticView
 from kdlab.pages.temperature.data_server import DataServer
 from kdlab.pages.temperature.widget import Lab
 from kdlab.registry import InputError
@@ -21,12 +23,14 @@ __all__ = ["Temperature"]
 NO_MNIST = "MNIST's pictures are not on this machine: choose mnist on the page Distil once, and they are fetched."
 
 
-class Temperature(Lab):
+class Temperature(WithStaticView, Lab):
     """The temperature lab, on MNIST and the digits that come with kdlab, and on `others` before them.
 
     `others`: predictions of one's own, or folders of runs that `kdlab distill --out` wrote. `choices`: traits of the
     lab to begin with, such as `temperature=8`. Raises InputError, and TraitError for a choice that cannot be.
     """
+
+    link = TEMPERATURE
 
     def __init__(self, *others: Predictions | str | Path, **choices: Any) -> None:
         added = [_as_predictions(source) for source in others]

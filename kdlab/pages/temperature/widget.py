@@ -21,6 +21,7 @@ from kdlab.widgets.kernel import kernel_id
 
 __all__ = ["Lab"]
 
+MAX_STORED_BYTES = 60_000  # bytes of a set that every saved notebook holds
 MAX_CLASSES = 12  # of one's own, as in custom_logits.js
 OWN_LOGITS = {"classes": ["dog", "cat", "tree"], "teacher": [9.0, 4.0, -3.0], "student": [5.0, 1.0, 0.0]}
 STATE = ("temperature", "dataset", "example", "scale", "exponent", "source", "own", "cell")
@@ -33,11 +34,12 @@ class Lab(Element):
     power mean; `source` of the shown logits: an example, one's own logits (`own`: classes, teacher, student) or a
     drawn digit; `cell` of a matrix (network, true, predicted) whose examples are listed. `upload_bytes`: the limit
     of a file of logits that is opened on the page; its predictions are added to `sets`. `head`: title, sentence and
-    links of the page.
+    links of the page. `stored`: a small set with its pictures, which a saved notebook shows without a kernel.
     """
 
     _code = code(Path(__file__).parent / "lab.js")
     _css = STYLE
+    stored = Dict().tag(sync=True)
     sets = List().tag(sync=True)
     head = Dict().tag(sync=True)
     upload_bytes = Int().tag(sync=True)
@@ -54,7 +56,8 @@ class Lab(Element):
         self._data_server = data_server
         # Kept apart from the trait, which the browser could set.
         self._limit, self._upload = upload_bytes, ChunkedUpload()
-        super().__init__(sets=data_server.menu(), upload_bytes=upload_bytes, **traits)
+        stored = data_server.stored(MAX_STORED_BYTES)
+        super().__init__(sets=data_server.menu(), upload_bytes=upload_bytes, stored=stored, **traits)
         kernel = {"kernel": kernel_id(), "id": self.model_id}
         self.head = {**HEAD, "links": navigation(TEMPERATURE), "kernel": kernel}
         self.on_msg(self._on_message)

@@ -1,7 +1,8 @@
 // The head of a page as a widget: it also follows the URL hash and watches the kernel.
 
 import { makePageHead } from "../shared/page_head.js";
-import { pingKernel, watchKernel } from "../shared/kernel.js";
+import { NO_KERNEL, hasKernel } from "../shared/kernel.js";
+import { pingKernel, watchKernel } from "../shared/kernel_watch.js";
 import { inVoila } from "../shared/page_link.js";
 import { syncUrl } from "./url.js";
 
@@ -12,11 +13,9 @@ export function render({ model, el }) {
   const show = () => head.show(model.get("title"), model.get("lead"), model.get("links"));
   model.on("change:title change:lead change:links", show);
   show();
-  const closeUrl = syncUrl(model);
-  const closeKernel = inVoila() ? pingKernel(model) : watchKernel(model, model.get("kernel"), head.notice);
-  return () => {
-    model.off("change:title change:lead change:links", show);
-    closeUrl();
-    closeKernel();
-  };
+  const closers = [() => model.off("change:title change:lead change:links", show)];
+  // Drawn from a saved notebook, without a kernel, it stays as it was saved.
+  if (!hasKernel(el)) head.notify(NO_KERNEL);
+  else closers.push(syncUrl(model), inVoila() ? pingKernel(model) : watchKernel(model, model.get("kernel"), head));
+  return () => closers.forEach((close) => close());
 }

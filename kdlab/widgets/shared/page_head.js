@@ -11,7 +11,14 @@ export function makePageHead() {
   notice.hidden = true;
   return {
     elements: [title, links, lead, notice],
-    notice,
+    // Shows a sentence about the kernel, or none for "". Where it is `gone` nothing else on the page can be used.
+    notify(sentence, gone = false) {
+      notice.textContent = sentence;
+      notice.hidden = !sentence;
+      const page = notice.closest(".kd-page");
+      page?.classList.toggle("kd-without-kernel", gone);
+      for (const part of page?.children ?? []) if (!part.contains(notice)) part.inert = gone;
+    },
     // `pages`: address, name, and whether it is the page itself.
     show(text, sentence, pages) {
       title.textContent = text;

@@ -10,7 +10,7 @@ const MISSING_TEXT = "The teacher came from a file: choose it again, or × to tr
 
 export function render({ model, el }) {
   el.classList.add("kd-weights");
-  const channel = makeChannel(model);
+  const channel = makeChannel(model, el);
   const fileName = element("span", { class: "kd-file" });
   const error = element("p", { class: "kd-error", role: "alert", hidden: true });
   function showError(sentence) {
@@ -29,7 +29,8 @@ export function render({ model, el }) {
   });
   const removeButton = button("×", "Let the file go, and train the teacher", async () => {
     showError("");
-    await channel.ask("let_go");
+    const { error: reason } = await channel.ask("let_go");
+    if (reason) return showError(reason);
     upload.elements[0].focus();
   });
   removeButton.setAttribute("aria-label", "Let the teacher's file go");

@@ -41,18 +41,25 @@ export function deriveState({ store, dataClient, defaultDataset, showError }) {
     store.set({ sweep: [], invariants: temperatureInvariants(set) });
     stopSweep = startSweep(set, (sweep) => store.set({ sweep }));
     if (!set.teachers && set.more)
-      dataClient.teachers(set).then((teachers) => {
-        set.teachers = teachers;
-        if (store.state.set === set) store.set({ teachers });
-      });
+      dataClient.teachers(set).then(
+        (teachers) => {
+          set.teachers = teachers;
+          if (store.state.set === set) store.set({ teachers });
+        },
+        (error) => showError(error.message),
+      );
   });
 
   async function draw(pixels) {
     const image = pixels ?? new Float32Array(784); // the networks predict for an empty pad too
-    const networkLogits = Object.fromEntries(
-      Object.entries(await dataClient.networks()).map(([name, predict]) => [name, Array.from(predict(image))]),
-    );
-    store.set({ drawn: { networkLogits, name: pixels ? "this drawing" : "the empty pad" } });
+    try {
+      const networkLogits = Object.fromEntries(
+        Object.entries(await dataClient.networks()).map(([name, predict]) => [name, Array.from(predict(image))]),
+      );
+      store.set({ drawn: { networkLogits, name: pixels ? "this drawing" : "the empty pad" } });
+    } catch (error) {
+      showError(error.message);
+    }
   }
   store.watch(["source"], ({ source, drawn }) => source === "drawn" && !drawn && draw(null));
 

@@ -21,8 +21,13 @@ export function makeMenu({ model, store, dataClient, channel, showError }) {
   }
 
   async function showSet(key) {
-    const set = await dataClient.get(key);
-    store.set({ dataset: set.key, set, example: set.telling, cell: null });
+    try {
+      const set = await dataClient.get(key);
+      store.set({ dataset: set.key, set, example: set.telling, cell: null });
+    } catch (error) {
+      choice.value = store.state.dataset;
+      showError(error.message);
+    }
   }
 
   fillOptions();
