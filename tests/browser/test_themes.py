@@ -73,7 +73,7 @@ def test_every_text_of_distil_is_legible_and_of_its_runs(open_page: Callable[[st
         page.emulate_media(color_scheme=scheme)
         assert faint_texts(page, "#lost") == []
     page.evaluate("dispatchEvent(new CustomEvent('kdlab:found'))")
-    for action, state in (("step", "paused"), ("stop", "stopped")) * 2:
+    for action, state in (("step", "paused"), ("reset", "idle")) * 2:
         page.locator(f"button[data-action={action}]").click()
         expect(page.locator(".kd-run")).to_have_attribute("data-state", state)
 
