@@ -73,7 +73,7 @@ def test_every_text_of_distil_is_legible_and_of_its_runs(open_page: Callable[[st
         page.emulate_media(color_scheme=scheme)
         assert faint_texts(page, "#lost") == []
     page.evaluate("dispatchEvent(new CustomEvent('kdlab:found'))")
-    for action, state in (("step", "paused"), ("stop", "stopped")) * 2:
+    for action, state in (("step", "paused"), ("reset", "idle")) * 2:
         page.locator(f"button[data-action={action}]").click()
         expect(page.locator(".kd-run")).to_have_attribute("data-state", state)
 
@@ -130,7 +130,11 @@ def test_jupyterlab_changes_its_theme_while_a_run_goes(
         choose_theme(page, name)
         expect(page.locator(f".kd-curves path.js-line[style*='{STUDENT[scheme]}']").first).to_be_attached()
         dashboard.expect_state("running")
+        dashboard.press("pause")  # texts that change would be measured over another picture
+        dashboard.expect_state("paused")
         assert faint_texts(page, ".kd-page") == [], name
+        dashboard.press("resume")
+        dashboard.expect_state("running")
         page.emulate_media(color_scheme="dark")
     dashboard.press("stop")
     dashboard.expect_state("stopped")
@@ -150,6 +154,7 @@ FORCED = """() => {
 
 
 def test_forced_colours_keep_bars_tabs_and_chosen_pictures_apart(lab: TemperatureLab) -> None:
+    lab.listed.first.click()
     lab.page.emulate_media(forced_colors="active")
     for scheme in ("light", "dark"):
         lab.page.emulate_media(color_scheme=scheme)
