@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 import kdlab
-from kdlab import datasets  # noqa: F401  (it fills the registry)
-from kdlab.registry import DATASETS, InputError, UnknownNameError
+from kdlab import datasets, experiments  # noqa: F401  (they fill the registries)
+from kdlab.registry import DATASETS, EXPERIMENTS, InputError, UnknownNameError
 from kdlab.runs.limits import FILE_VARIABLE, Limits
 from kdlab.server.notebooks import notebooks
 from kdlab.server.ports import HOST, free_port, is_loopback
@@ -49,10 +49,11 @@ def app(
     names: tuple[str, ...],
     base_url: str,
 ) -> None:
-    """Open the dashboards as web pages, first PAGE (distil, if you name none)."""
+    """Open the dashboards as web pages, first PAGE: distil, if you name none, another page, or an experiment."""
     pages = {notebook.stem: notebook for notebook in sorted(notebooks().glob("*.ipynb"))}
-    if page not in pages:
-        raise UnknownNameError(f"There is no page {page!r}. Known: {', '.join(pages)}.")
+    addresses = dict.fromkeys(pages, "") | {key: f"#experiment={key}" for key in EXPERIMENTS}
+    if page not in addresses:
+        raise UnknownNameError(f"There is no page {page!r}. Known: {', '.join(addresses)}.")
     near, shared = is_loopback(host), public or scheduler is not None
     if not near and not shared:
         raise InputError(
@@ -81,7 +82,8 @@ def app(
         FILE_VARIABLE, None
     )  # its limits are in these variables now, and its path may be relative to another folder
     with run_server(public, scheduler, limits_file):
-        serve(pages[page], host, port, browser, limits, base, None if near and not names else names)
+        notebook = pages.get(page, pages["experiment"])
+        serve(notebook, addresses[page], host, port, browser, limits, base, None if near and not names else names)
 
 
 def read_limits(file: Path | None, public: bool) -> Limits:

@@ -32,9 +32,10 @@ REFILL_DELAY = 5.0  # seconds until a preheated kernel is replaced: the page tha
 class _Server(Voila):
     """Voilà for a folder's pages; once it listens, it prints the address of one page and opens the browser there."""
 
-    def __init__(self, page: Path, hosts: Iterable[str] | None, browser: bool, **traits: object) -> None:
+    def __init__(self, page: Path, fragment: str, hosts: Iterable[str] | None, browser: bool, **traits: object) -> None:
         super().__init__(root_dir=str(page.parent), open_browser=True, **traits)
-        self._folder, self._path, self._hosts, self._browser = page.parent, f"voila/render/{page.name}", hosts, browser
+        self._folder, self._path, self._fragment = page.parent, f"voila/render/{page.name}", fragment
+        self._hosts, self._browser = hosts, browser
 
     def init_settings(self) -> dict[str, Any]:
         """Return Voilà's settings, with our handler for unknown addresses."""
@@ -81,17 +82,25 @@ class _Server(Voila):
 
     def launch_browser(self) -> None:
         """Print the address of the page, and open it."""
-        address = self.connection_url + self._path
+        address = self.connection_url + self._path + self._fragment
         click.echo(f"kdlab is at {address} (Ctrl-C ends it)")
         if self._browser:
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
 
 def serve(
-    page: Path, host: str, port: int, browser: bool, limits: Limits, base: str, hosts: Iterable[str] | None
+    page: Path,
+    fragment: str,
+    host: str,
+    port: int,
+    browser: bool,
+    limits: Limits,
+    base: str,
+    hosts: Iterable[str] | None,
 ) -> None:
     """Serve a notebook, and those beside it, until Ctrl-C or SIGTERM; every visitor gets a kernel of their own.
 
+    `fragment`: the part of its address from # on, or "".
     `base`: the path under which all addresses are; `hosts`: names that requests may use besides addresses, None where
     only this machine reaches the server.
     """
@@ -111,6 +120,7 @@ def serve(
     config.KernelRestarter.restart_limit = 0  # a restarted kernel would lack the widgets of its page
     server = _Server(
         page,
+        fragment,
         hosts,
         browser,
         config=config,

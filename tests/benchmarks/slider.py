@@ -45,7 +45,7 @@ import sys
 from pathlib import Path
 from kdlab.runs.limits import Limits
 from kdlab.server.app import serve
-serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), False, Limits(), "/", None)
+serve(Path(sys.argv[1]), "", sys.argv[2], int(sys.argv[3]), False, Limits(), "/", None)
 """
 # Large enough to train on all cores; it never comes to an end.
 TRAIN = ["distill", "--dataset=digits", "--teacher=mlp:800x2", "--batch-size=128", "--teacher-epochs=100000"]

@@ -42,7 +42,7 @@ def main(folder: Path) -> None:
                 lab.page.context.close()
             for name, size in (("paper", DESKTOP), ("paper-telephone", TELEPHONE)):
                 experiment = open_window(chromium, servers["voila"], size, Window)
-                experiment.open("paper")
+                experiment.open("mnist")
                 experiment.page.locator(".kd-claims li").first.wait_for()
                 experiment.page.wait_for_load_state("networkidle")
                 experiment.page.screenshot(path=folder / f"{name}.png")

@@ -12,7 +12,9 @@ from pathlib import Path
 import psutil
 from listening import wait_until_listening
 
+from kdlab.pages import catalogue  # noqa: F401  (it fills the registry)
 from kdlab.paths import data_folder
+from kdlab.registry import EXPERIMENTS
 
 __all__ = ["Server"]
 
@@ -51,7 +53,9 @@ class Server:
         self._reader.start()
 
     def page(self, name: str) -> str:
-        """Return the address of a page by its notebook's name; `address` is that of "distil"."""
+        """Return the address of a page by its notebook's name, or of an experiment; `address` is that of "distil"."""
+        if name in EXPERIMENTS:
+            return f"{self.page('experiment')}#experiment={name}"
         page = self.address.replace("distil.ipynb", f"{name}.ipynb")
         # In JupyterLab a workspace of its own: two windows of one would open and run each other's notebooks.
         return page.replace("/lab/tree/", f"/lab/workspaces/{name}/tree/")

@@ -80,10 +80,9 @@ def show_runs(dashboard: Dashboard) -> None:
 
 PAGES = {
     "distil": Shown(Dashboard, Dashboard.open),
-    "experiments": Shown(Window, lambda window: show_experiment(window, "paper")),
+    "experiment": Shown(Window, lambda window: show_experiment(window, "mnist")),
     "index": Shown(Window, show_index),
     "runs": Shown(Dashboard, show_runs),
-    "specialists": Shown(Window, lambda window: show_experiment(window, "specialists")),
     "temperature": Shown(TemperatureLab, lambda lab: lab.open("T=4")),
 }
 assert PAGES.keys() == STATIC_VIEWS.keys()

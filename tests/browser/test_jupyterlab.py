@@ -74,7 +74,7 @@ def test_the_index_leads_to_an_experiment_that_runs(open_in_lab: Callable[..., W
     page = here.page
     here.open("index")
     page.get_by_role("link", name="Can one network do what ten do together?").click()
-    expect(page.get_by_role("tab", name="ensemble.ipynb")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name="experiment.ipynb")).to_have_attribute("aria-selected", "true")
     here.run_cells()
     expect(page.locator(".kd-introduction h2")).to_be_visible()
     here.choose_tiny()

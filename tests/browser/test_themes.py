@@ -13,10 +13,10 @@ from temperature import TemperatureLab
 from test_experiments import Window
 
 from kdlab.pages import Temperature
-from kdlab.pages.catalogue import PAGES
+from kdlab.pages.catalogue import pages
 
 WHOLE = (1280, 4300)  # a window in which each page is seen to its end
-NAMES = ["index", *(link.page for link in PAGES)]
+NAMES = ["index", *(next(iter(link.experiments), link.notebook) for link in pages())]
 OPEN = ".kd-cards a, .kd-tile, .kd-claims, .kd-lab[data-drawn], .kd-runs li"
 DRAWN = """() => [...document.querySelectorAll(".kd-plot")].every(
   (plot) => !plot.clientWidth || plot.style.visibility === "hidden" || plot.querySelector(".main-svg .gtitle"))"""
@@ -165,7 +165,7 @@ def test_forced_colours_keep_bars_tabs_and_chosen_pictures_apart(lab: Temperatur
 
 
 def test_forced_colours_keep_the_off_state_of_buttons_and_segments(open_page: Callable[[str], Page]) -> None:
-    page = open_page("paper")
+    page = open_page("mnist")
     page.emulate_media(forced_colors="active")
     off, on, chosen, other = (
         page.locator(selector).first.evaluate(
