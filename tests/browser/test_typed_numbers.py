@@ -3,7 +3,7 @@
 import pytest
 from dashboard import Dashboard
 from playwright.sync_api import Browser, expect
-from windows import Windows
+from windows import DESKTOP, Windows
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,12 @@ def test_the_wheel_over_a_field_scrolls_the_page(dashboard: Dashboard) -> None:
     page = dashboard.page
     dashboard.fill("Epochs", "20")
     epochs = page.get_by_label("Epochs", exact=True)
+    page.set_viewport_size({"width": 1280, "height": 500})  # the field lies below what is in sight at first
     epochs.click()
-    before = page.evaluate("scrollY")
-    page.mouse.wheel(0, -100 if before > 100 else 100)
-    page.wait_for_function("before => scrollY !== before", arg=before)
+    top = epochs.evaluate("field => field.getBoundingClientRect().top")
+    page.mouse.wheel(0, -100)
+    # Not the window but an element of the page may scroll.
+    page.wait_for_function("top => document.activeElement.getBoundingClientRect().top > top", arg=top)
     expect(epochs).to_be_focused()
     expect(epochs).to_have_value("20")
+    page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
