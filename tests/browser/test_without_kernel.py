@@ -14,10 +14,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from servers import Server
 from windows import DESKTOP
 
-from kdlab.pages.static_view import PICTURE_SIZE, STATIC_VIEWS
+from kdlab.pages.catalogue import DISTIL, RUNS, TEMPERATURE
+from kdlab.pages.static_view import PICTURE_SIZE
 
 APPS = Path(__file__).parents[2] / "apps"
-PAGES = ("distil", "temperature", "runs")
+PAGES = {link.notebook: link for link in (DISTIL, TEMPERATURE, RUNS)}
 PATIENCE = 120_000  # milliseconds
 NO_KERNEL = "No kernel is behind this page: run its cell"
 
@@ -66,7 +67,7 @@ def open_saved(
         notebook = nbformat.from_dict(saved[name])
         if not with_state:
             del notebook.metadata["widgets"]
-        for cell in notebook.cells[1:]:
+        for cell in notebook.cells:
             cell.execution_count = None  # `run_all_cells` looks for a number
         saved_name = f"saved-{name}-{'with' if with_state else 'without'}-state"
         if with_state:  # JupyterLab draws the widgets of notebooks that it trusts
@@ -81,9 +82,9 @@ def open_saved(
 
 def expect_picture(page: Page, name: str) -> None:
     static = page.locator(".kd-static")
-    expect(static).to_contain_text(f"A picture of kdlab's page {STATIC_VIEWS[name].title}: no kernel draws it here.")
+    expect(static).to_contain_text(f"A picture of kdlab's page “{PAGES[name].title}”: no kernel draws it here.")
     expect(static.locator("a")).to_be_visible()
-    picture = static.get_by_role("img", name=STATIC_VIEWS[name].description)
+    picture = static.get_by_role("img", name=PAGES[name].lead)
     expect(picture).to_be_visible()
     assert picture.evaluate("it => [it.naturalWidth, it.naturalHeight]") == list(PICTURE_SIZE)
 

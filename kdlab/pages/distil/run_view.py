@@ -136,7 +136,7 @@ class DistilView(RunView):
         resumes = snapshot.run == self._shown_run
         if not resumes:
             self.setup.file.want(snapshot.config.get("teacher_weights", ""))
-            self._before = self.history
+            self._before = None if snapshot.record.opened else self.history
         self._run_history, self._shown_run = snapshot.record, snapshot.run
         if adopt:
             spec = Spec(**snapshot.config)
