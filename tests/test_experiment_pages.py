@@ -388,7 +388,7 @@ def test_sliders_score_anew(on_page: Callable[..., None]) -> None:
         assert (first[0][0], second[0][0]) == ("4 together", "2 together")
         scored = page.entry.build.rescore(page.result.arrays, "", {"networks": 2, "power": 0.0})
         assert second == [list(tile) for tile in scored.tiles]
-        assert len(page.results.explore.charts.children) == len(scored.charts)
+        assert len(page.results.explore.charts.figures) == len(scored.charts)
 
     on_page(use)
 

@@ -249,8 +249,8 @@ def on_screen(page: Distil) -> dict[str, Any]:
     return {
         **{f"figure {name}": copy.deepcopy(canvas.figure) for name, canvas in page.view.results.canvases.items()},
         "bars": page.view.results.bars.example, "status": page.view._panel.status, "address": page.header.choices,
-        **{name: (one.pixels, one.shown, one.chosen)
-           for name, one in (("gallery", page.view.results.gallery), ("picture", page.view.results.picture))},
+        "gallery": [getattr(page.view.results.gallery, name) for name in ("pixels", "shown", "chosen")],
+        "picture": (page.view.results.bars.pixels, page.view.results.bars.picture),
     }  # fmt: skip
 
 

@@ -20,16 +20,21 @@ class RunPage(Page):
     `shown`: the views by key; each has its own run. `of_address`: none is shown before the browser sends the address.
     """
 
+    _tabs: Segments | None = None  # where there are several
+
     def __init__(self, link: PageLink, tabs: Mapping[str, str], of_address: bool = False) -> None:
         self._loop = Loop(lambda: self.show(self._tabs.value), self._fail)
         self.shown: dict[str, RunView] = {}
-        self._tabs = Segments("Experiment", list(tabs.items()), next(iter(tabs)))
+        self._keys = list(tabs)
+        self._key = self._keys[0]  # of the view that is shown
         super().__init__(link, self._loop)
-        self._tabs.hidden = len(tabs) < 2
-        self.children = [self.header, self._tabs]
-        self._tabs.observe(lambda _: self._loop.request(), "value")
+        if len(tabs) > 1 or of_address:
+            self._tabs = Segments("Experiment", list(tabs.items()), self._key)
+            self._tabs.hidden = len(tabs) < 2
+            self._tabs.observe(lambda _: self._loop.request(), "value")
+            self.children = [self.header, self._tabs]
         if not of_address:
-            self.show(next(iter(tabs)))
+            self.show(self._key)
 
     def _make_view(self, key: str) -> RunView:
         """Return the view of a tab."""
@@ -38,7 +43,7 @@ class RunPage(Page):
     @property
     def view(self) -> RunView:
         """The view that is shown."""
-        return self.shown[self._tabs.value]
+        return self.shown[self._key]
 
     def show(self, key: str) -> None:
         """Show the view of a tab; the others keep their state."""
@@ -48,17 +53,18 @@ class RunPage(Page):
             self.children = [*self.children, self.shown[key]]
         for name, view in self.shown.items():
             view.hidden = name != key
-        self._tabs.value = key
+        self._key = key
+        if self._tabs:
+            self._tabs.value = key
         self._write(key)
 
     def _follow(self, url: UrlState) -> None:
         """Apply the address: the tab, its run and its choices."""
-        keys = [key for key, _ in self._tabs.options]
         choices, complaints = dict(url.choices), list(url.complaints)
-        key = choices.pop(EXPERIMENT_KEY, self._tabs.value if url.source == "memory" else keys[0])
-        if key not in keys:
+        key = choices.pop(EXPERIMENT_KEY, self._key if url.source == "memory" else self._keys[0])
+        if key not in self._keys:
             complaints.append(f"This page has no experiment {key[:40]!r}, which its address names.")
-            key = keys[0]
+            key = self._keys[0]
         self.show(key)
         for view in self.shown.values():
             view.set_visitor(self.header.visitor)
@@ -66,13 +72,13 @@ class RunPage(Page):
 
     def _write(self, key: str) -> None:
         """Write the choices and the run of a tab to the address, if it is shown."""
-        if key == self._tabs.value and key in self.shown:
+        if key == self._key and key in self.shown:
             self.header.choices = self._address_of(key) | self.shown[key].choices
             self.header.run = self.shown[key].run
 
     def _address_of(self, key: str) -> dict[str, str]:
         """Return the choices that lead to a tab."""
-        return {EXPERIMENT_KEY: key} if key != self._tabs.options[0][0] else {}
+        return {EXPERIMENT_KEY: key} if key != self._keys[0] else {}
 
     def _fail(self, error: Exception) -> None:
         trouble = f"The page could not show this ({type(error).__name__}): the log says why."

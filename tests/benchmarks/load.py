@@ -53,10 +53,8 @@ GOING = ("starting", "running")
 ARRIVING = 8  # pages that Chromium opens while visitors arrive
 PAINTED = """() => Promise.race([painted, new Promise((_, refuse) =>
   setTimeout(() => refuse(new Error("not painted within 10 s")), 10_000))])"""
-PICTURE = ".kd-examples .kd-card:last-child button[aria-pressed=false]"
-ANSWERED = (
-    "name => document.querySelector('.kd-examples .kd-gallery p').innerText.startsWith(`Validation image ${name},`)"
-)
+PICTURE = ".kd-examples .kd-gallery button[aria-pressed=false]"
+ANSWERED = "name => document.querySelector('.kd-example-image p').innerText.startsWith(`Validation image ${name},`)"
 
 
 class Server:

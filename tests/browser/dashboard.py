@@ -26,8 +26,8 @@ class Dashboard:
         self.run = page.locator(".kd-run")
         self.status, self.error = page.locator(".kd-status"), page.locator(".kd-run .kd-error")
         self.verdict = page.locator(".kd-verdict")
-        self.gallery = page.locator(".kd-examples .kd-card").nth(1)
-        self.picture = page.locator(".kd-examples .kd-card").nth(0).locator(".kd-gallery")
+        self.gallery = page.locator(".kd-examples .kd-gallery")
+        self.picture = page.locator(".kd-example-image")
         self.opening: list[str] = []
         self._kernels: list[str] = []
         page.on("websocket", lambda socket: self._kernels.extend(re.findall(r"/api/kernels/([^/]+)/", socket.url)))

@@ -40,7 +40,7 @@ class DistilResults(Group):
         self.history = History()
         self.summary = Summary()
         self.canvases = {name: Canvas() for name in (*CURVES, *MATRICES)}
-        self.bars, self.gallery, self.picture = SoftTargets(), Gallery(), Gallery()
+        self.bars, self.gallery = SoftTargets(), Gallery()
         # In the browser as well, so that the bars follow the slider without waiting for the kernel.
         self._link = ipywidgets.jslink((temperature, "value"), (self.bars, "temperature"))
         super().__init__(
@@ -48,7 +48,7 @@ class DistilResults(Group):
             self.summary,
             Group("kd-curves", *(self.canvases[name] for name in CURVES)),
             Group("kd-matrices", *(self.canvases[name] for name in MATRICES)),
-            Group("kd-examples", Group("kd-card", self.picture, self.bars), self.gallery),
+            Group("kd-examples", self.bars, self.gallery),
         )
         self.gallery.add_class("kd-card")
         for name in MATRICES:
@@ -94,8 +94,7 @@ class DistilResults(Group):
         """Show the chosen example."""
         opened, chosen = self.history.opened, self._state.chosen
         assert opened is not None
-        name, unit = opened.classes[opened.labels[chosen]], singular(opened.example_unit)
-        self.picture.show(view.picked(opened, chosen), opened.images[[chosen]], [chosen], [name], unit)
+        self.bars.show_picture(view.picked(opened, chosen), opened.images[chosen])
         self.bars.example = view.example(self.history, chosen)
 
     def _click(self, matrix: str, clicked: dict[str, Any]) -> None:

@@ -3,10 +3,10 @@
 from kdlab.experiments.framework.bundled import Result
 from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.pages.experiments import view
-from kdlab.pages.experiments.charts import Charts
 from kdlab.pages.experiments.panel import Panel
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.registry import Entry
+from kdlab.widgets.canvas import Charts
 from kdlab.widgets.element import Group
 from kdlab.widgets.facts import Facts
 from kdlab.widgets.form import ChoiceField, Form

@@ -45,10 +45,10 @@ class Experiments(RunPage):
 
     def _offer(self, keys: Sequence[str]) -> None:
         """Offer these experiments in tabs."""
-        labels = _labels(keys)
-        if [list(pair) for pair in labels.items()] != self._tabs.options:
+        if list(keys) != self._keys and self._tabs:
+            self._keys = list(keys)
             with self._tabs.hold_sync():
-                self._tabs.options, self._tabs.value = [list(pair) for pair in labels.items()], keys[0]
+                self._tabs.options, self._tabs.value = [list(pair) for pair in _labels(keys).items()], keys[0]
             self._tabs.hidden = len(keys) < 2
 
 

@@ -7,13 +7,12 @@ from traitlets import link
 from kdlab.experiments.framework.bundled import Result
 from kdlab.experiments.framework.record import ExperimentRecord
 from kdlab.pages.experiments import view
-from kdlab.pages.experiments.charts import Charts
 from kdlab.pages.experiments.explore import Explore
 from kdlab.pages.experiments.panel import Panel
 from kdlab.pages.experiments.state import ExperimentState
 from kdlab.pages.experiments.widgets import Findings, JobList
 from kdlab.registry import Entry
-from kdlab.widgets.canvas import Canvas
+from kdlab.widgets.canvas import Canvas, Charts
 from kdlab.widgets.element import Group
 from kdlab.widgets.facts import Facts
 from kdlab.widgets.segments import Segments
