@@ -226,12 +226,8 @@ def test_refusals(environment: Path) -> None:
 def test_notebooks_are_short_and_empty() -> None:
     for path in notebooks().glob("*.ipynb"):
         notebook = json.loads(path.read_text())
-        links = re.findall(r"\]\(([^)]+)\)", "".join(notebook["cells"][0]["source"]).split("\n")[2])
-        assert sorted(links) == sorted({"distil.ipynb", "index.ipynb", "runs.ipynb", "temperature.ipynb"} - {path.name})
-        kinds = [cell["cell_type"] for cell in notebook["cells"]]
-        assert kinds[0] == "markdown"
-        assert 1 <= kinds.count("code") <= 3
-        assert not any(cell.get("outputs") for cell in notebook["cells"])
+        (cell,) = notebook["cells"]
+        assert (cell["cell_type"], cell["outputs"]) == ("code", [])
         assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
         assert notebook["metadata"]["title"].startswith("kdlab – ")
 

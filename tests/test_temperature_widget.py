@@ -27,6 +27,7 @@ from kdlab.metrics.classification import telling_example
 from kdlab.metrics.softened import entropy
 from kdlab.pages import Temperature
 from kdlab.pages.temperature.data_server import DataServer
+from kdlab.pages.temperature.html_export import HEAD
 from kdlab.registry import InputError
 
 BUDGET = 8_000_000
@@ -253,7 +254,7 @@ def test_the_browser_is_given_the_view_it_asks_to_export(lab: Temperature, monke
     }  # fmt: skip
     about, (page,) = ask(lab, {"type": "export", **state}, monkeypatch)
     assert about == {"name": "kdlab-temperature.html"}
-    assert held(page.decode())["traits"] == {**state, "sets": lab.sets}
+    assert held(page.decode())["traits"] == {**state, "sets": lab.sets, "head": HEAD}
     assert lab.temperature == 4  # what is exported is what the browser shows
 
 

@@ -80,6 +80,11 @@ class RunPage(Page):
         """Return the choices that lead to a tab."""
         return {EXPERIMENT_KEY: key} if key != self._keys[0] else {}
 
+    def close(self) -> None:
+        """Leave the runs, which go on, and close the widgets; a notebook's `Out` keeps nothing of them."""
+        super().close()
+        self.shown.clear()
+
     def _fail(self, error: Exception) -> None:
         trouble = f"The page could not show this ({type(error).__name__}): the log says why."
         self.children = [*self.children, Facts(content={"text": [trouble]})]

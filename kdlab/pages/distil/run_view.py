@@ -1,6 +1,7 @@
 """A run of distillation on its page: the choices for the next one, and the history of the one that is shown."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.resources import as_file, files
 
 import ipywidgets
@@ -25,14 +26,19 @@ __all__ = ["DistilView"]
 OPENING_NOTE = "A run that comes with kdlab. Press Start to train it here, and turn the knobs while it runs."
 
 
+@cache
+def _load_opening() -> History:
+    with as_file(files("kdlab.assets") / "opening" / "history.npz") as path:
+        return History.load(path)
+
+
 class DistilView(RunView):
     """The view; `state` holds its choices, `history` is the shown run's."""
 
     css_class = "kd-columns"
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        with as_file(files("kdlab.assets") / "opening" / "history.npz") as path:
-            self._opening = History.load(path)
+        self._opening = _load_opening()
         assert self._opening.opened is not None
         self._opening_spec = self._opening.opened.spec
         self.history = self._opening

@@ -6,7 +6,6 @@ from traitlets import Dict
 
 from kdlab.widgets.element import Element
 from kdlab.widgets.esm import code
-from kdlab.widgets.facts import SECTIONS
 
 __all__ = ["Cards", "Findings", "JobList"]
 
@@ -14,9 +13,8 @@ FOLDER = Path(__file__).parent
 
 
 class _View(Element):
-    """Shows `content`; it brings the style sheet, as some of them are on each page."""
+    """Shows `content`."""
 
-    _css = SECTIONS
     content = Dict().tag(sync=True)
 
 

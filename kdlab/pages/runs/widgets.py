@@ -7,12 +7,12 @@ from typing import Any, Protocol
 from traitlets import Dict, List, Unicode
 
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import SHARED, code, stylesheet
+from kdlab.widgets.esm import code
 
 __all__ = ["Compared", "Reply", "RunList"]
 
 FOLDER = Path(__file__).parent
-STYLE = stylesheet(SHARED / "sections.css", FOLDER / "runs.css")
+STYLE = (FOLDER / "runs.css").read_text(encoding="utf-8")
 
 
 class Reply(Protocol):

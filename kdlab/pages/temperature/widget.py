@@ -119,6 +119,11 @@ class Lab(Element):
         if self.example >= len(predictions.labels):
             self.example = telling_example(predictions.logits, predictions.labels)
 
+    def close(self) -> None:
+        """Close the widget, and let its data go: a notebook's `Out` may keep it."""
+        super().close()
+        self._data_server = DataServer([], {})
+
     def page(self) -> str:
         """Return the lab as it stands as one HTML file that needs no kernel."""
         return to_html(self._data_server, {name: getattr(self, name) for name in STATE})

@@ -8,7 +8,7 @@ from traitlets import Bunch, Dict, HasTraits
 
 from kdlab.registry import InputError
 from kdlab.widgets.element import Element
-from kdlab.widgets.esm import SHARED, code
+from kdlab.widgets.esm import code
 from kdlab.widgets.form.fields import ChoiceField, Field
 
 __all__ = ["Form"]
@@ -24,7 +24,6 @@ class Form(Element):
     """
 
     _code = code(FOLDER / "form.js")
-    _css = "\n".join(path.read_text(encoding="utf-8") for path in (SHARED / "number_field.css", FOLDER / "form.css"))
     descriptions = Dict().tag(sync=True)
     # Only Python sets these two. The browser sends messages instead: a trait's change would wait for the answer to the
     # one before, and a press on Start would overtake it.

@@ -15,6 +15,9 @@ from kdlab.widgets.kernel import kernel_id
 __all__ = ["Header"]
 
 FOLDER = Path(__file__).parent
+# Of all widgets that several pages have: every page has a head.
+SHEETS = "page_head.css", "sections.css", "number_field.css", "form.css"
+PAGE_STYLE = stylesheet(*(SHARED / sheet for sheet in SHEETS))
 VISITOR = re.compile(r"[0-9a-f]{32}")
 
 
@@ -30,7 +33,7 @@ class Header(Element):
     """
 
     _code = code(FOLDER / "header.js")
-    _css = stylesheet(SHARED / "page_head.css")
+    _css = PAGE_STYLE
     title = Unicode().tag(sync=True)
     lead = Unicode().tag(sync=True)
     links = List().tag(sync=True)
