@@ -12,6 +12,7 @@ from forms import enter, enter_invalid
 
 from kdlab.pages import Distil
 from kdlab.pages.distil import view
+from kdlab.pages.distil.figures import CURVES
 from kdlab.registry import LOSSES, Knob
 from kdlab.runs.protocol import EventBatch, RunSnapshot, Status
 from kdlab.train.events import ParamsChanged
@@ -30,7 +31,7 @@ from kdlab.train.events import Saved
 from kdlab.train.history import History
 from kdlab.train.spec import Spec
 from kdlab.pages.distil import view
-from kdlab.pages.distil.results import CURVES, MATRICES
+from kdlab.pages.distil.figures import CURVES, MATRICES
 from kdlab.runs.protocol import EventBatch, Status
 
 if __name__ == "__main__":
@@ -290,5 +291,5 @@ def test_large_counts_have_commas() -> None:
 
 
 def test_losses_are_said_to_be_of_training_batches() -> None:
-    title = view.losses(opening(), None)["layout"]["title"]["text"]
+    title = CURVES["losses"](opening(), None)["layout"]["title"]["text"]
     assert title == "Loss by part on training batches, in nats"

@@ -29,7 +29,7 @@ from kdlab.figures.theme import ROLES
 from kdlab.io.predictions import Predictions
 from kdlab.pages import Distil
 from kdlab.pages.distil import view
-from kdlab.pages.distil.results import CURVES, MATRICES
+from kdlab.pages.distil.figures import CURVES, MATRICES
 from kdlab.pages.runs import compare
 from kdlab.pages.runs import view as runs_view
 from kdlab.registry import DATASETS, Entry, InputError
@@ -416,7 +416,7 @@ def test_groups_travel_with_a_run(register: Register) -> None:
         assert (one.opened.groups == torch.arange(143).numpy() // 3).all()
         assert (one.opened.example_unit, one.opened.group_unit) == ("frames", "recordings")
     assert arrays(History.of(again.files())) == arrays(History.of(history.files()))
-    assert view.errors(again, None)["layout"]["title"]["text"] == "Errors on 143 validation frames"
+    assert CURVES["errors"](again, None)["layout"]["title"]["text"] == "Errors on 143 validation frames"
     assert "the 143 validation frames of sealed" in Predictions.of(again).note
 
 

@@ -1,11 +1,13 @@
 """In JupyterLab pages open from their cells, react, run and take files, and Python and the pages follow each other."""
 
+import re
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from dashboard import Dashboard
+from notebooks import run_all_cells
 from playwright.sync_api import FilePayload, Page, expect
 from servers import Server
 from temperature import TemperatureLab, position
@@ -67,6 +69,46 @@ def test_distil_opens_reacts_runs_and_takes_a_file(open_in_lab: Callable[..., Da
     dashboard.press("stop")
     dashboard.expect_state("stopped")
     dashboard.reset()
+
+
+def restart_kernel(page: Page) -> None:
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.locator(".lm-Menu-itemLabel").filter(has_text=re.compile("^Restart Kernel.{1,3}$")).click()
+    page.locator(".jp-Dialog button.jp-mod-accept").click()
+
+
+def test_a_restarted_kernel_is_said_and_its_run_goes_on(open_in_lab: Callable[..., Dashboard]) -> None:
+    dashboard = open_in_lab(Dashboard)
+    page = dashboard.page
+    dashboard.open()
+    dashboard.begin(teacher_epochs=1, epochs=9000)
+    dashboard.wait_for_step(50)
+    restart_kernel(page)
+    notice, controls, results = (page.locator(f".kd-{name}") for name in ("kernel-notice", "controls", "results"))
+    expect(notice).to_contain_text("The kernel was started anew")
+    assert page.locator(".kd-columns").evaluate("columns => columns.inert")  # no button is silent
+    boxes = [part.bounding_box() for part in (controls, results)]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]  # side by side as before
+    run_all_cells(page)
+    dashboard.expect_state("interrupted")
+    expect(notice).to_be_hidden()
+    expect(dashboard.status).to_contain_text("Interrupted.")
+    dashboard.press("go_on")
+    dashboard.expect_state("running")
+    step = dashboard.step()
+    dashboard.wait_for_step(step + 1)
+    dashboard.press("stop")
+    dashboard.expect_state("stopped")
+    dashboard.problems.clear()  # the browser says that the kernel's connection is lost
+
+    # From the list of runs it opens in the page that is there, after that has shown something else.
+    dashboard.reset()
+    page.locator(".kd-page:visible").get_by_role("link", name="Runs", exact=True).click()
+    expect(page.get_by_role("tab", name="runs.ipynb")).to_have_attribute("aria-selected", "true")
+    run_all_cells(page)
+    page.get_by_role("link", name="Open").first.click()
+    expect(page.get_by_role("tab", name="distil.ipynb")).to_have_attribute("aria-selected", "true")
+    dashboard.expect_state("stopped")
 
 
 def test_the_index_leads_to_an_experiment_that_runs(open_in_lab: Callable[..., Window]) -> None:

@@ -1,14 +1,12 @@
 """Everything that the page "Distil" shows of a run: numbers, figures and examples."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import ipywidgets
 from traitlets import link
 
-from kdlab.figures.theme import ROLES, Figure
 from kdlab.pages.distil import view
+from kdlab.pages.distil.figures import CURVES, MATRICES, comparable
 from kdlab.pages.distil.gallery import Gallery
 from kdlab.pages.distil.soft_targets import SoftTargets
 from kdlab.pages.distil.state import DistilState
@@ -20,15 +18,7 @@ from kdlab.widgets.loop import Loop
 from kdlab.widgets.slider import Slider
 from kdlab.widgets.summary import Summary
 
-__all__ = ["CURVES", "MATRICES", "DistilResults"]
-
-# The figures, in their order on the page. Curves are drawn at every step, beside those of the run before.
-CURVES: Mapping[str, Callable[[History, History | None], Figure]] = {"errors": view.errors, "losses": view.losses}
-# Matrices are drawn after an evaluation; until the first one stands that of the run before, pale.
-MATRICES: Mapping[str, Callable[[History], Figure]] = {
-    **{name: partial(view.matrix, name) for name in ROLES},
-    "difference": view.difference,
-}
+__all__ = ["DistilResults"]
 
 
 class DistilResults(Group):
@@ -67,7 +57,7 @@ class DistilResults(Group):
         `state`: of the run; `waiting`: it has not opened its data, so that `history` is another run's; `note`: a
         sentence on the history, or "".
         """
-        self.history, before = history, view.comparable(before, history)
+        self.history, before = history, comparable(before, history)
         for name, curves in CURVES.items():
             self.canvases[name].figure = curves(history, before)
         evaluated = history, history.evaluations, len(history.notes), history.result is None, state, waiting, before
