@@ -13,7 +13,6 @@ from kdlab.pages.distil.results import DistilResults
 from kdlab.pages.distil.setup import Setup
 from kdlab.pages.distil.state import DistilState
 from kdlab.pages.run_view import RunView
-from kdlab.pages.url_state import read_spec, write_spec
 from kdlab.registry import InputError
 from kdlab.runs.protocol import RunRequest, RunSnapshot
 from kdlab.train.events import Event, Opened, Phase, Restored, Step
@@ -40,13 +39,11 @@ class DistilView(RunView):
     def __init__(self, changed: Callable[[], None]) -> None:
         self._opening = _load_opening()
         assert self._opening.opened is not None
-        self._opening_spec = self._opening.opened.spec
         self.history = self._opening
         self._before: History | None = None  # the run that was shown before this one
         self._run_history = History()  # the run's, shown once its data are open
         self._shown_run = ""  # its id
-        self.state = DistilState(self._opening_spec)
-        self._dataset_applied = self.state.dataset  # the data set whose settings are filled in
+        self.state = DistilState(self._opening.opened.spec)
         super().__init__("distil", changed)
 
     def _build(self) -> list[ipywidgets.Widget]:
@@ -79,24 +76,19 @@ class DistilView(RunView):
     @property
     def choices(self) -> dict[str, str]:
         """The choices that differ from the page's opening, as short texts."""
-        chosen = {name: getattr(self.state, name) for name in (*Spec.names(), *Spec.run_knobs())}
-        return write_spec(chosen | self.state.knobs(), self._opening_spec)
+        return self.state.texts()
 
     def _choose(self, texts: dict[str, str], source: str) -> list[str]:
-        spec, unusable = read_spec(texts, self._opening_spec if source == "edit" else self._spec_set_from_code())
-        self._apply(spec)
+        unusable = self.state.read(texts, afresh=source == "edit")
+        self._forget_typing()
         return unusable
 
-    def _spec_set_from_code(self) -> Spec:
-        try:
-            return self.state.spec()
-        except InputError:
-            return self._opening_spec
-
     def _apply(self, spec: Spec) -> None:
-        """Set every choice without the suggestions of a data set, and without turning the knobs of a run."""
-        self._dataset_applied = spec.dataset
+        """Set every choice, without turning the knobs of a run."""
         self.state.apply(spec)
+        self._forget_typing()
+
+    def _forget_typing(self) -> None:
         self.setup.form.clear()
         self.knobs.forget()
 
@@ -110,22 +102,18 @@ class DistilView(RunView):
             self._controller.client.send_command("set_params", changes)
 
     def _suggest_settings(self) -> None:
-        """Fill in the settings that suit a data set that was just chosen, unless its settings came with it."""
-        if self.state.dataset in (self._dataset_applied, ""):
-            return
-        self._dataset_applied = self.state.dataset
-        unchanged = {"loss": self.state.loss, "knobs": self.state.knobs(), "seed": self.state.seed}
-        suggested = Spec.suggested(self.state.dataset, **unchanged)
-        self._clear_error()
-        self.state.apply(suggested)
-        self.setup.form.clear()
+        try:
+            if self.state.suggest():
+                self._clear_error()
+        except InputError as error:
+            self._show_error(str(error))
 
     # --- the run ------------------------------------------------------------------------------------------------------
 
     def _show_opening(self) -> None:
         """Show the run that comes with kdlab, and set its choices."""
         self._run_history, self._shown_run, self._before = History(), "", None
-        self._apply(self._opening_spec)
+        self._apply(self.state.opening)
         self.setup.file.want("")
         self._show(self._opening)
 
