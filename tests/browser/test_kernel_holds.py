@@ -38,6 +38,7 @@ def held(lend: Callable[..., Dashboard], serve: Callable[[str], Server], address
     dashboard.page.goto(address, wait_until="commit")
     run_all_cells(dashboard.page)
     dashboard.page.locator(".kd-tile").first.wait_for()
+    dashboard.opening = dashboard.tiles()
     return dashboard
 
 
@@ -48,7 +49,7 @@ def test_choices_from_code_and_from_the_page_stay(held: Dashboard, address: str)
     chosen = held.turn("temperature", "PageUp", 3)
     assert chosen > 5
     # Python was told of the temperature after all that the page had said of its address.
-    assert ask_python(page, "print(page.state.temperature, page.state.epochs)") == f"{chosen} 300"
+    assert ask_python(page, "print(page.state.temperature, page.state.epochs)") == f"{chosen} 300.0"
     expect(epochs).to_have_value("300")
 
     page.keyboard.press("ControlOrMeta+s")
@@ -58,7 +59,7 @@ def test_choices_from_code_and_from_the_page_stay(held: Dashboard, address: str)
     page.locator(".kd-tile").first.wait_for()
     expect(temperature).to_have_text(f"{chosen:.2f}")
     expect(epochs).to_have_value("300")
-    assert ask_python(page, "print(page.state.epochs, page.state.temperature)") == f"300 {chosen}"
+    assert ask_python(page, "print(page.state.epochs, page.state.temperature)") == f"300.0 {chosen}"
 
 
 def test_a_cell_run_again_shows_the_run_that_goes(held: Dashboard) -> None:

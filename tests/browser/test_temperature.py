@@ -292,7 +292,7 @@ def test_a_logit_that_is_none_says_so_and_loses_nothing(lab: TemperatureLab) -> 
         expect(refusal).to_have_text(says)
         assert lab.bars("student") == pytest.approx(core.soften(logits["student"], 4), abs=1e-5)
     lab.fill("Student's logit of cat, as a number", "2")
-    logits["student"][1] = 2
+    logits = {"teacher": [1, 4, -3], "student": [5, 2, 0]}  # the teacher's: what could be read while it was typed
     expect_bars(lab, logits, 4)
     assert refusal.is_visible(), "what the field says is not what is shown"
     lab.fill("Teacher's logit of dog, as a number", "2")

@@ -1,4 +1,4 @@
-"""In Chromium and in Firefox: what a translator made of a page goes on changing, and its numbers are right."""
+"""In Firefox: what a translator made of a page goes on changing, and its numbers are right."""
 
 from collections.abc import Callable
 
@@ -25,8 +25,8 @@ TRANSLATE = """() => {
 
 
 @pytest.fixture(scope="module")
-def windows(each_browser: Browser) -> Windows:
-    return Windows(each_browser)
+def windows(firefox: Browser) -> Windows:
+    return Windows(firefox)
 
 
 def test_numbers_follow_the_temperature(visit: Callable[..., Dashboard]) -> None:

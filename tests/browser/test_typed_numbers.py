@@ -1,4 +1,4 @@
-"""In Chromium and in Firefox: numbers are read as people write them, and the mouse wheel does not turn them."""
+"""In Firefox: numbers are read as people write them, and the mouse wheel does not turn them."""
 
 import pytest
 from dashboard import Dashboard
@@ -7,8 +7,8 @@ from windows import DESKTOP, Windows
 
 
 @pytest.fixture(scope="module")
-def windows(each_browser: Browser) -> Windows:
-    return Windows(each_browser)
+def windows(firefox: Browser) -> Windows:
+    return Windows(firefox)
 
 
 def test_numbers_are_read_as_people_write_them(dashboard: Dashboard) -> None:

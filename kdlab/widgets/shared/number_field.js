@@ -83,7 +83,9 @@ export function makeNumberField({ range, requirement, onValue, onInvalid = () =>
   }
 
   input.addEventListener("input", () => {
-    if (live || invalid !== null) commit(false);
+    if (live) commit(false);
+    // The sentence goes as soon as the text can be read; half a number is no value yet.
+    else if (invalid !== null) mark(Number.isNaN(readNumber(input.value, range)) ? input.value : null);
   });
   input.addEventListener("change", () => commit(true));
   input.addEventListener("blur", () => commit(true));
