@@ -17,9 +17,10 @@ from kdlab.paths import runs_folder
 from kdlab.registry import EXPERIMENTS
 from kdlab.runs import client
 from kdlab.runs.limits import Limits
-from kdlab.runs.protocol import RunRequest, RunSnapshot
+from kdlab.runs.protocol import EventBatch, RunRequest, RunSnapshot
 from kdlab.runs.server import RunServer
 from kdlab.runs.store import RunStore
+from kdlab.train.history import History
 from kdlab.train.spec import Spec
 from kdlab.widgets.header import UrlState, parse_url_hash
 
@@ -394,3 +395,74 @@ def test_an_experiments_page_takes_its_address_and_writes_it() -> None:
         page.close()
 
     asyncio.run(use())
+
+
+# --- what the kernel holds wins ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "run=nobody-has-this", "epochs=5", "experiment=ensemble&run=nobody-has-this"])
+def test_choices_from_code_stay_when_a_browser_remembers_another_page(text: str) -> None:
+    async def use(page: Distil) -> None:
+        page.state.epochs = 300
+        await come(page, text, source="memory")
+        assert (page.state.epochs, page.view._panel.error) == (300, "")
+        # A second view, as after a reload, changes nothing either; a person who changes the address does.
+        await come(page, "epochs=7", source="reload")
+        assert page.state.epochs == 300
+        await come(page, "epochs=7", source="edit")
+        assert page.state.epochs == 7
+
+    on_page(use)
+
+
+def test_a_link_keeps_the_choices_from_code_that_it_leaves_out() -> None:
+    async def use(page: Distil) -> None:
+        page.state.epochs = 300
+        await come(page, "seed=4", source="link")
+        assert (page.state.epochs, page.state.seed) == (300, 4)
+
+    on_page(use)
+
+
+def test_a_run_that_the_browser_remembers_is_shown_again_with_its_settings() -> None:
+    async def use(page: Distil) -> None:
+        await come(page, f"{SMALL}&epochs=2&temperature=6")
+        page.view._act("start")
+        await until(lambda: page.view._panel.state == "done")
+        again = Distil()  # in the cell that was run again
+        await come(again, f"run={page.header.run}&temperature=9", source="memory")
+        await until(lambda: again.view._panel.state == "done")
+        assert (again.header.run, again.state.temperature) == (page.header.run, 6)
+        again.close()
+
+    on_page(use)
+
+
+def test_a_tab_that_is_none_makes_no_views() -> None:
+    async def use() -> None:
+        page = Experiments("mnist", "early-stopping")
+        before = len(page.children)
+        for value in ("mnist:seeds=2", "moon", ""):
+            page._tabs.value = value
+            page._show_tab()
+        assert (len(page.children), list(page.shown)) == (before, ["mnist"])
+        page.close()
+
+    asyncio.run(use())
+
+
+def test_a_pale_matrix_is_of_the_run_before_and_not_to_be_clicked() -> None:
+    async def use(page: Distil) -> None:
+        results = page.view.results
+        shown = results.canvases["student"].figure["layout"]["title"]["text"]
+        page.view._on_message(RunSnapshot("run", History(), "distil", {}, mine=True))
+        page.view._on_message(EventBatch((page.view._opening.opened,)))
+        page.view._draw_all()
+        canvas = results.canvases["student"]
+        title = canvas.figure["layout"]["title"]["text"]
+        assert ("kd-pale" in canvas._dom_classes, title) == (True, f"{shown} (run before)")
+        results._click("student", {"x": 1, "y": 1})
+        assert page.state.cell is None
+        assert page.view._panel.error == ""
+
+    on_page(use)

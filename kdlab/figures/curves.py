@@ -71,7 +71,6 @@ def error_curves(
         rates = (100 * np.asarray(y) / examples).tolist()
         line = {"color": ROLES[network].colour, "dash": ROLES[network].dash, "width": 2.2}
         data.append(_pale(curve_trace("", *subsample(x, rates), line)))
-        latest.append(rates[-1])
     for network, (x, y) in errors.items():
         role = ROLES[network]
         rates = (100 * np.asarray(y) / examples).tolist()

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from kdlab import experiments  # noqa: F401  (it fills the registry)
 from kdlab.registry import EXPERIMENTS, Entry
 
-__all__ = ["DISTIL", "INDEX", "RUNS", "TEMPERATURE", "PageLink", "experiment_page", "navigation", "pages"]
+__all__ = [
+    "DISTIL",
+    "EXPERIMENT_KEY",
+    "INDEX",
+    "RUNS",
+    "TEMPERATURE",
+    "PageLink",
+    "experiment_page",
+    "navigation",
+    "pages",
+]
 
 EXPERIMENT_KEY = "experiment"  # in the address's hash: the key of the experiment that is shown
 

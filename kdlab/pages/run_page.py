@@ -21,10 +21,12 @@ class RunPage(Page):
     """
 
     _tabs: Segments | None = None  # where there are several
+    _trouble: Facts | None = None
+    shown: Mapping[str, RunView] = {}  # also of a page whose making failed
 
     def __init__(self, link: PageLink, tabs: Mapping[str, str], of_address: bool = False) -> None:
-        self._loop = Loop(lambda: self.show(self._tabs.value), self._fail)
-        self.shown: dict[str, RunView] = {}
+        self._loop = Loop(self._show_tab, self._fail)
+        self.shown = {}
         self._keys = list(tabs)
         self._key = self._keys[0]  # of the view that is shown
         super().__init__(link, self._loop)
@@ -45,14 +47,19 @@ class RunPage(Page):
         """The view that is shown."""
         return self.shown[self._key]
 
+    def _show_tab(self) -> None:
+        if self._tabs and self._tabs.value in self._keys:  # a browser may send anything
+            self.show(self._tabs.value)
+
     def show(self, key: str) -> None:
         """Show the view of a tab; the others keep their state."""
         if key not in self.shown:
-            self.shown[key] = self._make_view(key)
+            self.shown = {**self.shown, key: self._make_view(key)}
             self.shown[key].set_visitor(self.header.visitor)
-            self.children = [*self.children, self.shown[key]]
         for name, view in self.shown.items():
             view.hidden = name != key
+        if self.shown[key] not in self.children:
+            self.children = [*self.children, self.shown[key]]
         self._key = key
         if self._tabs:
             self._tabs.value = key
@@ -60,8 +67,13 @@ class RunPage(Page):
 
     def _follow(self, url: UrlState) -> None:
         """Apply the address: the tab, its run and its choices."""
+        if self.comm is None:
+            return  # the cell was run again meanwhile
+        remembered = url.source == "memory"
+        if remembered and url.choices.get(EXPERIMENT_KEY, self._key) not in self._keys:
+            url = UrlState(source="memory")  # of another page that stood in this cell
         choices, complaints = dict(url.choices), list(url.complaints)
-        key = choices.pop(EXPERIMENT_KEY, self._key if url.source == "memory" else self._keys[0])
+        key = choices.pop(EXPERIMENT_KEY, self._key if remembered else self._keys[0])
         if key not in self._keys:
             complaints.append(f"This page has no experiment {key[:40]!r}, which its address names.")
             key = self._keys[0]
@@ -83,8 +95,11 @@ class RunPage(Page):
     def close(self) -> None:
         """Leave the runs, which go on, and close the widgets; a notebook's `Out` keeps nothing of them."""
         super().close()
-        self.shown.clear()
+        self.shown = {}
 
     def _fail(self, error: Exception) -> None:
-        trouble = f"The page could not show this ({type(error).__name__}): the log says why."
-        self.children = [*self.children, Facts(content={"text": [trouble]})]
+        if not self._trouble:
+            self._trouble = Facts()
+            self.children = [*self.children, self._trouble]
+        sentence = f"The page could not show this ({type(error).__name__}): the log says why."
+        self._trouble.content = {"text": [sentence]}

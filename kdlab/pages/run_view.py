@@ -97,6 +97,8 @@ class RunView(Group):
     # --- user actions and the address ---------------------------------------------------------------------------------
 
     def _act(self, action: str) -> None:
+        if self.comm is None:
+            return  # the page was closed meanwhile
         self._controller.press(action, self._request)
         self._loop.request()
 
@@ -112,16 +114,18 @@ class RunView(Group):
     def follow(self, url: UrlState) -> None:
         """Apply the run and the choices of an address.
 
-        The choices that it leaves out are those of the opening. Of the browser's memory the run alone counts, as the
-        choices may have been set from code meanwhile.
+        The choices that a changed address leaves out are those of the opening; one with which the page opens leaves
+        them as code has set them. Of the browser's memory the run alone counts.
         """
         complaints, remembered = list(url.complaints), url.source == "memory"
-        new = url.run not in ("", self.run)
+        shown = self.run
+        new = url.run not in ("", shown)
         chosen = bool(self.choices if remembered else url.choices)
         self._adopt_run_config = url.run if new and not chosen else ""
         if new and (trouble := self._controller.attach(url.run)):
             self._adopt_run_config = ""
-            self._show_opening()
+            if shown:  # else the page stays as it is, with what code has set
+                self._show_opening()
             complaints += [] if remembered else [trouble]
         if not self._adopt_run_config and not remembered:
             complaints += self._choose(dict(url.choices), url.source)

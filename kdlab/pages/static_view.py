@@ -23,12 +23,12 @@ def show_static(link: PageLink) -> None:
     if "VOILA_PREHEAT" in os.environ:
         return
     picture = base64.b64encode((files("kdlab.assets") / "pictures" / f"{link.notebook}.webp").read_bytes()).decode()
-    command = f"kdlab app {link.notebook}"
+    command = f"kdlab app {next(iter(link.experiments), link.notebook)}"
     address = _project_address()
     sentence = f"A picture of kdlab's page “{link.title}”: no kernel draws it here. To make it live, run this cell, or"
     width, height = PICTURE_SIZE
     html = (
-        f'<div class="kd-static">\n<p>{sentence} open the page with <code>{command}</code>: '
+        f'<div class="kd-static">\n<p>{escape(sentence)} open the page with <code>{command}</code>: '
         f'<a href="{escape(address)}">{escape(address)}</a></p>\n'
         f'<img src="data:image/webp;base64,{picture}" alt="{escape(link.lead)}" '
         f'width="{width}" height="{height}" style="max-width: 100%; height: auto">\n</div>'
@@ -48,9 +48,9 @@ class WithStaticView:
     link: PageLink
 
     def _ipython_display_(self) -> None:
-        bundle = self._repr_mimebundle_()
-        if not bundle:
+        if self._repr_mimebundle_ is None:
             return  # the page is closed
+        bundle = self._repr_mimebundle_()
         show_static(self.link)
         # anywidget adds metadata to the data.
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})

@@ -31,7 +31,7 @@ class _Plots(Element):
         self.on_msg(self._on_message)
 
     def _on_message(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
-        if content.get("type") == "plotly?":
+        if content == {"type": "plotly?"}:
             self.send({"type": "plotly"}, [_plotly_script()])
 
 

@@ -1,5 +1,6 @@
 """Which kernel and which cell of a notebook this code runs in."""
 
+import os
 import re
 
 from IPython import get_ipython
@@ -24,4 +25,6 @@ def current_cell() -> tuple[str, str]:
     if not hasattr(shell, "get_parent"):
         return "", ""
     parent = shell.get_parent()
-    return parent.get("metadata", {}).get("cellId") or "", parent.get("header", {}).get("msg_id") or ""
+    cell = parent.get("metadata", {}).get("cellId")
+    notebook = os.environ.get("JPY_SESSION_NAME", "")  # all notebooks that kdlab copies have the same id of a cell
+    return f"{notebook}:{cell}" if cell else "", parent.get("header", {}).get("msg_id") or ""

@@ -1,11 +1,12 @@
 // A plotly figure. plotly.js is loaded once for all canvases, from the installed plotly package: our own server serves
 // it as a file, which browsers cache; elsewhere the kernel sends it.
 
+import { gunzip } from "./shared/channel.js";
 import { inkCells, themedFigure } from "./shared/figure_theme.js";
 import { BUSY, awaitKernel } from "./shared/kernel.js";
 import { isDark, watchTheme } from "./shared/theme.js";
 
-// Shared by all canvases through globalThis, because each widget gets a copy of this module.
+// Shared by all canvases, also by those of another version of this module.
 const [PLOTLY, QUEUE] = [Symbol.for("kdlab.plotly"), Symbol.for("kdlab.turn")];
 const NOT_DRAWN = "This figure is not drawn, as the kernel sends what draws it.";
 const IDLE_TIMEOUT = 1000; // milliseconds; maximum wait for an idle page before plotly.js is loaded
@@ -30,21 +31,29 @@ const drawInTurn = (draw) => {
   globalThis[QUEUE] = previous.then(frame);
 };
 
-const fetchFromKernel = (model, el) =>
+// `signal` aborts when the view that asks goes: nobody would answer it any more.
+const fetchFromKernel = (model, el, signal) =>
   new Promise((resolve, reject) => {
-    const stopWaiting = awaitKernel(el, { onLost: (reason) => reject(new Error(reason)) });
     const receive = async (content, buffers) => {
       if (content.type !== "plotly") return;
-      stopWaiting();
-      model.off("msg:custom", receive);
+      stop();
       try {
-        const stream = new Blob([buffers[0]]).stream().pipeThrough(new DecompressionStream("gzip"));
-        const address = URL.createObjectURL(new Blob([await new Response(stream).text()], { type: "text/javascript" }));
-        resolve(address);
+        const script = new Blob([await gunzip(buffers[0])], { type: "text/javascript" });
+        resolve(URL.createObjectURL(script));
       } catch (error) {
         reject(error);
       }
     };
+    const fail = (error) => {
+      stop();
+      reject(error);
+    };
+    const stopWaiting = awaitKernel(el, { onLost: (reason) => fail(new Error(reason)) });
+    const stop = () => {
+      stopWaiting();
+      model.off("msg:custom", receive);
+    };
+    signal.addEventListener("abort", () => fail(signal.reason));
     model.on("msg:custom", receive);
     model.send({ type: "plotly?" });
   });
@@ -57,18 +66,19 @@ const loadScript = (address) =>
     document.head.append(script);
   });
 
-async function load(model, el) {
+async function load(model, el, signal) {
   try {
     const file = document.querySelector("link[data-kdlab-plotly]")?.href;
     await idle();
-    return await loadScript(file ?? (await fetchFromKernel(model, el)));
+    signal.throwIfAborted();
+    return await loadScript(file ?? (await fetchFromKernel(model, el, signal)));
   } catch (error) {
     delete globalThis[PLOTLY]; // the next canvas may try again
     throw error;
   }
 }
 
-const loadPlotly = (model, el) => (globalThis[PLOTLY] ??= load(model, el));
+const loadPlotly = (model, el, signal) => (globalThis[PLOTLY] ??= load(model, el, signal));
 
 // A plot in the element `el`, of the figure that getFigure() returns when it is drawn; onClick(point) may be called.
 // Returns { requestDraw, close }.
@@ -121,21 +131,25 @@ export function makePlot(model, el, getFigure, onClick = () => {}) {
     onBusy: () => (waiting.textContent = BUSY),
     onLost: (reason) => (waiting.textContent = `${NOT_DRAWN} ${reason}`),
   });
-  loadPlotly(model, el).then(
-    (loaded) =>
-      drawInTurn(() => {
-        stopWaiting();
-        library = loaded;
-        draw();
-      }),
-    (error) => {
+  const leaving = new AbortController();
+  const ready = (loaded) =>
+    drawInTurn(() => {
       stopWaiting();
-      waiting.textContent = `${NOT_DRAWN} ${error.message}`;
-    },
-  );
+      library = loaded;
+      draw();
+    });
+  const start = () => loadPlotly(model, el, leaving.signal).then(ready, fail);
+  function fail(error) {
+    if (closed) return;
+    if (error.name === "AbortError") return void start(); // another figure had asked, and is gone
+    stopWaiting();
+    waiting.textContent = `${NOT_DRAWN} ${error.message}`;
+  }
+  start();
 
   function close() {
     closed = true;
+    leaving.abort();
     stopWaiting();
     cancelAnimationFrame(frame);
     resized.disconnect();

@@ -1,7 +1,10 @@
 // The module of every widget, after loader.js: it loads the widget's own code, which is in the trait `_code`.
 
 // JupyterLab keeps the models of closed widgets for as long as their kernel: what is large in them goes.
-const LARGE = ["_code", "content", "example", "figure", "figures", "pixels"];
+const LARGE = [
+  ...["_code", "answer", "content", "example", "figure", "figures", "gallery", "matrix", "pixels", "sets"],
+  ...["similarity", "stored"],
+];
 
 async function unpack(code) {
   const stream = new Blob([code]).stream().pipeThrough(new DecompressionStream("gzip"));

@@ -10,9 +10,10 @@ from kdlab.figures.curves import Line, Mark, error_curves, loss_curves
 from kdlab.figures.theme import ROLES, Figure
 from kdlab.metrics.classification import confusion_matrix
 from kdlab.registry import LOSSES
+from kdlab.train.events import Opened
 from kdlab.train.history import Curve, History
 
-__all__ = ["CURVES", "MATRICES", "comparable"]
+__all__ = ["CURVES", "MATRICES", "comparable", "of_before"]
 
 
 def errors(history: History, before: History | None) -> Figure:
@@ -29,12 +30,18 @@ def errors(history: History, before: History | None) -> Figure:
 def losses(history: History, before: History | None) -> Figure:
     """Return the loss parts over epochs, with pale curves of the run `before`."""
     lines = {key: _line(curve) for key, curve in history.losses.items()}
-    pale = {} if before is None else {key: _line(curve) for key, curve in before.losses.items() if curve.values}
+    pale = {}
+    if before is not None and before.opened and history.opened and _same_loss(before.opened, history.opened):
+        pale = {key: _line(curve) for key, curve in before.losses.items() if curve.values}
     return loss_curves(lines, _changes(history), _epochs(history), pale)
 
 
 def _line(curve: Curve) -> Line:
     return curve.epochs, curve.values
+
+
+def _same_loss(first: Opened, second: Opened) -> bool:
+    return first.spec.loss == second.spec.loss and first.spec.knobs == second.spec.knobs
 
 
 def _teaching(history: History) -> bool:
@@ -88,11 +95,20 @@ def difference(history: History) -> Figure:
 
 
 def comparable(before: History | None, history: History) -> History | None:
-    """Return the run before where its curves can stand beside those of another: on the same data set."""
+    """Return the run before where its curves can stand beside those of another: on the same examples."""
     if before is None or before.opened is None or history.opened is None or before is history:
         return None
     same = before.opened.spec.dataset == history.opened.spec.dataset
-    return before if same and len(before.opened.labels) == len(history.opened.labels) else None
+    return before if same and np.array_equal(before.opened.labels, history.opened.labels) else None
+
+
+def of_before(figure: Figure) -> Figure:
+    """Return a figure of the run before, whose title says so."""
+    if not figure:
+        return {}
+    layout = figure["layout"]
+    title = layout["title"] | {"text": f"{layout['title']['text']} (run before)"}
+    return figure | {"layout": layout | {"title": title}}
 
 
 # The figures, in their order on the page. Curves are drawn at every step, beside those of the run before.

@@ -6,7 +6,7 @@ import ipywidgets
 from traitlets import link
 
 from kdlab.pages.distil import view
-from kdlab.pages.distil.figures import CURVES, MATRICES, comparable
+from kdlab.pages.distil.figures import CURVES, MATRICES, comparable, of_before
 from kdlab.pages.distil.gallery import Gallery
 from kdlab.pages.distil.soft_targets import SoftTargets
 from kdlab.pages.distil.state import DistilState
@@ -66,7 +66,7 @@ class DistilResults(Group):
         self._drawn = evaluated
         for name, matrix in MATRICES.items():
             figure = matrix(history)
-            pale = {} if figure or before is None else matrix(before)
+            pale = {} if figure or before is None else of_before(matrix(before))
             self.canvases[name].figure = figure or pale
             (self.canvases[name].add_class if pale else self.canvases[name].remove_class)("kd-pale")
         self.summary.content = view.waiting(history, state) if waiting else view.summary(history, note, state)
@@ -88,5 +88,7 @@ class DistilResults(Group):
         self.bars.example = view.example(self.history, chosen)
 
     def _click(self, matrix: str, clicked: dict[str, Any]) -> None:
+        if not MATRICES[matrix](self.history):
+            return  # what stands there is of the run before
         self._state.cell = view.Cell(matrix, clicked["y"], clicked["x"])
         self.show_pictures()

@@ -105,6 +105,7 @@ class DistilView(RunView):
         try:
             if self.state.suggest():
                 self._clear_error()
+                self.setup.form.clear()
         except InputError as error:
             self._show_error(str(error))
 

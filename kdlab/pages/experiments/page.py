@@ -47,6 +47,11 @@ class Experiments(RunPage):
         """Offer these experiments in tabs."""
         if list(keys) != self._keys and self._tabs:
             self._keys = list(keys)
+            for key in [key for key, view in self.shown.items() if key not in keys and not view.run]:
+                view = self.shown[key]
+                self.shown = {name: shown for name, shown in self.shown.items() if shown is not view}
+                self.children = [child for child in self.children if child is not view]
+                view.close()
             with self._tabs.hold_sync():
                 self._tabs.options, self._tabs.value = [list(pair) for pair in _labels(keys).items()], keys[0]
             self._tabs.hidden = len(keys) < 2

@@ -43,6 +43,11 @@ class Runs(Page):
         self._list.observe(lambda change: self._loop.post(self._choose, change.new), "chosen")
         self._draw()
 
+    def close(self) -> None:
+        """Close the widgets, and let the run's files go."""
+        self._archive, self._curves = ("", b""), {}
+        super().close()
+
     @property
     def _server(self) -> Any:
         return self._server_override or the_server()

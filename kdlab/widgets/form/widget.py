@@ -51,8 +51,8 @@ class Form(Element):
 
     def check(self) -> None:
         """Raise InputError while a field shows a text that cannot be used."""
-        for key, text in self.invalid.items():
-            raise InputError(self._fields[key].refusal(text))
+        for key in self._fields.keys() & self.invalid.keys():
+            raise InputError(self._fields[key].refusal(str(self.invalid[key])))
 
     def clear(self) -> None:
         """Show the values again in place of texts that cannot be used."""
@@ -67,7 +67,7 @@ class Form(Element):
 
     def _on_message(self, _: Any, message: Any, buffers: list[Any]) -> None:
         match message:
-            case {"type": "value", "key": str(key), "value": value} if key in self._fields:
+            case {"type": "value", "key": str(key), "value": str() | int() | float() as value} if key in self._fields:
                 self._set(key, value)
             case {"type": "invalid", "key": str(key), "text": str(text)} if key in self._fields:
                 self.invalid = {**self.invalid, key: text[:MAX_LETTERS]}
@@ -77,6 +77,8 @@ class Form(Element):
         self.send({"type": "taken", "key": key})
 
     def _set(self, key: str, value: object) -> None:
+        if isinstance(value, str) and len(value) > MAX_LETTERS:
+            return
         try:
             usable = self._fields[key].check(value)
         except InputError:

@@ -67,8 +67,9 @@ export function syncUrl(model) {
   model.on("change:run", write); // at once: the page may be reloaded right after a run has started
   globalThis.addEventListener(OPEN_EVENT, onHandedOver);
 
-  const opening = takeHandedOver(page) || (urlHash?.opening ?? "");
-  if (opening.length > 1) send(opening, isReload() ? "reload" : "link");
+  const handedOver = takeHandedOver(page);
+  const opening = handedOver || (urlHash?.opening ?? "");
+  if (opening.length > 1) send(opening, !handedOver && isReload() ? "reload" : "link");
   else send(memory.read(), "memory");
   return () => {
     clearTimeout(timer);

@@ -95,6 +95,7 @@ export function watchKernel(model, { kernel, id }, head) {
 
   // JupyterLab takes the connection from the widgets of a kernel that is restarted.
   const onConnection = async () => {
+    if (closed) return;
     const { comm_live: live } = await model.widget_manager.get_model(id);
     if (live && gone) show("");
     else if (!live) show("restarted");

@@ -23,8 +23,8 @@ export function linkTo(anchor, address) {
   const [file, hash = ""] = address.split("#");
   anchor.dataset.commandlinkerCommand = "docmanager:open";
   anchor.dataset.commandlinkerArgs = JSON.stringify({ path: folder + file });
-  anchor.onclick = () => {
-    if (!hash) return;
+  anchor.onclick = (event) => {
+    if (!hash || event.ctrlKey || event.metaKey || event.shiftKey) return; // opened elsewhere
     sessionStorage.setItem(STORAGE_PREFIX + stem(file), hash);
     globalThis.dispatchEvent(new CustomEvent(OPEN_EVENT));
   };
