@@ -55,7 +55,7 @@ def test_a_translated_dashboard_follows_slider_and_run_and_so_does_the_list_of_r
             page.keyboard.press("ArrowRight")
         (temperature,) = texts(page, ".kd-knob-temperature output")
         title = f"Softened predictions at T = {temperature} (ticks: at T = 1){MARK}"
-        expect(page.locator(".kd-soft-targets h3")).to_have_text(title)
+        expect(page.locator(".kd-soft-targets h2")).to_have_text(title)
         assert texts(page, ".kd-bars tbody .kd-value") != before
         expect_numbers_of_the_bars(page)
 

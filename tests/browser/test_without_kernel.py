@@ -129,7 +129,7 @@ def test_distil_from_stored_state_says_why_figures_are_not_drawn(
 
     run_all_cells(page)
     page.locator(".kd-matrices .heatmaplayer image").first.wait_for(state="attached")
-    expect(notice).to_have_count(0)
+    expect(notice).to_be_hidden()
     expect(page.locator(".kd-static")).to_be_hidden()
 
 
