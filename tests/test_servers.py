@@ -212,7 +212,7 @@ def test_refusals(environment: Path) -> None:
         port = str(other.getsockname()[1])
         for command in ("app", "lab"):
             assert port in start_refusal(command, "--port", port)
-    assert "capacity, distil, ensemble" in start_refusal("app", "temprature")
+    assert "distil, experiment, index" in start_refusal("app", "temprature")
     assert not (environment / "kdlab-notebooks").exists()
     (environment / "file").write_text("mine")
     assert str(environment / "file") in start_refusal("lab", "file")

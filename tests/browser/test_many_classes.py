@@ -21,7 +21,6 @@ from kdlab.figures.theme import Figure
 from kdlab.io.predictions import Predictions
 from kdlab.pages import Temperature
 from kdlab.pages.temperature.data_server import DataServer
-from kdlab.widgets.canvas import Canvas
 from kdlab.widgets.esm import SHARED, bundle, stylesheet
 
 SIDE = 232  # pixels of a matrix on the page Distil
@@ -73,7 +72,7 @@ def sheet(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def draw(page: Page, figure: Figure) -> list[int]:
     """Draw a figure as the page does; return the edges of its cells: left, top, right, bottom."""
-    source = Path(Canvas._esm).read_text(encoding="utf-8") if isinstance(Canvas._esm, Path) else str(Canvas._esm)
+    source = bundle(SHARED.parent / "canvas.js")
     return [round(edge) for edge in page.evaluate(DRAW, [source, json.dumps(figure)])]
 
 
@@ -200,7 +199,7 @@ def test_names_in_the_lab_are_told_apart(alone: TemperatureLab, classes: int) ->
         cut = shown.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth + 1).length")
         assert cut == 0, place
     leaves = alone.page.locator(".kd-tree g:last-child text")
-    texts = leaves.evaluate_all("all => all.map(one => one.firstChild.data)")
+    texts = leaves.evaluate_all("all => all.map(one => one.firstChild.textContent)")
     assert len(set(texts)) == len(texts) == classes
     assert leaves.evaluate_all("all => all.map(one => one.querySelector('title').textContent)") == LONG[:classes]
     assert not alone.page.locator(".kd-lab b").count()
