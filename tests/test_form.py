@@ -44,9 +44,14 @@ def form() -> Form:
 
 def test_what_a_person_sets_reaches_the_state_and_the_form(form: Form) -> None:
     entered = {
-        "teacher": " mlp:8x1 ", "teaching": "independent", "note": " a, b ", "choice": "x", "epochs": 55_000,
-        "rate": 0.01, "switch": 0,
-    }  # fmt: skip
+        "teacher": " mlp:8x1 ",
+        "teaching": "independent",
+        "note": " a, b ",
+        "choice": "x",
+        "epochs": 55_000,
+        "rate": 0.01,
+        "switch": 0,
+    }
     for key, value in entered.items():
         enter(form, key, value)
     set_ = {key: getattr(form._state, key) for key in entered}
@@ -62,13 +67,34 @@ def test_what_python_sets_is_shown(form: Form) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("epochs", 12.5), ("epochs", 0), ("epochs", -5), ("epochs", 100_001), ("epochs", "5"), ("epochs", None),
-        ("epochs", True), ("epochs", [5]), ("epochs", float("nan")), ("epochs", float("inf")), ("rate", 0),
-        ("rate", "0,01"), ("rate", 10.5), ("rate", {}), ("switch", 0.5), ("switch", "yes"), ("teacher", 5),
-        ("teacher", None), ("teaching", "nonsense"), ("teaching", 5), ("note", ["a"]), ("choice", "z"), ("choice", 1),
-        ("other", 1), (5, 5), (None, None),
+        ("epochs", 12.5),
+        ("epochs", 0),
+        ("epochs", -5),
+        ("epochs", 100_001),
+        ("epochs", "5"),
+        ("epochs", None),
+        ("epochs", True),
+        ("epochs", [5]),
+        ("epochs", float("nan")),
+        ("epochs", float("inf")),
+        ("rate", 0),
+        ("rate", "0,01"),
+        ("rate", 10.5),
+        ("rate", {}),
+        ("switch", 0.5),
+        ("switch", "yes"),
+        ("teacher", 5),
+        ("teacher", None),
+        ("teaching", "nonsense"),
+        ("teaching", 5),
+        ("note", ["a"]),
+        ("choice", "z"),
+        ("choice", 1),
+        ("other", 1),
+        (5, 5),
+        (None, None),
     ],
-)  # fmt: skip
+)
 def test_a_value_that_cannot_be_used_changes_nothing(form: Form, key: Any, value: object) -> None:
     before = dict(form.values)
     enter(form, key, value)
@@ -129,8 +155,10 @@ def test_fields_are_described_for_the_browser(form: Form) -> None:
     assert dict(described["teaching"]["options"]) == {key: entry.label for key, entry in TEACHER_VIEWS.items()}
     assert described["teaching"]["meanings"]["fixed"] == "The teacher always sees the image as it is."
     assert (described["epochs"]["minimum"], described["epochs"]["maximum"], described["epochs"]["help"]) == (
-        1, 100_000, "passes",
-    )  # fmt: skip
+        1,
+        100_000,
+        "passes",
+    )
     form.offer("choice", ["z"])
     enter(form, "choice", "x")
     assert (form._state.choice, form.descriptions["choice"]["options"]) == ("", ["z"])

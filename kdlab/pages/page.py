@@ -12,7 +12,7 @@ from kdlab.widgets.loop import Loop
 
 __all__ = ["Page", "replace_page"]
 
-# By the id of a notebook's cell: the execution that made pages there, and the pages.
+# By notebook and cell: the last execution that made pages there, and those pages.
 _pages: dict[str, tuple[str, list[Any]]] = {}
 
 

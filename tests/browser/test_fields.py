@@ -23,10 +23,15 @@ def refusal(dashboard: Dashboard) -> Locator:
 
 def test_a_number_is_read_as_it_is_meant(dashboard: Dashboard) -> None:
     for label, typed, shown in (
-        ("Epochs", "55,000", "55000"), ("Epochs", "1e3", "1000"), ("Epochs", " 1.5e2 ", "150"), ("Epochs", "7", "7"),
-        ("Learning rate", "0,01", "0.01"), ("Learning rate", "1e-2", "0.01"), ("Learning rate", ".5", "0.5"),
+        ("Epochs", "55,000", "55000"),
+        ("Epochs", "1e3", "1000"),
+        ("Epochs", " 1.5e2 ", "150"),
+        ("Epochs", "7", "7"),
+        ("Learning rate", "0,01", "0.01"),
+        ("Learning rate", "1e-2", "0.01"),
+        ("Learning rate", ".5", "0.5"),
         ("Learning rate", "2.", "2"),
-    ):  # fmt: skip
+    ):
         dashboard.fill(label, typed)
         expect(field(dashboard, label)).to_have_value(shown)
         expect(refusal(dashboard)).to_have_count(0)
@@ -41,10 +46,20 @@ def test_a_number_is_read_as_it_is_meant(dashboard: Dashboard) -> None:
 def test_what_cannot_be_used_is_said_beside_the_field_and_nothing_starts(dashboard: Dashboard) -> None:
     bounds = {"Epochs": "a whole number from 1 to 100,000", "Learning rate": "a number from 1e-06 to 10"}
     for label, typed in (
-        ("Epochs", "12.5"), ("Epochs", "2,5"), ("Epochs", "-5"), ("Epochs", "0"), ("Epochs", "many"), ("Epochs", ""),
-        ("Epochs", "55.000"), ("Epochs", "1e9"), ("Epochs", "1,00"), ("Learning rate", "-1"),
-        ("Learning rate", "1,2,3"), ("Learning rate", "0x10"), ("Learning rate", "Infinity"),
-    ):  # fmt: skip
+        ("Epochs", "12.5"),
+        ("Epochs", "2,5"),
+        ("Epochs", "-5"),
+        ("Epochs", "0"),
+        ("Epochs", "many"),
+        ("Epochs", ""),
+        ("Epochs", "55.000"),
+        ("Epochs", "1e9"),
+        ("Epochs", "1,00"),
+        ("Learning rate", "-1"),
+        ("Learning rate", "1,2,3"),
+        ("Learning rate", "0x10"),
+        ("Learning rate", "Infinity"),
+    ):
         sentence = f"{label} must be {bounds[label]}, not {typed or 'nothing'}."
         number = field(dashboard, label)
         before = number.input_value()

@@ -92,10 +92,19 @@ def test_a_translated_lab_follows_the_dial(lend: Callable[..., TemperatureLab], 
         translate(page, everything)
         if not everything:
             expect_untouched(
-                page, ".kd-bars tbody", ".kd-matrix .kd-axis-true", ".kd-chart", ".kd-tree", ".kd-legend output",
-                ".kd-gradient tbody", ".kd-temperature-strip tbody", ".kd-ensemble tbody", ".kd-dial-scale",
-                ".kd-pairs", ".kd-tools select",
-            )  # fmt: skip
+                page,
+                ".kd-bars tbody",
+                ".kd-matrix .kd-axis-true",
+                ".kd-chart",
+                ".kd-tree",
+                ".kd-legend output",
+                ".kd-gradient tbody",
+                ".kd-temperature-strip tbody",
+                ".kd-ensemble tbody",
+                ".kd-dial-scale",
+                ".kd-pairs",
+                ".kd-tools select",
+            )
         temperature = lab.turn("PageUp")
         field = page.locator(".kd-dial-field").input_value()
         softened = [soften(values, temperature) for values in logits.values()]

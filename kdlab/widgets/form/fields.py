@@ -62,9 +62,12 @@ class NameField(Field):
         offered = self.only or [name for name in self.registry.examples() if not name.endswith("PATH")]
         helps = {key: entry.help for key, entry in self.registry.items()}
         return {
-            **super().description(), "options": list(offered), "any_name": not self.only, "hint": self.hint,
+            **super().description(),
+            "options": list(offered),
+            "any_name": not self.only,
+            "hint": self.hint,
             "helps": helps,
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -87,16 +90,22 @@ class EntryField(Field):
 
 
 @dataclass(frozen=True)
-class NumberField(Field):
-    """A number within a knob's range."""
+class _KnobField(Field):
+    """A field for a knob, by the knob's label."""
 
     knob: Knob
-    kind = "number"
 
     @property
     def label(self) -> str:  # type: ignore[override]
         """The knob's label."""
         return self.knob.label
+
+
+@dataclass(frozen=True)
+class NumberField(_KnobField):
+    """A number within a knob's range."""
+
+    kind = "number"
 
     @property
     def requirement(self) -> str:
@@ -107,9 +116,13 @@ class NumberField(Field):
     def description(self) -> dict[str, Any]:
         """Return range, help and the sentence about other texts."""
         return {
-            **super().description(), "help": self.knob.help, "whole": self.knob.kind is int,
-            "minimum": self.knob.minimum, "maximum": self.knob.maximum, "requirement": self.requirement,
-        }  # fmt: skip
+            **super().description(),
+            "help": self.knob.help,
+            "whole": self.knob.kind is int,
+            "minimum": self.knob.minimum,
+            "maximum": self.knob.maximum,
+            "requirement": self.requirement,
+        }
 
     def check(self, value: object) -> float:
         """Return the number; raises InputError when it is none or lies outside the range."""
@@ -124,16 +137,10 @@ class NumberField(Field):
 
 
 @dataclass(frozen=True)
-class SwitchField(Field):
+class SwitchField(_KnobField):
     """A knob that is yes or no."""
 
-    knob: Knob
     kind = "switch"
-
-    @property
-    def label(self) -> str:  # type: ignore[override]
-        """The knob's label."""
-        return self.knob.label
 
     def description(self) -> dict[str, Any]:
         """Return label and help of the switch."""

@@ -5,7 +5,7 @@ const CHECK_INTERVAL = 500; // milliseconds
 
 export const NO_KERNEL = "No kernel is behind this page: run its cell, or open it with kdlab app.";
 export const BUSY = "Waiting for the kernel, which is busy: if nothing comes, run the cell again.";
-export const NO_ANSWER =
+const NO_ANSWER =
   "The kernel has not answered for a minute: it is busy with another cell, or it has ended. Try again later, or run " +
   "the cell again.";
 

@@ -9,7 +9,7 @@ const WHOLE = /^[+-]?(\d+|[1-9]\d{0,2}(,\d{3})+|\d+(\.\d+)?e\+?\d+)$/i;
 const MAX_LETTERS = 30; // of a text that is repeated in a sentence
 
 // range: { whole, minimum, maximum }. Returns NaN for a text that is no number in the range.
-export function readNumber(text, { whole = false, minimum, maximum }) {
+function readNumber(text, { whole = false, minimum, maximum }) {
   const typed = text.trim().replace("−", "-");
   if (!(whole ? WHOLE : NUMBER).test(typed)) return NaN;
   const value = Number(whole ? typed.replaceAll(",", "") : typed.replace(",", "."));
